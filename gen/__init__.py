@@ -1,0 +1,3 @@
+"""The generator: spec/*.spec -> load -> validate -> model -> check -> lower -> render."""
+
+VERSION = "0.1.0"

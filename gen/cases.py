@@ -1,0 +1,234 @@
+"""Known answers: octets and the verdict they must get, worked out from the model alone, apart from the C templates.
+
+A case's octets are head + unit * count + tail, so that large ones stay short in the generated source."""
+
+from dataclasses import dataclass
+
+from gen import lower
+
+U = {"u8": 1, "u16be": 2, "u32be": 4, "u64be": 8}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input to a decoder. at: octets accepted before the refused one, or the whole length."""
+    name: str
+    head: bytes
+    unit: bytes = b""
+    count: int = 0
+    tail: bytes = b""
+    quirks: tuple = ()
+    err: str = "OK"
+    rule: str = ""
+    at: int = 0
+
+    @property
+    def octets(self):
+        return self.head + self.unit * self.count + self.tail
+
+    @property
+    def rule_enum(self):
+        return lower.rule_enum(self.rule) if self.rule else "MCQ_RULE_NONE"
+
+    @property
+    def quirk_bits(self):
+        return " | ".join(lower.quirk_bit(q) for q in self.quirks) or "0"
+
+
+def c_octets(octets):
+    """A C string literal of these octets; no escape can swallow a following digit."""
+    return '"' + "".join(f"\\x{o:02x}" for o in octets) + '"'
+
+
+def number(value, kind):
+    return value.to_bytes(U[kind], "big")
+
+
+def frame_head(flags, size):
+    return bytes([flags, size]) if size < 256 else bytes([flags | 2]) + number(size, "u64be")
+
+
+class Cases:
+    def __init__(self, protocol):
+        self.p = protocol
+
+    # --- greeting -----------------------------------------------------------------------------
+
+    def greeting_octets(self, mechanism="NULL"):
+        out = b""
+        for field in self.p.layouts["greeting.v3"].fields:
+            octets = lower.field_octets(field)
+            if field.value is not None:
+                out += bytes([field.value])
+            elif field.send == "mechanism":
+                out += mechanism.encode().ljust(octets, b"\0")
+            elif isinstance(field.send, int):
+                out += bytes([field.send]) * octets
+            else:
+                out += number(1, "u64be")
+        return out
+
+    def greeting(self):
+        """The greeting we send, each octet at the edges of what its rule allows, each quirk on and off."""
+        good = self.greeting_octets()
+        found = [Case("as we send it", good, at=len(good))]
+        layout = self.p.layouts["greeting.v3"]
+        for row in lower.fixed_fields(layout, self.p):
+            quirk = row.quirk
+            lets_in = self.p.quirks[quirk].accept if quirk else None
+            for low, high in lower.ranges(row.accepted[0]):
+                for value in {low, high, low - 1, high + 1} - {-1, 256}:
+                    octets = bytearray(good)
+                    octets[row.offset] = value
+                    if row.field.pad is not None and value == row.field.pad:
+                        continue
+                    accepted = value in row.accepted[0] or value == lets_in
+                    case = self.verdict(f"{row.field.id} = {value:#04x}", bytes(octets), accepted, row.field.id,
+                                        row.offset, (quirk,) if value == lets_in else ())
+                    found.append(case)
+                    if value == lets_in:
+                        found.append(self.verdict(f"{row.field.id} = {value:#04x}, strict", bytes(octets), False,
+                                                  row.field.id, row.offset, ()))
+            if row.field.pad is not None:
+                found.append(self.verdict(f"{row.field.id} empty", self.greeting_octets(""), True, row.field.id, 0, ()))
+                gap = bytearray(good)
+                gap[row.offset + row.octets - 1] = ord("A")
+                found.append(self.verdict(f"{row.field.id} after its padding", bytes(gap), False, row.field.id,
+                                          row.offset + row.octets - 1, ()))
+                found.append(self.verdict(f"{row.field.id} full", self.greeting_octets("A" * row.octets), True,
+                                          row.field.id, 0, ()))
+        return sorted(set(found), key=lambda c: (c.name, c.octets))
+
+    def verdict(self, name, octets, accepted, rule, at, quirks):
+        if accepted:
+            return Case(name, octets, quirks=quirks, at=len(octets))
+        return Case(name, octets, quirks=quirks, err="PROTO", rule=rule, at=at)
+
+    # --- frames -------------------------------------------------------------------------------
+
+    def flag_octets(self):
+        """All 256 flag octets with the quirks they need."""
+        layout = self.p.layouts["frame.v3"]
+        field = next(f for f in layout.fields if f.type == "bits8")
+        return [(octet, lower.flag_quirks(field, octet)) for octet in range(256)]
+
+    def frames(self):
+        """Headers at the edges of every size; a body follows where it is short enough to write down."""
+        found = []
+        for size in (0, 1, 2, 254, 255, 256, 257, 65535, 65536):
+            head = frame_head(0, size)
+            found.append(Case(f"body of {size}", head, b"\x5a", size, at=len(head) + size))
+        for size in (0, 1, 255):
+            head = b"\x02" + number(size, "u64be")
+            found.append(Case(f"long form of {size}", head, b"\x5a", size, at=len(head) + size))
+        for first in (0x7f, 0x80, 0xff):
+            accepted = first <= 0x7f
+            octets = bytes([0x02, first]) + b"\xff" * 7
+            found.append(Case(f"size begins with {first:#04x}", octets, err="AGAIN" if accepted else "PROTO",
+                              rule="" if accepted else "frame.v3.size", at=9 if accepted else 1))
+        found.append(Case("two frames", frame_head(1, 3) + b"abc" + frame_head(0, 1) + b"d", at=8))
+        found.append(Case("five empty frames", b"\x01\x00" * 4 + b"\x00\x00", at=10))
+        return found
+
+    # --- commands -----------------------------------------------------------------------------
+
+    def body(self, command, spans=None, numbers=0):
+        """A command's body with spans of the given lengths (default: the least), and where each element begins."""
+        out = bytes([len(command.name)]) + command.name.encode()
+        places = {}
+        for element in lower.elements(command, self.p):
+            places[element.name] = len(out)
+            if element.kind == "number":
+                out += numbers.to_bytes(element.width, "big")
+                continue
+            length = (spans or {}).get(element.name, element.low)
+            if element.kind == "counted":
+                out += length.to_bytes(element.width, "big")
+            out += b"\x61" * length
+        return out, places
+
+    def command(self):
+        """Each command at its bounds, one octet over, cut, and with octets too many; names that are none."""
+        found = []
+        for command in self.p.commands.values():
+            elements = lower.elements(command, self.p)
+            least, places = self.body(command)
+            found.append(Case(f"{command.name} least", least, at=len(least)))
+            found.append(Case(f"{command.name} in lower case", least.lower(), at=len(least), rule="unknown"))
+            for element in elements:
+                found.extend(self._element_cases(command, element))
+            if elements and elements[-1].kind != "rest":
+                found.append(Case(f"{command.name} with an octet too many", least + b"\x61", err="PROTO",
+                                  rule=elements[-1].field.id, at=len(least)))
+        found.append(Case("no name at all", b"", rule="unknown"))
+        found.append(Case("a name that nobody knows", b"\x05HELLP", rule="unknown", at=6))
+        found.append(Case("a name longer than its command", b"\xffREADY", rule="unknown", at=6))
+        return found
+
+    def _element_cases(self, command, element):
+        name = f"{command.name}.{element.name}"
+        if element.kind == "number":
+            most, places = self.body(command, numbers=256 ** element.width - 1)
+            cut = most[:places[element.name] + element.width - 1]
+            return [Case(f"{name} largest", most, at=len(most)),
+                    Case(f"{name} cut", cut, err="PROTO", rule=element.field.id, at=len(cut))]
+        ceiling = self.p.limits["max_command_bytes"].value
+        head, places = self.body(command)
+        prefix = head[:places[element.name]]
+        high = element.high
+        found = []
+        if element.kind == "counted":
+            length = (lambda n: n.to_bytes(element.width, "big"))
+            found.append(Case(f"{name} at {high}", prefix + length(high), b"\x61", high,
+                              at=len(prefix) + element.width + high))
+            found.append(Case(f"{name} cut", prefix + length(2) + b"a", err="PROTO", rule=element.field.id,
+                              at=len(prefix) + element.width))
+            found.append(Case(f"{name} without its length", prefix, err="PROTO", rule=element.field.id,
+                              at=len(prefix)))
+            if element.field.chars:
+                bad = min(set(range(256)) - self.p.charsets[element.field.chars].octets)
+                found.append(Case(f"{name} with {bad:#04x}", prefix + length(3) + bytes([0x61, bad, 0x61]), err="PROTO",
+                                  rule=element.field.id, at=len(prefix) + element.width + 1))
+        elif not element.is_records:
+            high = min(high, ceiling - len(prefix))
+            found.append(Case(f"{name} at {high}", prefix, b"\x61", high, at=len(prefix) + high))
+            if element.high < ceiling:
+                found.append(Case(f"{name} at {high + 1}", prefix, b"\x61", high + 1, err="PROTO",
+                                  rule=element.field.id, at=len(prefix)))
+                if element.quirk:
+                    found.append(Case(f"{name} at {high + 1}, let in", prefix, b"\x61", high + 1,
+                                      quirks=(element.quirk,), at=len(prefix) + high + 1))
+        return found
+
+    # --- metadata -----------------------------------------------------------------------------
+
+    def property(self, name, value):
+        return bytes([len(name)]) + name + number(len(value), "u32be") + value
+
+    def metadata(self):
+        """Names and values at their bounds; counts at the limit and one over; cuts after every octet."""
+        name, value = lower.elements(self.p.structs["property"], self.p)
+        most = self.p.limits["max_properties"].value
+        small = self.property(b"a", b"")
+        good = self.property(b"Socket-Type", b"REQ") + self.property(b"Identity", b"")
+        quirk = name.field.quirks[0]
+        bad = min(set(range(256)) - self.p.charsets[name.field.chars].octets)
+        found = [
+            Case("empty", b""), Case("as we send it", good, at=len(good)),
+            Case(f"{most} properties", b"", small, most, at=len(small) * most),
+            Case(f"{most + 1} properties", b"", small, most + 1, err="LIMIT", rule="limit.max_properties",
+                 at=len(small) * most + 1),
+            Case(f"name at {name.high}", bytes([name.high]), b"n", name.high, b"\0\0\0\0", at=name.high + 5),
+            Case("name empty", self.property(b"", b"v"), err="PROTO", rule=name.field.id, at=1),
+            Case("name empty, let in", self.property(b"", b"v"), quirks=(quirk,), at=6),
+            Case(f"name with {bad:#04x}", self.property(bytes([0x61, bad]), b""), err="PROTO", rule=name.field.id, at=2),
+            Case(f"name with {bad:#04x}, let in", self.property(bytes([0x61, bad]), b""), quirks=(quirk,), at=7),
+            Case("name past the end", b"\x09abc", err="PROTO", rule=name.field.id, at=1),
+            Case("value past the end", b"\x01a\0\0\0\x02v", err="PROTO", rule=value.field.id, at=6),
+            Case("value of 2^32-1", b"\x01a\xff\xff\xff\xffv", err="PROTO", rule=value.field.id, at=6),
+            Case("an octet too many", good + b"\x01", err="PROTO", rule=name.field.id, at=len(good) + 1),
+        ]
+        for cut in range(1, 5):
+            octets = b"\x01a" + b"\0" * (cut - 1)
+            found.append(Case(f"cut {cut} before the value", octets, err="PROTO", rule=value.field.id, at=len(octets)))
+        return found

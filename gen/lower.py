@@ -1,0 +1,331 @@
+"""Model -> what templates print: octet sets, sizes, rule lists, step rows. No template does arithmetic."""
+
+import re
+from dataclasses import dataclass
+
+WIDTHS = {"u8": 1, "u16be": 2, "u32be": 4, "u64be": 8, "bits8": 1}
+C_TYPES = {"u8": "uint8_t", "u16be": "uint16_t", "u32be": "uint32_t", "u64be": "uint64_t"}
+
+
+def c_name(text):
+    """An identifier's tail: Socket-Type -> socket_type."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def c_enum(text):
+    return c_name(text).upper()
+
+
+def ranges(octets):
+    """A set of octets as sorted (low, high) pairs."""
+    found = []
+    for octet in sorted(octets):
+        if found and found[-1][1] == octet - 1:
+            found[-1] = (found[-1][0], octet)
+        else:
+            found.append((octet, octet))
+    return found
+
+
+def ragel_set(octets):
+    """0x00..0x02 | 0x09: an octet set in Ragel's words."""
+    return " | ".join(f"0x{low:02x}" if low == high else f"0x{low:02x}..0x{high:02x}" for low, high in ranges(octets))
+
+
+# --- rules -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing a peer can break: its id, where the protocol says so, what it says."""
+    id: str
+    source: str
+    doc: str
+
+    @property
+    def enum(self):
+        return "MCQ_RULE_" + c_enum(self.id)
+
+
+def rules(protocol):
+    """All rules in the order of the spec: the enum's order, so its values change only when the spec does."""
+    found = []
+    for limit in protocol.limits.values():
+        found.append(Rule(limit.id, "", limit.doc))
+    for unit in [*protocol.layouts.values(), *protocol.structs.values(), *protocol.commands.values()]:
+        found.append(Rule(unit.id, unit.source, unit.doc))
+        for field in unit.fields:
+            if not any(rule.id == field.id for rule in found):
+                found.append(Rule(field.id, unit.source, field.doc))
+            found.extend(Rule(f"{field.id}.{key.name}", unit.source, "") for key in field.keys)
+    for machine in protocol.machines.values():
+        found.extend(Rule(f"{machine.id}.{state.name}", machine.source, "") for state in machine.states)
+    return found
+
+
+def rule_enum(rule_id):
+    return "MCQ_RULE_" + c_enum(rule_id)
+
+
+def quirk_bit(name):
+    return "MCQ_QUIRK_" + c_enum(name)
+
+
+# --- layouts ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FixedField:
+    field: object
+    offset: int
+    octets: int
+    pattern: str             # Ragel, one expression for the whole field
+    quirk_pattern: str       # Ragel for what only the quirk lets in, or ""
+    accepted: tuple          # per octet, the set it may hold
+
+    @property
+    def name(self):
+        return c_name(self.field.name)
+
+    @property
+    def is_array(self):
+        return self.field.type in ("bytes", "text")
+
+    @property
+    def quirk(self):
+        return self.field.quirks[0] if self.field.quirks else ""
+
+
+def field_octets(field):
+    """Octets of a field of fixed size."""
+    return WIDTHS[field.type] if field.type in WIDTHS else field.size[1]
+
+
+def accepted_octets(field, protocol):
+    """What one octet of a one-octet field or a text may hold."""
+    if field.value is not None:
+        return frozenset([field.value])
+    if field.mask is not None:
+        return frozenset(o for o in range(256) if o & field.mask[0] == field.mask[1])
+    if field.range is not None:
+        return frozenset(range(field.range[0], field.range[1] + 1))
+    if field.chars:
+        return protocol.charsets[field.chars].octets
+    return frozenset(range(256))
+
+
+def fixed_fields(layout, protocol):
+    """The fields of a layout of fixed size, with their offsets and Ragel expressions."""
+    found, offset = [], 0
+    for field in layout.fields:
+        octets = field_octets(field)
+        accepted = accepted_octets(field, protocol)
+        one = ragel_set(accepted) if len(accepted) < 256 else "any"
+        pattern = f"( {one} )" if octets == 1 else f"( {one} ){{{octets}}}"
+        if field.pad is not None:
+            pattern = f"( ( any{{{octets}}} ) & ( ( {one} )* 0x{field.pad:02x}* ) )"
+        extra = ""
+        if field.quirks and (value := protocol.quirks[field.quirks[0]].accept) is not None:
+            extra = f"0x{value:02x}"
+        found.append(FixedField(field, offset, octets, pattern, extra, (accepted,) * octets))
+        offset += octets
+    return found
+
+
+@dataclass(frozen=True)
+class StageRow:
+    accepted: int            # octets of the peer's that must be in
+    due: int                 # octets of ours that may then leave
+
+
+def stages(detect, layout):
+    """How much may leave by how much is in; stages name fields in their order on the wire."""
+    ends, offset = {}, 0
+    for field in layout.fields:
+        offset += field_octets(field)
+        ends[field.name] = offset
+    return [StageRow(stage.octet + 1, ends[stage.fields[-1]]) for stage in detect.stages]
+
+
+# --- frames ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FlagForm:
+    """The flag octets that need the same quirks and are followed by the same size."""
+    name: str
+    octets: frozenset
+    quirks: tuple
+    long: bool
+
+    @property
+    def pattern(self):
+        return ragel_set(self.octets)
+
+
+def flag_quirks(field, octet):
+    """The quirks that this flags octet needs; () is strictly valid."""
+    need = []
+    known = 0
+    for bit in field.bits:
+        known |= 1 << bit.number
+        rival = next((b for b in field.bits if b.name == bit.excludes), None)
+        if rival is not None and octet >> bit.number & 1 and octet >> rival.number & 1:
+            need.append(bit.quirk)
+    if octet & ~known & 0xff:
+        need.append(field.reserved_quirk)
+    return tuple(need)
+
+
+def flag_forms(layout):
+    """All 256 flag octets, by the size that follows and the quirks they need."""
+    field = next(f for f in layout.fields if f.type == "bits8")
+    long_field = next(f for f in layout.fields if f.condition and f.condition[1])
+    long_bit = next(b for b in field.bits if b.name == long_field.condition[0])
+    groups = {}
+    for octet in range(256):
+        key = (bool(octet >> long_bit.number & 1), flag_quirks(field, octet))
+        groups.setdefault(key, set()).add(octet)
+    return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
+            for (long, quirks), octets in sorted(groups.items())]
+
+
+def strict_flags_mask(layout):
+    """Bit n set: flags octet n (below 32) needs no quirk. The fast path's whole test."""
+    mask = sum(1 << octet for form in flag_forms(layout) if not form.quirks for octet in form.octets)
+    assert mask < 1 << 32
+    return mask
+
+
+def first_size_octet(field):
+    """The highest first octet of a big-endian size whose largest value is 2^n-1."""
+    width = WIDTHS[field.type]
+    high = field.range[1] if field.range else 2 ** (8 * width) - 1
+    return high >> (8 * (width - 1))
+
+
+# --- commands and records --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Element:
+    """One field of a command or record: a number, or a span of octets skipped by length.
+
+    kind: 'number' (width octets), 'counted' (a length of `width` octets, then the span) or 'rest'."""
+    field: object
+    kind: str
+    width: int
+    index: int               # among the unit's elements of its kind
+    low: int
+    high: int
+    quirk: str
+
+    @property
+    def name(self):
+        return c_name(self.field.name)
+
+    @property
+    def enum(self):
+        return rule_enum(self.field.id)
+
+    @property
+    def is_records(self):
+        return self.field.type not in ("bytes", "text")
+
+    @property
+    def c_type(self):
+        return C_TYPES.get(self.field.type, "struct mcq_bytes")
+
+
+def elements(unit, protocol):
+    found, spans, numbers = [], 0, 0
+    for field in unit.fields:
+        quirk = field.quirks[0] if field.quirks else ""
+        if field.type in WIDTHS:
+            low, high = field.range or (0, 2 ** (8 * WIDTHS[field.type]) - 1)
+            found.append(Element(field, "number", WIDTHS[field.type], numbers, low, high, quirk))
+            numbers += 1
+            continue
+        low, high = field.size
+        if field.type not in ("bytes", "text"):     # records: bounded in items, so their octets by the command
+            low, high = 0, protocol.limits["max_command_bytes"].value
+        kind, width = ("rest", 0) if field.rest else ("counted", WIDTHS[field.length])
+        found.append(Element(field, kind, width, spans, low, high, quirk))
+        spans += 1
+    return found
+
+
+@dataclass(frozen=True)
+class LoweredCommand:
+    command: object
+    elements: tuple
+
+    @property
+    def name(self):
+        return c_name(self.command.name)
+
+    @property
+    def enum(self):
+        return "MCQ_COMMAND_" + c_enum(self.command.name)
+
+    @property
+    def rule(self):
+        return rule_enum(self.command.id)
+
+    @property
+    def fixed_octets(self):
+        """Octets of the body that are always there: name, numbers and length prefixes."""
+        return 1 + len(self.command.name) + sum(e.width for e in self.elements)
+
+    @property
+    def spans(self):
+        return [e for e in self.elements if e.kind != "number"]
+
+
+def commands(protocol):
+    return [LoweredCommand(c, tuple(elements(c, protocol))) for c in protocol.commands.values()]
+
+
+# --- machines --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    event: str
+    target: str
+    guard: str
+    otherwise: str
+    reason: str
+
+
+def steps(machine, state):
+    """One row for each event: 'else' expanded, so that no event is without an answer."""
+    answers = {a.event: a for a in state.answers}
+    return [Step(event, a.target, a.guard, a.else_target or a.target, a.reason)
+            for event in machine.events for a in [answers.get(event) or answers["else"]]]
+
+
+def reasons(protocol):
+    return sorted({a.reason for machine in protocol.machines.values() for state in machine.states
+                   for a in state.answers if a.reason})
+
+
+def guards(protocol):
+    """(mechanism, guard) pairs: each is a C function written by hand."""
+    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values()
+                   for state in machine.states for a in state.answers if a.guard})
+
+
+def all_states(machine):
+    """The written states, then the two that end the handshake."""
+    return [state.name for state in machine.states] + [machine.accept, machine.reject]
+
+
+def charset_words(charset):
+    """256 bits as four 64-bit words of C, lowest octet first."""
+    return ["0x%016xu" % sum(1 << (o - 64 * w) for o in charset.octets if 64 * w <= o < 64 * w + 64) for w in range(4)]
+
+
+def profile_quirks(protocol, profile):
+    """The bits of the quirks that a profile turns on."""
+    return sum(1 << i for i, q in enumerate(protocol.quirks.values()) if profile == "compat" or q.default == "compat")

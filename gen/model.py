@@ -1,0 +1,255 @@
+"""The checked protocol as frozen data: what lints read, lowering computes from and templates print.
+
+Every item has .id (stable, never typed), .source (where the protocol says so) and .where (file:line:col)."""
+
+from dataclasses import dataclass, field
+
+from gen.reader import Where
+
+
+def places():
+    """Where an item's words stand, for refusals only: by option ('length'), by option and name ('sends READY'),
+    and 'end' for its block's brace. Neither compared nor printed: a moved line is no change of the protocol."""
+    return field(default_factory=dict, compare=False, repr=False)
+
+
+def place(item, word):
+    """Where that word of the item stands, or the item itself."""
+    return item.at.get(word, item.where)
+
+
+@dataclass(frozen=True)
+class Limit:
+    name: str
+    value: int
+    native: int
+    compat: int
+    doc: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"limit.{self.name}"
+
+
+@dataclass(frozen=True)
+class Charset:
+    name: str
+    octets: frozenset
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Bit:
+    number: int
+    name: str
+    excludes: str
+    quirk: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Key:
+    """A property that the spec knows by name."""
+    name: str
+    required: bool
+    among_sockets: bool
+    senders: tuple
+    size: tuple              # (min, max) octets, None: any
+    forbid_first: object     # octet, or None
+    quirk: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Field:
+    """type: u8 u16be u32be u64be bytes text bits8, or a struct's name.
+    size: (min, max) octets for bytes and text, (min, max) items for a struct."""
+    id: str
+    name: str
+    type: str
+    size: tuple
+    value: object            # constant, or None
+    range: tuple             # (min, max), or None
+    mask: tuple              # (mask, value), or None
+    send: object             # int, name of a parameter, or None
+    chars: str
+    pad: object
+    length: str              # the length prefix's type, or ""
+    limit: str
+    rest: bool
+    stream: bool
+    condition: tuple         # (flag, wanted), or None
+    unit: tuple              # (factor, name), or None
+    nocase: bool
+    quirks: tuple
+    bits: tuple
+    reserved_quirk: str
+    keys: tuple
+    doc: str
+    where: Where
+    at: dict = places()
+    size_from: str = ""      # bytes[size]: the field that counts them
+    reserved_must: object = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """form: a number of octets, or 'stream'."""
+    id: str
+    form: object
+    fields: tuple
+    source: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Struct:
+    id: str
+    fields: tuple
+    source: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Stage:
+    octet: int               # -1: at the start; else sent once this octet of the peer is in
+    fields: tuple
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Detect:
+    id: str
+    stages: tuple
+    source: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Command:
+    id: str
+    name: str
+    phase: str               # handshake or traffic
+    since: str
+    fields: tuple
+    before_octet: object     # first octet of its message form for older peers, or None
+    source: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    id: str
+    name: str
+    commands: tuple
+    source: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One event's answer in one state. guard false leads to else_target."""
+    event: str
+    target: str
+    guard: str
+    else_target: str
+    action: str
+    reason: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class State:
+    name: str
+    sends: str
+    answers: tuple           # as written, 'else' last
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Machine:
+    id: str
+    mechanism: str
+    role: str
+    start: str
+    events: tuple
+    states: tuple
+    accept: str
+    reject: str
+    require: tuple           # events that must come before accept
+    source: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Socket:
+    name: str
+    code: int
+    peers: tuple
+    sends: tuple
+    mute: str
+    draft: bool
+    doc: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"socket.{self.name}"
+
+
+@dataclass(frozen=True)
+class Quirk:
+    name: str
+    on: str
+    accept: object           # the one value it lets in, or None
+    strict: str
+    compat: str
+    default: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"quirk.{self.name}"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    versions: tuple
+    limits: dict
+    charsets: dict
+    layouts: dict
+    structs: dict
+    detects: dict
+    commands: dict
+    mechanisms: dict
+    machines: dict
+    sockets: dict
+    socket_source: str
+    quirks: dict
+    documents: int
+    at: dict = places()      # 'versions 3.1', 'sockets', 'sockets end'
+    refused: frozenset = frozenset()    # words of statements that were refused: they may have been names

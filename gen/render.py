@@ -1,0 +1,111 @@
+"""Templates -> text of every artefact. No clock, no host, no absolute path; the same spec gives the same octets."""
+
+import re
+from pathlib import Path
+
+import jinja2
+
+from gen import VERSION, cases, lower, ragel, vocab, words
+
+# Ragel's -G2 code falls through by design; nothing else is silenced.
+EXEC = """\
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
+        %% write exec;
+#pragma GCC diagnostic pop"""
+
+# Artefact -> (template, spec files it comes from). What ends in .c with a .rl template goes through Ragel.
+BUILD = {
+    "wire/ids.h": ("wire/ids.h.j2", "spec/"),
+    "wire/ids.c": ("wire/ids.c.j2", "spec/"),
+    "wire/charset.h": ("wire/charset.h.j2", "spec/zmtp.spec"),
+    "wire/greeting.h": ("wire/greeting.h.j2", "spec/greeting.spec"),
+    "wire/greeting.c": ("wire/greeting.rl.j2", "spec/greeting.spec"),
+    "wire/frame.h": ("wire/frame.h.j2", "spec/frame.spec"),
+    "wire/frame.c": ("wire/frame.rl.j2", "spec/frame.spec"),
+    "wire/command.h": ("wire/command.h.j2", "spec/command.spec"),
+    "wire/command.c": ("wire/command.rl.j2", "spec/command.spec"),
+    "wire/metadata.h": ("wire/metadata.h.j2", "spec/command.spec"),
+    "wire/metadata.c": ("wire/metadata.rl.j2", "spec/command.spec"),
+    "wire/encode.h": ("wire/encode.h.j2", "spec/greeting.spec, frame.spec, command.spec"),
+    "table/socket_type.h": ("table/socket_type.h.j2", "spec/socket.spec"),
+    "table/socket_type.c": ("table/socket_type.c.j2", "spec/socket.spec"),
+    "security/steps.h": ("security/steps.h.j2", "spec/null.spec"),
+    "security/steps.c": ("security/steps.c.j2", "spec/null.spec"),
+    "tests/cases.h": ("tests/cases.h.j2", "spec/"),
+    "tests/test_greeting.c": ("tests/test_greeting.c.j2", "spec/greeting.spec"),
+    "tests/test_frame.c": ("tests/test_frame.c.j2", "spec/frame.spec"),
+    "tests/test_command.c": ("tests/test_command.c.j2", "spec/command.spec"),
+    "tests/test_metadata.c": ("tests/test_metadata.c.j2", "spec/command.spec"),
+    "tests/test_socket_type.c": ("tests/test_socket_type.c.j2", "spec/socket.spec"),
+    "tests/test_steps.c": ("tests/test_steps.c.j2", "spec/null.spec"),
+}
+
+# Committed; `gen --write` refreshes them, `gen --check` compares.
+COMMITTED = {
+    "docs/reference/zmtp.md": ("docs/zmtp.md.j2", "spec/"),
+    "docs/reference/notation.md": ("docs/notation.md.j2", "gen/vocab.py"),
+    "tests/vectors/known.json": ("tests/known.json.j2", "spec/"),
+}
+
+
+def banner(name, sources):
+    """The head of a generated file; a date, host or path has no place in it."""
+    said = f"Generated from {sources} by gen {VERSION}."
+    edit = "Do not edit: change the spec or the template, then run ./dev gen."
+    return f"<!-- {said} {edit} -->" if name.endswith(".md") else f"/* {said}\n * {edit} */"
+
+
+class Renderer:
+    def __init__(self, root, protocol):
+        self.protocol = protocol
+        loader = jinja2.FileSystemLoader(str(Path(root) / "templates"))
+        self.env = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True,
+                                      lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+        self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
+                                charset_words=lower.charset_words, all_states=lower.all_states,
+                                c_octets=cases.c_octets, octet_words=words.octet_words,
+                                code="`{}`".format)
+        self.context = self._context()
+
+    def _context(self):
+        p = self.protocol
+        greeting, frame = p.layouts["greeting.v3"], p.layouts["frame.v3"]
+        flags = next(f for f in frame.fields if f.type == "bits8")
+        long_size = next(f for f in frame.fields if f.condition and f.condition[1])
+        struct = p.structs["property"]
+        elements = lower.elements(struct, p)
+        commands = lower.commands(p)
+        ready = p.commands["READY"]
+        return {
+            "protocol": p, "rules": lower.rules(p), "reasons": lower.reasons(p), "commands": commands,
+            "profile_quirks": {name: lower.profile_quirks(p, name) for name in ("native", "compat")},
+            "fields": lower.fixed_fields(greeting, p), "stages": lower.stages(p.detects["greeting"], greeting),
+            "flags": flags, "forms": lower.flag_forms(frame), "strict_mask": lower.strict_flags_mask(frame),
+            "top_octet": lower.first_size_octet(long_size), "size_rule": long_size.id, "flags_rule": flags.id,
+            "span_max": max(len(c.spans) for c in commands),
+            "number_max": max(len(c.elements) - len(c.spans) for c in commands),
+            "struct": struct, "elements": elements,
+            "element_quirks": {e.name: " | ".join(lower.quirk_bit(q) for q in e.field.quirks
+                                                  if q == "property_name_any") or "0" for e in elements},
+            "keys": [key for field in ready.fields for key in field.keys], "command": ready,
+            "subscribe_minor": p.commands["SUBSCRIBE"].since.split(".")[1],
+            "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
+            "machines": list(p.machines.values()), "guards": lower.guards(p), "steps": lower.steps,
+            "greeting": greeting, "frame": frame, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
+            "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
+            "accepted_words": words.accepted_words, "sent_words": words.sent_words,
+            "element_words": words.element_words,
+        }
+
+    def _text(self, name, template, sources):
+        layout = self.protocol.layouts["frame.v3" if "frame" in name else "greeting.v3"]
+        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout)
+        if template.endswith(".rl.j2"):
+            text = ragel.compile_machine(Path(name).stem, text)
+        text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+        return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
+
+    def render(self, table):
+        """name -> text of every artefact of BUILD or COMMITTED, in the table's order."""
+        return {name: self._text(name, *row) for name, row in table.items()}

@@ -1,0 +1,82 @@
+"""The vocabulary as a table: which statement may stand where, with which words.
+
+A row's pattern is a list of parts; '?' marks those that may be missing, in any order after the fixed ones:
+
+    NAME NUMBER VERSION TEXT     one word of that kind
+    NAMES                        one or more names
+    SIZE                         [n], [a..b] or [name]
+    RANGE                        a..b, ends are numbers or limit names
+    =, ->, :                     that sign
+    word                         that very word
+
+The notation's reference page and the editor grammars are printed from this table."""
+
+from dataclasses import dataclass
+
+TYPES = ("u8", "u16be", "u32be", "u64be", "bytes", "text", "bits8")
+
+
+@dataclass(frozen=True)
+class Row:
+    key: str                 # the statement's first word; 'NAME' when the speaker chooses it
+    parents: tuple
+    fixed: tuple
+    options: tuple           # each a tuple of parts, the first one the option's own word
+    block: str               # 'no', 'may', 'must'
+    doc: str
+
+
+def _row(key, parents, fixed="", options=(), block="no", doc=""):
+    return Row(key, tuple(parents.split()), tuple(fixed.split()), tuple(tuple(o.split()) for o in options), block, doc)
+
+
+ROWS = (
+    _row("versions", "file", "VERSIONS", doc="The versions, oldest first; 'since' refers to this order."),
+    _row("limits", "file", block="must", doc="Ceilings and the profiles' defaults."),
+    _row("NAME", "limits", "NUMBER", ("native NUMBER", "compat NUMBER"),
+         doc="One limit: its ceiling, then the default of each profile."),
+    _row("charset", "file", "NAME CHARS", doc="A named set of octets: texts, numbers and ranges of them."),
+    _row("layout", "file", "NAME", ("size NUMBER", "stream"), block="must",
+         doc="Octets in a fixed order: of a fixed size, or a stream of records."),
+    _row("struct", "file", "NAME", block="must", doc="A record that fields may repeat."),
+    _row("source", "layout struct command mechanism machine sockets detect", "TEXT",
+         doc="Where the protocol says so. Every unit has one."),
+    _row("NAME", "layout struct command", ": TYPE",
+         ("= NUMBER", "in RANGE", "any", "mask NUMBER = NUMBER", "send ATOM", "chars NAME", "pad NUMBER", "length NAME",
+          "limit NAME", "rest", "stream", "if NAME", "unless NAME", "unit NUMBER NAME", "nocase", "quirk NAME"),
+         block="may", doc="A field: its type, what is accepted, what we send, what bounds it."),
+    _row("bit", "field", "NUMBER NAME", ("excludes NAME", "quirk NAME"), doc="One flag bit."),
+    _row("reserved", "field", "rest", ("must NUMBER", "quirk NAME"), doc="All bits without a name."),
+    _row("key", "field", "NAME", ("required", "in NAME", "send NAMES", "bytes SIZE", "forbid first NUMBER",
+                                  "quirk NAME"), doc="A property with a meaning of its own."),
+    _row("detect", "file", "NAME", block="must", doc="How much of our own layout leaves, by how much of theirs is in."),
+    _row("start", "detect", "send NAMES", doc="Sent before anything is read."),
+    _row("octet", "detect", "NUMBER send NAMES", doc="Sent once the peer's octet of this index was accepted."),
+    _row("command", "file", "NAME", ("in NAME", "since VERSION"), block="must",
+         doc="A command: name, when it may come, and its fields."),
+    _row("before", "command", "message NUMBER",
+         doc="Peers older than 'since' get a message: this octet, then the field."),
+    _row("mechanism", "file", "NAME", block="must", doc="A security mechanism."),
+    _row("commands", "mechanism", "NAMES", doc="The commands it uses."),
+    _row("machine", "file", "NAME NAME", block="must", doc="A handshake's states for one role."),
+    _row("start", "machine", "NAME", doc="The state it starts in."),
+    _row("events", "machine", "NAMES", doc="All that may happen: commands, 'other', 'malformed', 'sent', 'timer'."),
+    _row("state", "machine", "NAME", ("sends NAME",), block="must", doc="A state; entering it may send a command."),
+    _row("NAME", "state", "-> NAME", ("if NAME", "else NAME", "do NAME", "because NAME"),
+         doc="An event's answer; 'else' answers all events not named."),
+    _row("accept", "machine", "NAME", doc="The state that opens the traffic."),
+    _row("reject", "machine", "NAME", doc="The state that ends the connection; reached with a reason."),
+    _row("require", "machine", "NAME after NAMES", doc="No path to the state may skip one of these events."),
+    _row("sockets", "file", block="must", doc="The socket types."),
+    _row("NAME", "sockets", "", ("code NUMBER", "peers NAMES", "sends NAMES", "mute NAME", "draft"),
+         doc="One socket type."),
+    _row("quirk", "file", "NAME on NAME", block="must", doc="A named deviation of real peers, with both readings."),
+    _row("accept", "quirk", "NUMBER", doc="The one value it lets in."),
+    _row("strict", "quirk", "TEXT", doc="The reading of the RFC."),
+    _row("compat", "quirk", "TEXT", doc="The reading of libzmq."),
+    _row("default", "quirk", "NAME", doc="The native profile's reading: strict or compat."),
+)
+
+
+def rows_of(parent):
+    return [row for row in ROWS if parent in row.parents]
