@@ -1,0 +1,42 @@
+#include "security/handshake.h"
+
+void mcq_handshake_init(struct mcq_handshake *handshake, const struct mcq_machine *machine,
+                        enum mcq_socket_type own, uint32_t quirks)
+{
+    *handshake = (struct mcq_handshake) {
+        .machine = machine,
+        .own = own,
+        .quirks = quirks,
+        .state = machine->start,
+        .ready.socket_type = MCQ_SOCKET_TYPE_NONE,
+    };
+}
+
+void mcq_handshake_step(struct mcq_handshake *handshake, unsigned event)
+{
+    const struct mcq_machine *machine = handshake->machine;
+
+    mcq_assert(handshake->state < machine->state_count);
+    mcq_assert(event < machine->event_count);
+
+    const struct mcq_step *step = &machine->steps[handshake->state * machine->event_count + event];
+    bool agreed = step->guard == NULL || step->guard(handshake);
+
+    handshake->state = agreed ? step->next : step->otherwise;
+    if (mcq_handshake_rejected(handshake))
+        handshake->reason = (enum mcq_reason) step->reason;
+}
+
+enum mcq_command_id mcq_handshake_sends(const struct mcq_handshake *handshake)
+{
+    if (handshake->state >= handshake->machine->state_count)
+        return MCQ_COMMAND_UNKNOWN;
+    return (enum mcq_command_id) handshake->machine->sends[handshake->state];
+}
+
+enum mcq_rule mcq_handshake_rule(const struct mcq_handshake *handshake)
+{
+    if (handshake->state >= handshake->machine->state_count)
+        return MCQ_RULE_NONE;
+    return (enum mcq_rule) handshake->machine->rules[handshake->state];
+}

@@ -1,0 +1,71 @@
+/* A session's deadlines: the handshake's, and those of PING in both directions (RFC 37,
+ * Heartbeats). */
+
+#include "session/state.h"
+
+void mcq_session_heard(struct mcq_session *session)
+{
+    session->silence_at_ns = MCQ_NEVER_NS;
+    session->ttl_at_ns = MCQ_NEVER_NS;
+}
+
+void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns)
+{
+    session->handshake_at_ns = MCQ_NEVER_NS;
+    session->ping_at_ns = mcq_deadline_ns(now_ns, session->config.heartbeat_ns);
+}
+
+static enum mcq_err time_out(struct mcq_session *session, enum mcq_rule rule,
+                             enum mcq_reason reason)
+{
+    return mcq_session_fail(session, MCQ_TIMEOUT, rule, reason,
+                            session->greeting.accepted + session->frames.offset);
+}
+
+static enum mcq_err handshake_late(struct mcq_session *session)
+{
+    if (session->phase == MCQ_PHASE_GREETING)
+        return time_out(session, MCQ_RULE_NONE, MCQ_REASON_HANDSHAKE_TIMEOUT);
+    mcq_handshake_step(&session->handshake, session->handshake.machine->event_timer);
+    return mcq_session_rejected(session, MCQ_TIMEOUT, MCQ_RULE_NONE,
+                                session->greeting.accepted + session->frames.offset);
+}
+
+static enum mcq_err send_ping(struct mcq_session *session, uint64_t now_ns)
+{
+    const struct mcq_session_config *config = &session->config;
+    uint64_t timeout_ns =
+        config->heartbeat_timeout_ns ? config->heartbeat_timeout_ns : config->heartbeat_ns;
+
+    session->ping_at_ns = mcq_deadline_ns(now_ns, config->heartbeat_ns);
+    if (session->silence_at_ns == MCQ_NEVER_NS)
+        session->silence_at_ns = mcq_deadline_ns(now_ns, timeout_ns);
+    /* While octets of ours wait for a full link another PING would only make the queue longer. */
+    if (mcq_session_want(session).len > 0)
+        return MCQ_OK;
+    if (mcq_session_put_ping(session) != MCQ_OK)
+        return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
+                                session->greeting.accepted + session->frames.offset);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_session_tick(struct mcq_session *session, uint64_t now_ns)
+{
+    if (session->phase == MCQ_PHASE_FAILED)
+        return session->failure.err;
+    if (now_ns >= session->handshake_at_ns)
+        return handshake_late(session);
+    if (now_ns >= session->silence_at_ns)
+        return time_out(session, MCQ_RULE_PONG, MCQ_REASON_NONE);
+    if (now_ns >= session->ttl_at_ns)
+        return time_out(session, MCQ_RULE_PING_TTL, MCQ_REASON_NONE);
+    return now_ns >= session->ping_at_ns ? send_ping(session, now_ns) : MCQ_OK;
+}
+
+uint64_t mcq_session_deadline_ns(const struct mcq_session *session)
+{
+    if (session->phase == MCQ_PHASE_FAILED)
+        return MCQ_NEVER_NS;
+    return mcq_min_u64(mcq_min_u64(session->handshake_at_ns, session->ping_at_ns),
+                       mcq_min_u64(session->silence_at_ns, session->ttl_at_ns));
+}

@@ -1,0 +1,356 @@
+/* What a peer sends behind its greeting: commands of the handshake, then messages and commands.
+ *
+ * A command's octets are checked as they arrive, so that a bad one ends the session at its first
+ * bad octet. Its fields
+ * are read once it is whole: from the input when it came in one piece, else from `cut`. */
+
+#include "session/state.h"
+#include "wire/encode.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+static uint64_t stream_offset(const struct mcq_session *session)
+{
+    return session->greeting.accepted + session->frames.offset;
+}
+
+/* --- handshake ------------------------------------------------------------------------------- */
+
+enum mcq_err mcq_session_rejected(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
+                                  uint64_t offset)
+{
+    mcq_assert(mcq_handshake_rejected(&session->handshake));
+    return mcq_session_fail(session, err, rule, session->handshake.reason, offset);
+}
+
+enum mcq_err mcq_session_run_handshake(struct mcq_session *session, uint64_t now_ns)
+{
+    struct mcq_handshake *handshake = &session->handshake;
+
+    while (mcq_handshake_sends(handshake) == MCQ_COMMAND_READY) {
+        if (mcq_session_put_ready(session) != MCQ_OK)
+            return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
+                                    stream_offset(session));
+        mcq_handshake_step(handshake, handshake->machine->event_sent);
+    }
+    mcq_assert(mcq_handshake_sends(handshake) == MCQ_COMMAND_UNKNOWN);
+    if (mcq_handshake_accepted(handshake)) {
+        session->phase = MCQ_PHASE_TRAFFIC;
+        mcq_session_start_heartbeat(session, now_ns);
+    }
+    return MCQ_OK;
+}
+
+/* The peer broke off, or broke a rule: takes the step and fails with what the machine says. */
+static enum mcq_err reject(struct mcq_session *session, unsigned event, enum mcq_err err,
+                           enum mcq_rule rule, uint64_t offset)
+{
+    mcq_handshake_step(&session->handshake, event);
+    return mcq_session_rejected(session, err, rule, offset);
+}
+
+/* A command that the present state has no use for, whatever its fields say. */
+static enum mcq_err reject_unexpected(struct mcq_session *session, uint64_t offset)
+{
+    const struct mcq_machine *machine = session->handshake.machine;
+    enum mcq_rule rule = mcq_handshake_rule(&session->handshake);
+
+    return reject(session, machine->event_of[session->command.id], MCQ_PROTO, rule, offset);
+}
+
+static bool is_expected(const struct mcq_session *session)
+{
+    const struct mcq_machine *machine = session->handshake.machine;
+    enum mcq_command_id id = session->command.id;
+    bool name_is_known = id != MCQ_COMMAND_UNKNOWN || session->command.state == 0;
+
+    return !name_is_known || machine->event_of[id] != machine->event_other;
+}
+
+static enum mcq_err take_ready(struct mcq_session *session, struct mcq_bytes metadata,
+                               uint64_t now_ns, struct mcq_event *event)
+{
+    struct mcq_handshake *handshake = &session->handshake;
+
+    handshake->metadata = metadata;
+    mcq_handshake_step(handshake, handshake->machine->event_of[MCQ_COMMAND_READY]);
+    if (mcq_handshake_rejected(handshake))
+        return mcq_session_rejected(session, handshake->err, handshake->rule,
+                                    stream_offset(session));
+    event->kind = MCQ_EVENT_READY;
+    event->ready.socket_type = handshake->ready.socket_type;
+    event->ready.identity = handshake->ready.identity;
+    event->ready.metadata = metadata;
+    return mcq_session_run_handshake(session, now_ns);
+}
+
+static enum mcq_err take_error(struct mcq_session *session, struct mcq_bytes reason,
+                               struct mcq_event *event)
+{
+    event->kind = MCQ_EVENT_REFUSED;
+    event->reason = reason;
+    (void) reject(session, session->handshake.machine->event_of[MCQ_COMMAND_ERROR], MCQ_REFUSED,
+                  MCQ_RULE_ERROR, stream_offset(session));
+    return MCQ_OK;
+}
+
+static enum mcq_err end_handshake_command(struct mcq_session *session, const uint8_t *body,
+                                          uint64_t now_ns, struct mcq_event *event)
+{
+    struct mcq_command command;
+
+    mcq_command_view(&session->command, body, &command);
+    switch (command.id) {
+    case MCQ_COMMAND_READY: return take_ready(session, command.ready.metadata, now_ns, event);
+    case MCQ_COMMAND_ERROR: return take_error(session, command.error.reason, event);
+    default: return reject_unexpected(session, stream_offset(session));
+    }
+}
+
+/* The part of a piece that belongs to READY's metadata, through its own decoder. `before` octets
+ * of the body came
+ * with earlier pieces. */
+static enum mcq_err feed_metadata(struct mcq_session *session, struct mcq_bytes piece,
+                                  uint32_t before)
+{
+    const struct mcq_command_decoder *command = &session->command;
+    struct mcq_metadata_decoder *metadata = &session->metadata;
+    uint32_t from = command->spans[0].at;
+
+    if (command->id != MCQ_COMMAND_READY || command->at < from || command->rule != MCQ_RULE_NONE)
+        return MCQ_AGAIN;
+    if (before <= from) {
+        mcq_metadata_begin(metadata, command->spans[0].len, session->config.max_properties,
+                           session->quirks);
+        mcq_bytes_skip(&piece, from - before);
+    }
+    return mcq_metadata_decode(metadata, piece);
+}
+
+static enum mcq_err reject_metadata(struct mcq_session *session, enum mcq_err err)
+{
+    struct mcq_handshake *handshake = &session->handshake;
+    uint64_t at = session->body_at + session->command.spans[0].at + session->metadata.at;
+
+    handshake->err = err;
+    handshake->rule = session->metadata.rule;
+    mcq_handshake_step(handshake, handshake->machine->event_of[MCQ_COMMAND_READY]);
+    return mcq_session_rejected(session, handshake->err, handshake->rule, at);
+}
+
+/* --- traffic --------------------------------------------------------------------------------- */
+
+static enum mcq_err ignore_command(struct mcq_session *session, struct mcq_event *event)
+{
+    event->kind = MCQ_EVENT_IGNORED;
+    event->ignored.id = session->command.id;
+    event->ignored.size = session->command.size;
+    return MCQ_OK;
+}
+
+static enum mcq_err take_topic(struct mcq_session *session, enum mcq_event_kind kind,
+                               struct mcq_bytes topic, struct mcq_event *event)
+{
+    /* libzmq hands subscriptions to any application; only publishers have a use for them. */
+    if (!mcq_socket_type_fits(session->config.socket_type, MCQ_SOCKET_TYPE_SUB))
+        return ignore_command(session, event);
+    event->kind = kind;
+    event->topic = topic;
+    return MCQ_OK;
+}
+
+static enum mcq_err take_ping(struct mcq_session *session, uint16_t ttl, struct mcq_bytes context,
+                              uint64_t now_ns, struct mcq_event *event)
+{
+    uint64_t ttl_ns = ttl * MCQ_PING_TTL_UNIT_MS * NS_PER_MS;
+
+    if (mcq_session_put_pong(session, context) != MCQ_OK)
+        return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
+                                stream_offset(session));
+    session->ttl_at_ns = mcq_deadline_ns(now_ns, ttl_ns);
+    event->kind = MCQ_EVENT_PING;
+    event->ping.ttl_ns = ttl_ns;
+    event->ping.context = context;
+    return MCQ_OK;
+}
+
+static enum mcq_err end_traffic_command(struct mcq_session *session, const uint8_t *body,
+                                        uint64_t now_ns, struct mcq_event *event)
+{
+    struct mcq_command command;
+
+    mcq_command_view(&session->command, body, &command);
+    switch (command.id) {
+    case MCQ_COMMAND_SUBSCRIBE:
+        return take_topic(session, MCQ_EVENT_SUBSCRIBE, command.subscribe.topic, event);
+    case MCQ_COMMAND_CANCEL:
+        return take_topic(session, MCQ_EVENT_CANCEL, command.cancel.topic, event);
+    case MCQ_COMMAND_PING:
+        return take_ping(session, command.ping.ttl, command.ping.context, now_ns, event);
+    case MCQ_COMMAND_PONG:
+        event->kind = MCQ_EVENT_PONG;
+        event->ping.ttl_ns = 0;
+        event->ping.context = command.pong.context;
+        return MCQ_OK;
+    default: return ignore_command(session, event);
+    }
+}
+
+/* --- commands, piece by piece ---------------------------------------------------------------- */
+
+static enum mcq_err begin_command(struct mcq_session *session, const struct mcq_frame_piece *piece)
+{
+    session->body_at = stream_offset(session) - piece->body.len;
+    session->skips_command = false;
+    mcq_grow_clear(&session->cut);
+    /* In the handshake a message frame can stand for a command, which no header check has bounded
+     * yet. */
+    if (piece->size > session->config.max_command_bytes)
+        return mcq_session_fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_COMMAND_BYTES,
+                                MCQ_REASON_NONE, session->body_at);
+    mcq_command_begin(&session->command, (uint32_t) piece->size, session->quirks);
+    if (session->phase == MCQ_PHASE_HANDSHAKE &&
+        !(session->quirks & MCQ_QUIRK_HANDSHAKE_FLAGS_IGNORED) &&
+        !(piece->flags & MCQ_FRAME_COMMAND))
+        return reject_unexpected(session, session->body_at);
+    return MCQ_OK;
+}
+
+/* Keeps the piece of a command that comes in several; one that nobody will read needs no keeping.
+ * */
+static enum mcq_err keep_piece(struct mcq_session *session, const struct mcq_frame_piece *piece)
+{
+    bool is_unknown = session->command.id == MCQ_COMMAND_UNKNOWN && session->command.state == 0;
+
+    if ((piece->first && piece->last) || is_unknown || session->skips_command)
+        return MCQ_OK;
+    if (mcq_grow_append(&session->cut, piece->body) != MCQ_OK)
+        return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
+                                stream_offset(session));
+    return MCQ_OK;
+}
+
+static enum mcq_err malformed(struct mcq_session *session)
+{
+    const struct mcq_command_decoder *command = &session->command;
+    uint64_t at = session->body_at + command->at;
+
+    if (session->phase == MCQ_PHASE_HANDSHAKE)
+        return reject(session, session->handshake.machine->event_malformed, MCQ_PROTO,
+                      command->rule, at);
+    /* What belongs to the handshake means nothing here, well-formed or not. */
+    if (!mcq_command_in_traffic(command->id)) {
+        session->skips_command = true;
+        return MCQ_OK;
+    }
+    return mcq_session_fail(session, MCQ_PROTO, command->rule, MCQ_REASON_NONE, at);
+}
+
+static enum mcq_err check_piece(struct mcq_session *session, const struct mcq_frame_piece *piece)
+{
+    uint32_t before = session->command.at;
+    enum mcq_err err = mcq_command_decode(&session->command, piece->body);
+
+    if (err == MCQ_PROTO)
+        return malformed(session);
+    if (session->phase != MCQ_PHASE_HANDSHAKE)
+        return MCQ_OK;
+    if (!is_expected(session))
+        return reject_unexpected(session, session->body_at + session->command.at);
+    err = feed_metadata(session, piece->body, before);
+    return err == MCQ_OK || err == MCQ_AGAIN ? MCQ_OK : reject_metadata(session, err);
+}
+
+static enum mcq_err feed_command(struct mcq_session *session, const struct mcq_frame_piece *piece,
+                                 uint64_t now_ns, struct mcq_event *event)
+{
+    if (piece->first)
+        MCQ_TRY(begin_command(session, piece));
+    if (!session->skips_command)
+        MCQ_TRY(check_piece(session, piece));
+    MCQ_TRY(keep_piece(session, piece));
+    if (!piece->last)
+        return MCQ_AGAIN;
+
+    const uint8_t *body = piece->first ? piece->body.data : mcq_grow_bytes(&session->cut).data;
+
+    if (session->phase == MCQ_PHASE_HANDSHAKE)
+        return end_handshake_command(session, body, now_ns, event);
+    return session->skips_command ? ignore_command(session, event)
+                                  : end_traffic_command(session, body, now_ns, event);
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* A message frame's header is in: its place in the message and the message's size must be within
+ * their bounds. */
+static enum mcq_err begin_part(struct mcq_session *session, const struct mcq_frame_piece *piece)
+{
+    const struct mcq_session_config *config = &session->config;
+    uint64_t head_end = stream_offset(session) - piece->body.len;
+
+    if (session->part_index >= config->max_message_frames)
+        return mcq_session_fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_MESSAGE_FRAMES,
+                                MCQ_REASON_NONE, head_end);
+    if (piece->size > config->max_message_bytes - session->message_bytes)
+        return mcq_session_fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_MESSAGE_BYTES,
+                                MCQ_REASON_NONE, head_end);
+    session->message_bytes += piece->size;
+    return MCQ_OK;
+}
+
+static enum mcq_err feed_part(struct mcq_session *session, const struct mcq_frame_piece *piece,
+                              struct mcq_event *event)
+{
+    if (piece->first)
+        MCQ_TRY(begin_part(session, piece));
+    event->kind = MCQ_EVENT_BODY;
+    event->body.piece = *piece;
+    event->body.piece.flags &= MCQ_FRAME_MORE;
+    event->body.part_index = session->part_index;
+    if (!piece->last)
+        return MCQ_OK;
+    if (piece->flags & MCQ_FRAME_MORE) {
+        session->part_index++;
+    } else {
+        session->part_index = 0;
+        session->message_bytes = 0;
+    }
+    return MCQ_OK;
+}
+
+/* One PONG waits at most; a command may ask for another, so it waits for the link as the PONG
+ * does. */
+static bool must_wait(const struct mcq_session *session, struct mcq_bytes in)
+{
+    return MCQ_UNLIKELY(session->pong_due) && !session->frames.in_body && in.len > 0 &&
+           (in.data[0] & MCQ_FRAME_COMMAND);
+}
+
+enum mcq_err mcq_session_feed_frames(struct mcq_session *session, struct mcq_bytes *in,
+                                     uint64_t now_ns, struct mcq_event *event)
+{
+    struct mcq_frame_piece piece;
+    enum mcq_err err;
+
+    if (in->len > 0)
+        mcq_session_heard(session);
+    do {
+        if (must_wait(session, *in))
+            return MCQ_BUSY;
+        err = mcq_frame_decode(&session->frames, in, &piece);
+        if (MCQ_UNLIKELY(err != MCQ_OK)) {
+            if (err == MCQ_AGAIN)
+                return MCQ_AGAIN;
+            return mcq_session_fail(session, err, session->frames.rule, MCQ_REASON_NONE,
+                                    stream_offset(session));
+        }
+        if (piece.first)
+            session->in_command =
+                session->phase == MCQ_PHASE_HANDSHAKE || (piece.flags & MCQ_FRAME_COMMAND);
+        if (MCQ_LIKELY(!session->in_command))
+            return feed_part(session, &piece, event);
+        err = feed_command(session, &piece, now_ns, event);
+    } while (err == MCQ_AGAIN);
+    return err;
+}

@@ -1,0 +1,184 @@
+/* What a session sends: its own control octets, never an application's body. */
+
+#include "arena/alloc.h"
+#include "session/state.h"
+#include "wire/encode.h"
+
+/* Where the next `len` octets go; NULL: no memory. */
+static uint8_t *reserve(struct mcq_session *session, size_t len)
+{
+    return mcq_grow_reserve(&session->out, len) == MCQ_OK ? mcq_grow_room(&session->out) : NULL;
+}
+
+/* The header of a command frame whose body of `len` octets the caller writes next; NULL: no
+ * memory. */
+static uint8_t *begin_command(struct mcq_session *session, size_t len)
+{
+    uint8_t *at = reserve(session, mcq_frame_head_bytes(len) + len);
+
+    return at != NULL ? mcq_encode_frame_head(at, MCQ_FRAME_COMMAND, len) : NULL;
+}
+
+static enum mcq_err end_command(struct mcq_session *session, const uint8_t *end)
+{
+    mcq_grow_commit(&session->out, (size_t) (end - mcq_grow_room(&session->out)));
+    return MCQ_OK;
+}
+
+/* libzmq tells the length of its routing id plus one in the padding; the RFC wants it unread, so
+ * the native profile
+ * tells nothing. */
+static uint64_t padding(const struct mcq_session_config *config)
+{
+    return config->profile == MCQ_PROFILE_COMPAT ? (uint64_t) config->routing_id.len + 1 : 1;
+}
+
+void mcq_session_own_greeting(const struct mcq_session *session, struct mcq_greeting *greeting)
+{
+    mcq_encode_greeting(greeting, padding(&session->config),
+                        mcq_bytes_of(session->handshake.machine->mechanism));
+}
+
+enum mcq_err mcq_session_put_greeting(struct mcq_session *session)
+{
+    size_t due = mcq_greeting_due(session->greeting.accepted);
+    struct mcq_greeting own;
+
+    if (due == session->greeting_queued)
+        return MCQ_OK;
+    mcq_session_own_greeting(session, &own);
+    MCQ_TRY(
+        mcq_grow_append(&session->out, mcq_bytes((const uint8_t *) &own + session->greeting_queued,
+                                                 due - session->greeting_queued)));
+    session->greeting_queued = due;
+    return MCQ_OK;
+}
+
+static bool sends_identity(const struct mcq_session_config *config)
+{
+    return mcq_socket_type_row(config->socket_type)->sends_identity;
+}
+
+static struct mcq_bytes type_name(const struct mcq_session_config *config)
+{
+    return mcq_bytes_of(mcq_socket_type_name(config->socket_type));
+}
+
+static size_t metadata_bytes(const struct mcq_session_config *config)
+{
+    size_t len = mcq_property_bytes(mcq_bytes_of(MCQ_PROPERTY_SOCKET_TYPE), type_name(config));
+
+    if (sends_identity(config))
+        len += mcq_property_bytes(mcq_bytes_of(MCQ_PROPERTY_IDENTITY), config->routing_id);
+    return mcq_size_add(len, config->extra_metadata.len);
+}
+
+size_t mcq_session_ready_bytes(const struct mcq_session_config *config)
+{
+    return mcq_size_add(mcq_ready_bytes(mcq_bytes(NULL, 0)), metadata_bytes(config));
+}
+
+enum mcq_err mcq_session_put_ready(struct mcq_session *session)
+{
+    const struct mcq_session_config *config = &session->config;
+    uint8_t *at = begin_command(session, mcq_session_ready_bytes(config));
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    at = mcq_encode_ready(at, mcq_bytes(NULL, 0));
+    at = mcq_encode_property(at, mcq_bytes_of(MCQ_PROPERTY_SOCKET_TYPE), type_name(config));
+    if (sends_identity(config))
+        at = mcq_encode_property(at, mcq_bytes_of(MCQ_PROPERTY_IDENTITY), config->routing_id);
+    at = mcq_put_bytes(at, config->extra_metadata);
+    return end_command(session, at);
+}
+
+enum mcq_err mcq_session_put_ping(struct mcq_session *session)
+{
+    struct mcq_bytes context = mcq_bytes(NULL, 0);
+    uint16_t ttl = session->config.heartbeat_ttl_ds;
+    uint8_t *at = begin_command(session, mcq_ping_bytes(ttl, context));
+
+    return at != NULL ? end_command(session, mcq_encode_ping(at, ttl, context)) : MCQ_NOMEM;
+}
+
+enum mcq_err mcq_session_put_pong(struct mcq_session *session, struct mcq_bytes context)
+{
+    uint8_t *at = begin_command(session, mcq_pong_bytes(context));
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    session->pong_due = true;
+    return end_command(session, mcq_encode_pong(at, context));
+}
+
+static enum mcq_err put_as_command(struct mcq_session *session, struct mcq_bytes topic,
+                                   bool subscribe)
+{
+    size_t len = subscribe ? mcq_subscribe_bytes(topic) : mcq_cancel_bytes(topic);
+
+    if (len > session->config.max_command_bytes)
+        return MCQ_INVAL;
+
+    uint8_t *at = begin_command(session, len);
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    at = subscribe ? mcq_encode_subscribe(at, topic) : mcq_encode_cancel(at, topic);
+    return end_command(session, at);
+}
+
+static enum mcq_err put_as_message(struct mcq_session *session, struct mcq_bytes topic,
+                                   bool subscribe)
+{
+    size_t len = mcq_subscribe_message_bytes(topic);
+
+    if (len > session->config.max_command_bytes)
+        return MCQ_INVAL;
+
+    uint8_t *at = reserve(session, mcq_frame_head_bytes(len) + len);
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    at = mcq_encode_frame_head(at, 0, len);
+    at = subscribe ? mcq_encode_subscribe_message(at, topic) : mcq_encode_cancel_message(at, topic);
+    return end_command(session, at);
+}
+
+enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes topic,
+                                   bool subscribe)
+{
+    if (session->phase != MCQ_PHASE_TRAFFIC)
+        return MCQ_STATE;
+    if (topic.len > MCQ_MAX_COMMAND_BYTES) /* keeps the sums below from wrapping */
+        return MCQ_INVAL;
+    return session->peer_takes_commands ? put_as_command(session, topic, subscribe)
+                                        : put_as_message(session, topic, subscribe);
+}
+
+struct mcq_bytes mcq_session_want(const struct mcq_session *session)
+{
+    struct mcq_bytes bytes = mcq_grow_bytes(&session->out);
+
+    mcq_bytes_skip(&bytes, session->out_sent);
+    return bytes;
+}
+
+void mcq_session_sent(struct mcq_session *session, size_t len)
+{
+    mcq_assert(len <= session->out.len - session->out_sent);
+    session->out_sent += len;
+    if (session->out_sent < session->out.len)
+        return;
+    mcq_grow_clear(&session->out);
+    session->out_sent = 0;
+    session->pong_due = false;
+}
+
+size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint64_t body_bytes,
+                              uint8_t head[MCQ_FRAME_HEAD_MAX])
+{
+    mcq_assert_hot(session->phase == MCQ_PHASE_TRAFFIC);
+    (void) session;
+    return (size_t) (mcq_encode_frame_head(head, more ? MCQ_FRAME_MORE : 0, body_bytes) - head);
+}

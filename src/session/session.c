@@ -1,0 +1,170 @@
+#include "session/session.h"
+
+#include "session/state.h"
+#include "wire/encode.h"
+
+struct profile_row {
+    uint32_t quirks;
+    uint32_t max_command_bytes;
+    uint32_t max_properties;
+    uint32_t max_message_frames;
+    uint64_t max_frame_bytes;
+    uint64_t max_message_bytes;
+};
+
+#define PROFILE_ROW(profile)                                                                       \
+    {                                                                                              \
+        MCQ_QUIRKS_##profile, MCQ_MAX_COMMAND_BYTES_##profile, MCQ_MAX_PROPERTIES_##profile,       \
+            MCQ_MAX_MESSAGE_FRAMES_##profile, MCQ_MAX_FRAME_BYTES_##profile,                       \
+            MCQ_MAX_MESSAGE_BYTES_##profile                                                        \
+    }
+
+static const struct profile_row profile_table[] = {
+    [MCQ_PROFILE_NATIVE] = PROFILE_ROW(NATIVE),
+    [MCQ_PROFILE_COMPAT] = PROFILE_ROW(COMPAT),
+};
+
+void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_type type,
+                             enum mcq_profile profile)
+{
+    const struct profile_row *row = &profile_table[profile];
+
+    *config = (struct mcq_session_config) {
+        .socket_type = type,
+        .profile = profile,
+        .max_command_bytes = row->max_command_bytes,
+        .max_properties = row->max_properties,
+        .max_message_frames = row->max_message_frames,
+        .max_frame_bytes = row->max_frame_bytes,
+        .max_message_bytes = row->max_message_bytes,
+    };
+}
+
+static bool config_is_valid(const struct mcq_session_config *config)
+{
+    return (size_t) config->profile < MCQ_COUNTOF(profile_table) &&
+           mcq_socket_type_row(config->socket_type) != NULL &&
+           config->routing_id.len <= MCQ_PROPERTY_IDENTITY_BYTES_MAX &&
+           config->max_command_bytes <= MCQ_MAX_COMMAND_BYTES &&
+           config->max_properties <= MCQ_MAX_PROPERTIES &&
+           config->max_message_frames <= MCQ_MAX_MESSAGE_FRAMES &&
+           config->max_frame_bytes <= MCQ_MAX_FRAME_BYTES &&
+           config->max_message_bytes <= MCQ_MAX_MESSAGE_BYTES &&
+           mcq_session_ready_bytes(config) <= MCQ_MAX_COMMAND_BYTES;
+}
+
+enum mcq_err mcq_session_init(struct mcq_session *session, const struct mcq_session_config *config,
+                              uint64_t now_ns)
+{
+    if (!config_is_valid(config))
+        return MCQ_INVAL;
+    *session = (struct mcq_session) {
+        .phase = MCQ_PHASE_GREETING,
+        .quirks = profile_table[config->profile].quirks,
+        .handshake_at_ns = mcq_deadline_ns(now_ns, config->handshake_ns),
+        .ping_at_ns = MCQ_NEVER_NS,
+        .silence_at_ns = MCQ_NEVER_NS,
+        .ttl_at_ns = MCQ_NEVER_NS,
+        .config = *config,
+    };
+    mcq_greeting_decoder_init(&session->greeting, session->quirks);
+    mcq_frame_decoder_init(&session->frames, session->quirks, config->max_frame_bytes,
+                           config->max_command_bytes);
+    mcq_handshake_init(&session->handshake, &mcq_machine_null_peer, config->socket_type,
+                       session->quirks);
+    mcq_grow_init(&session->cut, MCQ_MAX_COMMAND_BYTES);
+    mcq_grow_init(&session->out, SIZE_MAX);
+
+    enum mcq_err err = mcq_session_put_greeting(session);
+
+    if (err != MCQ_OK)
+        mcq_session_fini(session);
+    return err;
+}
+
+void mcq_session_fini(struct mcq_session *session)
+{
+    mcq_grow_fini(&session->cut);
+    mcq_grow_fini(&session->out);
+    session->out_sent = 0;
+    session->phase = MCQ_PHASE_FAILED;
+}
+
+enum mcq_err mcq_session_fail(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
+                              enum mcq_reason reason, uint64_t offset)
+{
+    mcq_assert(session->phase != MCQ_PHASE_FAILED);
+    session->phase = MCQ_PHASE_FAILED;
+    session->failure = (struct mcq_failure) {err, rule, reason, offset};
+    return err;
+}
+
+/* The peer's version decides the form of subscriptions: a 3.0 peer knows no SUBSCRIBE. */
+static bool takes_commands(const struct mcq_greeting *peer, const struct mcq_greeting *own)
+{
+    return peer->major != own->major || mcq_takes_subscribe_command(peer->minor);
+}
+
+static enum mcq_err greeting_done(struct mcq_session *session, uint64_t now_ns,
+                                  struct mcq_event *event)
+{
+    const struct mcq_greeting *peer = &session->greeting.greeting;
+    struct mcq_greeting own;
+
+    mcq_session_own_greeting(session, &own);
+    if (memcmp(peer->mechanism, own.mechanism, sizeof own.mechanism) != 0)
+        return mcq_session_fail(session, MCQ_MISMATCH, MCQ_RULE_GREETING_V3_MECHANISM,
+                                MCQ_REASON_NONE, session->greeting.accepted);
+    session->peer_takes_commands = takes_commands(peer, &own);
+    session->phase = MCQ_PHASE_HANDSHAKE;
+    event->kind = MCQ_EVENT_GREETING;
+    event->greeting = *peer;
+    return mcq_session_run_handshake(session, now_ns);
+}
+
+static enum mcq_err feed_greeting(struct mcq_session *session, struct mcq_bytes *in,
+                                  uint64_t now_ns, struct mcq_event *event)
+{
+    enum mcq_err err = mcq_greeting_decode(&session->greeting, in);
+    enum mcq_err put = mcq_session_put_greeting(session);
+
+    if (put != MCQ_OK)
+        return mcq_session_fail(session, put, MCQ_RULE_NONE, MCQ_REASON_NONE,
+                                session->greeting.accepted);
+    if (err == MCQ_OK)
+        return greeting_done(session, now_ns, event);
+    if (err == MCQ_AGAIN)
+        return MCQ_AGAIN;
+    return mcq_session_fail(session, err, session->greeting.rule, MCQ_REASON_NONE,
+                            session->greeting.accepted);
+}
+
+enum mcq_err mcq_session_feed(struct mcq_session *session, struct mcq_bytes *in, uint64_t now_ns,
+                              struct mcq_event *event)
+{
+    switch (session->phase) {
+    case MCQ_PHASE_TRAFFIC:
+    case MCQ_PHASE_HANDSHAKE: return mcq_session_feed_frames(session, in, now_ns, event);
+    case MCQ_PHASE_GREETING: return feed_greeting(session, in, now_ns, event);
+    case MCQ_PHASE_FAILED: break;
+    }
+    return session->failure.err;
+}
+
+void mcq_session_end(struct mcq_session *session)
+{
+    if (session->phase == MCQ_PHASE_FAILED)
+        return;
+    (void) mcq_session_fail(session, MCQ_CLOSED, MCQ_RULE_NONE, MCQ_REASON_NONE,
+                            session->greeting.accepted + session->frames.offset);
+}
+
+enum mcq_session_phase mcq_session_phase(const struct mcq_session *session)
+{
+    return session->phase;
+}
+
+const struct mcq_failure *mcq_session_failure(const struct mcq_session *session)
+{
+    return &session->failure;
+}

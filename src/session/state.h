@@ -1,0 +1,80 @@
+/*
+ * state: what a session holds, for those who embed one and for the files of this folder.
+ *
+ * Layer:   session.
+ */
+#ifndef MCQ_SESSION_STATE_H
+#define MCQ_SESSION_STATE_H
+
+#include "arena/grow.h"
+#include "security/handshake.h"
+#include "session/session.h"
+#include "wire/command.h"
+
+struct mcq_session {
+    enum mcq_session_phase phase;
+    uint32_t quirks;          /* MCQ_QUIRK_* bits of the profile */
+    bool peer_takes_commands; /* subscriptions in command form */
+    bool pong_due;            /* a PONG is in `out`; the next command waits for it to leave */
+    bool in_command;          /* the frame being read is a command */
+    bool skips_command;       /* ... and its octets no longer matter */
+    uint32_t part_index;      /* of the message frame being read */
+    uint64_t message_bytes;   /* bodies of the message being read */
+    uint64_t body_at;         /* offset in the stream of the body being read */
+    struct mcq_failure failure;
+    struct mcq_frame_decoder frames;
+    struct mcq_greeting_decoder greeting;
+    struct mcq_command_decoder command;
+    struct mcq_metadata_decoder metadata;
+    struct mcq_handshake handshake;
+    struct mcq_grow cut; /* the body of a command that came in pieces */
+    struct mcq_grow out; /* control octets; the first out_sent have left */
+    size_t out_sent;
+    size_t greeting_queued;   /* octets of our greeting that went to `out` */
+    uint64_t handshake_at_ns; /* deadlines; MCQ_NEVER_NS: none */
+    uint64_t ping_at_ns;      /* the next PING of ours */
+    uint64_t silence_at_ns;   /* no octet since our PING: the peer is dead */
+    uint64_t ttl_at_ns;       /* no octet since the peer's PING: the peer said so itself */
+    struct mcq_session_config config;
+};
+
+/* Keeps the first error. Returns it, so that callers can `return session_fail(...)`. */
+enum mcq_err mcq_session_fail(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
+                              enum mcq_reason reason, uint64_t offset);
+
+/* session/output.c: what we send. Each leaves `out` as it was when it returns MCQ_NOMEM. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_put_greeting(struct mcq_session *session);
+MCQ_MUST_CHECK enum mcq_err mcq_session_put_ready(struct mcq_session *session);
+MCQ_MUST_CHECK enum mcq_err mcq_session_put_ping(struct mcq_session *session);
+MCQ_MUST_CHECK enum mcq_err mcq_session_put_pong(struct mcq_session *session,
+                                                 struct mcq_bytes context);
+/* Our own greeting, as configured. */
+void mcq_session_own_greeting(const struct mcq_session *session, struct mcq_greeting *greeting);
+/* Octets of the body of our READY; SIZE_MAX when the sum overflows. */
+size_t mcq_session_ready_bytes(const struct mcq_session_config *config);
+
+/* session/heartbeat.c: deadlines. */
+void mcq_session_heard(struct mcq_session *session);
+void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns);
+
+/* session/incoming.c: frames. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_feed_frames(struct mcq_session *session,
+                                                    struct mcq_bytes *in, uint64_t now_ns,
+                                                    struct mcq_event *event);
+/* Takes handshake steps that need no octet of the peer: what a state sends. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_run_handshake(struct mcq_session *session, uint64_t now_ns);
+/* Turns the machine's rejection into the session's failure. */
+enum mcq_err mcq_session_rejected(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
+                                  uint64_t offset);
+
+/* now + wait, without wrapping; a wait of 0 means never. */
+static inline uint64_t mcq_deadline_ns(uint64_t now_ns, uint64_t wait_ns)
+{
+    uint64_t at;
+
+    if (wait_ns == 0 || __builtin_add_overflow(now_ns, wait_ns, &at))
+        return MCQ_NEVER_NS;
+    return at;
+}
+
+#endif
