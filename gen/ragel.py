@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 LINE_COMMENT = re.compile(r'^(?:#line.*|/\* #line .*\*/)\n', re.MULTILINE)
+PARENTHESISED = re.compile(r"\( *([\w>-]+)\)(?= (?:=|\)))")    # Ragel's ( decoder->state)
 
 
 def compile_machine(name, text):
@@ -17,4 +18,4 @@ def compile_machine(name, text):
         if run.returncode != 0:
             raise SystemExit(f"gen: ragel refused {name}.rl, which is a bug in its template:\n{run.stderr}")
         out = (Path(folder) / f"{name}.c").read_text(encoding="utf-8")
-    return LINE_COMMENT.sub("", out)
+    return PARENTHESISED.sub(r"\1", LINE_COMMENT.sub("", out).expandtabs(4))

@@ -62,9 +62,9 @@ static bool is_expected(const struct mcq_session *session)
 {
     const struct mcq_machine *machine = session->handshake.machine;
     enum mcq_command_id id = session->command.id;
-    bool name_is_known = id != MCQ_COMMAND_UNKNOWN || session->command.state == 0;
+    bool is_undecided = id == MCQ_COMMAND_UNKNOWN && !session->command.is_unknown;
 
-    return !name_is_known || machine->event_of[id] != machine->event_other;
+    return is_undecided || machine->event_of[id] != machine->event_other;
 }
 
 static enum mcq_err take_ready(struct mcq_session *session, struct mcq_bytes metadata,
@@ -220,9 +220,7 @@ static enum mcq_err begin_command(struct mcq_session *session, const struct mcq_
  * */
 static enum mcq_err keep_piece(struct mcq_session *session, const struct mcq_frame_piece *piece)
 {
-    bool is_unknown = session->command.id == MCQ_COMMAND_UNKNOWN && session->command.state == 0;
-
-    if ((piece->first && piece->last) || is_unknown || session->skips_command)
+    if ((piece->first && piece->last) || session->command.is_unknown || session->skips_command)
         return MCQ_OK;
     if (mcq_grow_append(&session->cut, piece->body) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
