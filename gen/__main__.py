@@ -65,7 +65,8 @@ def main():
         digest = hashlib.sha256(manifest(files).encode()).hexdigest()[:8]
         changed = write(args.out, {**files, "manifest": manifest(files)})
         rules = len(render.lower.rules(protocol))
-        print(f"{protocol.documents} documents, {rules} rules -> {len(files)} files, {changed} changed  digest {digest}")
+        print(f"{protocol.documents} documents, {rules} rules -> {len(files)} files, {changed} changed  "
+              f"digest {digest}")
         return 0
     files = renderer.render(render.COMMITTED)
     if args.write:

@@ -10,7 +10,12 @@ from gen.reader import cover
 # A second one would silently win over the first. Fields may be called like one of them.
 ONCE = {"source", "start", "events", "accept", "reject", "require", "commands", "before", "strict", "compat", "default"}
 PHASES = ("handshake", "traffic")
-SIZED = ("bytes", "text")
+
+
+def names_in(statement):
+    """What a refused statement and its block may have defined."""
+    found = {word.text for word in statement.words[:2]}
+    return found.union(*(names_in(child) for child in statement.children or ()))
 
 
 class Builder:
@@ -31,7 +36,7 @@ class Builder:
     def put(self, table, item, name, what):
         if name in table:
             self.refuse(item.where, "duplicate",
-                              f"{what} '{name}' is already defined at {table[name].where}; rename one of them", name)
+                        f"{what} '{name}' is already defined at {table[name].where}; rename one of them", name)
         else:
             table[name] = item
 
@@ -42,7 +47,7 @@ class Builder:
             row = matching.row_of(child, parent, self.problems)
             found = matching.match(child, row, self.problems) if row is not None else None
             if found is None:
-                self.refused.update(word.text for word in child.words[:2])
+                self.refused.update(names_in(child))
                 continue
             before = first.setdefault(row.key, child)
             if before is not child and row.key in ONCE:
@@ -57,25 +62,23 @@ class Builder:
 
     def refuse_second(self, child, before):
         self.refuse(child.where, "duplicate",
-                          f"'{child.words[0].text}' already stands at {before.where}; keep one of them")
+                    f"'{child.words[0].text}' already stands at {before.where}; keep one of them")
 
     def unknown(self, word, what, known, rule="", table=""):
         """Refuses a name that nothing has, unless the statement that would define it was refused itself."""
         if word.text in self.refused or table in self.refused:
             return
         self.refuse(word.where, "unknown-name", f"no {what} is called '{word.text}'" + nearest(word.text, known),
-                          rule)
+                    rule)
 
-    def number(self, word, default=None):
-        """A number, or the ceiling of a limit by name."""
-        if word is None:
-            return default
+    def number(self, word):
+        """A number, or the ceiling of a limit by name; None after a refusal."""
         if word.kind == "number":
             return word.value
         if word.text in self.limits:
             return self.limits[word.text].value
         self.unknown(word, "limit", self.limits, table="limits")
-        return default
+        return None
 
     def span(self, pair, default):
         if pair is None:
@@ -148,11 +151,11 @@ class Builder:
         since = found["since"].text if "since" in found else (self.versions[0] if self.versions else "")
         if "since" in found and since not in self.versions:
             self.refuse(found["since"].where, "bad-version",
-                              f"{since} is not among the versions {', '.join(self.versions)}; take one of them, or add it "
-                         "there", name.text)
+                        f"{since} is not among the versions {', '.join(self.versions)}; take one of them, or add "
+                        "it there", name.text)
         if phase is None or phase.text not in PHASES:
             self.refuse((phase or name).where, "unknown-name",
-                              f"when may '{name.text}' come? Say 'in handshake' or 'in traffic'", name.text)
+                        f"when may '{name.text}' come? Say 'in handshake' or 'in traffic'", name.text)
         at = {**found.at, "before": before.where} if before else found.at
         command = m.Command(name.text, name.text, phase.text if phase else "", since, fields,
                             before.value if before else None, self.source(found.statement.children, "command"),
@@ -284,7 +287,7 @@ class Builder:
             if need not in one:
                 if need not in self.refused:
                     self.refuse(mechanism.where, "unknown-word", f"machine {rule} needs a line '{need} ...'",
-                                      rule)
+                                rule)
                 return
         accept = one["accept"].fixed[0]
         if "require" in one and one["require"].fixed[0].text != accept.text:
@@ -311,7 +314,7 @@ class Builder:
         self.socket_source = self.source(found.statement.children, "sockets")
         if "sockets" in self.at:
             self.refuse(found.statement.where, "duplicate",
-                              f"the socket types are already listed at {self.at['sockets']}; one table holds all")
+                        f"the socket types are already listed at {self.at['sockets']}; one table holds all")
         self.at.update({"sockets": found.statement.where, "sockets end": found.at["end"]})
         for row, child in self.rows(found.statement.children, "sockets"):
             if row.key == "source":

@@ -172,7 +172,7 @@ def flag_quirks(field, octet):
         rival = next((b for b in field.bits if b.name == bit.excludes), None)
         if rival is not None and octet >> bit.number & 1 and octet >> rival.number & 1:
             need.append(bit.quirk)
-    if octet & ~known & 0xff:
+    if octet & ~known & 0xff != (field.reserved_must or 0):
         need.append(field.reserved_quirk)
     return tuple(need)
 

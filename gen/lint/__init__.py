@@ -1,0 +1,11 @@
+"""The checks, one file a family. Errors stop the build; there are no warnings."""
+
+
+def check(protocol, problems):
+    """All families; the later ones run only on names that resolve."""
+    from gen.lint import bounds, layout, machine, names, tables
+    names.check(protocol, problems)
+    tables.check(protocol, problems)
+    bounds.check(protocol, problems)
+    layout.check(protocol, problems)
+    machine.check(protocol, problems)
