@@ -49,13 +49,15 @@ static enum mcq_err reject(struct mcq_session *session, unsigned event, enum mcq
     return mcq_session_rejected(session, err, rule, offset);
 }
 
-/* A command that the present state has no use for, whatever its fields say. */
-static enum mcq_err reject_unexpected(struct mcq_session *session, uint64_t offset)
+/* A command that the present state has no use for, whatever its fields say. How much of it was read
+ * by then depends on how it was cut, so the report names its beginning. */
+static enum mcq_err reject_unexpected(struct mcq_session *session)
 {
     const struct mcq_machine *machine = session->handshake.machine;
     enum mcq_rule rule = mcq_handshake_rule(&session->handshake);
 
-    return reject(session, machine->event_of[session->command.id], MCQ_PROTO, rule, offset);
+    return reject(session, machine->event_of[session->command.id], MCQ_PROTO, rule,
+                  session->body_at);
 }
 
 static bool is_expected(const struct mcq_session *session)
@@ -103,7 +105,7 @@ static enum mcq_err end_handshake_command(struct mcq_session *session, const uin
     switch (command.id) {
     case MCQ_COMMAND_READY: return take_ready(session, command.ready.metadata, now_ns, event);
     case MCQ_COMMAND_ERROR: return take_error(session, command.error.reason, event);
-    default: return reject_unexpected(session, stream_offset(session));
+    default: return reject_unexpected(session);
     }
 }
 
@@ -212,7 +214,7 @@ static enum mcq_err begin_command(struct mcq_session *session, const struct mcq_
     if (session->phase == MCQ_PHASE_HANDSHAKE &&
         !(session->quirks & MCQ_QUIRK_HANDSHAKE_FLAGS_IGNORED) &&
         !(piece->flags & MCQ_FRAME_COMMAND))
-        return reject_unexpected(session, session->body_at);
+        return reject_unexpected(session);
     return MCQ_OK;
 }
 
@@ -254,7 +256,7 @@ static enum mcq_err check_piece(struct mcq_session *session, const struct mcq_fr
     if (session->phase != MCQ_PHASE_HANDSHAKE)
         return MCQ_OK;
     if (!is_expected(session))
-        return reject_unexpected(session, session->body_at + session->command.at);
+        return reject_unexpected(session);
     err = feed_metadata(session, piece->body, before);
     return err == MCQ_OK || err == MCQ_AGAIN ? MCQ_OK : reject_metadata(session, err);
 }
