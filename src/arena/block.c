@@ -1,0 +1,154 @@
+#include "arena/block.h"
+
+#include "arena/alloc.h"
+#include "arena/home.h"
+#include "arena/poison.h"
+
+struct block_class {
+    struct mcq_buf *free; /* linked by pool.next */
+    uint32_t free_count;
+};
+
+struct mcq_blocks {
+    struct mcq_home home; /* of all classes: a block knows its own */
+    struct block_class classes[MCQ_BLOCK_CLASS_COUNT];
+};
+
+static uint32_t block_class_index(size_t len);
+static size_t block_class_bytes(uint32_t class_index);
+static enum mcq_err block_new(struct mcq_blocks *blocks, uint32_t class_index,
+                              struct mcq_buf **buf);
+static void block_free(struct mcq_buf *buf);
+static void blocks_come_home(struct mcq_blocks *blocks);
+static void blocks_end_buf(struct mcq_home *home, struct mcq_buf *buf);
+static void blocks_end(struct mcq_home *home);
+
+static const struct mcq_home_ops blocks_ops = {.end_buf = blocks_end_buf, .end_pool = blocks_end};
+
+enum mcq_err mcq_blocks_new(struct mcq_blocks **blocks)
+{
+    struct mcq_blocks *made = mcq_alloc_lines(sizeof *made);
+
+    if (made == NULL)
+        return MCQ_NOMEM;
+    *made = (struct mcq_blocks) {0};
+    mcq_home_init(&made->home, &blocks_ops);
+    *blocks = made;
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len, struct mcq_buf **buf)
+{
+    mcq_assert(len > 0);
+    if (len > MCQ_BLOCK_BYTES_MAX)
+        return mcq_buf_new(len, buf);
+
+    uint32_t class_index = block_class_index(len);
+    struct block_class *class = &blocks->classes[class_index];
+
+    /* Only when the class is empty: one exchange then serves many takes. */
+    if (class->free == NULL)
+        blocks_come_home(blocks);
+    if (class->free == NULL)
+        return block_new(blocks, class_index, buf);
+
+    struct mcq_buf *taken = class->free;
+
+    class->free = taken->pool.next;
+    class->free_count--;
+    mcq_home_take(&blocks->home, taken);
+    *buf = taken;
+    return MCQ_OK;
+}
+
+void mcq_blocks_trim(struct mcq_blocks *blocks)
+{
+    blocks_come_home(blocks);
+    for (uint32_t i = 0; i < MCQ_BLOCK_CLASS_COUNT; i++) {
+        struct block_class *class = &blocks->classes[i];
+
+        while (class->free != NULL) {
+            struct mcq_buf *buf = class->free;
+
+            class->free = buf->pool.next;
+            block_free(buf);
+        }
+        class->free_count = 0;
+    }
+}
+
+void mcq_blocks_free(struct mcq_blocks **blocks)
+{
+    struct mcq_blocks *leaving = *blocks;
+
+    *blocks = NULL;
+    mcq_blocks_trim(leaving);
+    mcq_home_leave(&leaving->home);
+}
+
+/* The smallest class that holds `len` octets, 1 .. MCQ_BLOCK_BYTES_MAX. */
+static uint32_t block_class_index(size_t len)
+{
+    /* With all of len's lines counted from 0, the class is the width of the last one's number. */
+    unsigned int last_line = (unsigned int) (len - 1) / MCQ_BLOCK_BYTES_MIN;
+
+    return last_line == 0 ? 0 : 32 - (uint32_t) __builtin_clz(last_line);
+}
+
+static size_t block_class_bytes(uint32_t class_index)
+{
+    return (size_t) MCQ_BLOCK_BYTES_MIN << class_index;
+}
+
+static enum mcq_err block_new(struct mcq_blocks *blocks, uint32_t class_index, struct mcq_buf **buf)
+{
+    struct mcq_buf *made;
+
+    MCQ_TRY(mcq_buf_new(block_class_bytes(class_index), &made));
+    /* A heap buffer, but for where it goes in the end. */
+    made->kind = MCQ_BUF_POOL;
+    made->class_index = class_index;
+    made->pool.home = &blocks->home;
+    blocks->home.out_count++;
+    *buf = made;
+    return MCQ_OK;
+}
+
+static void block_free(struct mcq_buf *buf)
+{
+    mcq_unpoison(buf->data, buf->size);
+    mcq_free(buf);
+}
+
+/* Sorts what came home into the caches, and lets go what they may not keep. */
+static void blocks_come_home(struct mcq_blocks *blocks)
+{
+    struct mcq_buf *list = mcq_home_drain(&blocks->home);
+
+    while (list != NULL) {
+        struct mcq_buf *buf = list;
+        struct block_class *class = &blocks->classes[buf->class_index];
+
+        list = buf->pool.next;
+        if (class->free_count < MCQ_BLOCK_CACHE_BYTES / buf->size) {
+            buf->pool.next = class->free;
+            class->free = buf;
+            class->free_count++;
+        } else {
+            block_free(buf);
+        }
+    }
+}
+
+static void blocks_end_buf(struct mcq_home *home, struct mcq_buf *buf)
+{
+    (void) home;
+    block_free(buf);
+}
+
+static void blocks_end(struct mcq_home *home)
+{
+    mcq_free(home); /* its first member */
+}
+
+static_assert(offsetof(struct mcq_blocks, home) == 0, "blocks_end casts");

@@ -1,0 +1,60 @@
+/*
+ * block: buffers in a few sizes, for bodies too large to lie in a message and too small to keep a
+ * receive block alive.
+ *
+ * Layer:   arena.
+ * Threads: one owner thread, which may change under the owner's lock; the blocks' references are
+ *          dropped in any thread.
+ * Bound:   after each take or trim at most MCQ_BLOCK_CACHE_BYTES free octets per class; before
+ *          it, what came home since the last one as well. Blocks that are out are messages, and
+ *          counted as such by their owner.
+ *
+ *   heap --take--> FILLING --freeze--> SHARED --last unref--> FREE --take--> FILLING ...
+ *                                                              |
+ *                                                              +-- cache is full, trim --> heap
+ *
+ * Classes double from MCQ_BLOCK_BYTES_MIN to MCQ_BLOCK_BYTES_MAX, so that a block is never twice as
+ * large as its body, and with its header less than four times (the sum is in arena/msg.h).
+ */
+#ifndef MCQ_ARENA_BLOCK_H
+#define MCQ_ARENA_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena/buf.h"
+
+/* Smaller bodies lie in the message itself. */
+#define MCQ_BLOCK_BYTES_MIN 64
+/* A quarter of the largest receive block worth having, 256 KiB: what is longer is referenced, so
+ * whatever is copied has a class. */
+#define MCQ_BLOCK_BYTES_MAX 65536
+#define MCQ_BLOCK_CLASS_COUNT 11
+/* Free octets that a class keeps: two batches of 128 KiB, the one that the application holds and
+ * the one that arrives. Without them malloc gives each batch back to the kernel and faults it in
+ * again (docs/adr/0003-arena.md). */
+#define MCQ_BLOCK_CACHE_BYTES 262144
+
+static_assert(MCQ_BLOCK_BYTES_MIN << (MCQ_BLOCK_CLASS_COUNT - 1) == MCQ_BLOCK_BYTES_MAX,
+              "the classes end where they should");
+
+struct mcq_blocks;
+
+/* A pool with empty caches; the caller owns it and ends it with mcq_blocks_free.
+ *   MCQ_NOMEM   *blocks is untouched */
+MCQ_MUST_CHECK enum mcq_err mcq_blocks_new(struct mcq_blocks **blocks);
+
+/* Takes a buffer with room for at least `len` octets, FILLING, one reference to the caller. `len`
+ * is at least 1; above MCQ_BLOCK_BYTES_MAX it is a heap buffer of exactly that size. Owner thread.
+ *   MCQ_NOMEM   *buf is untouched */
+MCQ_MUST_CHECK enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len,
+                                            struct mcq_buf **buf);
+
+/* Gives all free blocks back to the heap: for an owner that falls idle. Owner thread. */
+void mcq_blocks_trim(struct mcq_blocks *blocks);
+
+/* The owner leaves; *blocks becomes NULL. Blocks that are out stay valid, and the thread that drops
+ * the last reference frees what is left. */
+void mcq_blocks_free(struct mcq_blocks **blocks);
+
+#endif

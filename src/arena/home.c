@@ -1,0 +1,100 @@
+#include "arena/home.h"
+
+#include "arena/poison.h"
+
+/* In place of the stack once the owner has left. Only its address matters; never written. */
+static struct mcq_buf home_left;
+
+static void home_put_orphan(struct mcq_home *home, struct mcq_buf *buf);
+static void home_settle(struct mcq_home *home, uint64_t change);
+
+void mcq_home_init(struct mcq_home *home, const struct mcq_home_ops *ops)
+{
+    home->ops = ops;
+    home->out_count = 0;
+    atomic_init(&home->returned, NULL);
+    atomic_init(&home->orphan_count, 0);
+}
+
+void mcq_home_take(struct mcq_home *home, struct mcq_buf *buf)
+{
+    mcq_assert_hot(buf->kind == MCQ_BUF_POOL);
+    mcq_assert_hot(buf->pool.home == home);
+    mcq_assert_hot(atomic_load_explicit(&buf->refs, memory_order_relaxed) == 0);
+
+    home->out_count++;
+    mcq_unpoison(buf->data, buf->size);
+    buf->frozen = 0;
+    atomic_store_explicit(&buf->refs, 1, memory_order_relaxed);
+}
+
+void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf)
+{
+    mcq_poison(buf->data, buf->size);
+
+    struct mcq_buf *top = atomic_load_explicit(&home->returned, memory_order_relaxed);
+
+    do {
+        if (MCQ_UNLIKELY(top == &home_left)) {
+            home_put_orphan(home, buf);
+            return;
+        }
+        buf->pool.next = top;
+        /* Release: pool.next, and all that was done with the buffer, before the owner sees it. */
+    } while (!atomic_compare_exchange_weak_explicit(&home->returned, &top, buf,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+struct mcq_buf *mcq_home_drain(struct mcq_home *home)
+{
+    /* The look spares the exchange, which takes the line away from the other threads. */
+    if (atomic_load_explicit(&home->returned, memory_order_relaxed) == NULL)
+        return NULL;
+
+    /* Acquire: pairs with the release of each push. */
+    struct mcq_buf *list = atomic_exchange_explicit(&home->returned, NULL, memory_order_acquire);
+
+    for (const struct mcq_buf *buf = list; buf != NULL; buf = buf->pool.next) {
+        mcq_assert(home->out_count > 0);
+        home->out_count--;
+    }
+    return list;
+}
+
+void mcq_home_leave(struct mcq_home *home)
+{
+    struct mcq_buf *list =
+        atomic_exchange_explicit(&home->returned, &home_left, memory_order_acquire);
+    uint64_t still_out = home->out_count;
+
+    while (list != NULL) {
+        struct mcq_buf *buf = list;
+
+        list = buf->pool.next;
+        mcq_assert(still_out > 0);
+        still_out--;
+        if (home->ops->end_buf != NULL)
+            home->ops->end_buf(home, buf);
+    }
+    home_settle(home, still_out);
+}
+
+static void home_put_orphan(struct mcq_home *home, struct mcq_buf *buf)
+{
+    if (home->ops->end_buf != NULL)
+        home->ops->end_buf(home, buf);
+    home_settle(home, UINT64_MAX);
+}
+
+/* Adds `change`, modulo 2^64, to the number of buffers still to come: the owner adds those that
+ * were out as it left, each buffer that comes adds -1, possibly before the owner got so far.
+ * Whoever makes it zero ends the pool. That happens once: before the owner's step the number is
+ * below zero, and after it the number falls to zero and no further.
+ * Acquire and release: what each thread did with the pool comes before its end. */
+static void home_settle(struct mcq_home *home, uint64_t change)
+{
+    uint64_t before = atomic_fetch_add_explicit(&home->orphan_count, change, memory_order_acq_rel);
+
+    if (before + change == 0)
+        home->ops->end_pool(home);
+}

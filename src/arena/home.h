@@ -1,0 +1,54 @@
+/*
+ * home: where the buffers of a pool come back to, from whichever thread drops the last reference.
+ *
+ * Layer:   arena; the part that slab and block have in common.
+ * Threads: put from any thread; all else from the pool's owner thread.
+ * Bound:   holds at most the buffers that are out; allocates nothing.
+ *
+ *   OPEN --leave, all are home--> ended
+ *    |
+ *    +--leave, some are out--> ORPHANED --the last one comes home--> ended
+ *
+ * OPEN: a stack. Any thread pushes one, the owner detaches all at once; nobody pops a single one,
+ * so there is no ABA. ORPHANED: the owner is gone, as when a message outlives its socket and its
+ * context. Buffers end one by one, and the thread that brings the last one ends the pool.
+ */
+#ifndef MCQ_ARENA_HOME_H
+#define MCQ_ARENA_HOME_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "arena/alloc.h"
+#include "arena/buf.h"
+
+struct mcq_home_ops {
+    void (*end_buf)(struct mcq_home *home, struct mcq_buf *buf); /* NULL: ends with the pool */
+    void (*end_pool)(struct mcq_home *home);
+};
+
+struct mcq_home {
+    const struct mcq_home_ops *ops;
+    uint64_t out_count; /* the owner's: taken and not drained */
+    /* On a line of its own: other threads write it while the owner works on its pool. */
+    alignas(MCQ_LINE_BYTES) _Atomic(struct mcq_buf *) returned;
+    _Atomic(uint64_t) orphan_count; /* see mcq_home_leave */
+};
+
+void mcq_home_init(struct mcq_home *home, const struct mcq_home_ops *ops);
+
+/* Makes a free buffer of this pool FILLING, all room, one reference to the caller. Owner thread. */
+void mcq_home_take(struct mcq_home *home, struct mcq_buf *buf);
+
+/* A buffer whose last reference was dropped. Any thread. */
+void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf);
+
+/* All that came home, newest first, linked by pool.next. NULL: nothing did. Owner thread. */
+struct mcq_buf *mcq_home_drain(struct mcq_home *home);
+
+/* The owner leaves, having drained for the last time or not. Ends the pool now or when the last
+ * buffer comes home, in that thread; *home is no longer the caller's. */
+void mcq_home_leave(struct mcq_home *home);
+
+#endif

@@ -1,0 +1,104 @@
+#include "arena/msg.h"
+
+#include "arena/alloc.h"
+
+static void msg_set_large(struct mcq_msg *msg, enum mcq_msg_kind kind, struct mcq_buf *buf,
+                          struct mcq_bytes body);
+static void msg_set_copy(struct mcq_msg *msg, struct mcq_buf *buf, struct mcq_bytes bytes);
+static bool msg_may_pin(const struct mcq_buf *buf, size_t len);
+
+enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len)
+{
+    struct mcq_buf *buf;
+
+    mcq_msg_init(msg);
+    if (len <= MCQ_MSG_INLINE_MAX) {
+        memset(msg->small, 0, len);
+        msg->small_len = (uint8_t) len;
+        return MCQ_OK;
+    }
+    MCQ_TRY(mcq_buf_new(len, &buf));
+    /* What the heap held before is nobody's to read or send. */
+    memset(mcq_buf_room(buf), 0, len);
+    msg_set_large(msg, MCQ_MSG_FILLING, buf, mcq_bytes(mcq_buf_room(buf), len));
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_msg_init_copy(struct mcq_msg *msg, struct mcq_bytes bytes)
+{
+    struct mcq_buf *buf;
+
+    mcq_msg_init(msg);
+    if (bytes.len <= MCQ_MSG_INLINE_MAX) {
+        mcq_put_bytes(msg->small, bytes);
+        msg->small_len = (uint8_t) bytes.len;
+        return MCQ_OK;
+    }
+    MCQ_TRY(mcq_buf_new(bytes.len, &buf));
+    msg_set_copy(msg, buf, bytes);
+    return MCQ_OK;
+}
+
+void mcq_msg_init_buf(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_bytes bytes)
+{
+    mcq_assert(mcq_buf_holds(*buf, bytes));
+    mcq_msg_init(msg);
+    msg_set_large(msg, MCQ_MSG_SHARED, *buf, bytes);
+    *buf = NULL;
+}
+
+enum mcq_err mcq_msg_init_slice(struct mcq_msg *msg, struct mcq_handout *handout,
+                                struct mcq_blocks *blocks, struct mcq_bytes bytes)
+{
+    struct mcq_buf *buf;
+
+    mcq_assert_hot(mcq_buf_holds(handout->buf, bytes));
+    if (bytes.len <= MCQ_MSG_INLINE_MAX)
+        return mcq_msg_init_copy(msg, bytes);
+
+    mcq_msg_init(msg);
+    if (msg_may_pin(handout->buf, bytes.len)) {
+        msg_set_large(msg, MCQ_MSG_SHARED, mcq_handout_ref(handout), bytes);
+        return MCQ_OK;
+    }
+    MCQ_TRY(mcq_blocks_take(blocks, bytes.len, &buf));
+    msg_set_copy(msg, buf, bytes);
+    return MCQ_OK;
+}
+
+void mcq_msg_copy(struct mcq_msg *target, struct mcq_msg *source)
+{
+    mcq_msg_freeze(source);
+    if (source->kind == MCQ_MSG_SHARED)
+        mcq_buf_ref(source->large.buf);
+    *target = *source;
+}
+
+void mcq_msg_fini(struct mcq_msg *msg)
+{
+    if (msg->kind != MCQ_MSG_INLINE)
+        mcq_buf_unref(msg->large.buf);
+    mcq_msg_init(msg);
+}
+
+static void msg_set_large(struct mcq_msg *msg, enum mcq_msg_kind kind, struct mcq_buf *buf,
+                          struct mcq_bytes body)
+{
+    msg->kind = (uint8_t) kind;
+    msg->large.buf = buf;
+    msg->large.data = body.data;
+    msg->large.len = body.len;
+}
+
+/* Fills a buffer that is the caller's alone. */
+static void msg_set_copy(struct mcq_msg *msg, struct mcq_buf *buf, struct mcq_bytes bytes)
+{
+    mcq_put_bytes(mcq_buf_room(buf), bytes);
+    msg_set_large(msg, MCQ_MSG_SHARED, buf, mcq_buf_freeze(buf, bytes.len));
+}
+
+/* Whether a reference is within the pin bound. Where it is, it costs less than a copy. */
+static bool msg_may_pin(const struct mcq_buf *buf, size_t len)
+{
+    return mcq_size_mul(len, MCQ_MSG_PIN_FACTOR) >= mcq_buf_pinned_bytes(buf);
+}

@@ -1,0 +1,215 @@
+#include "arena/block.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "arena/test_support.h"
+
+static struct mcq_blocks *new_blocks(void)
+{
+    struct mcq_blocks *blocks = NULL;
+
+    assert_int_equal(mcq_blocks_new(&blocks), MCQ_OK);
+    return blocks;
+}
+
+static struct mcq_buf *take(struct mcq_blocks *blocks, size_t len)
+{
+    struct mcq_buf *buf = NULL;
+
+    assert_int_equal(mcq_blocks_take(blocks, len, &buf), MCQ_OK);
+    assert_true(mcq_buf_room_len(buf) >= len);
+    return buf;
+}
+
+static void blocks_new__no_memory__leaves_the_target(void **state)
+{
+    struct mcq_blocks *blocks = NULL;
+
+    (void) state;
+    mcq_alloc_fail_at(1);
+    assert_int_equal(mcq_blocks_new(&blocks), MCQ_NOMEM);
+    assert_null(blocks);
+}
+
+static void blocks_take__every_length__smallest_class_that_holds_it(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    size_t class_bytes = MCQ_BLOCK_BYTES_MIN;
+
+    (void) state;
+    for (size_t len = 1; len <= MCQ_BLOCK_BYTES_MAX; len++) {
+        struct mcq_buf *buf = take(blocks, len);
+
+        if (len > class_bytes)
+            class_bytes *= 2;
+        assert_int_equal(mcq_buf_room_len(buf), class_bytes);
+        mcq_buf_unref(buf);
+    }
+    assert_int_equal(class_bytes, MCQ_BLOCK_BYTES_MAX);
+    mcq_blocks_free(&blocks);
+    assert_null(blocks);
+}
+
+static void blocks_take__above_the_classes__exact_and_not_cached(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *buf = take(blocks, MCQ_BLOCK_BYTES_MAX + 1);
+
+    (void) state;
+    assert_int_equal(mcq_buf_room_len(buf), MCQ_BLOCK_BYTES_MAX + 1);
+    assert_int_equal(mcq_alloc_ledger().block_count, 2);
+    mcq_buf_unref(buf);
+    assert_int_equal(mcq_alloc_ledger().block_count, 1);
+    mcq_blocks_free(&blocks);
+}
+
+static void blocks_take__no_memory__leaves_the_pool_usable(void **state)
+{
+    static const size_t lens[] = {1, 1000, MCQ_BLOCK_BYTES_MAX, MCQ_BLOCK_BYTES_MAX + 1, SIZE_MAX};
+    struct mcq_blocks *blocks = new_blocks();
+
+    (void) state;
+    for (size_t i = 0; i < MCQ_COUNTOF(lens); i++) {
+        struct mcq_buf *buf = NULL;
+
+        mcq_alloc_fail_at(1);
+        assert_int_equal(mcq_blocks_take(blocks, lens[i], &buf), MCQ_NOMEM);
+        assert_null(buf);
+    }
+    mcq_alloc_fail_at(0);
+    mcq_buf_unref(take(blocks, 1));
+    mcq_blocks_free(&blocks);
+}
+
+static void blocks_take__one_came_home__allocates_nothing(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *first = take(blocks, 200);
+
+    (void) state;
+    (void) mcq_buf_freeze(first, 200);
+    mcq_buf_unref(first);
+    mcq_alloc_fail_at(1);
+    assert_ptr_equal(take(blocks, 129), first);
+    assert_int_equal(mcq_buf_room_len(first), 256);
+    assert_int_equal(mcq_alloc_fail_left(), 1);
+    mcq_alloc_fail_at(0);
+    mcq_buf_unref(first);
+    mcq_blocks_free(&blocks);
+}
+
+/* One more than the cache holds comes home: that one goes to the heap, at the next take. */
+static void blocks_take__cache_at_its_bound__the_rest_is_freed(void **state)
+{
+    (void) state;
+    for (size_t len = MCQ_BLOCK_BYTES_MIN; len <= MCQ_BLOCK_BYTES_MAX; len *= 4) {
+        enum { EXTRA = 3 };
+        static struct mcq_buf *bufs[MCQ_BLOCK_CACHE_BYTES / MCQ_BLOCK_BYTES_MIN + EXTRA];
+        const size_t kept = MCQ_BLOCK_CACHE_BYTES / len;
+        struct mcq_blocks *blocks = new_blocks();
+
+        for (size_t i = 0; i < kept + EXTRA; i++)
+            bufs[i] = take(blocks, len);
+        for (size_t i = 0; i < kept + EXTRA; i++)
+            mcq_buf_unref(bufs[i]);
+        assert_int_equal(mcq_alloc_ledger().block_count, 1 + kept + EXTRA);
+        mcq_buf_unref(take(blocks, len));
+        assert_int_equal(mcq_alloc_ledger().block_count, 1 + kept);
+        mcq_blocks_free(&blocks);
+    }
+}
+
+static void blocks_trim__free_blocks__go_and_those_out_stay(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *held = take(blocks, 100);
+
+    (void) state;
+    mcq_buf_unref(take(blocks, 100));
+    mcq_buf_unref(take(blocks, 5000));
+    mcq_blocks_trim(blocks);
+    assert_int_equal(mcq_alloc_ledger().block_count, 2);
+    memset(mcq_buf_room(held), 'x', 100);
+    mcq_buf_unref(held);
+    mcq_blocks_trim(blocks);
+    assert_int_equal(mcq_alloc_ledger().block_count, 1);
+    mcq_buf_unref(take(blocks, 100));
+    mcq_blocks_free(&blocks);
+}
+
+static void blocks_free__blocks_out__stay_until_the_last_unref(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *one = take(blocks, 100);
+    struct mcq_buf *two = take(blocks, 1000);
+
+    (void) state;
+    mcq_buf_unref(take(blocks, 64));
+    mcq_blocks_free(&blocks);
+    assert_int_equal(mcq_alloc_ledger().block_count, 3); /* both, and what counts them */
+    mcq_buf_unref(one);
+    memset(mcq_buf_room(two), 'x', 1000);
+    mcq_buf_unref(two);
+    assert_int_equal(mcq_alloc_ledger().block_count, 0);
+}
+
+struct load {
+    struct mcq_buf *bufs[64];
+    size_t count;
+};
+
+static void *unref_load(void *argument)
+{
+    struct load *load = argument;
+
+    for (size_t i = 0; i < load->count; i++)
+        mcq_buf_unref(load->bufs[i]);
+    return NULL;
+}
+
+static void blocks__unref_in_other_threads__come_home(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    uint64_t random = support_seed();
+
+    (void) state;
+    for (int round = 0; round < 60; round++) {
+        struct load loads[3] = {{.count = 0}};
+        pthread_t threads[3];
+
+        for (int i = 0; i < 3; i++) {
+            while (loads[i].count < MCQ_COUNTOF(loads[i].bufs)) {
+                size_t len = 1 + support_random_below(&random, 2000);
+                struct mcq_buf *buf = take(blocks, len);
+
+                memset(mcq_buf_room(buf), i, len);
+                (void) mcq_buf_freeze(buf, len);
+                loads[i].bufs[loads[i].count++] = buf;
+            }
+            assert_int_equal(pthread_create(&threads[i], NULL, unref_load, &loads[i]), 0);
+        }
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    mcq_blocks_trim(blocks);
+    assert_int_equal(mcq_alloc_ledger().block_count, 1);
+    mcq_blocks_free(&blocks);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LEDGER_TEST(blocks_new__no_memory__leaves_the_target),
+        LEDGER_TEST(blocks_take__every_length__smallest_class_that_holds_it),
+        LEDGER_TEST(blocks_take__above_the_classes__exact_and_not_cached),
+        LEDGER_TEST(blocks_take__no_memory__leaves_the_pool_usable),
+        LEDGER_TEST(blocks_take__one_came_home__allocates_nothing),
+        LEDGER_TEST(blocks_take__cache_at_its_bound__the_rest_is_freed),
+        LEDGER_TEST(blocks_trim__free_blocks__go_and_those_out_stay),
+        LEDGER_TEST(blocks_free__blocks_out__stay_until_the_last_unref),
+        LEDGER_TEST(blocks__unref_in_other_threads__come_home),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
