@@ -1,0 +1,286 @@
+#include "pump/write_pump.h"
+
+#include "arena/alloc.h"
+
+#define RING_CAPACITY_MIN 16
+
+/* --- rings ----------------------------------------------------------------------------------- */
+
+static uint32_t ring_count(const struct mcq_wpump_ring *ring)
+{
+    return ring->tail - ring->head;
+}
+
+/* Room for one more item; indices keep their meaning, since they are masked on use only. */
+static enum mcq_err ring_grow(struct mcq_wpump_ring *ring, size_t item_bytes)
+{
+    uint32_t capacity = ring->items != NULL ? ring->mask + 1 : 0;
+    uint32_t wider = capacity > 0 ? capacity * 2 : RING_CAPACITY_MIN;
+    uint8_t *items;
+
+    if (ring_count(ring) < capacity)
+        return MCQ_OK;
+    if (wider > UINT32_MAX / 4)
+        return MCQ_NOMEM;
+    items = mcq_alloc(mcq_size_mul(wider, item_bytes));
+    if (items == NULL)
+        return MCQ_NOMEM;
+    for (uint32_t i = ring->head; i != ring->tail; i++)
+        memcpy(items + (i & (wider - 1)) * item_bytes,
+               (uint8_t *) ring->items + (i & ring->mask) * item_bytes, item_bytes);
+    mcq_free(ring->items);
+    ring->items = items;
+    ring->mask = wider - 1;
+    return MCQ_OK;
+}
+
+static void ring_fini(struct mcq_wpump_ring *ring)
+{
+    mcq_free(ring->items);
+    *ring = (struct mcq_wpump_ring) {0};
+}
+
+static struct mcq_wpump_segment *segment_at(const struct mcq_wpump *pump, uint32_t index)
+{
+    return (struct mcq_wpump_segment *) pump->segments.items + (index & pump->segments.mask);
+}
+
+static uint64_t *end_at(const struct mcq_wpump *pump, uint32_t index)
+{
+    return (uint64_t *) pump->ends.items + (index & pump->ends.mask);
+}
+
+static void pump_check(const struct mcq_wpump *pump)
+{
+    mcq_assert_hot(pump->kept_at <= pump->sent_at && pump->sent_at <= pump->put_at);
+    mcq_assert_hot(pump->sent_segment - pump->segments.head <= ring_count(&pump->segments));
+    mcq_assert_hot(pump->sent_segment != pump->segments.tail || pump->sent_offset == 0);
+    (void) pump;
+}
+
+/* --- putting --------------------------------------------------------------------------------- */
+
+/* A block with room for `len` octets. What the present one holds stays with its segments. */
+static enum mcq_err reserve_block(struct mcq_wpump *pump, size_t len)
+{
+    struct mcq_buf *block;
+
+    if (pump->block != NULL && mcq_buf_room_len(pump->block) >= len)
+        return MCQ_OK;
+    block = mcq_slab_take(pump->slab);
+    if (block == NULL)
+        return MCQ_AGAIN;
+    mcq_assert(mcq_buf_room_len(block) >= len);
+    if (pump->block != NULL)
+        mcq_buf_unref(pump->block);
+    pump->block = block;
+    return MCQ_OK;
+}
+
+/* Adds a run, which may go on where the last one of the same block ended. Takes the reference. */
+static void add_segment(struct mcq_wpump *pump, struct mcq_bytes run, struct mcq_buf *owner)
+{
+    pump->put_at += run.len;
+    if (ring_count(&pump->segments) > 0) {
+        struct mcq_wpump_segment *last = segment_at(pump, pump->segments.tail - 1);
+
+        if (last->owner == owner && last->data + last->len == run.data) {
+            /* Wholly sent so far: the cursor had moved on to a segment that did not exist yet. */
+            if (pump->sent_segment == pump->segments.tail) {
+                pump->sent_segment--;
+                pump->sent_offset = last->len;
+            }
+            last->len += run.len;
+            mcq_buf_unref(owner);
+            return;
+        }
+    }
+    *segment_at(pump, pump->segments.tail) = (struct mcq_wpump_segment) {run.data, run.len, owner};
+    pump->segments.tail++;
+}
+
+static void copy_to_block(struct mcq_wpump *pump, struct mcq_bytes head, struct mcq_bytes body)
+{
+    struct mcq_buf *block = pump->block;
+
+    mcq_put_bytes(mcq_put_bytes(mcq_buf_room(block), head), body);
+    mcq_buf_ref(block);
+    add_segment(pump, mcq_buf_freeze(block, head.len + body.len), block);
+}
+
+/* Rooms for what a put may add: two segments and an end. */
+static enum mcq_err reserve_rings(struct mcq_wpump *pump)
+{
+    MCQ_TRY(ring_grow(&pump->ends, sizeof(uint64_t)));
+    MCQ_TRY(ring_grow(&pump->segments, sizeof(struct mcq_wpump_segment)));
+    if (ring_count(&pump->segments) < pump->segments.mask)
+        return MCQ_OK;
+    pump->segments.tail++; /* as if one were added: the second needs room, too */
+    enum mcq_err err = ring_grow(&pump->segments, sizeof(struct mcq_wpump_segment));
+    pump->segments.tail--;
+    return err;
+}
+
+enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head, struct mcq_msg *msg,
+                           bool ends_message)
+{
+    struct mcq_bytes body = msg != NULL ? mcq_msg_bytes(msg) : mcq_bytes(NULL, 0);
+    bool copies = body.len <= MCQ_WPUMP_COPY_MAX;
+
+    mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX);
+    pump_check(pump);
+    MCQ_TRY(reserve_rings(pump));
+    MCQ_TRY(reserve_block(pump, head.len + (copies ? body.len : 0)));
+    copy_to_block(pump, head, copies ? body : mcq_bytes(NULL, 0));
+    if (!copies) {
+        mcq_msg_freeze(msg);
+        mcq_buf_ref(msg->large.buf);
+        add_segment(pump, body, msg->large.buf);
+    }
+    if (msg != NULL)
+        mcq_msg_fini(msg);
+    if (ends_message)
+        *end_at(pump, pump->ends.tail++) = pump->put_at;
+    pump_check(pump);
+    return MCQ_OK;
+}
+
+/* --- lending --------------------------------------------------------------------------------- */
+
+/* Where control octets may go next: the first message's end from sent_at on. UINT64_MAX: the last
+ * message is not whole. */
+static uint64_t next_boundary(const struct mcq_wpump *pump)
+{
+    if (pump->sent_at == pump->kept_at)
+        return pump->sent_at;
+    for (uint32_t i = pump->ends.head; i != pump->ends.tail; i++)
+        if (*end_at(pump, i) >= pump->sent_at)
+            return *end_at(pump, i);
+    return UINT64_MAX;
+}
+
+size_t mcq_wpump_lend(struct mcq_wpump *pump, struct mcq_bytes control, struct iovec *iov,
+                      size_t iov_max)
+{
+    uint32_t index = pump->sent_segment;
+    size_t offset = pump->sent_offset;
+    uint64_t at = pump->sent_at;
+    uint64_t boundary = control.len > 0 ? next_boundary(pump) : UINT64_MAX;
+    size_t count = 0;
+
+    mcq_assert(pump->lent_bytes == 0 && iov_max >= 2);
+    pump_check(pump);
+    pump->lent_control_bytes = 0;
+    while (count < iov_max && pump->lent_bytes < MCQ_WPUMP_BATCH_BYTES) {
+        if (at == boundary) {
+            iov[count++] = (struct iovec) {(void *) (uintptr_t) control.data, control.len};
+            pump->lent_before_bytes = (size_t) (at - pump->sent_at);
+            pump->lent_control_bytes = control.len;
+            pump->lent_bytes += control.len;
+            boundary = UINT64_MAX;
+            continue;
+        }
+        if (index == pump->segments.tail)
+            break;
+
+        const struct mcq_wpump_segment *segment = segment_at(pump, index);
+        size_t len = (size_t) mcq_min_u64(segment->len - offset, boundary - at);
+
+        iov[count++] = (struct iovec) {(void *) (uintptr_t) (segment->data + offset), len};
+        pump->lent_bytes += len;
+        at += len;
+        offset += len;
+        if (offset == segment->len) {
+            index++;
+            offset = 0;
+        }
+    }
+    return count;
+}
+
+/* Drops what no new connection will need: all up to the last end of a message that has left. */
+static void drop_sent(struct mcq_wpump *pump)
+{
+    while (ring_count(&pump->ends) > 0 && *end_at(pump, pump->ends.head) <= pump->sent_at)
+        pump->kept_at = *end_at(pump, pump->ends.head++);
+
+    uint64_t at = pump->sent_at - pump->sent_offset; /* start of the segment of the cursor */
+
+    for (uint32_t i = pump->sent_segment; i != pump->segments.head; i--)
+        at -= segment_at(pump, i - 1)->len;
+    while (pump->segments.head != pump->sent_segment) {
+        struct mcq_wpump_segment *first = segment_at(pump, pump->segments.head);
+
+        if (at + first->len > pump->kept_at)
+            break;
+        at += first->len;
+        mcq_buf_unref(first->owner);
+        pump->segments.head++;
+    }
+}
+
+/* Nothing waits and nothing is kept: an idle peer holds no block. */
+static void release_block(struct mcq_wpump *pump)
+{
+    if (ring_count(&pump->segments) > 0 || pump->block == NULL)
+        return;
+    mcq_buf_unref(pump->block);
+    pump->block = NULL;
+}
+
+size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len)
+{
+    mcq_assert(len <= pump->lent_bytes); /* the kernel cannot send what we never lent */
+    size_t after = len > pump->lent_before_bytes ? len - pump->lent_before_bytes : 0;
+    size_t control = mcq_min_size(after, pump->lent_control_bytes);
+    size_t left = len - control;
+
+    pump->lent_bytes = 0;
+    pump->sent_at += left;
+    while (left > 0) {
+        const struct mcq_wpump_segment *segment = segment_at(pump, pump->sent_segment);
+        size_t step = mcq_min_size(left, segment->len - pump->sent_offset);
+
+        left -= step;
+        pump->sent_offset += step;
+        if (pump->sent_offset == segment->len) {
+            pump->sent_segment++;
+            pump->sent_offset = 0;
+        }
+    }
+    drop_sent(pump);
+    release_block(pump);
+    pump_check(pump);
+    return control;
+}
+
+uint64_t mcq_wpump_rewind(struct mcq_wpump *pump)
+{
+    mcq_assert(pump->lent_bytes == 0);
+    uint64_t at = pump->sent_at - pump->sent_offset;
+
+    for (; pump->sent_segment != pump->segments.head; pump->sent_segment--)
+        at -= segment_at(pump, pump->sent_segment - 1)->len;
+    /* The first segment may begin in front of the message: it is kept whole for its tail. */
+    pump->sent_offset = (size_t) (pump->kept_at - at);
+    pump->sent_at = pump->kept_at;
+    pump_check(pump);
+    return mcq_wpump_waiting_bytes(pump);
+}
+
+void mcq_wpump_init(struct mcq_wpump *pump, struct mcq_slab *slab)
+{
+    *pump = (struct mcq_wpump) {.slab = slab};
+}
+
+void mcq_wpump_fini(struct mcq_wpump *pump)
+{
+    mcq_assert(pump->lent_bytes == 0);
+    for (; pump->segments.head != pump->segments.tail; pump->segments.head++)
+        mcq_buf_unref(segment_at(pump, pump->segments.head)->owner);
+    if (pump->block != NULL)
+        mcq_buf_unref(pump->block);
+    ring_fini(&pump->segments);
+    ring_fini(&pump->ends);
+    mcq_wpump_init(pump, pump->slab);
+}

@@ -1,0 +1,324 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "arena/alloc.h"
+#include "pump/write_pump.h"
+
+#define BLOCK_BYTES 16384
+#define STREAM_MAX (1 << 20)
+
+static int ledger_is_empty(void **state)
+{
+    (void) state;
+    mcq_alloc_fail_at(0);
+    assert_int_equal(mcq_alloc_ledger().block_count, 0);
+    return 0;
+}
+
+/* What a pump should do, kept as one flat stream. */
+struct model {
+    uint8_t octets[STREAM_MAX];
+    size_t len;
+    size_t sent;
+    size_t kept; /* end of the last message that was sent whole */
+    size_t ends[4096];
+    size_t end_count;
+};
+
+struct fixture {
+    struct mcq_slab *slab;
+    struct mcq_wpump pump;
+    struct model *model;
+    uint64_t seed;
+};
+
+static uint64_t next_random(struct fixture *f)
+{
+    f->seed ^= f->seed << 13;
+    f->seed ^= f->seed >> 7;
+    f->seed ^= f->seed << 17;
+    return f->seed;
+}
+
+static void fixture_init(struct fixture *f, uint32_t block_count)
+{
+    const char *seed = getenv("MCQ_SEED");
+
+    memset(f, 0, sizeof *f);
+    f->seed = seed != NULL ? strtoull(seed, NULL, 0) : 0x9e3779b97f4a7c15u;
+    f->model = calloc(1, sizeof *f->model);
+    assert_non_null(f->model);
+    assert_int_equal(mcq_slab_new(BLOCK_BYTES, block_count, &f->slab), MCQ_OK);
+    mcq_wpump_init(&f->pump, f->slab);
+}
+
+static void fixture_fini(struct fixture *f)
+{
+    mcq_wpump_fini(&f->pump);
+    assert_int_equal(mcq_slab_out_count(f->slab), 0);
+    mcq_slab_free(&f->slab);
+    free(f->model);
+}
+
+/* Puts a part whose octets follow from its place in the stream, into the pump and the model. */
+static enum mcq_err put(struct fixture *f, size_t head_len, size_t body_len, bool ends)
+{
+    struct model *model = f->model;
+    uint8_t *at = model->octets + model->len;
+    struct mcq_msg msg;
+    enum mcq_err err;
+
+    assert_true(model->len + head_len + body_len <= STREAM_MAX);
+    for (size_t i = 0; i < head_len + body_len; i++)
+        at[i] = (uint8_t) ((model->len + i) * 31 >> 3);
+    assert_int_equal(mcq_msg_init_copy(&msg, mcq_bytes(at + head_len, body_len)), MCQ_OK);
+    err = mcq_wpump_put(&f->pump, mcq_bytes(at, head_len), &msg, ends);
+    if (err == MCQ_OK) {
+        model->len += head_len + body_len;
+        if (ends)
+            model->ends[model->end_count++] = model->len;
+        assert_int_equal(mcq_msg_len(&msg), 0);
+    }
+    mcq_msg_fini(&msg);
+    return err;
+}
+
+static bool is_end(const struct model *model, size_t at)
+{
+    for (size_t i = 0; i < model->end_count; i++)
+        if (model->ends[i] == at)
+            return true;
+    return at == 0;
+}
+
+/* One write that takes at most `accept` octets; every octet is compared with the model's. */
+static size_t write_some(struct fixture *f, struct mcq_bytes control, size_t accept)
+{
+    struct iovec iov[8];
+    size_t count = mcq_wpump_lend(&f->pump, control, iov, MCQ_COUNTOF(iov));
+    struct model *model = f->model;
+    size_t written = 0;
+    size_t control_sent = 0;
+    size_t at = model->sent;   /* what the write takes */
+    size_t lent = model->sent; /* what was offered to it */
+
+    for (size_t i = 0; i < count; i++) {
+        size_t len = mcq_min_size(iov[i].iov_len, accept - written);
+
+        if (iov[i].iov_base == control.data && control.len > 0) {
+            assert_true(is_end(model, lent)); /* never inside a message */
+            assert_int_equal(iov[i].iov_len, control.len);
+            control_sent = len;
+        } else {
+            assert_true(lent + iov[i].iov_len <= model->len);
+            assert_memory_equal(iov[i].iov_base, model->octets + lent, iov[i].iov_len);
+            lent += iov[i].iov_len;
+            at += len;
+        }
+        written += len;
+    }
+    assert_int_equal(mcq_wpump_on_written(&f->pump, written), control_sent);
+    model->sent = at;
+    for (size_t i = 0; i < model->end_count; i++)
+        if (model->ends[i] <= at && model->ends[i] > model->kept)
+            model->kept = model->ends[i];
+    assert_true(mcq_wpump_waiting_bytes(&f->pump) == model->len - model->sent);
+    return control_sent;
+}
+
+static void partial_writes__of_every_length__resume_at_the_very_octet(void **state)
+{
+    (void) state;
+    for (size_t accept = 1; accept < 300; accept++) {
+        struct fixture f;
+
+        fixture_init(&f, 8);
+        for (size_t i = 0; i < 6; i++)
+            assert_int_equal(put(&f, 2, i * 11, i % 2 == 1), MCQ_OK);
+        assert_int_equal(put(&f, 9, 5000, true), MCQ_OK);
+        while (mcq_wpump_waiting_bytes(&f.pump) > 0)
+            (void) write_some(&f, mcq_bytes(NULL, 0), accept);
+        assert_int_equal(f.model->sent, f.model->len);
+        fixture_fini(&f);
+    }
+}
+
+static void small_bodies__many__leave_as_one_run(void **state)
+{
+    struct fixture f;
+    struct iovec iov[4];
+
+    (void) state;
+    fixture_init(&f, 2);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(put(&f, 2, 64, true), MCQ_OK);
+    assert_int_equal(mcq_wpump_lend(&f.pump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov)), 1);
+    assert_int_equal(iov[0].iov_len, 6600);
+    (void) mcq_wpump_on_written(&f.pump, 6600);
+    assert_int_equal(mcq_slab_out_count(f.slab), 0); /* an idle pump holds no block */
+    fixture_fini(&f);
+}
+
+static void large_body__is_lent_in_place_and_released_when_it_left(void **state)
+{
+    struct fixture f;
+    struct iovec iov[4];
+    struct mcq_msg msg;
+    const uint8_t *data;
+
+    (void) state;
+    fixture_init(&f, 2);
+    assert_int_equal(mcq_msg_init_size(&msg, 100000), MCQ_OK);
+    data = mcq_msg_data(&msg);
+    assert_int_equal(mcq_wpump_put(&f.pump, mcq_bytes("h", 1), &msg, true), MCQ_OK);
+    assert_int_equal(mcq_wpump_lend(&f.pump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov)), 2);
+    assert_ptr_equal(iov[1].iov_base, data);
+    uint64_t before = mcq_alloc_ledger().bytes;
+
+    (void) mcq_wpump_on_written(&f.pump, 100001);
+    assert_true(mcq_alloc_ledger().bytes + 100000 <= before);
+    fixture_fini(&f);
+}
+
+static void slab_exhausted__put_answers_again_and_changes_nothing(void **state)
+{
+    struct fixture f;
+    size_t count = 0;
+
+    (void) state;
+    fixture_init(&f, 1);
+    while (put(&f, 2, 1000, true) == MCQ_OK)
+        count++;
+    assert_int_equal(count, BLOCK_BYTES / 1002);
+    assert_true(mcq_wpump_waiting_bytes(&f.pump) == count * 1002);
+    while (mcq_wpump_waiting_bytes(&f.pump) > 0)
+        (void) write_some(&f, mcq_bytes(NULL, 0), SIZE_MAX / 2);
+    assert_int_equal(put(&f, 2, 1000, true), MCQ_OK);
+    fixture_fini(&f);
+}
+
+static void control__goes_at_message_ends_only__and_before_what_waits(void **state)
+{
+    static const uint8_t control[] = "PONG";
+    struct mcq_bytes bytes = mcq_bytes(control, 4);
+    struct fixture f;
+
+    (void) state;
+    fixture_init(&f, 4);
+    assert_int_equal(write_some(&f, bytes, 3), 3); /* an idle link: at once, even in pieces */
+    assert_int_equal(write_some(&f, mcq_bytes(control + 3, 1), 9), 1);
+    assert_int_equal(put(&f, 2, 10, false), MCQ_OK);
+    assert_int_equal(write_some(&f, mcq_bytes(NULL, 0), 5), 0);
+    assert_int_equal(write_some(&f, bytes, 100), 0); /* the message is not whole */
+    assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
+    assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
+    assert_int_equal(write_some(&f, bytes, 13), 1);
+    assert_int_equal(write_some(&f, mcq_bytes(control + 1, 3), 100), 3);
+    assert_true(mcq_wpump_waiting_bytes(&f.pump) == 0);
+    fixture_fini(&f);
+}
+
+static void rewind__after_a_cut_message__sends_it_anew_and_nothing_before_it(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    for (size_t sent = 0; sent <= 36; sent++) {
+        fixture_init(&f, 4);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
+        (void) write_some(&f, mcq_bytes(NULL, 0), sent);
+        assert_true(mcq_wpump_rewind(&f.pump) == 36 - sent / 12 * 12);
+        f.model->sent = f.model->kept;
+        while (mcq_wpump_waiting_bytes(&f.pump) > 0)
+            (void) write_some(&f, mcq_bytes(NULL, 0), 7);
+        assert_int_equal(f.model->sent, 36);
+        fixture_fini(&f);
+    }
+}
+
+static void random_life__against_a_flat_model__every_octet_agrees(void **state)
+{
+    static const uint8_t control[] = "control";
+    struct fixture f;
+
+    (void) state;
+    fixture_init(&f, 64);
+    print_message("# seed %llu\n", (unsigned long long) f.seed);
+    for (int step = 0; step < 20000 && f.model->len < STREAM_MAX - 20000; step++) {
+        uint64_t dice = next_random(&f) % 100;
+
+        if (dice < 50 && f.model->end_count < MCQ_COUNTOF(f.model->ends)) {
+            size_t len = dice < 3 ? 4097 + next_random(&f) % 9000 : next_random(&f) % 200;
+
+            (void) put(&f, 1 + next_random(&f) % 9, len, dice % 3 != 0);
+        } else if (dice < 98) {
+            size_t left = dice % 4 == 0 ? sizeof control - 1 : 0;
+
+            while (left > 0 || dice % 4 != 0) {
+                size_t sent = write_some(&f, mcq_bytes(control + sizeof control - 1 - left, left),
+                                         next_random(&f) % 400);
+
+                left -= sent;
+                if (sent == 0 || left == 0)
+                    break;
+            }
+        } else {
+            (void) mcq_wpump_rewind(&f.pump);
+            f.model->sent = f.model->kept;
+        }
+    }
+    while (mcq_wpump_waiting_bytes(&f.pump) > 0)
+        (void) write_some(&f, mcq_bytes(NULL, 0), SIZE_MAX / 2);
+    assert_int_equal(f.model->sent, f.model->len);
+    fixture_fini(&f);
+}
+
+static void each_allocation_refused__put_changes_nothing(void **state)
+{
+    (void) state;
+    for (uint64_t n = 1;; n++) {
+        struct fixture f;
+        struct mcq_msg msg;
+        enum mcq_err err = MCQ_OK;
+        int puts = 0;
+
+        fixture_init(&f, 64);
+        mcq_alloc_fail_at(n);
+        for (; puts < 40 && err == MCQ_OK; puts++) {
+            mcq_msg_init(&msg);
+            err = mcq_wpump_put(&f.pump, mcq_bytes("ab", 2), &msg, true);
+        }
+        bool failed = mcq_alloc_fail_left() == 0;
+
+        assert_int_equal(err, failed ? MCQ_NOMEM : MCQ_OK);
+        assert_true(mcq_wpump_waiting_bytes(&f.pump) == 2u * (unsigned) (failed ? puts - 1 : puts));
+        fixture_fini(&f);
+        if (!failed)
+            break;
+    }
+}
+
+#define pump_test(name) cmocka_unit_test_teardown(name, ledger_is_empty)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        pump_test(partial_writes__of_every_length__resume_at_the_very_octet),
+        pump_test(small_bodies__many__leave_as_one_run),
+        pump_test(large_body__is_lent_in_place_and_released_when_it_left),
+        pump_test(slab_exhausted__put_answers_again_and_changes_nothing),
+        pump_test(control__goes_at_message_ends_only__and_before_what_waits),
+        pump_test(rewind__after_a_cut_message__sends_it_anew_and_nothing_before_it),
+        pump_test(random_life__against_a_flat_model__every_octet_agrees),
+        pump_test(each_allocation_refused__put_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
