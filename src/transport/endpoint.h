@@ -1,0 +1,66 @@
+/*
+ * endpoint: the text of an address, taken apart.
+ *
+ * Layer:   transport. Pure: looks nothing up and opens nothing.
+ * Threads: values; no state.
+ *
+ *   tcp://[SOURCE;]HOST:PORT      HOST a name, an IPv4 or an IPv6 address, brackets optional
+ *
+ * A port is a decimal number of 0 to 65535 and nothing else; `*` stands for any, and for binding
+ * only.
+ * (libzmq reads ports with atoi and keeps 16 bits of them, so that 70000 binds 4464.)
+ */
+#ifndef MCQ_TRANSPORT_ENDPOINT_H
+#define MCQ_TRANSPORT_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum mcq_scheme {
+    MCQ_SCHEME_TCP,
+};
+
+/* What the text is for: some forms have a meaning for one only. */
+enum mcq_endpoint_use {
+    MCQ_ENDPOINT_BIND,
+    MCQ_ENDPOINT_CONNECT,
+};
+
+/* Views of the text. */
+struct mcq_endpoint {
+    enum mcq_scheme scheme;
+    struct mcq_bytes host;   /* brackets and zone taken off; empty: any address (bind) */
+    struct mcq_bytes zone;   /* behind '%': an interface; empty: none */
+    struct mcq_bytes source; /* HOST:PORT to connect from, as written; empty: any */
+    uint16_t port;           /* 0: any */
+};
+
+/* Why a text is no endpoint, for people. */
+enum mcq_endpoint_fault {
+    MCQ_ENDPOINT_GOOD,
+    MCQ_ENDPOINT_NO_SCHEME,
+    MCQ_ENDPOINT_UNKNOWN_SCHEME,
+    MCQ_ENDPOINT_NO_ADDRESS,
+    MCQ_ENDPOINT_NO_PORT,
+    MCQ_ENDPOINT_BAD_PORT,
+    MCQ_ENDPOINT_BAD_HOST,
+    MCQ_ENDPOINT_EMPTY_SOURCE,
+    MCQ_ENDPOINT_ANY_HOST_TO_CONNECT,
+    MCQ_ENDPOINT_ANY_PORT_TO_CONNECT,
+    MCQ_ENDPOINT_SOURCE_TO_BIND,
+};
+
+/* Takes `text` apart.
+ *   MCQ_ENDPOINT_GOOD   *endpoint is filled; its views are borrowed from text
+ *   any other           *endpoint is untouched */
+MCQ_MUST_CHECK enum mcq_endpoint_fault
+mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpoint_use use, struct mcq_endpoint *endpoint);
+
+/* What is wrong, and the way out, as the end of a sentence. Never NULL. */
+const char *mcq_endpoint_fault_text(enum mcq_endpoint_fault fault);
+
+#endif
