@@ -3,12 +3,15 @@
  *
  * Layer:   session. Sans-IO.
  * Threads: one at a time.
- * Bound:   the session has refused what exceeds its limits before a piece gets here; memory follows the
- *          octets that arrived, at most twice what they are, plus one length of at most nine octets a part.
+ * Bound:   the session has refused what exceeds its limits before a piece gets here; memory
+ * follows the
+ *          octets that arrived, at most twice what they are, plus one length of at most nine
+ *          octets a part.
  *
  *   EMPTY --first piece--> COLLECTING --last piece of the last part--> WHOLE --clear--> EMPTY
  *
- * Parts lie one behind the other in one block, each behind its length, so that a flood of empty ones
+ * Parts lie one behind the other in one block, each behind its length, so that a flood of empty
+ * ones
  * costs no more than its octets on the wire. They become messages when the application takes them.
  */
 #ifndef MCQ_SESSION_ASSEMBLY_H
@@ -46,7 +49,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_assembly_add(struct mcq_assembly *assembly,
 /* Drops the message, or what there is of it. */
 void mcq_assembly_clear(struct mcq_assembly *assembly);
 
-/* Takes the next part of a whole message. *cursor starts at 0; *part is borrowed until clear or fini.
+/* Takes the next part of a whole message. *cursor starts at 0; *part is borrowed until clear or
+ * fini.
  * false: there are no more. */
 bool mcq_assembly_next(const struct mcq_assembly *assembly, size_t *cursor, struct mcq_bytes *part);
 
