@@ -60,7 +60,7 @@ struct mcq_msg {
 static_assert(sizeof(struct mcq_msg) == 64, "a cache line, and the drop-in's zmq_msg_t");
 static_assert(_Alignof(struct mcq_msg) == 8, "the drop-in's zmq_msg_t");
 static_assert(MCQ_BLOCK_BYTES_MIN + sizeof(struct mcq_buf) <=
-                  MCQ_MSG_PIN_FACTOR * (MCQ_MSG_INLINE_MAX + 1),
+                  MCQ_MSG_PIN_FACTOR * (MCQ_MSG_INLINE_MAX + (size_t) 1),
               "the smallest body in a block");
 static_assert(MCQ_MSG_PIN_FACTOR >= 3, "larger ones: twice the length and a header below it");
 

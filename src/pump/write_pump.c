@@ -25,7 +25,7 @@ static enum mcq_err ring_grow(struct mcq_wpump_ring *ring, size_t item_bytes)
     items = mcq_alloc(mcq_size_mul(wider, item_bytes));
     if (items == NULL)
         return MCQ_NOMEM;
-    for (uint32_t i = ring->head; i != ring->tail; i++)
+    for (uint32_t i = ring->head; ring->items != NULL && i != ring->tail; i++)
         memcpy(items + (i & (wider - 1)) * item_bytes,
                (uint8_t *) ring->items + (i & ring->mask) * item_bytes, item_bytes);
     mcq_free(ring->items);

@@ -164,7 +164,7 @@ static enum mcq_err take_topic(struct mcq_session *session, enum mcq_event_kind 
 static enum mcq_err take_ping(struct mcq_session *session, uint16_t ttl, struct mcq_bytes context,
                               uint64_t now_ns, struct mcq_event *event)
 {
-    uint64_t ttl_ns = ttl * MCQ_PING_TTL_UNIT_MS * NS_PER_MS;
+    uint64_t ttl_ns = NS_PER_MS * MCQ_PING_TTL_UNIT_MS * ttl;
 
     if (mcq_session_put_pong(session, context) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,

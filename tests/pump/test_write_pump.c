@@ -298,7 +298,7 @@ static void each_allocation_refused__put_changes_nothing(void **state)
         bool failed = mcq_alloc_fail_left() == 0;
 
         assert_int_equal(err, failed ? MCQ_NOMEM : MCQ_OK);
-        assert_true(mcq_wpump_waiting_bytes(&f.pump) == 2u * (unsigned) (failed ? puts - 1 : puts));
+        assert_true(mcq_wpump_waiting_bytes(&f.pump) == 2 * (uint64_t) (failed ? puts - 1 : puts));
         fixture_fini(&f);
         if (!failed)
             break;
