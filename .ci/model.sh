@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# Part of ./dev, which sources it: the models of tests/model, searched by spin.
+
+verb_model() {
+    # help: [NAME...] -- searches every state of the models, and for the mistakes planted in them
+    header
+    plan_steps 1
+    packages base
+    printf '\n'
+    "$PYTHON" tests/model/run.py "$@"
+}
+
+suite_model() { "$PYTHON" tests/model/run.py --tap; }
