@@ -1,0 +1,89 @@
+/*
+ * engine: what stands behind a reactor, for the files of this folder.
+ *
+ * Layer:   reactor.
+ *
+ * Timers, the list of completions and the wake-up's state are common; an engine brings the polls, the
+ * sleep and the clock. io_uring and epoll share the kernel's sockets (reactor/kernel.c).
+ */
+#ifndef MCQ_REACTOR_ENGINE_H
+#define MCQ_REACTOR_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "reactor/reactor.h"
+
+struct mcq_engine_ops {
+    const char *name;
+    struct mcq_io (*recv)(struct mcq_reactor *, int fd, const struct iovec *, size_t);
+    struct mcq_io (*send)(struct mcq_reactor *, int fd, const struct iovec *, size_t);
+    enum mcq_io_result (*listen)(struct mcq_reactor *, const struct mcq_address *, int backlog,
+                                 int *fd);
+    enum mcq_io_result (*accept)(struct mcq_reactor *, int listener, int *fd);
+    enum mcq_io_result (*connect)(struct mcq_reactor *, const struct mcq_address *, int *fd);
+    enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
+    bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
+    void (*close)(struct mcq_reactor *, int fd);
+    enum mcq_err (*arm_poll)(struct mcq_reactor *, struct mcq_op *);
+    void (*cancel_poll)(struct mcq_reactor *, struct mcq_op *);
+    /* Records what has completed by now; sleeps until then at most, and not past a wake-up. */
+    void (*collect)(struct mcq_reactor *, uint64_t until_ns);
+    void (*wake)(struct mcq_reactor *); /* only while the owner sleeps */
+    uint64_t (*now_ns)(struct mcq_reactor *);
+    void (*free)(struct mcq_reactor *);
+};
+
+/* The wake-up: a waker exchanges NOTIFIED in and writes only if it took ASLEEP out. The owner sleeps
+ * only if it can exchange AWAKE for ASLEEP; finding NOTIFIED it goes on. All sequentially
+ * consistent: what the waker published before is seen by the owner that was woken. */
+enum mcq_sleep {
+    MCQ_AWAKE,
+    MCQ_ASLEEP,
+    MCQ_NOTIFIED,
+};
+
+/* Pending timers: a binary heap by time, then by the order of arming. */
+struct mcq_timer_entry {
+    struct mcq_op *op;
+    uint64_t order;
+};
+
+struct mcq_reactor {
+    const struct mcq_engine_ops *ops;
+    struct mcq_op *done_first; /* completions, oldest first */
+    struct mcq_op *done_last;
+    uint32_t armed_count; /* armed, or complete and not handed out */
+    _Atomic int sleep;
+    struct mcq_timer_entry *timers;
+    uint32_t timer_count;
+    uint32_t timer_capacity;
+    uint64_t timer_order;
+};
+
+/* For engines. */
+void mcq_reactor_init(struct mcq_reactor *reactor, const struct mcq_engine_ops *ops);
+void mcq_reactor_fini(struct mcq_reactor *reactor);
+void mcq_reactor_complete(struct mcq_reactor *reactor, struct mcq_op *op,
+                          enum mcq_io_result result);
+/* true: the owner may sleep, and says mcq_reactor_awake afterwards. */
+MCQ_MUST_CHECK bool mcq_reactor_may_sleep(struct mcq_reactor *reactor);
+void mcq_reactor_awake(struct mcq_reactor *reactor);
+
+/* reactor/kernel.c */
+struct mcq_io mcq_kernel_recv(struct mcq_reactor *, int fd, const struct iovec *, size_t);
+struct mcq_io mcq_kernel_send(struct mcq_reactor *, int fd, const struct iovec *, size_t);
+enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *, const struct mcq_address *, int backlog,
+                                     int *fd);
+enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *, int listener, int *fd);
+enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_address *, int *fd);
+enum mcq_io_result mcq_kernel_connected(struct mcq_reactor *, int fd);
+bool mcq_kernel_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
+void mcq_kernel_close(struct mcq_reactor *, int fd);
+uint64_t mcq_kernel_now_ns(struct mcq_reactor *);
+
+/* Makes one engine's reactor.
+ *   MCQ_STATE   the kernel denies it; *why says so (uring only) */
+MCQ_MUST_CHECK enum mcq_err mcq_epoll_new(struct mcq_reactor **reactor);
+MCQ_MUST_CHECK enum mcq_err mcq_uring_new(struct mcq_reactor **reactor, const char **why);
+
+#endif

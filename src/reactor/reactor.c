@@ -1,0 +1,323 @@
+#include "reactor/reactor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+#include "reactor/engine.h"
+
+/* --- choice ---------------------------------------------------------------------------------- */
+
+static bool engine_of(const char *word, enum mcq_engine *engine)
+{
+    static const struct {
+        const char *word;
+        enum mcq_engine engine;
+    } words[] = {
+        {"auto", MCQ_ENGINE_AUTO},
+        {"io_uring", MCQ_ENGINE_URING},
+        {"epoll", MCQ_ENGINE_EPOLL},
+    };
+
+    for (size_t i = 0; i < MCQ_COUNTOF(words); i++) {
+        if (strcmp(word, words[i].word) != 0)
+            continue;
+        *engine = words[i].engine;
+        return true;
+    }
+    return false;
+}
+
+enum mcq_err mcq_reactor_new(enum mcq_engine engine, struct mcq_reactor **reactor,
+                             const char **fallback)
+{
+    const char *word = getenv("MONOCOQUE_ENGINE");
+    enum mcq_err err;
+
+    *fallback = NULL;
+    if (engine == MCQ_ENGINE_AUTO && word != NULL && word[0] != '\0' && !engine_of(word, &engine))
+        return MCQ_INVAL;
+    if (engine == MCQ_ENGINE_EPOLL)
+        return mcq_epoll_new(reactor);
+    err = mcq_uring_new(reactor, fallback);
+    if (err != MCQ_STATE)
+        return err;
+    return engine == MCQ_ENGINE_AUTO ? mcq_epoll_new(reactor) : MCQ_INVAL;
+}
+
+const char *mcq_reactor_name(const struct mcq_reactor *reactor)
+{
+    return reactor->ops->name;
+}
+
+void mcq_reactor_free(struct mcq_reactor **reactor)
+{
+    (*reactor)->ops->free(*reactor);
+    *reactor = NULL;
+}
+
+void mcq_reactor_init(struct mcq_reactor *reactor, const struct mcq_engine_ops *ops)
+{
+    *reactor = (struct mcq_reactor) {.ops = ops};
+    atomic_init(&reactor->sleep, MCQ_AWAKE);
+}
+
+void mcq_reactor_fini(struct mcq_reactor *reactor)
+{
+    while (mcq_reactor_next(reactor) != NULL)
+        continue;
+    mcq_assert(reactor->armed_count == 0);
+    mcq_free(reactor->timers);
+}
+
+/* --- now ------------------------------------------------------------------------------------- */
+
+struct mcq_io mcq_reactor_recv(struct mcq_reactor *reactor, int fd, const struct iovec *iov,
+                               size_t iov_count)
+{
+    return reactor->ops->recv(reactor, fd, iov, iov_count);
+}
+
+struct mcq_io mcq_reactor_send(struct mcq_reactor *reactor, int fd, const struct iovec *iov,
+                               size_t iov_count)
+{
+    return reactor->ops->send(reactor, fd, iov, iov_count);
+}
+
+enum mcq_io_result mcq_reactor_listen(struct mcq_reactor *reactor,
+                                      const struct mcq_address *address, int backlog, int *fd)
+{
+    return reactor->ops->listen(reactor, address, backlog, fd);
+}
+
+enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener, int *fd)
+{
+    return reactor->ops->accept(reactor, listener, fd);
+}
+
+enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
+                                       const struct mcq_address *address, int *fd)
+{
+    return reactor->ops->connect(reactor, address, fd);
+}
+
+enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd)
+{
+    return reactor->ops->connected(reactor, fd);
+}
+
+bool mcq_reactor_local_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address)
+{
+    return reactor->ops->local_address(reactor, fd, address);
+}
+
+void mcq_reactor_close(struct mcq_reactor *reactor, int fd)
+{
+    reactor->ops->close(reactor, fd);
+}
+
+uint64_t mcq_reactor_now_ns(struct mcq_reactor *reactor)
+{
+    return reactor->ops->now_ns(reactor);
+}
+
+/* --- timers: a binary heap ------------------------------------------------------------------- */
+
+static bool is_earlier(const struct mcq_timer_entry *a, const struct mcq_timer_entry *b)
+{
+    return a->op->at_ns != b->op->at_ns ? a->op->at_ns < b->op->at_ns : a->order < b->order;
+}
+
+static void heap_put(struct mcq_reactor *reactor, uint32_t index, struct mcq_timer_entry entry)
+{
+    reactor->timers[index] = entry;
+    entry.op->heap_index = index;
+}
+
+static void heap_up(struct mcq_reactor *reactor, uint32_t index, struct mcq_timer_entry entry)
+{
+    while (index > 0 && is_earlier(&entry, &reactor->timers[(index - 1) / 2])) {
+        heap_put(reactor, index, reactor->timers[(index - 1) / 2]);
+        index = (index - 1) / 2;
+    }
+    heap_put(reactor, index, entry);
+}
+
+static void heap_down(struct mcq_reactor *reactor, uint32_t index, struct mcq_timer_entry entry)
+{
+    for (;;) {
+        uint32_t child = 2 * index + 1;
+
+        if (child >= reactor->timer_count)
+            break;
+        if (child + 1 < reactor->timer_count &&
+            is_earlier(&reactor->timers[child + 1], &reactor->timers[child]))
+            child++;
+        if (!is_earlier(&reactor->timers[child], &entry))
+            break;
+        heap_put(reactor, index, reactor->timers[child]);
+        index = child;
+    }
+    heap_put(reactor, index, entry);
+}
+
+static void heap_remove(struct mcq_reactor *reactor, uint32_t index)
+{
+    struct mcq_timer_entry last = reactor->timers[--reactor->timer_count];
+
+    if (index == reactor->timer_count)
+        return;
+    if (index > 0 && is_earlier(&last, &reactor->timers[(index - 1) / 2]))
+        heap_up(reactor, index, last);
+    else
+        heap_down(reactor, index, last);
+}
+
+static enum mcq_err heap_reserve(struct mcq_reactor *reactor)
+{
+    uint32_t wider = reactor->timer_capacity > 0 ? reactor->timer_capacity * 2 : 16;
+    struct mcq_timer_entry *timers;
+
+    if (reactor->timer_count < reactor->timer_capacity)
+        return MCQ_OK;
+    if (wider < reactor->timer_capacity)
+        return MCQ_NOMEM;
+    timers = mcq_realloc(reactor->timers, mcq_size_mul(wider, sizeof *timers));
+    if (timers == NULL)
+        return MCQ_NOMEM;
+    reactor->timers = timers;
+    reactor->timer_capacity = wider;
+    return MCQ_OK;
+}
+
+static void expire_timers(struct mcq_reactor *reactor)
+{
+    if (reactor->timer_count == 0)
+        return;
+
+    uint64_t now_ns = mcq_reactor_now_ns(reactor);
+
+    while (reactor->timer_count > 0 && reactor->timers[0].op->at_ns <= now_ns) {
+        struct mcq_op *op = reactor->timers[0].op;
+
+        heap_remove(reactor, 0);
+        mcq_reactor_complete(reactor, op, MCQ_IO_DONE);
+    }
+}
+
+/* --- armed ----------------------------------------------------------------------------------- */
+
+static void begin_op(struct mcq_reactor *reactor, struct mcq_op *op, enum mcq_op_kind kind)
+{
+    op->kind = kind;
+    op->is_complete = false;
+    op->next = NULL;
+    reactor->armed_count++;
+}
+
+enum mcq_err mcq_reactor_arm_poll(struct mcq_reactor *reactor, struct mcq_op *op, int fd,
+                                  enum mcq_op_kind kind)
+{
+    enum mcq_err err;
+
+    mcq_assert(!mcq_op_is_armed(op));
+    mcq_assert(kind == MCQ_OP_POLL_IN || kind == MCQ_OP_POLL_OUT);
+    op->fd = fd;
+    begin_op(reactor, op, kind);
+    err = reactor->ops->arm_poll(reactor, op);
+    if (err != MCQ_OK) {
+        op->kind = MCQ_OP_IDLE;
+        reactor->armed_count--;
+    }
+    return err;
+}
+
+enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *op, uint64_t at_ns)
+{
+    mcq_assert(!mcq_op_is_armed(op));
+    MCQ_TRY(heap_reserve(reactor));
+    op->at_ns = at_ns;
+    begin_op(reactor, op, MCQ_OP_TIMER);
+
+    struct mcq_timer_entry entry = {op, reactor->timer_order++};
+
+    heap_up(reactor, reactor->timer_count++, entry);
+    return MCQ_OK;
+}
+
+void mcq_reactor_cancel(struct mcq_reactor *reactor, struct mcq_op *op)
+{
+    if (!mcq_op_is_armed(op) || op->is_complete)
+        return;
+    if (op->kind != MCQ_OP_TIMER) {
+        reactor->ops->cancel_poll(reactor, op);
+        return;
+    }
+    heap_remove(reactor, op->heap_index);
+    mcq_reactor_complete(reactor, op, MCQ_IO_CANCELED);
+}
+
+void mcq_reactor_complete(struct mcq_reactor *reactor, struct mcq_op *op, enum mcq_io_result result)
+{
+    mcq_assert(mcq_op_is_armed(op) && !op->is_complete);
+    op->result = result;
+    op->is_complete = true;
+    op->next = NULL;
+    if (reactor->done_last != NULL)
+        reactor->done_last->next = op;
+    else
+        reactor->done_first = op;
+    reactor->done_last = op;
+}
+
+struct mcq_op *mcq_reactor_next(struct mcq_reactor *reactor)
+{
+    struct mcq_op *op = reactor->done_first;
+
+    if (op == NULL)
+        return NULL;
+    reactor->done_first = op->next;
+    if (reactor->done_first == NULL)
+        reactor->done_last = NULL;
+    op->next = NULL;
+    op->kind = MCQ_OP_IDLE;
+    reactor->armed_count--;
+    return op;
+}
+
+void mcq_reactor_wait(struct mcq_reactor *reactor, uint64_t until_ns)
+{
+    expire_timers(reactor);
+    if (reactor->done_first != NULL)
+        until_ns = 0;
+    else if (reactor->timer_count > 0 && reactor->timers[0].op->at_ns < until_ns)
+        until_ns = reactor->timers[0].op->at_ns;
+    reactor->ops->collect(reactor, until_ns);
+    expire_timers(reactor);
+}
+
+uint32_t mcq_reactor_armed_count(const struct mcq_reactor *reactor)
+{
+    return reactor->armed_count;
+}
+
+/* --- sleep and wake -------------------------------------------------------------------------- */
+
+bool mcq_reactor_may_sleep(struct mcq_reactor *reactor)
+{
+    int awake = MCQ_AWAKE;
+
+    return atomic_compare_exchange_strong(&reactor->sleep, &awake, MCQ_ASLEEP);
+}
+
+void mcq_reactor_awake(struct mcq_reactor *reactor)
+{
+    atomic_store(&reactor->sleep, MCQ_AWAKE);
+}
+
+void mcq_reactor_wake(struct mcq_reactor *reactor)
+{
+    if (atomic_exchange(&reactor->sleep, MCQ_NOTIFIED) == MCQ_ASLEEP)
+        reactor->ops->wake(reactor);
+}
