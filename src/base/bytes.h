@@ -36,6 +36,8 @@ static inline struct mcq_bytes mcq_bytes_of(const char *text)
 static inline void mcq_bytes_skip(struct mcq_bytes *bytes, size_t len)
 {
     mcq_assert_hot(len <= bytes->len);
+    if (len == 0)
+        return; /* data may be NULL, to which C adds not even 0 */
     bytes->data += len;
     bytes->len -= len;
 }

@@ -71,7 +71,8 @@ void mcq_rpump_on_read(struct mcq_rpump *pump, size_t len);
  *               the event's view of it is void; any other kind: *msg is untouched
  *   MCQ_AGAIN   nothing is unread; the block is given back
  *   MCQ_BUSY    as mcq_session_feed: write first
- *   other       as mcq_session_feed; MCQ_NOMEM also where a part cannot be kept: close the session */
+ *   other       as mcq_session_feed; MCQ_NOMEM also where a part cannot be kept: close the session
+ *   */
 MCQ_MUST_CHECK enum mcq_err mcq_rpump_next(struct mcq_rpump *pump, uint64_t now_ns,
                                            struct mcq_msg *msg, struct mcq_event *event);
 

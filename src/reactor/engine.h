@@ -3,7 +3,8 @@
  *
  * Layer:   reactor.
  *
- * Timers, the list of completions and the wake-up's state are common; an engine brings the polls, the
+ * Timers, the list of completions and the wake-up's state are common; an engine brings the polls,
+ * the
  * sleep and the clock. io_uring and epoll share the kernel's sockets (reactor/kernel.c).
  */
 #ifndef MCQ_REACTOR_ENGINE_H
@@ -33,7 +34,8 @@ struct mcq_engine_ops {
     void (*free)(struct mcq_reactor *);
 };
 
-/* The wake-up: a waker exchanges NOTIFIED in and writes only if it took ASLEEP out. The owner sleeps
+/* The wake-up: a waker exchanges NOTIFIED in and writes only if it took ASLEEP out. The owner
+ * sleeps
  * only if it can exchange AWAKE for ASLEEP; finding NOTIFIED it goes on. All sequentially
  * consistent: what the waker published before is seen by the owner that was woken. */
 enum mcq_sleep {

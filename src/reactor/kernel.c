@@ -1,5 +1,5 @@
 /* The kernel's sockets and clock, as both real engines use them. */
-#define _GNU_SOURCE /* accept4 */
+#define _GNU_SOURCE /* accept4; NOLINT(bugprone-reserved-identifier) */
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -75,7 +75,8 @@ static bool is_loopback(const struct sockaddr_storage *storage)
     return false;
 }
 
-/* Options may fail: each is a matter of speed. Messages are small and wait for nobody (NODELAY); over
+/* Options may fail: each is a matter of speed. Messages are small and wait for nobody (NODELAY);
+ * over
  * loopback a paced congestion control costs up to four fifths of the throughput. */
 static void tune(int fd, const struct sockaddr_storage *peer)
 {
@@ -110,7 +111,7 @@ enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *reactor, const struct m
 
 enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *reactor, int listener, int *fd)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t len = sizeof peer;
     int found;
 

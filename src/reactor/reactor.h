@@ -2,7 +2,8 @@
  * reactor: all I/O behind one interface with three engines: io_uring, epoll and a simulated world.
  *
  * Layer:   reactor.
- * Threads: `now` operations from any thread, whoever holds the lock of what they are for; everything
+ * Threads: `now` operations from any thread, whoever holds the lock of what they are for;
+ * everything
  *          that is armed, waited for and handed out belongs to the thread that made the reactor.
  *          wake from any thread.
  * Bound:   an armed operation is its caller's storage; the reactor allocates for descriptors and
@@ -53,7 +54,8 @@ enum mcq_op_kind {
     MCQ_OP_TIMER,
 };
 
-/* Zero at first. Its members are the reactor's but for result, which counts once it is handed out. */
+/* Zero at first. Its members are the reactor's but for result, which counts once it is handed out.
+ * */
 struct mcq_op {
     enum mcq_op_kind kind;
     enum mcq_io_result result;

@@ -28,7 +28,8 @@ void mcq_lock_init(struct mcq_lock *lock)
     atomic_init(&lock->box, NULL);
 }
 
-/* Sets HELD if it is not set, whatever else is. Acquire: pairs with the release of the last holder. */
+/* Sets HELD if it is not set, whatever else is. Acquire: pairs with the release of the last
+ * holder. */
 // NOLINTNEXTLINE(readability-non-const-parameter): the exchange writes what it found
 static bool try_with(struct mcq_lock *lock, uint32_t *word, uint32_t bits)
 {

@@ -2,7 +2,8 @@
  * lock: a socket's one lock, and the mail for whoever holds it.
  *
  * Layer:   runtime.
- * Threads: any. Application threads wait for the lock; an engine never does: what it has to say to a
+ * Threads: any. Application threads wait for the lock; an engine never does: what it has to say to
+ * a
  *          socket that is locked it posts, and the holder reads it before it lets go.
  * Bound:   the lock allocates nothing; letters are their senders' storage.
  *
@@ -15,7 +16,8 @@
  *             +--- post, when it was free meanwhile: the poster is the holder then
  *
  * No letter is left: post puts it in the box first (release), then sets MAIL in the word. Whoever
- * clears HELD does so only in a word without MAIL, in one exchange with the word (acquire, release),
+ * clears HELD does so only in a word without MAIL, in one exchange with the word (acquire,
+ * release),
  * so a post comes either before it, and is seen, or behind it, and finds the word free.
  */
 #ifndef MCQ_RUNTIME_LOCK_H
@@ -45,7 +47,8 @@ void mcq_lock_take(struct mcq_lock *lock);
 /* Takes the lock if it is free now. */
 MCQ_MUST_CHECK bool mcq_lock_try(struct mcq_lock *lock);
 
-/* Lets go. false: there are letters, and the lock is still the caller's; take them and try again. */
+/* Lets go. false: there are letters, and the lock is still the caller's; take them and try again.
+ * */
 MCQ_MUST_CHECK bool mcq_lock_release(struct mcq_lock *lock);
 
 /* Posts a letter.

@@ -124,7 +124,8 @@ static bool has_row(enum mcq_io_operation operation, enum mcq_io_result result)
     return false;
 }
 
-/* What leaves nothing to be done for it: failures, and AGAIN where there is no descriptor to make. */
+/* What leaves nothing to be done for it: failures, and AGAIN where there is no descriptor to make.
+ * */
 static bool can_inject(enum mcq_io_operation operation, enum mcq_io_result result)
 {
     bool is_again = result == MCQ_IO_AGAIN && operation != MCQ_IO_OP_CONNECT;

@@ -1,5 +1,5 @@
 /* The io_uring engine: one ring, of the thread that made it. */
-#define _GNU_SOURCE /* POLLRDHUP */
+#define _GNU_SOURCE /* POLLRDHUP; NOLINT(bugprone-reserved-identifier) */
 
 #include <errno.h>
 #include <liburing.h>
@@ -215,7 +215,8 @@ static bool has_operations(struct io_uring *ring)
         all = io_uring_opcode_supported(probe, needed[i]);
     if (probe != NULL)
         io_uring_free_probe(probe);
-    /* Waiting with a time limit without a timeout operation in the ring, and losing no completion. */
+    /* Waiting with a time limit without a timeout operation in the ring, and losing no completion.
+     * */
     return all && (ring->features & IORING_FEAT_EXT_ARG) && (ring->features & IORING_FEAT_NODROP);
 }
 

@@ -1,0 +1,84 @@
+#include "hub/fair.h"
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+
+static void fair_check(const struct mcq_fair *fair);
+
+void mcq_fair_init(struct mcq_fair *fair, size_t turn_bytes)
+{
+    *fair = (struct mcq_fair) {.turn_bytes = turn_bytes};
+    mcq_ring_init(&fair->ring);
+}
+
+bool mcq_fair_up(struct mcq_fair *fair, struct mcq_ring_node *node, uint64_t epoch)
+{
+    if (epoch <= node->epoch)
+        return false;
+    (void) mcq_fair_down(fair, node, node->epoch); /* false: it was out, as usual */
+    return mcq_ring_up(&fair->ring, node, epoch);
+}
+
+bool mcq_fair_down(struct mcq_fair *fair, struct mcq_ring_node *node, uint64_t epoch)
+{
+    fair_check(fair);
+    if (!mcq_ring_down(&fair->ring, node, epoch))
+        return false;
+    if (fair->peer == node) {
+        fair->is_cut = fair->is_cut || fair->is_within;
+        fair->is_within = false;
+        fair->peer = NULL;
+    }
+    fair_check(fair);
+    return true;
+}
+
+bool mcq_fair_set_ready(struct mcq_fair *fair, struct mcq_ring_node *node, uint64_t epoch,
+                        bool is_ready)
+{
+    if (!mcq_ring_set(&fair->ring, node, epoch, is_ready))
+        return false;
+    if (!is_ready && fair->peer == node && !fair->is_within)
+        fair->peer = NULL; /* it had less than its turn allows */
+    fair_check(fair);
+    return true;
+}
+
+enum mcq_turn mcq_fair_pick(struct mcq_fair *fair, struct mcq_ring_node **node)
+{
+    fair_check(fair);
+    *node = NULL;
+    if (fair->is_cut) {
+        fair->is_cut = false;
+        return MCQ_TURN_CUT;
+    }
+    if (!mcq_fair_is_ready(fair))
+        return MCQ_TURN_NOBODY;
+    *node = fair->peer != NULL ? fair->peer : fair->ring.ready;
+    return MCQ_TURN_PEER;
+}
+
+void mcq_fair_took(struct mcq_fair *fair, size_t len, bool more)
+{
+    fair_check(fair);
+    mcq_assert(!fair->is_cut); /* pick comes first, and it told so */
+    if (fair->peer == NULL) {
+        mcq_assert(fair->ring.ready != NULL);
+        fair->peer = fair->ring.ready;
+        fair->taken_bytes = 0;
+        mcq_ring_rotate(&fair->ring);
+    }
+    fair->taken_bytes = mcq_size_add(fair->taken_bytes, mcq_size_add(len, MCQ_FAIR_FRAME_BYTES));
+    fair->is_within = more;
+    if (!more && fair->taken_bytes >= fair->turn_bytes)
+        fair->peer = NULL;
+    fair_check(fair);
+}
+
+static void fair_check(const struct mcq_fair *fair)
+{
+    mcq_assert_hot(fair->peer != NULL || !fair->is_within);
+    mcq_assert_hot(fair->peer == NULL || fair->peer->part != MCQ_RING_OUT);
+    mcq_assert_hot(fair->peer == NULL || fair->is_within || fair->peer->part == MCQ_RING_READY);
+    (void) fair;
+}
