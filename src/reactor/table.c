@@ -5,6 +5,7 @@
 #include "base/attr.h"
 
 static const struct mcq_io_row rows[] = {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): names are pasted, which parentheses would prevent
 #define IO_ROW(operation, result, number) {MCQ_IO_OP_##operation, MCQ_IO_##result, (number)},
     MCQ_IO_TABLE(IO_ROW)
 #undef IO_ROW
