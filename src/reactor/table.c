@@ -5,14 +5,13 @@
 #include "base/attr.h"
 
 static const struct mcq_io_row rows[] = {
-// NOLINTNEXTLINE(bugprone-macro-parentheses): names are pasted, which parentheses would prevent
 #define IO_ROW(operation, result, number) {MCQ_IO_OP_##operation, MCQ_IO_##result, (number)},
     MCQ_IO_TABLE(IO_ROW)
 #undef IO_ROW
 };
 
 static const char *const texts[] = {
-#define IO_TEXT(name, text) [MCQ_IO_##name] = text,
+#define IO_TEXT(name, text) [MCQ_IO_##name] = (text),
     MCQ_IO_RESULT_TABLE(IO_TEXT)
 #undef IO_TEXT
 };
