@@ -11,8 +11,7 @@
  * counting. Others can be added: a policy is a pair of functions.
  *
  * Memory order: the counters guard no other memory, so relaxed is enough. A take that would exceed
- * a
- * limit leaves the counters as they were, though another thread may see it in passing.
+ * a limit leaves the counters as they were, though another thread may see it in passing.
  */
 #ifndef MCQ_ARENA_PERMITS_H
 #define MCQ_ARENA_PERMITS_H

@@ -4,8 +4,7 @@
  * Layer:   reactor.
  *
  * Timers, the list of completions and the wake-up's state are common; an engine brings the polls,
- * the
- * sleep and the clock. io_uring and epoll share the kernel's sockets (reactor/kernel.c).
+ * the sleep and the clock. io_uring and epoll share the kernel's sockets (reactor/kernel.c).
  */
 #ifndef MCQ_REACTOR_ENGINE_H
 #define MCQ_REACTOR_ENGINE_H
@@ -35,8 +34,7 @@ struct mcq_engine_ops {
 };
 
 /* The wake-up: a waker exchanges NOTIFIED in and writes only if it took ASLEEP out. The owner
- * sleeps
- * only if it can exchange AWAKE for ASLEEP; finding NOTIFIED it goes on. All sequentially
+ * sleeps only if it can exchange AWAKE for ASLEEP; finding NOTIFIED it goes on. All sequentially
  * consistent: what the waker published before is seen by the owner that was woken. */
 enum mcq_sleep {
     MCQ_AWAKE,

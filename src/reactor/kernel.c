@@ -76,8 +76,7 @@ static bool is_loopback(const struct sockaddr_storage *storage)
 }
 
 /* Options may fail: each is a matter of speed. Messages are small and wait for nobody (NODELAY);
- * over
- * loopback a paced congestion control costs up to four fifths of the throughput. */
+ * over loopback a paced congestion control costs up to four fifths of the throughput. */
 static void tune(int fd, const struct sockaddr_storage *peer)
 {
     static const char reno[] = "reno";

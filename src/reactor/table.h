@@ -4,9 +4,8 @@
  * Layer:   reactor.
  *
  * One row for each operation and result. The real engines translate errno by it, once; the
- * simulated
- * one takes its choices from it. A result without a row cannot happen: what the kernel says beyond
- * the table is BROKEN, which every operation has.
+ * simulated one takes its choices from it. A result without a row cannot happen: what the kernel
+ * says beyond the table is BROKEN, which every operation has.
  */
 #ifndef MCQ_REACTOR_TABLE_H
 #define MCQ_REACTOR_TABLE_H

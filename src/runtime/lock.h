@@ -17,8 +17,7 @@
  *
  * No letter is left: post puts it in the box first (release), then sets MAIL in the word. Whoever
  * clears HELD does so only in a word without MAIL, in one exchange with the word (acquire,
- * release),
- * so a post comes either before it, and is seen, or behind it, and finds the word free.
+ * release), so a post comes either before it, and is seen, or behind it, and finds the word free.
  */
 #ifndef MCQ_RUNTIME_LOCK_H
 #define MCQ_RUNTIME_LOCK_H

@@ -11,8 +11,8 @@
  *   EMPTY --first piece--> COLLECTING --last piece of the last part--> WHOLE --clear--> EMPTY
  *
  * Parts lie one behind the other in one block, each behind its length, so that a flood of empty
- * ones
- * costs no more than its octets on the wire. They become messages when the application takes them.
+ * ones costs no more than its octets on the wire. They become messages when the application takes
+ * them.
  */
 #ifndef MCQ_SESSION_ASSEMBLY_H
 #define MCQ_SESSION_ASSEMBLY_H
@@ -50,8 +50,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_assembly_add(struct mcq_assembly *assembly,
 void mcq_assembly_clear(struct mcq_assembly *assembly);
 
 /* Takes the next part of a whole message. *cursor starts at 0; *part is borrowed until clear or
- * fini.
- * false: there are no more. */
+ * fini. false: there are no more. */
 bool mcq_assembly_next(const struct mcq_assembly *assembly, size_t *cursor, struct mcq_bytes *part);
 
 #endif

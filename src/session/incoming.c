@@ -1,8 +1,8 @@
 /* What a peer sends behind its greeting: commands of the handshake, then messages and commands.
  *
  * A command's octets are checked as they arrive, so that a bad one ends the session at its first
- * bad octet. Its fields
- * are read once it is whole: from the input when it came in one piece, else from `cut`. */
+ * bad octet. Its fields are read once it is whole: from the input when it came in one piece, else
+ * from `cut`. */
 
 #include "session/state.h"
 #include "wire/encode.h"
@@ -109,9 +109,8 @@ static enum mcq_err end_handshake_command(struct mcq_session *session, const uin
     }
 }
 
-/* The part of a piece that belongs to READY's metadata, through its own decoder. `before` octets
- * of the body came
- * with earlier pieces. */
+/* The part of a piece that belongs to READY's metadata, through its own decoder. `before` octets of
+ * the body came with earlier pieces. */
 static enum mcq_err feed_metadata(struct mcq_session *session, struct mcq_bytes piece,
                                   uint32_t before)
 {

@@ -26,8 +26,7 @@ static enum mcq_err end_command(struct mcq_session *session, const uint8_t *end)
 }
 
 /* libzmq tells the length of its routing id plus one in the padding; the RFC wants it unread, so
- * the native profile
- * tells nothing. */
+ * the native profile tells nothing. */
 static uint64_t padding(const struct mcq_session_config *config)
 {
     return config->profile == MCQ_PROFILE_COMPAT ? (uint64_t) config->routing_id.len + 1 : 1;

@@ -20,8 +20,8 @@
  *   tick(now)                    at deadline_ns() or later
  *
  * The body of an application message never enters the session on its way out: the writer asks
- * frame_head() for the
- * header octets and writes them and the body. Control octets go between frames, never inside one.
+ * frame_head() for the header octets and writes them and the body. Control octets go between
+ * frames, never inside one.
  */
 #ifndef MCQ_SESSION_SESSION_H
 #define MCQ_SESSION_SESSION_H
@@ -79,9 +79,8 @@ enum mcq_event_kind {
     MCQ_EVENT_IGNORED, /* a command nobody here knows, or one out of place: dropped */
 };
 
-/* One thing that happened. Borrowed views end with the next call on the session or the input's
- * end, whichever
- * is first. */
+/* One thing that happened. Borrowed views end with the next call on the session or the input's end,
+ * whichever is first. */
 struct mcq_event {
     enum mcq_event_kind kind;
     union {

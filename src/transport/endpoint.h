@@ -7,8 +7,7 @@
  *   tcp://[SOURCE;]HOST:PORT      HOST a name, an IPv4 or an IPv6 address, brackets optional
  *
  * A port is a decimal number of 0 to 65535 and nothing else; `*` stands for any, and for binding
- * only.
- * (libzmq reads ports with atoi and keeps 16 bits of them, so that 70000 binds 4464.)
+ * only. (libzmq reads ports with atoi and keeps 16 bits of them, so that 70000 binds 4464.)
  */
 #ifndef MCQ_TRANSPORT_ENDPOINT_H
 #define MCQ_TRANSPORT_ENDPOINT_H

@@ -8,9 +8,8 @@
  *   actors take their turns --nobody has anything to do--> advance --time moves--> actors ...
  *
  * Nothing sleeps: a reactor's wait says until when it would, and returns. When no actor makes
- * progress,
- * mcq_sim_advance moves the time to the next thing that happens. The same seed and the same calls
- * give the same world, to the last octet; the hash of everything that happened tells.
+ * progress, mcq_sim_advance moves the time to the next thing that happens. The same seed and the
+ * same calls give the same world, to the last octet; the hash of everything that happened tells.
  */
 #ifndef MCQ_REACTOR_SIM_H
 #define MCQ_REACTOR_SIM_H
