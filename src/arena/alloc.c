@@ -73,7 +73,9 @@ void *mcq_map(size_t bytes)
     if (alloc_is_refused(bytes))
         return NULL;
 
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* Slabs are as large as they may ever become; what is never touched is not to be paid for. */
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (memory == MAP_FAILED)
         return NULL;

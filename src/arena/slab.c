@@ -19,10 +19,11 @@ struct mcq_slab {
     size_t block_bytes;
     uint8_t *blocks;
     uint32_t block_count;
+    uint32_t carved_count; /* blocks that were ever taken */
     struct mcq_buf bufs[];
 };
 
-static void slab_thread(struct mcq_slab *slab);
+static struct mcq_buf *slab_carve(struct mcq_slab *slab);
 static void slab_come_home(struct mcq_slab *slab);
 static void slab_end(struct mcq_home *home);
 
@@ -50,7 +51,6 @@ enum mcq_err mcq_slab_new(size_t block_bytes, uint32_t block_count, struct mcq_s
     made->block_bytes = block_bytes;
     made->blocks = (uint8_t *) made + head_bytes;
     made->block_count = block_count;
-    slab_thread(made);
     *slab = made;
     return MCQ_OK;
 }
@@ -61,11 +61,19 @@ struct mcq_buf *mcq_slab_take(struct mcq_slab *slab)
 
     struct mcq_buf *buf = slab->free;
 
+    if (buf != NULL)
+        slab->free = buf->pool.next;
+    else
+        buf = slab_carve(slab);
     if (buf == NULL)
         return NULL;
-    slab->free = buf->pool.next;
     mcq_home_take(&slab->home, buf);
     return buf;
+}
+
+size_t mcq_slab_block_bytes(const struct mcq_slab *slab)
+{
+    return slab->block_bytes;
 }
 
 uint32_t mcq_slab_out_count(struct mcq_slab *slab)
@@ -82,20 +90,20 @@ void mcq_slab_free(struct mcq_slab **slab)
     mcq_home_leave(&leaving->home);
 }
 
-/* Makes the headers and links them, lowest address first. The blocks themselves stay untouched. */
-static void slab_thread(struct mcq_slab *slab)
+/* The next block that was never needed, lowest address first; its header is made now, so that the
+ * memory of a large slab stays untouched until it is used. */
+static struct mcq_buf *slab_carve(struct mcq_slab *slab)
 {
-    for (uint32_t i = 0; i < slab->block_count; i++) {
-        struct mcq_buf *buf = &slab->bufs[i];
+    struct mcq_buf *buf = &slab->bufs[slab->carved_count];
 
-        buf->kind = MCQ_BUF_POOL;
-        buf->data = slab->blocks + i * slab->block_bytes;
-        buf->size = slab->block_bytes;
-        buf->pool.home = &slab->home;
-        buf->pool.next = i + 1 < slab->block_count ? buf + 1 : NULL;
-    }
-    slab->free = slab->bufs;
-    mcq_poison(slab->blocks, slab->block_count * slab->block_bytes);
+    if (slab->carved_count == slab->block_count)
+        return NULL;
+    buf->kind = MCQ_BUF_POOL;
+    buf->data = slab->blocks + slab->carved_count * slab->block_bytes;
+    buf->size = slab->block_bytes;
+    buf->pool.home = &slab->home;
+    slab->carved_count++;
+    return buf;
 }
 
 /* Puts what came home on the free list, the newest on top. At every take and not only when the list
@@ -120,7 +128,7 @@ static void slab_end(struct mcq_home *home)
     struct mcq_slab *slab = (struct mcq_slab *) home; /* its first member */
 
     /* The addresses may be mapped anew for somebody else. */
-    mcq_unpoison(slab->blocks, slab->block_count * slab->block_bytes);
+    mcq_unpoison(slab->blocks, slab->carved_count * slab->block_bytes);
     mcq_unmap(slab, slab->mapped_bytes);
 }
 

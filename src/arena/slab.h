@@ -41,6 +41,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_slab_new(size_t block_bytes, uint32_t block_coun
  * backpressure and not a failure; stop arming reads until a block comes home. Owner thread only. */
 struct mcq_buf *mcq_slab_take(struct mcq_slab *slab);
 
+size_t mcq_slab_block_bytes(const struct mcq_slab *slab);
+
 /* Blocks that are out now; 0 means that mcq_slab_free unmaps at once. Owner thread only. */
 uint32_t mcq_slab_out_count(struct mcq_slab *slab);
 

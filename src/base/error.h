@@ -11,6 +11,10 @@
 
 #include "base/attr.h"
 
+/* Where errno has no word: the numbers that ZeroMQ programs know as EFSM and ETERM. */
+#define MCQ_ERRNO_STATE 156384763
+#define MCQ_ERRNO_TERMINATED 156384765
+
 /* name, text, errno, fate. Values are stable: new rows go to the end. */
 #define MCQ_ERR_TABLE(X)                                                                           \
     X(OK, "done", 0, NONE)                                                                         \
@@ -18,13 +22,23 @@
     X(BUSY, "its pending output must leave first", EBUSY, NONE)                                    \
     X(NOMEM, "out of memory", ENOMEM, DROP_PEER)                                                   \
     X(INVAL, "argument outside its range", EINVAL, CALLER)                                         \
-    X(STATE, "call out of turn", EPROTO, CALLER)                                                   \
+    X(STATE, "call out of turn", MCQ_ERRNO_STATE, CALLER)                                          \
     X(PROTO, "peer broke the protocol", EPROTO, GIVE_UP)                                           \
     X(LIMIT, "peer exceeded a limit", EMSGSIZE, GIVE_UP)                                           \
     X(REFUSED, "peer refused the handshake", ECONNREFUSED, GIVE_UP)                                \
     X(MISMATCH, "peer does not fit this socket", EPROTO, GIVE_UP)                                  \
     X(TIMEOUT, "deadline passed", ETIMEDOUT, DROP_PEER)                                            \
-    X(CLOSED, "peer closed the connection", ECONNRESET, DROP_PEER)
+    X(CLOSED, "peer closed the connection", ECONNRESET, DROP_PEER)                                 \
+    X(NOT_SUPPORTED, "not for this type of socket", ENOTSUP, CALLER)                               \
+    X(NO_ROUTE, "no peer has this routing id", EHOSTUNREACH, CALLER)                               \
+    X(TERMINATED, "the context is shutting down", MCQ_ERRNO_TERMINATED, CALLER)                    \
+    X(INTERRUPTED, "a signal handler ran", EINTR, CALLER)                                          \
+    X(NOT_OPEN, "not an open socket", ENOTSOCK, CALLER)                                            \
+    X(NOT_FOUND, "no such endpoint", ENOENT, CALLER)                                               \
+    X(IN_USE, "the address is in use", EADDRINUSE, CALLER)                                         \
+    X(NOT_LOCAL, "the address is not of this machine", EADDRNOTAVAIL, CALLER)                      \
+    X(DENIED, "not allowed", EACCES, CALLER)                                                       \
+    X(NO_FDS, "no descriptors are left", EMFILE, CALLER)
 
 enum mcq_err {
 #define MCQ_ERR_ENUM(name, text, number, fate) MCQ_##name,

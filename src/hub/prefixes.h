@@ -35,11 +35,11 @@
 
 #define MCQ_PREFIX_PAGE_SLOTS 128 /* 2 KiB: half of it moves in an insert, about 30 ns */
 
-struct mcq_link;
+struct mcq_interest;
 
 /* One prefix; `links` and `link_count` are hub/subscriptions.c's. */
 struct mcq_prefix {
-    struct mcq_link *links;
+    struct mcq_interest *links;
     uint64_t link_count;
     size_t len;
     uint8_t octets[];

@@ -6,15 +6,15 @@
 static struct mcq_subscriber *subscriber_of(struct mcq_ring_node *node);
 static uint64_t link_hash(const struct mcq_subscriptions *subscriptions,
                           const struct mcq_subscriber *peer, const struct mcq_prefix *prefix);
-static struct mcq_link *link_find(const struct mcq_subscriptions *subscriptions,
-                                  const struct mcq_subscriber *peer,
-                                  const struct mcq_prefix *prefix);
+static struct mcq_interest *link_find(const struct mcq_subscriptions *subscriptions,
+                                      const struct mcq_subscriber *peer,
+                                      const struct mcq_prefix *prefix);
 static enum mcq_err link_new(struct mcq_subscriptions *subscriptions, struct mcq_subscriber *peer,
                              struct mcq_prefix_place place, struct mcq_bytes octets,
                              struct mcq_prefix **prefix);
-static void link_join(struct mcq_link *link, struct mcq_subscriber *peer,
+static void link_join(struct mcq_interest *link, struct mcq_subscriber *peer,
                       struct mcq_prefix *prefix);
-static void link_free(struct mcq_subscriptions *subscriptions, struct mcq_link *link,
+static void link_free(struct mcq_subscriptions *subscriptions, struct mcq_interest *link,
                       struct mcq_subscription_change *change);
 static size_t charge_of(struct mcq_bytes prefix);
 static void forget_change(struct mcq_subscriptions *subscriptions);
@@ -42,7 +42,7 @@ void mcq_subscriptions_fini(struct mcq_subscriptions *subscriptions)
         (void) mcq_ring_down(&subscriptions->peers, &peer->node, peer->node.epoch);
     while ((prefix = mcq_prefixes_next(&subscriptions->prefixes, &place)) != NULL) {
         while (prefix->links != NULL) {
-            struct mcq_link *link = prefix->links;
+            struct mcq_interest *link = prefix->links;
 
             prefix->links = link->next_of_prefix;
             link->peer->links = NULL;
@@ -97,7 +97,7 @@ enum mcq_err mcq_subscriptions_add(struct mcq_subscriptions *subscriptions,
         return MCQ_STATE;
 
     struct mcq_prefix *known = mcq_prefixes_find(&subscriptions->prefixes, prefix, &place);
-    struct mcq_link *link = known == NULL ? NULL : link_find(subscriptions, peer, known);
+    struct mcq_interest *link = known == NULL ? NULL : link_find(subscriptions, peer, known);
 
     if (link != NULL && subscriptions->counting == MCQ_SUBSCRIPTION_COUNTED) {
         if (link->refs == UINT64_MAX)
@@ -131,7 +131,7 @@ enum mcq_err mcq_subscriptions_remove(struct mcq_subscriptions *subscriptions,
         return MCQ_STATE;
 
     struct mcq_prefix *known = mcq_prefixes_find(&subscriptions->prefixes, prefix, &place);
-    struct mcq_link *link = known == NULL ? NULL : link_find(subscriptions, peer, known);
+    struct mcq_interest *link = known == NULL ? NULL : link_find(subscriptions, peer, known);
 
     if (link == NULL) {
         *change = (struct mcq_subscription_change) {MCQ_UNSUBSCRIBED_NEVER, prefix};
@@ -199,7 +199,7 @@ struct mcq_subscriber *mcq_subscriptions_next(const struct mcq_subscriptions *su
 
 /* NULL stays NULL, for node comes first. */
 static_assert(offsetof(struct mcq_subscriber, node) == 0, "a subscriber is its node");
-static_assert(offsetof(struct mcq_link, entry) == 0, "a link is its entry");
+static_assert(offsetof(struct mcq_interest, entry) == 0, "a link is its entry");
 
 static struct mcq_subscriber *subscriber_of(struct mcq_ring_node *node)
 {
@@ -215,15 +215,15 @@ static uint64_t link_hash(const struct mcq_subscriptions *subscriptions,
     return mcq_table_hash(&subscriptions->links, mcq_bytes(key, sizeof key));
 }
 
-static struct mcq_link *link_find(const struct mcq_subscriptions *subscriptions,
-                                  const struct mcq_subscriber *peer,
-                                  const struct mcq_prefix *prefix)
+static struct mcq_interest *link_find(const struct mcq_subscriptions *subscriptions,
+                                      const struct mcq_subscriber *peer,
+                                      const struct mcq_prefix *prefix)
 {
     uint64_t hash = link_hash(subscriptions, peer, prefix);
     struct mcq_table_node *node = mcq_table_first(&subscriptions->links, hash);
 
     for (; node != NULL; node = mcq_table_next(node)) {
-        struct mcq_link *link = (struct mcq_link *) node;
+        struct mcq_interest *link = (struct mcq_interest *) node;
 
         if (link->peer == peer && link->prefix == prefix)
             return link;
@@ -237,7 +237,7 @@ static enum mcq_err link_new(struct mcq_subscriptions *subscriptions, struct mcq
                              struct mcq_prefix **prefix)
 {
     struct mcq_prefix *added = NULL;
-    struct mcq_link *link = mcq_alloc(sizeof *link);
+    struct mcq_interest *link = mcq_alloc(sizeof *link);
 
     if (link == NULL)
         return MCQ_NOMEM;
@@ -261,7 +261,8 @@ fail:
     return MCQ_NOMEM;
 }
 
-static void link_join(struct mcq_link *link, struct mcq_subscriber *peer, struct mcq_prefix *prefix)
+static void link_join(struct mcq_interest *link, struct mcq_subscriber *peer,
+                      struct mcq_prefix *prefix)
 {
     link->peer = peer;
     link->prefix = prefix;
@@ -284,7 +285,7 @@ static void link_join(struct mcq_link *link, struct mcq_subscriber *peer, struct
 }
 
 /* Ends a subscription, and its prefix if it was the last: the octets stay for *change. */
-static void link_free(struct mcq_subscriptions *subscriptions, struct mcq_link *link,
+static void link_free(struct mcq_subscriptions *subscriptions, struct mcq_interest *link,
                       struct mcq_subscription_change *change)
 {
     struct mcq_prefix *prefix = link->prefix;

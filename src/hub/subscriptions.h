@@ -61,21 +61,21 @@ struct mcq_subscription_change {
 };
 
 /* One per peer and prefix. */
-struct mcq_link {
+struct mcq_interest {
     struct mcq_table_node entry;
     struct mcq_subscriber *peer;
     struct mcq_prefix *prefix;
-    struct mcq_link **at_prefix; /* what points to it in its prefix's list */
-    struct mcq_link *next_of_prefix;
-    struct mcq_link **at_peer;
-    struct mcq_link *next_of_peer;
+    struct mcq_interest **at_prefix; /* what points to it in its prefix's list */
+    struct mcq_interest *next_of_prefix;
+    struct mcq_interest **at_peer;
+    struct mcq_interest *next_of_peer;
     uint64_t refs; /* COUNTED: at most UINT64_MAX, and then refused */
 };
 
 /* Zero at first. In the caller's memory for the peer; does not move while it is in or leaving. */
 struct mcq_subscriber {
     struct mcq_ring_node node; /* its place among all peers, and the epoch */
-    struct mcq_link *links;
+    struct mcq_interest *links;
     size_t link_count;
     size_t charged_bytes;
     uint64_t visited; /* the search that found it last */
@@ -95,8 +95,8 @@ struct mcq_subscriptions {
 struct mcq_subscription_match {
     struct mcq_subscriptions *subscriptions;
     struct mcq_prefix_match prefixes;
-    struct mcq_link *link; /* the next to look at */
-    size_t left_count;     /* peers not found yet */
+    struct mcq_interest *link; /* the next to look at */
+    size_t left_count;         /* peers not found yet */
 };
 
 /* Empty; allocates nothing.

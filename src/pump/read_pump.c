@@ -11,7 +11,8 @@
 void mcq_receiver_init(struct mcq_receiver *receiver, struct mcq_slab *slab,
                        struct mcq_blocks *blocks)
 {
-    *receiver = (struct mcq_receiver) {.slab = slab, .blocks = blocks};
+    *receiver = (struct mcq_receiver) {
+        .slab = slab, .blocks = blocks, .block_bytes = mcq_slab_block_bytes(slab)};
 }
 
 void mcq_receiver_fini(struct mcq_receiver *receiver)
@@ -40,7 +41,8 @@ static enum mcq_err take_block(struct mcq_rpump *pump)
     return MCQ_OK;
 }
 
-/* Nothing of the block is unread. If no message refers to it either, the next peer starts it over;
+/* Nothing of the block is unread. If it is of this receiver's size (a link that has just opened
+ * brings one of another) and no message refers to it either, the next peer starts it over;
  * else it ends with the last of them. */
 static void put_block(struct mcq_rpump *pump)
 {
@@ -48,7 +50,8 @@ static void put_block(struct mcq_rpump *pump)
 
     if (pump->block.buf == NULL)
         return;
-    if (receiver->spare.buf == NULL && mcq_handout_rewind(&pump->block))
+    if (receiver->spare.buf == NULL && pump->block.buf->size == receiver->block_bytes &&
+        mcq_handout_rewind(&pump->block))
         receiver->spare = pump->block;
     else
         mcq_handout_fini(&pump->block);

@@ -30,6 +30,7 @@ struct mcq_receiver {
     struct mcq_slab *slab;     /* receive blocks */
     struct mcq_blocks *blocks; /* for bodies between inline and reference */
     struct mcq_handout spare;  /* a warm block that nobody holds; empty: none */
+    size_t block_bytes;        /* of the slab's */
 };
 
 struct mcq_rpump {

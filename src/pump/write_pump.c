@@ -52,7 +52,8 @@ static uint64_t *end_at(const struct mcq_wpump *pump, uint32_t index)
 
 static void pump_check(const struct mcq_wpump *pump)
 {
-    mcq_assert_hot(pump->kept_at <= pump->sent_at && pump->sent_at <= pump->put_at);
+    mcq_assert_hot(pump->kept_at <= pump->sent_at && pump->sent_at <= pump->whole_at);
+    mcq_assert_hot(pump->whole_at <= pump->put_at);
     mcq_assert_hot(pump->sent_segment - pump->segments.head <= ring_count(&pump->segments));
     mcq_assert_hot(pump->sent_segment != pump->segments.tail || pump->sent_offset == 0);
     (void) pump;
@@ -121,28 +122,83 @@ static enum mcq_err reserve_rings(struct mcq_wpump *pump)
     return err;
 }
 
+static void end_message(struct mcq_wpump *pump, bool ends_message)
+{
+    if (!ends_message)
+        return;
+    *end_at(pump, pump->ends.tail++) = pump->put_at;
+    pump->whole_at = pump->put_at;
+}
+
+enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
+                                  struct mcq_bytes body, bool ends_message)
+{
+    mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX && body.len <= MCQ_WPUMP_COPY_MAX);
+    pump_check(pump);
+    MCQ_TRY(reserve_rings(pump));
+    MCQ_TRY(reserve_block(pump, head.len + body.len));
+    copy_to_block(pump, head, body);
+    end_message(pump, ends_message);
+    pump_check(pump);
+    return MCQ_OK;
+}
+
 enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head, struct mcq_msg *msg,
                            bool ends_message)
 {
     struct mcq_bytes body = msg != NULL ? mcq_msg_bytes(msg) : mcq_bytes(NULL, 0);
-    bool copies = body.len <= MCQ_WPUMP_COPY_MAX;
 
-    mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX);
-    pump_check(pump);
-    MCQ_TRY(reserve_rings(pump));
-    MCQ_TRY(reserve_block(pump, head.len + (copies ? body.len : 0)));
-    copy_to_block(pump, head, copies ? body : mcq_bytes(NULL, 0));
-    if (!copies) {
+    if (body.len <= MCQ_WPUMP_COPY_MAX) {
+        MCQ_TRY(mcq_wpump_put_octets(pump, head, body, ends_message));
+    } else {
+        mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX);
+        MCQ_TRY(reserve_rings(pump));
+        MCQ_TRY(reserve_block(pump, head.len));
+        copy_to_block(pump, head, mcq_bytes(NULL, 0));
         mcq_msg_freeze(msg);
         mcq_buf_ref(msg->large.buf);
         add_segment(pump, body, msg->large.buf);
+        end_message(pump, ends_message);
     }
     if (msg != NULL)
         mcq_msg_fini(msg);
-    if (ends_message)
-        *end_at(pump, pump->ends.tail++) = pump->put_at;
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf, struct mcq_bytes run,
+                               bool ends_message)
+{
+    mcq_assert_hot(mcq_buf_holds(buf, run));
+    MCQ_TRY(reserve_rings(pump));
+    mcq_buf_ref(buf);
+    add_segment(pump, run, buf);
+    end_message(pump, ends_message);
     pump_check(pump);
     return MCQ_OK;
+}
+
+void mcq_wpump_cut(struct mcq_wpump *pump)
+{
+    uint64_t excess = pump->put_at - pump->whole_at;
+
+    while (excess > 0) {
+        struct mcq_wpump_segment *last = segment_at(pump, pump->segments.tail - 1);
+        size_t len = (size_t) mcq_min_u64(excess, last->len);
+
+        excess -= len;
+        last->len -= len;
+        if (last->len > 0)
+            break;
+        mcq_buf_unref(last->owner);
+        pump->segments.tail--;
+    }
+    pump->put_at = pump->whole_at;
+    /* All that is left of the cursor's segment may have been sent. */
+    if (pump->sent_offset > 0 && pump->sent_offset == segment_at(pump, pump->sent_segment)->len) {
+        pump->sent_segment++;
+        pump->sent_offset = 0;
+    }
+    pump_check(pump);
 }
 
 /* --- lending --------------------------------------------------------------------------------- */
@@ -180,11 +236,12 @@ size_t mcq_wpump_lend(struct mcq_wpump *pump, struct mcq_bytes control, struct i
             boundary = UINT64_MAX;
             continue;
         }
-        if (index == pump->segments.tail)
+        if (at == pump->whole_at)
             break;
 
         const struct mcq_wpump_segment *segment = segment_at(pump, index);
-        size_t len = (size_t) mcq_min_u64(segment->len - offset, boundary - at);
+        size_t len =
+            (size_t) mcq_min_u64(segment->len - offset, mcq_min_u64(boundary, pump->whole_at) - at);
 
         iov[count++] = (struct iovec) {(void *) (uintptr_t) (segment->data + offset), len};
         pump->lent_bytes += len;

@@ -6,12 +6,13 @@
  * Bound:   the caller's permits bound what is put; of its own a pump holds blocks of the slab (none
  *          while empty), 24 octets a segment and 8 a message.
  *
- *   put --> | kept, has left | lent to the kernel | waiting |
- *           ^ kept_at        ^ sent_at                      ^ put_at
+ *   put --> | kept, has left | lent to the kernel | waiting | begun message |
+ *           ^ kept_at        ^ sent_at                      ^ whole_at      ^ put_at
  *
  * Small bodies are copied behind each other into a block, so that a batch leaves as one run; large
  * ones are referenced. What has left stays until its message has left as a whole: when the
- * connection is lost, mcq_wpump_rewind starts the first unfinished message anew on the next one.
+ * connection is lost, mcq_wpump_rewind starts the first unfinished message anew on the next one. Of
+ * a message that is not whole nothing leaves, so it can be taken back (mcq_wpump_cut).
  *
  * Control octets (a session's want) are not queued: each lend takes what there is of them and lets
  * them out at the first end of a message, so they wait for one message at most, and nothing of them
@@ -60,6 +61,7 @@ struct mcq_wpump {
     size_t sent_offset;             /* ... and where in it */
     uint64_t kept_at;               /* stream offsets: of the first segment, at a message's start */
     uint64_t sent_at;
+    uint64_t whole_at; /* the last end of a message; only what lies before it is lent */
     uint64_t put_at;
     size_t lent_bytes;         /* of the write under way, control octets included; 0: none is */
     size_t lent_control_bytes; /* how many of them are control octets */
@@ -82,8 +84,21 @@ void mcq_wpump_fini(struct mcq_wpump *pump);
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head,
                                           struct mcq_msg *msg, bool ends_message);
 
-/* Lends what waits to a write, up to iov_max runs and about MCQ_WPUMP_BATCH_BYTES; returns how many
- * runs of iov are filled, 0: nothing waits. The write's end is mcq_wpump_on_written. Not while
+/* The same with a body that is not in a message: at most MCQ_WPUMP_COPY_MAX octets, copied. */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
+                                                 struct mcq_bytes body, bool ends_message);
+
+/* Queues frozen octets of *buf, whole frames, for which it takes a reference of its own: one
+ * encoding for many peers. Runs that follow each other in a buffer become one.
+ *   MCQ_NOMEM   nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf,
+                                              struct mcq_bytes run, bool ends_message);
+
+/* Takes back the message that was begun and not ended, if there is one. */
+void mcq_wpump_cut(struct mcq_wpump *pump);
+
+/* Lends whole messages that wait to a write, up to iov_max runs and about MCQ_WPUMP_BATCH_BYTES;
+ * returns how many runs of iov are filled, 0: nothing waits. The write's end is mcq_wpump_on_written. Not while
  * octets are lent.
  *   control    octets that go out at the next end of a message; borrowed for the write
  *   iov_max    at least 2 */
@@ -98,10 +113,23 @@ size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len);
  * Returns how many octets wait now. Not while octets are lent. */
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump);
 
-/* Octets that have not left. */
+/* Octets of whole messages that have not left. */
 static inline uint64_t mcq_wpump_waiting_bytes(const struct mcq_wpump *pump)
 {
-    return pump->put_at - pump->sent_at;
+    return pump->whole_at - pump->sent_at;
+}
+
+/* Messages that have not wholly left, one that was begun included: what a high-water mark counts.
+ */
+static inline uint32_t mcq_wpump_message_count(const struct mcq_wpump *pump)
+{
+    return pump->ends.tail - pump->ends.head + (pump->put_at > pump->whole_at ? 1 : 0);
+}
+
+/* Whether a message was begun and not ended. */
+static inline bool mcq_wpump_is_within(const struct mcq_wpump *pump)
+{
+    return pump->put_at > pump->whole_at;
 }
 
 #endif

@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 
 #include "reactor/reactor.h"
+#include "reactor/ready.h"
+#include "reactor/sleeper.h"
 
 struct mcq_engine_ops {
     const char *name;
@@ -23,10 +25,15 @@ struct mcq_engine_ops {
     enum mcq_io_result (*connect)(struct mcq_reactor *, const struct mcq_address *, int *fd);
     enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
     bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
+    bool (*peer_address)(struct mcq_reactor *, int fd, struct mcq_address *);
+    void (*shutdown)(struct mcq_reactor *, int fd);
     void (*close)(struct mcq_reactor *, int fd);
+    enum mcq_err (*ready_new)(struct mcq_reactor *, struct mcq_ready_set **);
+    enum mcq_err (*sleeper_new)(struct mcq_reactor *, struct mcq_sleeper **);
+    /* For op->fd, in the direction that mcq_op_is_in says. */
     enum mcq_err (*arm_poll)(struct mcq_reactor *, struct mcq_op *);
     void (*cancel_poll)(struct mcq_reactor *, struct mcq_op *);
-    /* Records what has completed by now; sleeps until then at most, and not past a wake-up. */
+    /* Records what has completed by now; sleeps until then at most, if mcq_reactor_may_sleep. */
     void (*collect)(struct mcq_reactor *, uint64_t until_ns);
     void (*wake)(struct mcq_reactor *); /* only while the owner sleeps */
     uint64_t (*now_ns)(struct mcq_reactor *);
@@ -34,8 +41,9 @@ struct mcq_engine_ops {
 };
 
 /* The wake-up: a waker exchanges NOTIFIED in and writes only if it took ASLEEP out. The owner
- * sleeps only if it can exchange AWAKE for ASLEEP; finding NOTIFIED it goes on. All sequentially
- * consistent: what the waker published before is seen by the owner that was woken. */
+ * sleeps only if it can exchange AWAKE for ASLEEP; finding NOTIFIED it goes on. All exchanges, the
+ * owner's way back to AWAKE too: it reads what the last waker wrote, so what any waker published
+ * before is seen by the owner after the wait. */
 enum mcq_sleep {
     MCQ_AWAKE,
     MCQ_ASLEEP,
@@ -53,6 +61,7 @@ struct mcq_reactor {
     struct mcq_op *done_first; /* completions, oldest first */
     struct mcq_op *done_last;
     uint32_t armed_count; /* armed, or complete and not handed out */
+    uint32_t accept_left; /* connections to be taken before the next wait */
     _Atomic int sleep;
     struct mcq_timer_entry *timers;
     uint32_t timer_count;
@@ -60,12 +69,23 @@ struct mcq_reactor {
     uint64_t timer_order;
 };
 
-/* For engines. */
+/* The direction that an operation waits for: to read, or else to write. */
+static inline bool mcq_op_is_in(const struct mcq_op *op)
+{
+    return op->kind == MCQ_OP_POLL_IN || op->kind == MCQ_OP_ACCEPT || op->kind == MCQ_OP_RECV;
+}
+
+/* Goes on with an operation whose poll is over: reactor/stream.c. true: it is to be handed out. */
+MCQ_MUST_CHECK bool mcq_stream_resume(struct mcq_reactor *reactor, struct mcq_op *op);
+
+/* For engines, and reactor/stream.c. */
+void mcq_reactor_begin(struct mcq_reactor *reactor, struct mcq_op *op, enum mcq_op_kind kind);
 void mcq_reactor_init(struct mcq_reactor *reactor, const struct mcq_engine_ops *ops);
 void mcq_reactor_fini(struct mcq_reactor *reactor);
 void mcq_reactor_complete(struct mcq_reactor *reactor, struct mcq_op *op,
                           enum mcq_io_result result);
-/* true: the owner may sleep, and says mcq_reactor_awake afterwards. */
+/* true: nothing is complete and nobody has woken it; the owner may sleep, and says
+ * mcq_reactor_awake afterwards. */
 MCQ_MUST_CHECK bool mcq_reactor_may_sleep(struct mcq_reactor *reactor);
 void mcq_reactor_awake(struct mcq_reactor *reactor);
 
@@ -78,8 +98,12 @@ enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *, int listener, int *fd
 enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_address *, int *fd);
 enum mcq_io_result mcq_kernel_connected(struct mcq_reactor *, int fd);
 bool mcq_kernel_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
+bool mcq_kernel_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
+void mcq_kernel_shutdown(struct mcq_reactor *, int fd);
 void mcq_kernel_close(struct mcq_reactor *, int fd);
 uint64_t mcq_kernel_now_ns(struct mcq_reactor *);
+enum mcq_err mcq_kernel_ready_new(struct mcq_reactor *, struct mcq_ready_set **);
+enum mcq_err mcq_kernel_sleeper_new(struct mcq_reactor *, struct mcq_sleeper **);
 
 /* Makes one engine's reactor.
  *   MCQ_STATE   the kernel denies it; *why says so (uring only) */

@@ -7,13 +7,15 @@
 #include "base/assert.h"
 #include "reactor/engine.h"
 
+#define ACCEPTS_MAX 64 /* between two waits: a flood of connections leaves room for the others */
+
 /* --- choice ---------------------------------------------------------------------------------- */
 
-static bool engine_of(const char *word, enum mcq_engine *engine)
+static bool engine_of(const char *word, enum mcq_engine_kind *engine)
 {
     static const struct {
         const char *word;
-        enum mcq_engine engine;
+        enum mcq_engine_kind engine;
     } words[] = {
         {"auto", MCQ_ENGINE_AUTO},
         {"io_uring", MCQ_ENGINE_URING},
@@ -29,7 +31,7 @@ static bool engine_of(const char *word, enum mcq_engine *engine)
     return false;
 }
 
-enum mcq_err mcq_reactor_new(enum mcq_engine engine, struct mcq_reactor **reactor,
+enum mcq_err mcq_reactor_new(enum mcq_engine_kind engine, struct mcq_reactor **reactor,
                              const char **fallback)
 {
     const char *word = getenv("MONOCOQUE_ENGINE");
@@ -46,6 +48,26 @@ enum mcq_err mcq_reactor_new(enum mcq_engine engine, struct mcq_reactor **reacto
     return engine == MCQ_ENGINE_AUTO ? mcq_epoll_new(reactor) : MCQ_INVAL;
 }
 
+/* The oldest of the completions; NULL: there is none. */
+static struct mcq_op *take_done(struct mcq_reactor *reactor)
+{
+    struct mcq_op *op = reactor->done_first;
+
+    if (op == NULL)
+        return NULL;
+    reactor->done_first = op->next;
+    if (reactor->done_first == NULL)
+        reactor->done_last = NULL;
+    op->next = NULL;
+    return op;
+}
+
+static void end_op(struct mcq_reactor *reactor, struct mcq_op *op)
+{
+    op->kind = MCQ_OP_IDLE;
+    reactor->armed_count--;
+}
+
 const char *mcq_reactor_name(const struct mcq_reactor *reactor)
 {
     return reactor->ops->name;
@@ -59,14 +81,19 @@ void mcq_reactor_free(struct mcq_reactor **reactor)
 
 void mcq_reactor_init(struct mcq_reactor *reactor, const struct mcq_engine_ops *ops)
 {
-    *reactor = (struct mcq_reactor) {.ops = ops};
+    *reactor = (struct mcq_reactor) {.ops = ops, .accept_left = ACCEPTS_MAX};
     atomic_init(&reactor->sleep, MCQ_AWAKE);
 }
 
 void mcq_reactor_fini(struct mcq_reactor *reactor)
 {
-    while (mcq_reactor_next(reactor) != NULL)
-        continue;
+    struct mcq_op *op;
+
+    while ((op = take_done(reactor)) != NULL) {
+        if (op->kind == MCQ_OP_CONNECT && op->fd >= 0)
+            reactor->ops->close(reactor, op->fd);
+        end_op(reactor, op);
+    }
     mcq_assert(reactor->armed_count == 0);
     mcq_free(reactor->timers);
 }
@@ -110,6 +137,16 @@ enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd)
 bool mcq_reactor_local_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address)
 {
     return reactor->ops->local_address(reactor, fd, address);
+}
+
+bool mcq_reactor_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address)
+{
+    return reactor->ops->peer_address(reactor, fd, address);
+}
+
+void mcq_reactor_shutdown(struct mcq_reactor *reactor, int fd)
+{
+    reactor->ops->shutdown(reactor, fd);
 }
 
 void mcq_reactor_close(struct mcq_reactor *reactor, int fd)
@@ -208,10 +245,12 @@ static void expire_timers(struct mcq_reactor *reactor)
 
 /* --- armed ----------------------------------------------------------------------------------- */
 
-static void begin_op(struct mcq_reactor *reactor, struct mcq_op *op, enum mcq_op_kind kind)
+void mcq_reactor_begin(struct mcq_reactor *reactor, struct mcq_op *op, enum mcq_op_kind kind)
 {
     op->kind = kind;
     op->is_complete = false;
+    op->is_canceled = false;
+    op->is_final = true;
     op->next = NULL;
     reactor->armed_count++;
 }
@@ -224,7 +263,7 @@ enum mcq_err mcq_reactor_arm_poll(struct mcq_reactor *reactor, struct mcq_op *op
     mcq_assert(!mcq_op_is_armed(op));
     mcq_assert(kind == MCQ_OP_POLL_IN || kind == MCQ_OP_POLL_OUT);
     op->fd = fd;
-    begin_op(reactor, op, kind);
+    mcq_reactor_begin(reactor, op, kind);
     err = reactor->ops->arm_poll(reactor, op);
     if (err != MCQ_OK) {
         op->kind = MCQ_OP_IDLE;
@@ -238,7 +277,7 @@ enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *o
     mcq_assert(!mcq_op_is_armed(op));
     MCQ_TRY(heap_reserve(reactor));
     op->at_ns = at_ns;
-    begin_op(reactor, op, MCQ_OP_TIMER);
+    mcq_reactor_begin(reactor, op, MCQ_OP_TIMER);
 
     struct mcq_timer_entry entry = {op, reactor->timer_order++};
 
@@ -248,7 +287,10 @@ enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *o
 
 void mcq_reactor_cancel(struct mcq_reactor *reactor, struct mcq_op *op)
 {
-    if (!mcq_op_is_armed(op) || op->is_complete)
+    if (!mcq_op_is_armed(op) || op->is_canceled)
+        return;
+    op->is_canceled = true; /* one of stream.c is not tried again, even if its poll was faster */
+    if (op->is_complete)
         return;
     if (op->kind != MCQ_OP_TIMER) {
         reactor->ops->cancel_poll(reactor, op);
@@ -262,6 +304,7 @@ void mcq_reactor_complete(struct mcq_reactor *reactor, struct mcq_op *op, enum m
 {
     mcq_assert(mcq_op_is_armed(op) && !op->is_complete);
     op->result = result;
+    op->polled = result;
     op->is_complete = true;
     op->next = NULL;
     if (reactor->done_last != NULL)
@@ -273,25 +316,26 @@ void mcq_reactor_complete(struct mcq_reactor *reactor, struct mcq_op *op, enum m
 
 struct mcq_op *mcq_reactor_next(struct mcq_reactor *reactor)
 {
-    struct mcq_op *op = reactor->done_first;
+    struct mcq_op *op;
 
-    if (op == NULL)
-        return NULL;
-    reactor->done_first = op->next;
-    if (reactor->done_first == NULL)
-        reactor->done_last = NULL;
-    op->next = NULL;
-    op->kind = MCQ_OP_IDLE;
-    reactor->armed_count--;
-    return op;
+    while ((op = take_done(reactor)) != NULL) {
+        bool is_stream =
+            op->kind != MCQ_OP_POLL_IN && op->kind != MCQ_OP_POLL_OUT && op->kind != MCQ_OP_TIMER;
+
+        if (is_stream && !mcq_stream_resume(reactor, op))
+            continue;
+        if (op->is_final)
+            end_op(reactor, op);
+        return op;
+    }
+    return NULL;
 }
 
 void mcq_reactor_wait(struct mcq_reactor *reactor, uint64_t until_ns)
 {
+    reactor->accept_left = ACCEPTS_MAX;
     expire_timers(reactor);
-    if (reactor->done_first != NULL)
-        until_ns = 0;
-    else if (reactor->timer_count > 0 && reactor->timers[0].op->at_ns < until_ns)
+    if (reactor->timer_count > 0 && reactor->timers[0].op->at_ns < until_ns)
         until_ns = reactor->timers[0].op->at_ns;
     reactor->ops->collect(reactor, until_ns);
     expire_timers(reactor);
@@ -308,12 +352,15 @@ bool mcq_reactor_may_sleep(struct mcq_reactor *reactor)
 {
     int awake = MCQ_AWAKE;
 
-    return atomic_compare_exchange_strong(&reactor->sleep, &awake, MCQ_ASLEEP);
+    return reactor->done_first == NULL &&
+           atomic_compare_exchange_strong(&reactor->sleep, &awake, MCQ_ASLEEP);
 }
 
+/* An exchange, not a store: it reads what the waker wrote, so that what was published before a wake
+ * that this forgets is seen after the wait. */
 void mcq_reactor_awake(struct mcq_reactor *reactor)
 {
-    atomic_store(&reactor->sleep, MCQ_AWAKE);
+    (void) atomic_exchange(&reactor->sleep, MCQ_AWAKE);
 }
 
 void mcq_reactor_wake(struct mcq_reactor *reactor)

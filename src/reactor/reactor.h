@@ -2,21 +2,27 @@
  * reactor: all I/O behind one interface with three engines: io_uring, epoll and a simulated world.
  *
  * Layer:   reactor.
- * Threads: `now` operations from any thread, whoever holds the lock of what they are for;
- * everything
- *          that is armed, waited for and handed out belongs to the thread that made the reactor.
- *          wake from any thread.
+ * Threads: `now` operations from any thread, whoever holds the lock of what they are for; all that
+ *          is armed, waited for and handed out belongs to the thread that made the reactor. wake
+ *          from any thread. A forked child calls nothing of this file with what its parent made.
  * Bound:   an armed operation is its caller's storage; the reactor allocates for descriptors and
  *          timers only, before it arms.
  *
  *   now      recv, send, accept, connect ...: immediate; nothing of them is left in flight
- *   armed    poll, timer: outlive the call
+ *   armed    poll, timer, accept, connect, recv, send: outlive the call
  *
  *   op:  IDLE --arm--> ARMED --happens, or cancel--> COMPLETE --next hands it out--> IDLE
+ *                        ^                                       |
+ *                        +------ accept, while !is_final --------+
  *
- * Every armed operation completes exactly once, canceled or not, and its storage is the reactor's
- * until next has handed it out. Nothing acts inside a completion: they are recorded, and taken at
- * the owner's pace. A descriptor is closed when none of its operations is armed.
+ * Every armed operation completes exactly once, canceled or not; only accept hands out many
+ * connections before its final completion. Until that one was handed out, the operation's storage
+ * and the octets lent to it are the reactor's, so a late completion always finds its owner. Nothing
+ * acts inside a completion: they are recorded, and taken at the owner's pace. A descriptor is
+ * closed when none of its operations is armed.
+ *
+ * The sets by which a socket's streams say that they are ready, and the sleep of threads that do
+ * not own a reactor, are in reactor/ready.h and reactor/sleeper.h.
  */
 #ifndef MCQ_REACTOR_REACTOR_H
 #define MCQ_REACTOR_REACTOR_H
@@ -52,21 +58,36 @@ enum mcq_op_kind {
     MCQ_OP_POLL_IN,
     MCQ_OP_POLL_OUT,
     MCQ_OP_TIMER,
+    MCQ_OP_ACCEPT,
+    MCQ_OP_CONNECT,
+    MCQ_OP_RECV,
+    MCQ_OP_SEND,
 };
 
-/* Zero at first. Its members are the reactor's but for result, which counts once it is handed out.
- * */
+/* Zero at first. The first four members say how it ended, and count from the moment it is handed
+ * out until the next call of mcq_reactor_next; the others are the reactor's. */
 struct mcq_op {
-    enum mcq_op_kind kind;
     enum mcq_io_result result;
-    int fd;
+    int opened;    /* ACCEPT and CONNECT, DONE: the caller's new descriptor */
+    size_t len;    /* RECV, SEND: octets moved, whatever the result */
+    bool is_final; /* false: an ACCEPT that stays armed */
+
     bool is_complete;
+    bool is_canceled; /* somebody asked it to end */
+    enum mcq_op_kind kind;
+    enum mcq_io_result polled; /* what it waited for; DONE: to be tried */
+    int fd;
     uint32_t heap_index; /* TIMER: its place in the heap */
     uint64_t at_ns;      /* TIMER */
     struct mcq_op *next; /* COMPLETE: in the list */
+    union {
+        struct iovec room;       /* RECV */
+        const struct iovec *iov; /* SEND */
+    };
+    size_t iov_count;
 };
 
-enum mcq_engine {
+enum mcq_engine_kind {
     MCQ_ENGINE_AUTO,
     MCQ_ENGINE_URING,
     MCQ_ENGINE_EPOLL,
@@ -78,8 +99,8 @@ enum mcq_engine {
  *   MCQ_OK      the caller owns *reactor and ends it with mcq_reactor_free
  *   MCQ_NOMEM   no descriptors or no memory; *reactor is untouched
  *   MCQ_INVAL   io_uring was asked for by name and is denied, or the variable has another word */
-MCQ_MUST_CHECK enum mcq_err mcq_reactor_new(enum mcq_engine engine, struct mcq_reactor **reactor,
-                                            const char **fallback);
+MCQ_MUST_CHECK enum mcq_err mcq_reactor_new(enum mcq_engine_kind engine,
+                                            struct mcq_reactor **reactor, const char **fallback);
 
 /* Nothing is armed; completions that were not handed out are dropped. *reactor becomes NULL. */
 void mcq_reactor_free(struct mcq_reactor **reactor);
@@ -89,7 +110,8 @@ const char *mcq_reactor_name(const struct mcq_reactor *reactor);
 
 /* --- now ------------------------------------------------------------------------------------- */
 
-/* Never blocks, never raises SIGPIPE. DONE, AGAIN, or how the stream ended. */
+/* Never blocks, never raises SIGPIPE. DONE, AGAIN, or how the stream ended. The vector has at least
+ * one octet. */
 struct mcq_io mcq_reactor_recv(struct mcq_reactor *reactor, int fd, const struct iovec *iov,
                                size_t iov_count);
 struct mcq_io mcq_reactor_send(struct mcq_reactor *reactor, int fd, const struct iovec *iov,
@@ -110,10 +132,16 @@ MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reacto
                                                       const struct mcq_address *address, int *fd);
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd);
 
-/* The address that a socket has got. false: it has none. */
+/* The address that a socket has got, and its peer's. false: it has none. */
 bool mcq_reactor_local_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address);
 
-/* Ends a socket. None of its operations is armed. */
+bool mcq_reactor_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address);
+
+/* Sends no more: the peer reads what is under way, then the end. Reading goes on. */
+void mcq_reactor_shutdown(struct mcq_reactor *reactor, int fd);
+
+/* Ends a socket, for a forked child that has it open as well. None of its operations is armed, and
+ * it is in no ready set. */
 void mcq_reactor_close(struct mcq_reactor *reactor, int fd);
 
 /* --- armed ----------------------------------------------------------------------------------- */
@@ -130,8 +158,29 @@ MCQ_MUST_CHECK enum mcq_err mcq_reactor_arm_poll(struct mcq_reactor *reactor, st
 MCQ_MUST_CHECK enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *op,
                                                   uint64_t at_ns);
 
-/* Asks an armed operation to end. It completes all the same, as CANCELED or, if it was faster, with
- * what happened. Nothing happens to one that is not armed. */
+/* Accepts until it fails or is canceled. DONE: a connection is in op->opened. ABORTED: one went
+ * before it was accepted. Both leave it armed. All else is final: where NO_FDS or NO_MEMORY is the
+ * cause, the connection waits in the backlog until the caller arms again, after a pause or once it
+ * has closed something. No more than one connection is taken before it is handed out. */
+void mcq_reactor_arm_accept(struct mcq_reactor *reactor, struct mcq_op *op, int listener);
+
+/* Connects. DONE: the stream is in op->opened. Else there is none. */
+void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
+                             const struct mcq_address *address);
+
+/* Reads once, as soon as there is something. The room, at least one octet, is lent until the
+ * operation is handed out. */
+void mcq_reactor_arm_recv(struct mcq_reactor *reactor, struct mcq_op *op, int fd, void *room,
+                          size_t room_len);
+
+/* Writes all of it, DONE, or as many as op->len says before it failed or was canceled. The vector
+ * and its octets, at least one, are lent until the operation is handed out. A stream has one
+ * sender at a time. */
+void mcq_reactor_arm_send(struct mcq_reactor *reactor, struct mcq_op *op, int fd,
+                          const struct iovec *iov, size_t iov_count);
+
+/* Asks an armed operation to end. It completes all the same, finally, as CANCELED or, if it was
+ * faster, with what happened. Nothing happens to one that is not armed. */
 void mcq_reactor_cancel(struct mcq_reactor *reactor, struct mcq_op *op);
 
 static inline bool mcq_op_is_armed(const struct mcq_op *op)
@@ -144,8 +193,9 @@ static inline bool mcq_op_is_armed(const struct mcq_op *op)
  * early for long: the caller calls it in a loop. */
 void mcq_reactor_wait(struct mcq_reactor *reactor, uint64_t until_ns);
 
-/* The next completion, in the order in which they happened; NULL: none. op->result says how it
- * ended; the operation is idle again. */
+/* The next completion, in the order in which they happened; NULL: none. The operation is idle again
+ * if op->is_final. Streams are read, written and accepted in here, so that octets do not wait in a
+ * buffer for an owner who is busy. */
 struct mcq_op *mcq_reactor_next(struct mcq_reactor *reactor);
 
 /* Ends the wait under way, or the next one. Costs a system call only if the owner sleeps. */

@@ -7,9 +7,9 @@
 
 #include "base/assert.h"
 
-#define HELD UINT32_C(1)
-#define SLEPT UINT32_C(2)
-#define MAIL UINT32_C(4)
+#define HELD MCQ_LOCK_HELD
+#define SLEPT MCQ_LOCK_SLEPT
+#define MAIL MCQ_LOCK_MAIL
 
 static void sleep_while(_Atomic uint32_t *word, uint32_t value)
 {
@@ -47,13 +47,10 @@ bool mcq_lock_try(struct mcq_lock *lock)
     return try_with(lock, &word, HELD);
 }
 
-void mcq_lock_take(struct mcq_lock *lock)
+void mcq_lock_take_slowly(struct mcq_lock *lock)
 {
-    uint32_t word = 0;
+    uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
 
-    if (MCQ_LIKELY(atomic_compare_exchange_strong_explicit(
-            &lock->word, &word, HELD, memory_order_acquire, memory_order_relaxed)))
-        return;
     /* Who may have slept sets SLEPT with HELD: others may be asleep still, and only a release that
      * sees the bit wakes one of them. */
     while (!try_with(lock, &word, HELD | SLEPT)) {
@@ -66,7 +63,7 @@ void mcq_lock_take(struct mcq_lock *lock)
     }
 }
 
-bool mcq_lock_release(struct mcq_lock *lock)
+bool mcq_lock_release_slowly(struct mcq_lock *lock)
 {
     uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
 

@@ -40,15 +40,38 @@ struct mcq_lock {
 
 void mcq_lock_init(struct mcq_lock *lock);
 
+#define MCQ_LOCK_HELD UINT32_C(1)
+#define MCQ_LOCK_SLEPT UINT32_C(2)
+#define MCQ_LOCK_MAIL UINT32_C(4)
+
+/* The rest of the calls below: somebody else has the lock, sleeps for it, or has written. */
+void mcq_lock_take_slowly(struct mcq_lock *lock);
+MCQ_MUST_CHECK bool mcq_lock_release_slowly(struct mcq_lock *lock);
+
 /* Waits until the lock is the caller's. */
-void mcq_lock_take(struct mcq_lock *lock);
+static inline void mcq_lock_take(struct mcq_lock *lock)
+{
+    uint32_t word = 0;
+
+    if (MCQ_UNLIKELY(!atomic_compare_exchange_strong_explicit(
+            &lock->word, &word, MCQ_LOCK_HELD, memory_order_acquire, memory_order_relaxed)))
+        mcq_lock_take_slowly(lock);
+}
 
 /* Takes the lock if it is free now. */
 MCQ_MUST_CHECK bool mcq_lock_try(struct mcq_lock *lock);
 
 /* Lets go. false: there are letters, and the lock is still the caller's; take them and try again.
- * */
-MCQ_MUST_CHECK bool mcq_lock_release(struct mcq_lock *lock);
+ */
+MCQ_MUST_CHECK static inline bool mcq_lock_release(struct mcq_lock *lock)
+{
+    uint32_t word = MCQ_LOCK_HELD;
+
+    if (MCQ_LIKELY(atomic_compare_exchange_strong_explicit(
+            &lock->word, &word, 0, memory_order_release, memory_order_relaxed)))
+        return true;
+    return mcq_lock_release_slowly(lock);
+}
 
 /* Posts a letter.
  *   true    the lock was free, and is the caller's now: take the letters, then release

@@ -89,6 +89,50 @@ static enum mcq_err put(struct fixture *f, size_t head_len, size_t body_len, boo
     return err;
 }
 
+/* Where the last whole message ends: what lies behind it is not lent. */
+static size_t whole(const struct model *model)
+{
+    return model->end_count > 0 ? model->ends[model->end_count - 1] : 0;
+}
+
+/* The same by the other two ways in: octets that are copied, and a run of a shared buffer. */
+static enum mcq_err put_otherwise(struct fixture *f, size_t head_len, size_t body_len, bool ends,
+                                  bool as_run)
+{
+    struct model *model = f->model;
+    uint8_t *at = model->octets + model->len;
+    size_t len = head_len + body_len;
+    struct mcq_buf *buf;
+    struct mcq_bytes run;
+    enum mcq_err err;
+
+    for (size_t i = 0; i < len; i++)
+        at[i] = (uint8_t) ((model->len + i) * 31 >> 3);
+    if (as_run) {
+        assert_int_equal(mcq_buf_new(len, &buf), MCQ_OK);
+        memcpy(mcq_buf_room(buf), at, len);
+        run = mcq_buf_freeze(buf, len);
+        err = mcq_wpump_put_run(&f->pump, buf, run, ends);
+        mcq_buf_unref(buf);
+    } else {
+        err = mcq_wpump_put_octets(&f->pump, mcq_bytes(at, head_len),
+                                   mcq_bytes(at + head_len, body_len), ends);
+    }
+    if (err != MCQ_OK)
+        return err;
+    model->len += len;
+    if (ends)
+        model->ends[model->end_count++] = model->len;
+    return MCQ_OK;
+}
+
+static void cut(struct fixture *f)
+{
+    mcq_wpump_cut(&f->pump);
+    f->model->len = whole(f->model);
+    assert_false(mcq_wpump_is_within(&f->pump));
+}
+
 static bool is_end(const struct model *model, size_t at)
 {
     for (size_t i = 0; i < model->end_count; i++)
@@ -116,7 +160,7 @@ static size_t write_some(struct fixture *f, struct mcq_bytes control, size_t acc
             assert_int_equal(iov[i].iov_len, control.len);
             control_sent = len;
         } else {
-            assert_true(lent + iov[i].iov_len <= model->len);
+            assert_true(lent + iov[i].iov_len <= whole(model));
             assert_memory_equal(iov[i].iov_base, model->octets + lent, iov[i].iov_len);
             lent += iov[i].iov_len;
             at += len;
@@ -128,7 +172,7 @@ static size_t write_some(struct fixture *f, struct mcq_bytes control, size_t acc
     for (size_t i = 0; i < model->end_count; i++)
         if (model->ends[i] <= at && model->ends[i] > model->kept)
             model->kept = model->ends[i];
-    assert_true(mcq_wpump_waiting_bytes(&f->pump) == model->len - model->sent);
+    assert_true(mcq_wpump_waiting_bytes(&f->pump) == whole(model) - model->sent);
     return control_sent;
 }
 
@@ -214,11 +258,12 @@ static void control__goes_at_message_ends_only__and_before_what_waits(void **sta
     assert_int_equal(write_some(&f, bytes, 3), 3); /* an idle link: at once, even in pieces */
     assert_int_equal(write_some(&f, mcq_bytes(control + 3, 1), 9), 1);
     assert_int_equal(put(&f, 2, 10, false), MCQ_OK);
+    assert_int_equal(write_some(&f, bytes, 100), 4); /* nothing of the message may leave yet */
+    assert_int_equal(f.model->sent, 0);
+    assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
+    assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
     assert_int_equal(write_some(&f, mcq_bytes(NULL, 0), 5), 0);
-    assert_int_equal(write_some(&f, bytes, 100), 0); /* the message is not whole */
-    assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
-    assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
-    assert_int_equal(write_some(&f, bytes, 13), 1);
+    assert_int_equal(write_some(&f, bytes, 20), 1); /* behind the 24 octets of the first one */
     assert_int_equal(write_some(&f, mcq_bytes(control + 1, 3), 100), 3);
     assert_true(mcq_wpump_waiting_bytes(&f.pump) == 0);
     fixture_fini(&f);
@@ -243,6 +288,59 @@ static void rewind__after_a_cut_message__sends_it_anew_and_nothing_before_it(voi
     }
 }
 
+static void begun_message__is_not_lent__and_can_be_taken_back(void **state)
+{
+    struct fixture f;
+    struct iovec iov[4];
+
+    (void) state;
+    for (int i = 0; i < 3; i++) {
+        fixture_init(&f, 4);
+        assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
+        if (i > 0)
+            (void) write_some(&f, mcq_bytes(NULL, 0), i == 1 ? 7 : 12);
+        assert_int_equal(put(&f, 2, 10, false), MCQ_OK);
+        assert_int_equal(put(&f, 9, 5000, false), MCQ_OK);
+        assert_int_equal(mcq_wpump_message_count(&f.pump), i == 2 ? 1 : 2);
+        cut(&f);
+        assert_int_equal(mcq_wpump_message_count(&f.pump), i == 2 ? 0 : 1);
+        assert_int_equal(put(&f, 2, 30, true), MCQ_OK); /* and life goes on */
+        while (mcq_wpump_waiting_bytes(&f.pump) > 0)
+            (void) write_some(&f, mcq_bytes(NULL, 0), 5);
+        assert_int_equal(f.model->sent, 12 + 32);
+        assert_int_equal(mcq_wpump_lend(&f.pump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov)), 0);
+        fixture_fini(&f);
+    }
+}
+
+static void runs_of_one_buffer__for_two_pumps__are_shared_and_leave_as_one(void **state)
+{
+    struct mcq_wpump other;
+    struct iovec iov[4];
+    struct mcq_buf *buf;
+    struct fixture f;
+
+    (void) state;
+    fixture_init(&f, 2);
+    mcq_wpump_init(&other, f.slab);
+    assert_int_equal(mcq_buf_new(1000, &buf), MCQ_OK);
+    memset(mcq_buf_room(buf), 'x', 1000);
+    for (int i = 0; i < 10; i++) {
+        struct mcq_bytes run = mcq_buf_freeze(buf, 100);
+
+        assert_int_equal(mcq_wpump_put_run(&f.pump, buf, run, true), MCQ_OK);
+        assert_int_equal(mcq_wpump_put_run(&other, buf, run, true), MCQ_OK);
+    }
+    assert_int_equal(mcq_slab_out_count(f.slab), 0); /* nothing was copied */
+    mcq_buf_unref(buf);
+    assert_int_equal(mcq_wpump_lend(&f.pump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov)), 1);
+    assert_int_equal(iov[0].iov_len, 1000);
+    (void) mcq_wpump_on_written(&f.pump, 1000);
+    assert_int_equal(mcq_wpump_message_count(&other), 10);
+    mcq_wpump_fini(&other);
+    fixture_fini(&f);
+}
+
 static void random_life__against_a_flat_model__every_octet_agrees(void **state)
 {
     static const uint8_t control[] = "control";
@@ -257,7 +355,12 @@ static void random_life__against_a_flat_model__every_octet_agrees(void **state)
         if (dice < 50 && f.model->end_count < MCQ_COUNTOF(f.model->ends)) {
             size_t len = dice < 3 ? 4097 + next_random(&f) % 9000 : next_random(&f) % 200;
 
-            (void) put(&f, 1 + next_random(&f) % 9, len, dice % 3 != 0);
+            size_t head = 1 + next_random(&f) % 9;
+
+            if (len > MCQ_WPUMP_COPY_MAX || dice % 4 < 2)
+                (void) put(&f, head, len, dice % 3 != 0);
+            else
+                (void) put_otherwise(&f, head, len, dice % 3 != 0, dice % 4 == 2);
         } else if (dice < 98) {
             size_t left = dice % 4 == 0 ? sizeof control - 1 : 0;
 
@@ -269,11 +372,14 @@ static void random_life__against_a_flat_model__every_octet_agrees(void **state)
                 if (sent == 0 || left == 0)
                     break;
             }
+        } else if (dice == 98) {
+            cut(&f);
         } else {
             (void) mcq_wpump_rewind(&f.pump);
             f.model->sent = f.model->kept;
         }
     }
+    cut(&f);
     while (mcq_wpump_waiting_bytes(&f.pump) > 0)
         (void) write_some(&f, mcq_bytes(NULL, 0), SIZE_MAX / 2);
     assert_int_equal(f.model->sent, f.model->len);
@@ -316,6 +422,8 @@ int main(void)
         pump_test(slab_exhausted__put_answers_again_and_changes_nothing),
         pump_test(control__goes_at_message_ends_only__and_before_what_waits),
         pump_test(rewind__after_a_cut_message__sends_it_anew_and_nothing_before_it),
+        pump_test(begun_message__is_not_lent__and_can_be_taken_back),
+        pump_test(runs_of_one_buffer__for_two_pumps__are_shared_and_leave_as_one),
         pump_test(random_life__against_a_flat_model__every_octet_agrees),
         pump_test(each_allocation_refused__put_changes_nothing),
     };

@@ -1,140 +1,8 @@
 /* What every engine must do, run against all three. */
 
-#include <netinet/in.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "arena/alloc.h"
-#include "base/bytes.h"
-#include "reactor/reactor.h"
-#include "reactor/sim/sim.h"
-
-#define MS UINT64_C(1000000)
-#define TURNS_MAX 10000
-
-enum which { WHICH_SIM, WHICH_EPOLL, WHICH_URING };
-
-struct fixture {
-    struct mcq_reactor *reactor;
-    struct mcq_sim *sim;
-    enum which which;
-};
-
-static void open_reactor(struct fixture *f, enum which which)
-{
-    static const struct mcq_sim_faults none = {0};
-    const char *why = NULL;
-
-    *f = (struct fixture) {.which = which};
-    if (which == WHICH_SIM) {
-        assert_int_equal(mcq_sim_new(1, &none, &f->sim), MCQ_OK);
-        assert_int_equal(mcq_sim_reactor_new(f->sim, &f->reactor), MCQ_OK);
-        return;
-    }
-    enum mcq_err err = mcq_reactor_new(which == WHICH_EPOLL ? MCQ_ENGINE_EPOLL : MCQ_ENGINE_URING,
-                                       &f->reactor, &why);
-
-    if (err == MCQ_INVAL) {
-        print_message("# %s\n", why);
-        skip();
-    }
-    assert_int_equal(err, MCQ_OK);
-}
-
-static void close_reactor(struct fixture *f)
-{
-    assert_int_equal(mcq_reactor_armed_count(f->reactor), 0);
-    mcq_reactor_free(&f->reactor);
-    if (f->sim != NULL) {
-        assert_int_equal(mcq_sim_open_count(f->sim), 0);
-        mcq_sim_free(&f->sim);
-    }
-    assert_int_equal(mcq_alloc_ledger().block_count, 0);
-}
-
-/* The next completion; waits, and in the simulated world moves the time, until there is one. */
-static struct mcq_op *await(struct fixture *f)
-{
-    for (int turn = 0; turn < TURNS_MAX; turn++) {
-        struct mcq_op *op = mcq_reactor_next(f->reactor);
-
-        if (op != NULL)
-            return op;
-        mcq_reactor_wait(f->reactor, MCQ_REACTOR_NEVER_NS);
-        if (f->sim != NULL)
-            (void) mcq_sim_advance(f->sim);
-    }
-    fail_msg("nothing completes");
-    return NULL;
-}
-
-static struct mcq_address loopback(uint16_t port)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct mcq_address address = {.len = sizeof in};
-
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    memcpy(&address.storage, &in, sizeof in);
-    return address;
-}
-
-struct pair {
-    int listener;
-    int near;
-    int far;
-};
-
-static struct pair connect_pair(struct fixture *f)
-{
-    struct mcq_address address = loopback(0);
-    struct mcq_op in = {0};
-    struct mcq_op out = {0};
-    struct pair pair;
-
-    assert_int_equal(mcq_reactor_listen(f->reactor, &address, 16, &pair.listener), MCQ_IO_DONE);
-    assert_true(mcq_reactor_local_address(f->reactor, pair.listener, &address));
-    assert_int_equal(mcq_reactor_accept(f->reactor, pair.listener, &pair.far), MCQ_IO_AGAIN);
-    assert_int_equal(mcq_reactor_arm_poll(f->reactor, &in, pair.listener, MCQ_OP_POLL_IN), MCQ_OK);
-    enum mcq_io_result result = mcq_reactor_connect(f->reactor, &address, &pair.near);
-
-    assert_true(result == MCQ_IO_DONE || result == MCQ_IO_AGAIN);
-    assert_int_equal(mcq_reactor_arm_poll(f->reactor, &out, pair.near, MCQ_OP_POLL_OUT), MCQ_OK);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(await(f)->result, MCQ_IO_DONE);
-    assert_int_equal(mcq_reactor_connected(f->reactor, pair.near), MCQ_IO_DONE);
-    assert_int_equal(mcq_reactor_accept(f->reactor, pair.listener, &pair.far), MCQ_IO_DONE);
-    return pair;
-}
-
-static void close_pair(struct fixture *f, const struct pair *pair)
-{
-    mcq_reactor_close(f->reactor, pair->near);
-    mcq_reactor_close(f->reactor, pair->far);
-    mcq_reactor_close(f->reactor, pair->listener);
-}
-
-static struct mcq_io send_text(struct fixture *f, int fd, const char *text)
-{
-    struct iovec iov = {(void *) (uintptr_t) text, strlen(text)};
-
-    return mcq_reactor_send(f->reactor, fd, &iov, 1);
-}
-
-static void await_poll(struct fixture *f, int fd, enum mcq_op_kind kind)
-{
-    struct mcq_op op = {0};
-
-    assert_int_equal(mcq_reactor_arm_poll(f->reactor, &op, fd, kind), MCQ_OK);
-    assert_ptr_equal(await(f), &op);
-    assert_int_equal(op.result, MCQ_IO_DONE);
-}
+#include "reactor/test_support.h"
 
 static void stream__octets_end_and_nothing_more(enum which which)
 {
@@ -402,26 +270,7 @@ static void each_allocation_refused__no_memory_and_nothing_armed(enum which whic
     X(wake__before_or_during_a_wait__ends_it)                                                      \
     X(each_allocation_refused__no_memory_and_nothing_armed)
 
-#define ENGINE_TESTS(name)                                                                         \
-    static void sim_##name(void **state)                                                           \
-    {                                                                                              \
-        (void) state;                                                                              \
-        name(WHICH_SIM);                                                                           \
-    }                                                                                              \
-    static void epoll_##name(void **state)                                                         \
-    {                                                                                              \
-        (void) state;                                                                              \
-        name(WHICH_EPOLL);                                                                         \
-    }                                                                                              \
-    static void uring_##name(void **state)                                                         \
-    {                                                                                              \
-        (void) state;                                                                              \
-        name(WHICH_URING);                                                                         \
-    }
 ON_EVERY_ENGINE(ENGINE_TESTS)
-
-#define ENGINE_ROWS(name)                                                                          \
-    cmocka_unit_test(sim_##name), cmocka_unit_test(epoll_##name), cmocka_unit_test(uring_##name),
 
 int main(void)
 {

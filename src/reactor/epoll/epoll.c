@@ -1,4 +1,5 @@
 /* The epoll engine: for kernels, containers and tools that have no io_uring. */
+#define _GNU_SOURCE /* epoll_pwait2; NOLINT(bugprone-reserved-identifier) */
 
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +18,7 @@
 struct epoll_slot {
     struct mcq_op *in;
     struct mcq_op *out;
-    bool is_known; /* to the kernel */
+    bool is_known; /* to the kernel, unless it was closed since */
 };
 
 struct epoll_reactor {
@@ -26,6 +27,7 @@ struct epoll_reactor {
     int wake_fd;
     struct epoll_slot *slots; /* by descriptor */
     size_t slot_count;
+    bool is_coarse; /* the kernel is older than epoll_pwait2: milliseconds, rounded up */
 };
 
 static struct epoll_reactor *epoll_of(struct mcq_reactor *reactor)
@@ -52,7 +54,8 @@ static enum mcq_err reserve_slot(struct epoll_reactor *reactor, int fd)
     return MCQ_OK;
 }
 
-/* Tells the kernel what is armed for a descriptor now. */
+/* Tells the kernel what is armed for a descriptor now. Changing an entry fails if what it was for
+ * was closed; then it is added. */
 static enum mcq_err update(struct epoll_reactor *reactor, int fd)
 {
     struct epoll_slot *slot = &reactor->slots[fd];
@@ -74,7 +77,7 @@ static struct mcq_op **side_of(struct epoll_reactor *reactor, const struct mcq_o
 {
     struct epoll_slot *slot = &reactor->slots[op->fd];
 
-    return op->kind == MCQ_OP_POLL_IN ? &slot->in : &slot->out;
+    return mcq_op_is_in(op) ? &slot->in : &slot->out;
 }
 
 static enum mcq_err epoll_arm_poll(struct mcq_reactor *head, struct mcq_op *op)
@@ -105,14 +108,12 @@ static void epoll_cancel_poll(struct mcq_reactor *head, struct mcq_op *op)
     (void) update(reactor, op->fd); /* a poll too many is answered by nobody */
 }
 
+/* A forked child may keep it open, and with it the entry, so that is removed, if there is one. Any
+ * thread may close, and the slots are the owner's: that one finds out when it arms the descriptor's
+ * number again (update). */
 static void epoll_close(struct mcq_reactor *head, int fd)
 {
-    struct epoll_reactor *reactor = epoll_of(head);
-
-    if ((size_t) fd < reactor->slot_count) {
-        mcq_assert(reactor->slots[fd].in == NULL && reactor->slots[fd].out == NULL);
-        reactor->slots[fd].is_known = false;
-    }
+    (void) epoll_ctl(epoll_of(head)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     mcq_kernel_close(head, fd);
 }
 
@@ -137,30 +138,50 @@ static void take_event(struct epoll_reactor *reactor, const struct epoll_event *
         (void) update(reactor, fd); /* it is known: changing it allocates nothing */
 }
 
-/* Milliseconds until then, rounded up so as not to wake before it; -1: for ever. */
-static int timeout_ms(struct mcq_reactor *reactor, uint64_t until_ns)
+static uint64_t time_left(struct mcq_reactor *reactor, uint64_t until_ns)
 {
     uint64_t now_ns = mcq_reactor_now_ns(reactor);
-    uint64_t wait_ms;
 
     if (until_ns == MCQ_REACTOR_NEVER_NS)
+        return UINT64_MAX;
+    return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+/* Rounded up so as not to wake before it; -1: for ever. */
+static int coarse_ms(uint64_t left_ns)
+{
+    uint64_t ms = left_ns / 1000000 + (left_ns % 1000000 != 0);
+
+    if (left_ns == UINT64_MAX)
         return -1;
-    if (until_ns <= now_ns)
-        return 0;
-    wait_ms = (until_ns - now_ns + 999999) / 1000000;
-    return wait_ms < INT_MAX ? (int) wait_ms : INT_MAX;
+    return ms < INT_MAX ? (int) ms : INT_MAX;
+}
+
+static int sleep_for(struct epoll_reactor *reactor, struct epoll_event *events, uint64_t left_ns)
+{
+    const struct timespec left = {(time_t) (left_ns / 1000000000u), (long) (left_ns % 1000000000u)};
+
+    if (left_ns > 0 && !reactor->is_coarse) {
+        int count = epoll_pwait2(reactor->epoll_fd, events, BATCH,
+                                 left_ns == UINT64_MAX ? NULL : &left, NULL);
+
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM)) /* EPERM: a seccomp filter */
+            return count;
+        reactor->is_coarse = true;
+    }
+    return epoll_wait(reactor->epoll_fd, events, BATCH, coarse_ms(left_ns));
 }
 
 static void epoll_collect(struct mcq_reactor *head, uint64_t until_ns)
 {
     struct epoll_reactor *reactor = epoll_of(head);
-    struct epoll_event events[BATCH];
-    int timeout = timeout_ms(head, until_ns);
+    struct epoll_event events[BATCH] = {0}; /* MSan does not know that epoll_pwait2 writes there */
+    uint64_t left_ns = time_left(head, until_ns);
     int count;
 
-    if (timeout != 0 && !mcq_reactor_may_sleep(head))
-        timeout = 0;
-    count = epoll_wait(reactor->epoll_fd, events, BATCH, timeout);
+    if (left_ns != 0 && !mcq_reactor_may_sleep(head))
+        left_ns = 0;
+    count = sleep_for(reactor, events, left_ns);
     mcq_reactor_awake(head);
     for (int i = 0; i < count; i++)
         take_event(reactor, &events[i]);
@@ -193,7 +214,11 @@ static const struct mcq_engine_ops epoll_ops = {
     .connect = mcq_kernel_connect,
     .connected = mcq_kernel_connected,
     .local_address = mcq_kernel_local_address,
+    .peer_address = mcq_kernel_peer_address,
+    .shutdown = mcq_kernel_shutdown,
     .close = epoll_close,
+    .ready_new = mcq_kernel_ready_new,
+    .sleeper_new = mcq_kernel_sleeper_new,
     .arm_poll = epoll_arm_poll,
     .cancel_poll = epoll_cancel_poll,
     .collect = epoll_collect,

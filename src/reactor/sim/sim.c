@@ -1,65 +1,15 @@
+/* The world: chance, script, time, actors, and the reactors in it. */
+
 #include "reactor/sim/sim.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 #include "arena/alloc.h"
-#include "arena/grow.h"
-#include "reactor/engine.h"
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "reactor/sim/world.h"
 
 #define START_NS UINT64_C(1000000000)
-#define PIPE_BYTES_DEFAULT 65536
-#define BACKLOG_MAX 128
-
-enum sim_kind {
-    SIM_FREE,
-    SIM_LISTENER,
-    SIM_STREAM,
-};
-
-/* Octets that arrive together. */
-struct sim_chunk {
-    uint64_t at_ns;
-    size_t len;
-};
-
-struct sim_fd {
-    enum sim_kind kind;
-    uint16_t port;            /* LISTENER */
-    int backlog[BACKLOG_MAX]; /* LISTENER: connections that were not accepted */
-    unsigned backlog_count;
-    int peer;            /* STREAM; -1: closed */
-    uint64_t open_at_ns; /* STREAM: when its owner may know of it */
-    bool is_refused;     /* STREAM: nobody listened */
-    bool is_reset;
-    uint64_t end_at_ns;     /* STREAM: the peer's end arrives; never: it has none */
-    struct mcq_grow octets; /* on their way in, oldest first */
-    struct mcq_grow chunks; /* struct sim_chunk, in step with octets */
-    struct mcq_op *in;
-    struct mcq_op *out;
-    struct sim_reactor *owner; /* of the polls */
-};
-
-struct sim_reactor {
-    struct mcq_reactor head; /* first: a reactor is what it begins with */
-    struct mcq_sim *sim;
-    struct sim_reactor *next;
-    uint64_t sleeps_until_ns; /* 0: does not */
-};
-
-struct mcq_sim {
-    uint64_t random;
-    uint64_t now_ns;
-    uint64_t operations;
-    uint64_t hash;
-    uint64_t inject_at;
-    enum mcq_io_result inject;
-    bool injects;
-    uint16_t next_port;
-    struct mcq_sim_faults faults;
-    struct sim_reactor *reactors;
-    struct sim_fd fds[MCQ_SIM_FDS_MAX];
-};
 
 static struct sim_reactor *sim_of(struct mcq_reactor *reactor)
 {
@@ -78,16 +28,62 @@ uint64_t mcq_sim_random(struct mcq_sim *sim)
     return z ^ (z >> 31);
 }
 
-static bool happens(struct mcq_sim *sim, unsigned thousandths)
+bool mcq_sim_happens(struct mcq_sim *sim, unsigned thousandths)
 {
     return thousandths > 0 && mcq_sim_random(sim) % 1000 < thousandths;
 }
 
-static uint64_t later(struct mcq_sim *sim)
+uint64_t mcq_sim_later(struct mcq_sim *sim)
 {
     uint64_t most = sim->faults.delay_max_ns;
 
     return sim->now_ns + (most > 0 ? mcq_sim_random(sim) % (most + 1) : 0);
+}
+
+/* What can be made to happen without a lie: a deadline cannot be over, nor a connection stand. */
+static bool can_inject(enum mcq_io_operation operation, enum mcq_io_result result)
+{
+    if (!mcq_io_has_row(operation, result))
+        return false;
+    switch (operation) {
+    case MCQ_IO_OP_ACCEPT: return result == MCQ_IO_AGAIN || mcq_sim_is_failure(result);
+    case MCQ_IO_OP_RECV:
+        return result == MCQ_IO_AGAIN || result == MCQ_IO_END || mcq_sim_is_failure(result);
+    case MCQ_IO_OP_SEND: return result == MCQ_IO_AGAIN || mcq_sim_is_failure(result);
+    case MCQ_IO_OP_POLL: return result != MCQ_IO_CANCELED;
+    case MCQ_IO_OP_SLEEP: return result != MCQ_IO_TIMED_OUT;
+    case MCQ_IO_OP_LISTEN:
+    case MCQ_IO_OP_CONNECT:
+    case MCQ_IO_OP_CONNECTED:
+    case MCQ_IO_OP_WATCH: return mcq_sim_is_failure(result);
+    case MCQ_IO_OP_TIMER:
+    case MCQ_IO_OP_COUNT: break;
+    }
+    return false;
+}
+
+struct sim_fate mcq_sim_fate(struct mcq_sim *sim, enum mcq_io_operation operation)
+{
+    uint64_t index = sim->operations++;
+    struct sim_fate fate = {.len_max = SIZE_MAX};
+    unsigned count;
+    const struct mcq_io_row *rows = mcq_io_rows(operation, &count);
+
+    for (unsigned i = 0; i < sim->injection_count; i++) {
+        const struct sim_injection *injection = &sim->injections[i];
+
+        if (injection->index != index)
+            continue;
+        fate.len_max = injection->len_max;
+        fate.result = injection->result;
+        fate.is_fixed = fate.len_max == SIZE_MAX && can_inject(operation, fate.result);
+        return fate;
+    }
+    if (mcq_sim_happens(sim, sim->faults.fail)) {
+        fate.result = rows[mcq_sim_random(sim) % count].result;
+        fate.is_fixed = mcq_sim_is_failure(fate.result) && can_inject(operation, fate.result);
+    }
+    return fate;
 }
 
 static void remember(struct mcq_sim *sim, uint64_t value)
@@ -95,9 +91,11 @@ static void remember(struct mcq_sim *sim, uint64_t value)
     sim->hash = (sim->hash ^ value) * 0x100000001b3u;
 }
 
-static enum mcq_io_result done(struct mcq_sim *sim, enum mcq_io_operation operation, int fd,
-                               enum mcq_io_result result, size_t len)
+enum mcq_io_result mcq_sim_done(struct mcq_sim *sim, enum mcq_io_operation operation, int fd,
+                                enum mcq_io_result result, size_t len)
 {
+    mcq_assert(mcq_io_has_row(operation, result));
+    sim->reached[operation][result]++;
     remember(sim, operation);
     remember(sim, (uint64_t) fd);
     remember(sim, result);
@@ -106,427 +104,57 @@ static enum mcq_io_result done(struct mcq_sim *sim, enum mcq_io_operation operat
     return result;
 }
 
-/* A failure is one that a row of the table allows and that leaves nothing behind. */
-static bool is_failure(enum mcq_io_result result)
+/* --- a reactor ------------------------------------------------------------------------------- */
+
+static struct sim_poll *poll_of(struct sim_fd *slot, const struct mcq_op *op)
 {
-    return result != MCQ_IO_DONE && result != MCQ_IO_AGAIN && result != MCQ_IO_END &&
-           result != MCQ_IO_CANCELED;
+    return mcq_op_is_in(op) ? &slot->in : &slot->out;
 }
-
-static bool has_row(enum mcq_io_operation operation, enum mcq_io_result result)
-{
-    unsigned count;
-    const struct mcq_io_row *row = mcq_io_rows(operation, &count);
-
-    for (; count > 0; row++, count--)
-        if (row->result == result)
-            return true;
-    return false;
-}
-
-/* What leaves nothing to be done for it: failures, and AGAIN where there is no descriptor to make.
- * */
-static bool can_inject(enum mcq_io_operation operation, enum mcq_io_result result)
-{
-    bool is_again = result == MCQ_IO_AGAIN && operation != MCQ_IO_OP_CONNECT;
-
-    return has_row(operation, result) && (is_failure(result) || is_again);
-}
-
-/* Whether this operation is to go wrong, and how. */
-static bool goes_wrong(struct mcq_sim *sim, enum mcq_io_operation operation,
-                       enum mcq_io_result *result)
-{
-    uint64_t index = sim->operations++;
-    unsigned count;
-    const struct mcq_io_row *rows = mcq_io_rows(operation, &count);
-
-    if (sim->injects && index == sim->inject_at && can_inject(operation, sim->inject)) {
-        *result = sim->inject;
-        return true;
-    }
-    if (!happens(sim, sim->faults.fail))
-        return false;
-    *result = rows[mcq_sim_random(sim) % count].result;
-    return is_failure(*result);
-}
-
-/* --- streams --------------------------------------------------------------------------------- */
-
-static struct sim_fd *stream_of(struct mcq_sim *sim, int fd)
-{
-    mcq_assert(fd >= 0 && fd < MCQ_SIM_FDS_MAX && sim->fds[fd].kind != SIM_FREE);
-    return &sim->fds[fd];
-}
-
-static int take_fd(struct mcq_sim *sim, enum sim_kind kind)
-{
-    for (int fd = 0; fd < MCQ_SIM_FDS_MAX; fd++) {
-        if (sim->fds[fd].kind != SIM_FREE)
-            continue;
-        sim->fds[fd] =
-            (struct sim_fd) {.kind = kind, .peer = -1, .end_at_ns = MCQ_REACTOR_NEVER_NS};
-        mcq_grow_init(&sim->fds[fd].octets, SIZE_MAX);
-        mcq_grow_init(&sim->fds[fd].chunks, SIZE_MAX);
-        return fd;
-    }
-    return -1;
-}
-
-static void drop_fd(struct sim_fd *slot)
-{
-    mcq_grow_fini(&slot->octets);
-    mcq_grow_fini(&slot->chunks);
-    slot->kind = SIM_FREE;
-}
-
-static size_t chunk_count(const struct sim_fd *slot)
-{
-    return slot->chunks.len / sizeof(struct sim_chunk);
-}
-
-static struct sim_chunk chunk_at(const struct sim_fd *slot, size_t index)
-{
-    struct sim_chunk chunk;
-
-    memcpy(&chunk, slot->chunks.data + index * sizeof chunk, sizeof chunk);
-    return chunk;
-}
-
-static size_t arrived_bytes(const struct mcq_sim *sim, const struct sim_fd *slot)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < chunk_count(slot) && chunk_at(slot, i).at_ns <= sim->now_ns; i++)
-        len += chunk_at(slot, i).len;
-    return len;
-}
-
-static size_t pipe_room(const struct mcq_sim *sim, const struct sim_fd *slot)
-{
-    size_t most = sim->faults.pipe_bytes > 0 ? sim->faults.pipe_bytes : PIPE_BYTES_DEFAULT;
-
-    return slot->octets.len < most ? most - slot->octets.len : 0;
-}
-
-static bool can_recv(const struct mcq_sim *sim, const struct sim_fd *slot)
-{
-    if (slot->kind == SIM_LISTENER)
-        return slot->backlog_count > 0 && sim->fds[slot->backlog[0]].open_at_ns <= sim->now_ns;
-    return slot->is_reset || arrived_bytes(sim, slot) > 0 || slot->end_at_ns <= sim->now_ns;
-}
-
-static bool can_send(const struct mcq_sim *sim, const struct sim_fd *slot)
-{
-    if (slot->kind != SIM_STREAM || slot->open_at_ns > sim->now_ns)
-        return false;
-    return slot->is_reset || slot->is_refused || slot->peer < 0 ||
-           pipe_room(sim, &sim->fds[slot->peer]) > 0;
-}
-
-/* The first `len` octets were read: the chunks they came in get shorter, or go. */
-static void drop_front(struct sim_fd *slot, size_t len)
-{
-    memmove(slot->octets.data, slot->octets.data + len, slot->octets.len - len);
-    slot->octets.len -= len;
-    while (len > 0) {
-        struct sim_chunk chunk = chunk_at(slot, 0);
-        size_t step = mcq_min_size(len, chunk.len);
-
-        len -= step;
-        chunk.len -= step;
-        memcpy(slot->chunks.data, &chunk, sizeof chunk);
-        if (chunk.len > 0)
-            break;
-        slot->chunks.len -= sizeof chunk;
-        memmove(slot->chunks.data, slot->chunks.data + sizeof chunk, slot->chunks.len);
-    }
-}
-
-/* --- now ------------------------------------------------------------------------------------- */
-
-/* Both ends know that the connection is gone. */
-static void cut(struct mcq_sim *sim, struct sim_fd *slot)
-{
-    slot->is_reset = true;
-    if (slot->peer >= 0)
-        sim->fds[slot->peer].is_reset = true;
-}
-
-/* How many of `most` octets an operation takes: all, or fewer if that is a fault. */
-static size_t how_many(struct mcq_sim *sim, size_t most)
-{
-    return most > 1 && happens(sim, sim->faults.partial) ? 1 + mcq_sim_random(sim) % (most - 1)
-                                                         : most;
-}
-
-static struct mcq_io sim_recv(struct mcq_reactor *head, int fd, const struct iovec *iov,
-                              size_t iov_count)
-{
-    struct mcq_sim *sim = sim_of(head)->sim;
-    struct sim_fd *slot = stream_of(sim, fd);
-    enum mcq_io_result result = MCQ_IO_AGAIN;
-    size_t len = 0;
-
-    if (goes_wrong(sim, MCQ_IO_OP_RECV, &result)) {
-        if (is_failure(result))
-            cut(sim, slot);
-    } else if (slot->is_reset) {
-        result = MCQ_IO_RESET;
-    } else if (arrived_bytes(sim, slot) > 0 && !happens(sim, sim->faults.again)) {
-        size_t most = how_many(sim, arrived_bytes(sim, slot));
-
-        for (size_t i = 0; i < iov_count && len < most; i++) {
-            size_t step = mcq_min_size(iov[i].iov_len, most - len);
-
-            memcpy(iov[i].iov_base, slot->octets.data + len, step);
-            len += step;
-        }
-        drop_front(slot, len);
-        result = MCQ_IO_DONE;
-    } else if (slot->end_at_ns <= sim->now_ns && slot->octets.len == 0) {
-        result = MCQ_IO_END;
-    }
-    return (struct mcq_io) {done(sim, MCQ_IO_OP_RECV, fd, result, len), len};
-}
-
-/* Appends octets to the peer's pipe. They arrive after those that were sent before. */
-static bool deliver(struct mcq_sim *sim, struct sim_fd *peer, const struct iovec *iov,
-                    size_t iov_count, size_t len)
-{
-    struct sim_chunk chunk = {later(sim), len};
-    size_t count = chunk_count(peer);
-
-    if (count > 0 && chunk_at(peer, count - 1).at_ns > chunk.at_ns)
-        chunk.at_ns = chunk_at(peer, count - 1).at_ns;
-    if (mcq_grow_reserve(&peer->octets, len) != MCQ_OK ||
-        mcq_grow_append(&peer->chunks, mcq_bytes(&chunk, sizeof chunk)) != MCQ_OK)
-        return false;
-    for (size_t i = 0; i < iov_count && len > 0; i++) {
-        size_t step = mcq_min_size(iov[i].iov_len, len);
-
-        memcpy(mcq_grow_room(&peer->octets), iov[i].iov_base, step);
-        mcq_grow_commit(&peer->octets, step);
-        len -= step;
-    }
-    return true;
-}
-
-static struct mcq_io sim_send(struct mcq_reactor *head, int fd, const struct iovec *iov,
-                              size_t iov_count)
-{
-    struct mcq_sim *sim = sim_of(head)->sim;
-    struct sim_fd *slot = stream_of(sim, fd);
-    enum mcq_io_result result = MCQ_IO_AGAIN;
-    size_t len = 0;
-
-    for (size_t i = 0; i < iov_count; i++)
-        len += iov[i].iov_len;
-    if (goes_wrong(sim, MCQ_IO_OP_SEND, &result)) {
-        if (is_failure(result))
-            cut(sim, slot);
-        len = 0;
-    } else if (slot->is_reset || slot->peer < 0) {
-        result = MCQ_IO_RESET;
-        len = 0;
-    } else {
-        struct sim_fd *peer = &sim->fds[slot->peer];
-
-        len = mcq_min_size(len, pipe_room(sim, peer));
-        if (len > 0 && happens(sim, sim->faults.again))
-            len = 0;
-        len = how_many(sim, len);
-        if (len > 0)
-            result = deliver(sim, peer, iov, iov_count, len) ? MCQ_IO_DONE : MCQ_IO_NO_MEMORY;
-        if (result != MCQ_IO_DONE)
-            len = 0;
-    }
-    return (struct mcq_io) {done(sim, MCQ_IO_OP_SEND, fd, result, len), len};
-}
-
-static uint16_t port_of(const struct mcq_address *address)
-{
-    struct sockaddr_in in;
-
-    memcpy(&in, &address->storage, sizeof in);
-    return ntohs(in.sin_port);
-}
-
-static int find_listener(const struct mcq_sim *sim, uint16_t port)
-{
-    for (int fd = 0; fd < MCQ_SIM_FDS_MAX; fd++)
-        if (sim->fds[fd].kind == SIM_LISTENER && sim->fds[fd].port == port)
-            return fd;
-    return -1;
-}
-
-static enum mcq_io_result sim_listen(struct mcq_reactor *head, const struct mcq_address *address,
-                                     int backlog, int *fd)
-{
-    struct mcq_sim *sim = sim_of(head)->sim;
-    enum mcq_io_result result = MCQ_IO_DONE;
-    uint16_t port = port_of(address);
-    int found = -1;
-
-    (void) backlog;
-    if (goes_wrong(sim, MCQ_IO_OP_LISTEN, &result))
-        return done(sim, MCQ_IO_OP_LISTEN, -1, result, 0);
-    while (port == 0 && find_listener(sim, port = sim->next_port++) >= 0)
-        port = 0;
-    if (find_listener(sim, port) >= 0)
-        result = MCQ_IO_IN_USE;
-    else if ((found = take_fd(sim, SIM_LISTENER)) < 0)
-        result = MCQ_IO_NO_FDS;
-    if (result == MCQ_IO_DONE) {
-        sim->fds[found].port = port;
-        *fd = found;
-    }
-    return done(sim, MCQ_IO_OP_LISTEN, found, result, port);
-}
-
-static enum mcq_io_result sim_accept(struct mcq_reactor *head, int listener, int *fd)
-{
-    struct mcq_sim *sim = sim_of(head)->sim;
-    struct sim_fd *slot = stream_of(sim, listener);
-    enum mcq_io_result result = MCQ_IO_AGAIN;
-    int found = -1;
-
-    if (goes_wrong(sim, MCQ_IO_OP_ACCEPT, &result))
-        return done(sim, MCQ_IO_OP_ACCEPT, listener, result, 0);
-    if (can_recv(sim, slot) && !happens(sim, sim->faults.again)) {
-        found = slot->backlog[0];
-        slot->backlog_count--;
-        memmove(slot->backlog, slot->backlog + 1, slot->backlog_count * sizeof slot->backlog[0]);
-        *fd = found;
-        result = MCQ_IO_DONE;
-    }
-    return done(sim, MCQ_IO_OP_ACCEPT, found, result, 0);
-}
-
-/* Both ends of a connection; the far one waits in the listener's backlog. */
-static enum mcq_io_result join(struct mcq_sim *sim, int listener, int near)
-{
-    struct sim_fd *slot = &sim->fds[listener];
-    int far;
-
-    if (slot->backlog_count == BACKLOG_MAX)
-        return MCQ_IO_REFUSED;
-    far = take_fd(sim, SIM_STREAM);
-    if (far < 0)
-        return MCQ_IO_NO_FDS;
-    sim->fds[far].peer = near;
-    sim->fds[far].open_at_ns = later(sim);
-    sim->fds[near].peer = far;
-    slot->backlog[slot->backlog_count++] = far;
-    return MCQ_IO_AGAIN;
-}
-
-static enum mcq_io_result sim_connect(struct mcq_reactor *head, const struct mcq_address *address,
-                                      int *fd)
-{
-    struct mcq_sim *sim = sim_of(head)->sim;
-    int listener = find_listener(sim, port_of(address));
-    enum mcq_io_result result = MCQ_IO_AGAIN;
-    int near = -1;
-
-    if (!goes_wrong(sim, MCQ_IO_OP_CONNECT, &result)) {
-        near = take_fd(sim, SIM_STREAM);
-        if (near < 0)
-            result = MCQ_IO_NO_FDS;
-        else
-            result = listener >= 0 ? join(sim, listener, near) : MCQ_IO_REFUSED;
-    }
-    if (near >= 0 && result == MCQ_IO_REFUSED) { /* said by connected, as the kernel does */
-        sim->fds[near].is_refused = true;
-        result = MCQ_IO_AGAIN;
-    }
-    if (result == MCQ_IO_AGAIN) {
-        sim->fds[near].open_at_ns = later(sim);
-        *fd = near;
-    } else if (near >= 0) {
-        drop_fd(&sim->fds[near]);
-    }
-    return done(sim, MCQ_IO_OP_CONNECT, near, result, 0);
-}
-
-static enum mcq_io_result sim_connected(struct mcq_reactor *head, int fd)
-{
-    struct mcq_sim *sim = sim_of(head)->sim;
-    struct sim_fd *slot = stream_of(sim, fd);
-    enum mcq_io_result result = MCQ_IO_DONE;
-
-    if (goes_wrong(sim, MCQ_IO_OP_CONNECTED, &result))
-        cut(sim, slot);
-    else if (slot->is_refused)
-        result = MCQ_IO_REFUSED;
-    else if (slot->is_reset)
-        result = MCQ_IO_RESET;
-    return done(sim, MCQ_IO_OP_CONNECTED, fd, result, 0);
-}
-
-static bool sim_local_address(struct mcq_reactor *head, int fd, struct mcq_address *address)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET};
-
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    in.sin_port = htons(stream_of(sim_of(head)->sim, fd)->port);
-    memcpy(&address->storage, &in, sizeof in);
-    address->len = sizeof in;
-    return true;
-}
-
-/* The peer reads what was sent, then the end. */
-static void end_peer(struct mcq_sim *sim, int fd)
-{
-    struct sim_fd *slot = &sim->fds[fd];
-    size_t count = chunk_count(slot);
-
-    slot->peer = -1;
-    slot->end_at_ns = later(sim);
-    if (count > 0 && chunk_at(slot, count - 1).at_ns > slot->end_at_ns)
-        slot->end_at_ns = chunk_at(slot, count - 1).at_ns;
-}
-
-static void sim_close(struct mcq_reactor *head, int fd)
-{
-    struct mcq_sim *sim = sim_of(head)->sim;
-    struct sim_fd *slot = stream_of(sim, fd);
-
-    mcq_assert(slot->in == NULL && slot->out == NULL);
-    for (unsigned i = 0; i < slot->backlog_count; i++) {
-        struct sim_fd *waiting = &sim->fds[slot->backlog[i]];
-
-        if (waiting->peer >= 0)
-            end_peer(sim, waiting->peer);
-        drop_fd(waiting);
-    }
-    if (slot->peer >= 0)
-        end_peer(sim, slot->peer);
-    drop_fd(slot);
-}
-
-/* --- armed ----------------------------------------------------------------------------------- */
 
 static enum mcq_err sim_arm_poll(struct mcq_reactor *head, struct mcq_op *op)
 {
-    struct sim_fd *slot = stream_of(sim_of(head)->sim, op->fd);
-    struct mcq_op **side = op->kind == MCQ_OP_POLL_IN ? &slot->in : &slot->out;
+    struct mcq_sim *sim = sim_of(head)->sim;
+    struct sim_fd *slot = mcq_sim_slot(sim, op->fd);
+    struct sim_poll *poll = poll_of(slot, op);
+    struct sim_fate fate = mcq_sim_fate(sim, MCQ_IO_OP_POLL);
 
-    mcq_assert(*side == NULL);
-    *side = op;
+    mcq_assert(poll->op == NULL);
+    *poll = (struct sim_poll) {
+        .op = op,
+        .result = fate.is_fixed ? fate.result : MCQ_IO_DONE,
+        .is_forced = fate.is_fixed || mcq_sim_happens(sim, sim->faults.spurious),
+    };
+    if (poll->is_forced) /* so that the time moves there, if nothing else happens */
+        poll->not_before_ns = sim->now_ns + 1;
+    if (mcq_sim_happens(sim, sim->faults.late))
+        poll->not_before_ns = mcq_sim_later(sim);
     slot->owner = sim_of(head);
     return MCQ_OK;
 }
 
-static void finish(struct sim_fd *slot, struct mcq_op *op, enum mcq_io_result result)
+static void finish(struct sim_reactor *reactor, struct sim_poll *poll, enum mcq_io_result result)
 {
-    *(op->kind == MCQ_OP_POLL_IN ? &slot->in : &slot->out) = NULL;
-    mcq_reactor_complete(&slot->owner->head, op, result);
+    struct mcq_op *op = poll->op;
+
+    poll->op = NULL;
+    poll->not_before_ns = 0;
+    (void) mcq_sim_done(reactor->sim, MCQ_IO_OP_POLL, op->fd, result, 0);
+    mcq_reactor_complete(&reactor->head, op, result);
 }
 
 static void sim_cancel_poll(struct mcq_reactor *head, struct mcq_op *op)
 {
-    finish(stream_of(sim_of(head)->sim, op->fd), op, MCQ_IO_CANCELED);
+    struct sim_poll *poll = poll_of(mcq_sim_slot(sim_of(head)->sim, op->fd), op);
+
+    finish(sim_of(head), poll, MCQ_IO_CANCELED);
+}
+
+static void collect_poll(struct sim_reactor *reactor, struct sim_poll *poll, bool is_ready)
+{
+    bool is_due = poll->op != NULL && poll->not_before_ns <= reactor->sim->now_ns;
+
+    if (is_due && (is_ready || poll->is_forced))
+        finish(reactor, poll, poll->result);
 }
 
 static void sim_collect(struct mcq_reactor *head, uint64_t until_ns)
@@ -534,23 +162,21 @@ static void sim_collect(struct mcq_reactor *head, uint64_t until_ns)
     struct sim_reactor *reactor = sim_of(head);
     struct mcq_sim *sim = reactor->sim;
 
-    for (int fd = 0; fd < MCQ_SIM_FDS_MAX; fd++) {
+    for (int fd = 0; fd < sim->fd_top; fd++) {
         struct sim_fd *slot = &sim->fds[fd];
 
         if (slot->kind == SIM_FREE || slot->owner != reactor)
             continue;
-        if (slot->in != NULL && can_recv(sim, slot))
-            finish(slot, slot->in, MCQ_IO_DONE);
-        if (slot->out != NULL && can_send(sim, slot))
-            finish(slot, slot->out, MCQ_IO_DONE);
+        collect_poll(reactor, &slot->in, mcq_sim_can_recv(sim, slot));
+        collect_poll(reactor, &slot->out, mcq_sim_can_send(sim, slot));
     }
     mcq_reactor_awake(head);
-    reactor->sleeps_until_ns = head->done_first == NULL ? until_ns : 0;
+    reactor->sleeps_until_ns = until_ns;
 }
 
 static void sim_wake(struct mcq_reactor *head)
 {
-    sim_of(head)->sleeps_until_ns = 0;
+    (void) head; /* its wait has returned long ago */
 }
 
 static uint64_t sim_now_ns(struct mcq_reactor *head)
@@ -572,14 +198,18 @@ static void sim_reactor_free(struct mcq_reactor *head)
 
 static const struct mcq_engine_ops sim_ops = {
     .name = "sim",
-    .recv = sim_recv,
-    .send = sim_send,
-    .listen = sim_listen,
-    .accept = sim_accept,
-    .connect = sim_connect,
-    .connected = sim_connected,
-    .local_address = sim_local_address,
-    .close = sim_close,
+    .recv = mcq_sim_recv,
+    .send = mcq_sim_send,
+    .listen = mcq_sim_listen,
+    .accept = mcq_sim_accept,
+    .connect = mcq_sim_connect,
+    .connected = mcq_sim_connected,
+    .local_address = mcq_sim_local_address,
+    .peer_address = mcq_sim_peer_address,
+    .shutdown = mcq_sim_shutdown,
+    .close = mcq_sim_close,
+    .ready_new = mcq_sim_ready_new,
+    .sleeper_new = mcq_sim_sleeper_new,
     .arm_poll = sim_arm_poll,
     .cancel_poll = sim_cancel_poll,
     .collect = sim_collect,
@@ -587,34 +217,6 @@ static const struct mcq_engine_ops sim_ops = {
     .now_ns = sim_now_ns,
     .free = sim_reactor_free,
 };
-
-/* --- the world ------------------------------------------------------------------------------- */
-
-enum mcq_err mcq_sim_new(uint64_t seed, const struct mcq_sim_faults *faults, struct mcq_sim **out)
-{
-    struct mcq_sim *sim = mcq_alloc(sizeof *sim);
-
-    if (sim == NULL)
-        return MCQ_NOMEM;
-    memset(sim, 0, sizeof *sim);
-    sim->random = seed;
-    sim->now_ns = START_NS;
-    sim->hash = 0xcbf29ce484222325u;
-    sim->next_port = 40000;
-    sim->faults = *faults;
-    *out = sim;
-    return MCQ_OK;
-}
-
-void mcq_sim_free(struct mcq_sim **sim)
-{
-    mcq_assert((*sim)->reactors == NULL);
-    for (int fd = 0; fd < MCQ_SIM_FDS_MAX; fd++)
-        if ((*sim)->fds[fd].kind != SIM_FREE)
-            drop_fd(&(*sim)->fds[fd]);
-    mcq_free(*sim);
-    *sim = NULL;
-}
 
 enum mcq_err mcq_sim_reactor_new(struct mcq_sim *sim, struct mcq_reactor **out)
 {
@@ -629,44 +231,142 @@ enum mcq_err mcq_sim_reactor_new(struct mcq_sim *sim, struct mcq_reactor **out)
     return MCQ_OK;
 }
 
-static void take_if_ahead(const struct mcq_sim *sim, uint64_t at_ns, uint64_t *next_ns)
+/* --- the world ------------------------------------------------------------------------------- */
+
+enum mcq_err mcq_sim_new(uint64_t seed, const struct mcq_sim_faults *faults, struct mcq_sim **out)
 {
-    if (at_ns > sim->now_ns && at_ns < *next_ns)
-        *next_ns = at_ns;
+    struct mcq_sim *sim = mcq_alloc(sizeof *sim);
+
+    if (sim == NULL)
+        return MCQ_NOMEM;
+    memset(sim, 0, offsetof(struct mcq_sim, fds)); /* a slot is set up when it is taken */
+    sim->random = seed;
+    sim->now_ns = START_NS;
+    sim->hash = 0xcbf29ce484222325u;
+    sim->next_port = 40000;
+    sim->faults = *faults;
+    *out = sim;
+    return MCQ_OK;
+}
+
+void mcq_sim_free(struct mcq_sim **sim)
+{
+    mcq_assert((*sim)->reactors == NULL && (*sim)->sleepers == NULL);
+    for (int fd = 0; fd < (*sim)->fd_top; fd++)
+        if ((*sim)->fds[fd].kind != SIM_FREE)
+            mcq_sim_drop_fd(*sim, &(*sim)->fds[fd]);
+    mcq_free(*sim);
+    *sim = NULL;
+}
+
+static uint64_t ahead(const struct mcq_sim *sim, uint64_t at_ns, uint64_t next_ns)
+{
+    return at_ns > sim->now_ns && at_ns < next_ns ? at_ns : next_ns;
 }
 
 bool mcq_sim_advance(struct mcq_sim *sim)
 {
-    uint64_t next_ns = MCQ_REACTOR_NEVER_NS;
+    uint64_t next_ns = mcq_sim_next_ns(sim);
 
     for (struct sim_reactor *reactor = sim->reactors; reactor != NULL; reactor = reactor->next)
-        take_if_ahead(sim, reactor->sleeps_until_ns, &next_ns);
-    for (int fd = 0; fd < MCQ_SIM_FDS_MAX; fd++) {
-        const struct sim_fd *slot = &sim->fds[fd];
-
-        if (slot->kind != SIM_STREAM)
-            continue;
-        take_if_ahead(sim, slot->open_at_ns, &next_ns);
-        take_if_ahead(sim, slot->end_at_ns, &next_ns);
-        for (size_t i = 0; i < chunk_count(slot); i++)
-            take_if_ahead(sim, chunk_at(slot, i).at_ns, &next_ns);
-    }
+        next_ns = ahead(sim, reactor->sleeps_until_ns, next_ns);
+    for (struct sim_sleeper *sleeper = sim->sleepers; sleeper != NULL; sleeper = sleeper->next)
+        next_ns = ahead(sim, sleeper->sleeps_until_ns, next_ns);
     if (next_ns == MCQ_REACTOR_NEVER_NS)
         return false;
     sim->now_ns = next_ns;
     return true;
 }
 
-void mcq_sim_inject(struct mcq_sim *sim, uint64_t index, enum mcq_io_result result)
+void mcq_sim_jump(struct mcq_sim *sim, uint64_t ns)
 {
-    sim->injects = true;
-    sim->inject_at = index;
-    sim->inject = result;
+    sim->now_ns += ns;
 }
 
-void mcq_sim_reset(struct mcq_sim *sim, int fd)
+void mcq_sim_add_actor(struct mcq_sim *sim, struct mcq_sim_actor *actor)
 {
-    cut(sim, stream_of(sim, fd));
+    actor->is_running = false;
+    actor->next = sim->actors;
+    sim->actors = actor;
+}
+
+void mcq_sim_remove_actor(struct mcq_sim *sim, struct mcq_sim_actor *actor)
+{
+    struct mcq_sim_actor **link = &sim->actors;
+
+    while (*link != actor)
+        link = &(*link)->next;
+    *link = actor->next;
+}
+
+/* The list starts somewhere else: its first actors go behind the others. */
+static void turn_around(struct mcq_sim *sim)
+{
+    size_t count = 0;
+    struct mcq_sim_actor *last = NULL;
+
+    for (struct mcq_sim_actor *actor = sim->actors; actor != NULL; actor = actor->next) {
+        last = actor;
+        count++;
+    }
+    for (size_t left = count > 1 ? mcq_sim_random(sim) % count : 0; left > 0; left--) {
+        struct mcq_sim_actor *first = sim->actors;
+
+        sim->actors = first->next;
+        last->next = first;
+        first->next = NULL;
+        last = first;
+    }
+}
+
+bool mcq_sim_step(struct mcq_sim *sim)
+{
+    struct mcq_sim_actor *order[MCQ_SIM_ACTORS_MAX]; /* a turn inside a turn changes the list's */
+    size_t count = 0;
+    bool has_moved = false;
+
+    turn_around(sim);
+    for (struct mcq_sim_actor *actor = sim->actors; actor != NULL; actor = actor->next) {
+        mcq_assert(count < MCQ_SIM_ACTORS_MAX);
+        order[count++] = actor;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (order[i]->is_running)
+            continue;
+        order[i]->is_running = true;
+        has_moved |= order[i]->turn(order[i]->context);
+        order[i]->is_running = false;
+    }
+    return has_moved || mcq_sim_advance(sim);
+}
+
+bool mcq_sim_run_until(struct mcq_sim *sim, bool (*is_done)(void *context), void *context,
+                       uint64_t steps_max)
+{
+    for (uint64_t step = 0; step < steps_max; step++) {
+        if (is_done(context))
+            return true;
+        if (!mcq_sim_step(sim))
+            break;
+    }
+    return is_done(context);
+}
+
+static void add_injection(struct mcq_sim *sim, struct sim_injection injection)
+{
+    mcq_assert(sim->injection_count < MCQ_SIM_INJECTIONS_MAX);
+    sim->injections[sim->injection_count++] = injection;
+}
+
+void mcq_sim_inject(struct mcq_sim *sim, uint64_t index, enum mcq_io_result result)
+{
+    add_injection(sim, (struct sim_injection) {index, result, SIZE_MAX});
+}
+
+void mcq_sim_inject_short(struct mcq_sim *sim, uint64_t index, size_t len_max)
+{
+    mcq_assert(len_max > 0);
+    add_injection(sim, (struct sim_injection) {index, MCQ_IO_DONE, len_max});
 }
 
 uint64_t mcq_sim_operation_count(const struct mcq_sim *sim)
@@ -679,11 +379,17 @@ uint64_t mcq_sim_hash(const struct mcq_sim *sim)
     return sim->hash;
 }
 
+uint64_t mcq_sim_reached(const struct mcq_sim *sim, enum mcq_io_operation operation,
+                         enum mcq_io_result result)
+{
+    return sim->reached[operation][result];
+}
+
 size_t mcq_sim_open_count(const struct mcq_sim *sim)
 {
     size_t count = 0;
 
-    for (int fd = 0; fd < MCQ_SIM_FDS_MAX; fd++)
+    for (int fd = 0; fd < sim->fd_top; fd++)
         count += sim->fds[fd].kind != SIM_FREE;
     return count;
 }

@@ -3,13 +3,18 @@
  *
  * Layer:   reactor.
  * Threads: one, for the world and all reactors in it.
- * Bound:   MCQ_SIM_FDS_MAX descriptors; streams hold what their faults' pipe allows.
+ * Bound:   MCQ_SIM_FDS_MAX descriptors, MCQ_SIM_ACTORS_MAX actors; streams hold what their faults'
+ *          pipe allows.
  *
  *   actors take their turns --nobody has anything to do--> advance --time moves--> actors ...
  *
  * Nothing sleeps: a reactor's wait says until when it would, and returns. When no actor makes
  * progress, mcq_sim_advance moves the time to the next thing that happens. The same seed and the
  * same calls give the same world, to the last octet; the hash of everything that happened tells.
+ *
+ * A sleeper's wait lets the other actors run until it is over. Such waits nest, and the inner one
+ * is over first: one actor that sleeps may wait for all others, but of two that sleep the inner one
+ * must not wait for the outer. A sleep that can never end says BROKEN: its wake-up was lost.
  */
 #ifndef MCQ_REACTOR_SIM_H
 #define MCQ_REACTOR_SIM_H
@@ -17,6 +22,7 @@
 #include "reactor/reactor.h"
 
 #define MCQ_SIM_FDS_MAX 4096
+#define MCQ_SIM_ACTORS_MAX 64
 
 struct mcq_sim;
 
@@ -25,7 +31,9 @@ struct mcq_sim_faults {
     unsigned partial;      /* recv and send take fewer octets than they could */
     unsigned again;        /* recv, send and accept say AGAIN though they could */
     unsigned fail;         /* any operation ends in one of its failures */
-    uint64_t delay_max_ns; /* octets and connections arrive up to this much later */
+    unsigned spurious;     /* polls complete and sleepers return for nothing */
+    unsigned late;         /* polls complete later than they could, so in another order */
+    uint64_t delay_max_ns; /* octets, connections and completions come up to this much later */
     size_t pipe_bytes;     /* octets that a stream holds; 0: 65536 */
 };
 
@@ -44,8 +52,37 @@ MCQ_MUST_CHECK enum mcq_err mcq_sim_reactor_new(struct mcq_sim *sim, struct mcq_
  * will. */
 bool mcq_sim_advance(struct mcq_sim *sim);
 
-/* The operation of this index, counted from 0, ends in `result`, if it has such a row. */
+/* Somebody in this world: a turn does what can be done now and says whether that was anything.
+ * The caller's storage; `next` and `is_running` are the world's. */
+struct mcq_sim_actor {
+    bool (*turn)(void *context);
+    void *context;
+    struct mcq_sim_actor *next;
+    bool is_running; /* it is inside its turn, asleep: it gets no other */
+};
+
+/* Between steps only. */
+void mcq_sim_add_actor(struct mcq_sim *sim, struct mcq_sim_actor *actor);
+void mcq_sim_remove_actor(struct mcq_sim *sim, struct mcq_sim_actor *actor);
+
+/* A turn for each actor, in an order that chance chooses; if none of them did anything, the time
+ * moves. false: nothing was done and nothing ever will be. */
+bool mcq_sim_step(struct mcq_sim *sim);
+
+/* Steps until is_done says so. false: it never will, or not within steps_max. */
+MCQ_MUST_CHECK bool mcq_sim_run_until(struct mcq_sim *sim, bool (*is_done)(void *context),
+                                      void *context, uint64_t steps_max);
+
+/* The time jumps forward, past whatever would have happened meanwhile. */
+void mcq_sim_jump(struct mcq_sim *sim, uint64_t ns);
+
+/* The operation of this index, counted from 0, ends in `result`, if the table and the state of
+ * things allow it: failures always; AGAIN of recv, send and accept; END of recv, for which the peer
+ * has closed; DONE and SIGNALED of a poll and a sleep for nothing. Up to 16 in a world. */
 void mcq_sim_inject(struct mcq_sim *sim, uint64_t index, enum mcq_io_result result);
+
+/* The recv or send of this index moves at most len_max octets. */
+void mcq_sim_inject_short(struct mcq_sim *sim, uint64_t index, size_t len_max);
 
 /* Cuts a connection: both sides get RESET. */
 void mcq_sim_reset(struct mcq_sim *sim, int fd);
@@ -54,6 +91,10 @@ void mcq_sim_reset(struct mcq_sim *sim, int fd);
  * time. */
 uint64_t mcq_sim_operation_count(const struct mcq_sim *sim);
 uint64_t mcq_sim_hash(const struct mcq_sim *sim);
+
+/* How often an operation ended so. CANCELED ones of streams are not seen from here, nor timers. */
+uint64_t mcq_sim_reached(const struct mcq_sim *sim, enum mcq_io_operation operation,
+                         enum mcq_io_result result);
 
 /* A random number of the world's, for actors that want to be part of the replay. */
 uint64_t mcq_sim_random(struct mcq_sim *sim);

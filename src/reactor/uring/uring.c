@@ -38,60 +38,6 @@ static struct uring_reactor *uring_of(struct mcq_reactor *reactor)
     return (struct uring_reactor *) reactor;
 }
 
-/* A free entry; what fills the queue is submitted first. NULL: the kernel takes no more now. */
-static struct io_uring_sqe *take_entry(struct uring_reactor *reactor)
-{
-    struct io_uring_sqe *entry = io_uring_get_sqe(&reactor->ring);
-
-    if (entry != NULL)
-        return entry;
-    (void) io_uring_submit(&reactor->ring);
-    return io_uring_get_sqe(&reactor->ring);
-}
-
-static enum mcq_err uring_arm_poll(struct mcq_reactor *head, struct mcq_op *op)
-{
-    struct io_uring_sqe *entry = take_entry(uring_of(head));
-
-    if (entry == NULL)
-        return MCQ_NOMEM;
-    io_uring_prep_poll_add(entry, op->fd,
-                           op->kind == MCQ_OP_POLL_IN ? POLLIN | POLLRDHUP : POLLOUT);
-    io_uring_sqe_set_data(entry, op);
-    return MCQ_OK;
-}
-
-/* The target completes by itself, as canceled or with what was faster. */
-static void uring_cancel_poll(struct mcq_reactor *head, struct mcq_op *op)
-{
-    struct io_uring_sqe *entry;
-
-    while ((entry = take_entry(uring_of(head))) == NULL)
-        continue; /* submitting makes room: polls are taken at once */
-    io_uring_prep_cancel(entry, op, 0);
-    io_uring_sqe_set_data(entry, &cancel_mark);
-}
-
-static void uring_close(struct mcq_reactor *head, int fd)
-{
-    mcq_kernel_close(head, fd);
-}
-
-static void arm_wake(struct uring_reactor *reactor)
-{
-    struct io_uring_sqe *entry;
-
-    if (reactor->wake_is_armed)
-        return;
-    entry = take_entry(reactor);
-    if (entry == NULL)
-        return; /* tried again before the next sleep */
-    io_uring_prep_read(entry, reactor->wake_fd, &reactor->wake_count, sizeof reactor->wake_count,
-                       0);
-    io_uring_sqe_set_data(entry, &wake_mark);
-    reactor->wake_is_armed = true;
-}
-
 static void take_completion(struct uring_reactor *reactor, const struct io_uring_cqe *completion)
 {
     void *data = io_uring_cqe_get_data(completion);
@@ -121,10 +67,60 @@ static void take_completions(struct uring_reactor *reactor)
     io_uring_cq_advance(&reactor->ring, count);
 }
 
+/* A free entry; what fills the queue is submitted first. The kernel may refuse that until somebody
+ * has taken completions, so they are taken: that only records them. NULL: it takes no more now. */
+static struct io_uring_sqe *take_entry(struct uring_reactor *reactor)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(&reactor->ring);
+
+    if (entry != NULL)
+        return entry;
+    (void) io_uring_submit(&reactor->ring);
+    take_completions(reactor);
+    return io_uring_get_sqe(&reactor->ring);
+}
+
+static enum mcq_err uring_arm_poll(struct mcq_reactor *head, struct mcq_op *op)
+{
+    struct io_uring_sqe *entry = take_entry(uring_of(head));
+
+    if (entry == NULL)
+        return MCQ_NOMEM;
+    io_uring_prep_poll_add(entry, op->fd, mcq_op_is_in(op) ? POLLIN | POLLRDHUP : POLLOUT);
+    io_uring_sqe_set_data(entry, op);
+    return MCQ_OK;
+}
+
+/* The target completes by itself, as canceled or with what was faster. */
+static void uring_cancel_poll(struct mcq_reactor *head, struct mcq_op *op)
+{
+    struct io_uring_sqe *entry;
+
+    while ((entry = take_entry(uring_of(head))) == NULL)
+        continue; /* taking completions makes room to submit, and submitting makes room here */
+    io_uring_prep_cancel(entry, op, 0);
+    io_uring_sqe_set_data(entry, &cancel_mark);
+}
+
+static void arm_wake(struct uring_reactor *reactor)
+{
+    struct io_uring_sqe *entry;
+
+    if (reactor->wake_is_armed)
+        return;
+    entry = take_entry(reactor);
+    if (entry == NULL)
+        return; /* tried again before the next sleep */
+    io_uring_prep_read(entry, reactor->wake_fd, &reactor->wake_count, sizeof reactor->wake_count,
+                       0);
+    io_uring_sqe_set_data(entry, &wake_mark);
+    reactor->wake_is_armed = true;
+}
+
 /* One entry into the kernel: submits, runs deferred work, and sleeps until something completes or
  * the time has come. What it answers is seen in the completions; EINTR and a full queue are tried
  * again by the next turn. */
-static void enter(struct uring_reactor *reactor, uint64_t wait_ns, unsigned wait_count)
+static void enter(struct uring_reactor *reactor, uint64_t wait_ns)
 {
     struct __kernel_timespec time = {
         .tv_sec = (int64_t) (wait_ns / 1000000000u),
@@ -132,7 +128,7 @@ static void enter(struct uring_reactor *reactor, uint64_t wait_ns, unsigned wait
     };
     struct io_uring_cqe *completion;
 
-    (void) io_uring_submit_and_wait_timeout(&reactor->ring, &completion, wait_count,
+    (void) io_uring_submit_and_wait_timeout(&reactor->ring, &completion, 1,
                                             wait_ns == UINT64_MAX ? NULL : &time, NULL);
 }
 
@@ -149,7 +145,7 @@ static void uring_collect(struct mcq_reactor *head, uint64_t until_ns)
         wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
     }
     sleeps = wait_ns > 0 && reactor->wake_is_armed && mcq_reactor_may_sleep(head);
-    enter(reactor, sleeps ? wait_ns : 0, 1);
+    enter(reactor, sleeps ? wait_ns : 0);
     mcq_reactor_awake(head);
     take_completions(reactor);
 }
@@ -180,7 +176,11 @@ static const struct mcq_engine_ops uring_ops = {
     .connect = mcq_kernel_connect,
     .connected = mcq_kernel_connected,
     .local_address = mcq_kernel_local_address,
-    .close = uring_close,
+    .peer_address = mcq_kernel_peer_address,
+    .shutdown = mcq_kernel_shutdown,
+    .close = mcq_kernel_close,
+    .ready_new = mcq_kernel_ready_new,
+    .sleeper_new = mcq_kernel_sleeper_new,
     .arm_poll = uring_arm_poll,
     .cancel_poll = uring_cancel_poll,
     .collect = uring_collect,
@@ -220,9 +220,31 @@ static bool has_operations(struct io_uring *ring)
     return all && (ring->features & IORING_FEAT_EXT_ARG) && (ring->features & IORING_FEAT_NODROP);
 }
 
+/* A filter may allow the setup and deny the rest: one operation through the ring and back. */
+static int try_ring(struct io_uring *ring)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(ring);
+    struct io_uring_cqe *completion = NULL;
+    int result;
+
+    if (entry == NULL)
+        return -ENOMEM;
+    io_uring_prep_nop(entry);
+    do
+        result = io_uring_submit_and_wait(ring, 1);
+    while (result == -EINTR);
+    if (result < 0)
+        return result;
+    result = io_uring_peek_cqe(ring, &completion);
+    if (result == 0)
+        io_uring_cqe_seen(ring, completion);
+    return result;
+}
+
 static const char *why_not(int result)
 {
     switch (-result) {
+    case EOPNOTSUPP: return "the kernel's io_uring lacks an operation";
     case EPERM:
     case EACCES: return "io_uring is denied (a seccomp filter, or kernel.io_uring_disabled)";
     case ENOSYS: return "the kernel has no io_uring";
@@ -246,7 +268,11 @@ enum mcq_err mcq_uring_new(struct mcq_reactor **out, const char **why)
     result = init_ring(&reactor->ring);
     if (result == 0 && !has_operations(&reactor->ring)) {
         io_uring_queue_exit(&reactor->ring);
-        result = -EINVAL;
+        result = -EOPNOTSUPP;
+    } else if (result == 0) {
+        result = try_ring(&reactor->ring);
+        if (result != 0)
+            io_uring_queue_exit(&reactor->ring);
     }
     if (result != 0) {
         *why = why_not(result);

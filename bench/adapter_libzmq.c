@@ -1,0 +1,72 @@
+#include <stdlib.h>
+#include <zmq.h>
+
+#include "adapter.h"
+
+struct peer {
+    void *context;
+    void *socket;
+    zmq_msg_t message;
+};
+
+static void peer_close(void *opaque)
+{
+    struct peer *peer = opaque;
+    int linger_ms = 0;
+
+    zmq_msg_close(&peer->message);
+    if (peer->socket != NULL) {
+        (void) zmq_setsockopt(peer->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+        zmq_close(peer->socket);
+    }
+    zmq_ctx_term(peer->context);
+    free(peer);
+}
+
+static void *peer_open(enum race_role role, const char *endpoint)
+{
+    static const int types[] = {ZMQ_PUSH, ZMQ_PULL, ZMQ_REQ, ZMQ_REP};
+    bool listens = role == RACE_PULL || role == RACE_REP;
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (peer == NULL)
+        return NULL;
+    peer->context = zmq_ctx_new();
+    peer->socket = zmq_socket(peer->context, types[role]);
+    zmq_msg_init(&peer->message);
+    if (peer->socket != NULL &&
+        (listens ? zmq_bind(peer->socket, endpoint) : zmq_connect(peer->socket, endpoint)) == 0)
+        return peer;
+    peer_close(peer);
+    return NULL;
+}
+
+static bool peer_send(void *opaque, const void *data, size_t len)
+{
+    const struct peer *peer = opaque;
+
+    return zmq_send(peer->socket, data, len, 0) >= 0;
+}
+
+static bool peer_recv(void *opaque, const void **data, size_t *len)
+{
+    struct peer *peer = opaque;
+
+    if (zmq_msg_recv(&peer->message, peer->socket, 0) < 0)
+        return false;
+    *data = zmq_msg_data(&peer->message);
+    *len = zmq_msg_size(&peer->message);
+    return true;
+}
+
+static bool peer_wait(void *opaque, int timeout_ms)
+{
+    const struct peer *peer = opaque;
+    zmq_pollitem_t item = {.socket = peer->socket, .events = ZMQ_POLLIN};
+
+    return zmq_poll(&item, 1, timeout_ms) == 1;
+}
+
+const struct race_adapter race_libzmq = {
+    "libzmq", peer_open, peer_send, peer_recv, peer_wait, peer_close,
+};

@@ -1,0 +1,71 @@
+#include <monocoque.h>
+#include <stdlib.h>
+
+#include "adapter.h"
+
+struct peer {
+    struct mcq_context *context;
+    struct mcq_socket *socket;
+    struct mcq_message message;
+};
+
+static void peer_close(void *opaque)
+{
+    struct peer *peer = opaque;
+
+    (void) mcq_message_close(&peer->message);
+    if (peer->socket != NULL) {
+        (void) mcq_set(peer->socket, MCQ_OPT_LINGER, 0);
+        (void) mcq_close(peer->socket);
+    }
+    (void) mcq_ctx_term(peer->context, -1);
+    free(peer);
+}
+
+static void *peer_open(enum race_role role, const char *endpoint)
+{
+    static const enum mcq_type types[] = {MCQ_PUSH, MCQ_PULL, MCQ_REQ, MCQ_REP};
+    bool listens = role == RACE_PULL || role == RACE_REP;
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (peer == NULL)
+        return NULL;
+    peer->context = mcq_ctx_new();
+    peer->socket = mcq_socket(peer->context, types[role]);
+    (void) mcq_message_init(&peer->message);
+    if (peer->socket != NULL &&
+        (listens ? mcq_bind(peer->socket, endpoint) : mcq_connect(peer->socket, endpoint)) == 0)
+        return peer;
+    peer_close(peer);
+    return NULL;
+}
+
+static bool peer_send(void *opaque, const void *data, size_t len)
+{
+    const struct peer *peer = opaque;
+
+    return mcq_send(peer->socket, data, len, 0) == 0;
+}
+
+static bool peer_recv(void *opaque, const void **data, size_t *len)
+{
+    struct peer *peer = opaque;
+
+    if (mcq_recv_message(peer->socket, &peer->message, 0) != 0)
+        return false;
+    *data = mcq_message_data(&peer->message);
+    *len = mcq_message_size(&peer->message);
+    return true;
+}
+
+static bool peer_wait(void *opaque, int timeout_ms)
+{
+    const struct peer *peer = opaque;
+    struct mcq_poll_entry entry = {.socket = peer->socket, .events = MCQ_POLLIN};
+
+    return mcq_poll(&entry, 1, timeout_ms) == 1;
+}
+
+const struct race_adapter race_monocoque = {
+    "monocoque", peer_open, peer_send, peer_recv, peer_wait, peer_close,
+};

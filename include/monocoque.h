@@ -1,0 +1,318 @@
+/*
+ * monocoque: messages between threads, processes and machines, in the patterns and the protocol of
+ * ZeroMQ (ZMTP 3.1; https://rfc.zeromq.org/spec/23/ and 37/).
+ *
+ *   context --mcq_socket--> socket --mcq_bind, mcq_connect--> peers
+ *                             |
+ *                 mcq_send, mcq_recv, mcq_poll          whole messages, of one part or more
+ *
+ * Results: calls that give an int give 0 or a count; -1 is a failure: errno says which, and
+ *          mcq_last_error says it in a sentence. Each call lists the values of errno that are its
+ *          own. Any call may give EFAULT (a pointer is NULL that must not be), and any call on a
+ *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM.
+ * Threads: a context and a socket may be used by any thread; calls on one socket that overlap are
+ *          put in order, and a call that sleeps keeps no other one waiting. The parts of a message
+ *          are sent, and received, by one thread. A message belongs to one thread at a time.
+ * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
+ * Fork:    a child process must not use what its parent has opened.
+ * Memory:  a closed socket may be named until its context opens another one or ends; a context may
+ *          not be named once it has ended.
+ */
+#ifndef MONOCOQUE_H
+#define MONOCOQUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MCQ_VERSION_MAJOR 0
+#define MCQ_VERSION_MINOR 1
+#define MCQ_VERSION_PATCH 0
+
+#ifdef __cplusplus
+extern "C" {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* a struct and a function are both named mcq_socket */
+#endif
+#pragma GCC visibility push(default)
+
+/* --- errors ---------------------------------------------------------------------------------- */
+
+/* Values of errno that the system has no name for; libzmq's EFSM and ETERM. */
+#define MCQ_EFSM 156384763  /* this call is not the socket's next one: a reply without a request */
+#define MCQ_ETERM 156384765 /* the context is shutting down: close the socket */
+
+/* The version of the library that runs; the macros above are that of the header. NULL is fine. */
+void mcq_version(int *major, int *minor, int *patch);
+
+/* What the calling thread's last failure was, as a sentence that names what was tried and on what:
+ *
+ *     bind tcp://127.0.0.1:99999: port 99999 is not in 0..65535
+ *
+ * Never NULL; empty before the first failure. It stays as it is until a call of this thread fails.
+ */
+const char *mcq_last_error(void);
+
+/* The text of an errno, the two above included. Never NULL; good until this thread asks again. */
+const char *mcq_strerror(int number);
+
+/* --- contexts -------------------------------------------------------------------------------- */
+
+/* Threads that do the work of connections, and the sockets they serve. */
+struct mcq_context;
+
+/* The numbers of libzmq. */
+enum mcq_ctx_option {
+    MCQ_CTX_IO_THREADS = 1,  /* 1..64 (1); while the context has had no socket */
+    MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
+};
+
+/* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
+ * mcq_ctx_term. */
+struct mcq_context *mcq_ctx_new(void);
+
+/* Sets an option, or gives its value.
+ *   EINVAL   no such option, or the value is out of its range
+ *   EBUSY    it is too late for MCQ_CTX_IO_THREADS */
+int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
+int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
+
+/* From now on all calls on its sockets give MCQ_ETERM, those that sleep too; but for mcq_close. */
+int mcq_ctx_shutdown(struct mcq_context *context);
+
+/* Shuts down, waits until all sockets are closed and have lingered, and frees the context.
+ *   timeout_ms   -1: as long as it takes
+ *   0            the context is gone
+ *   EAGAIN       not in time: the context is there and shut down; this may be called again
+ *   EINTR        a signal handler ran; the same
+ * Source: zmq_ctx_term(3). */
+int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
+
+/* --- sockets --------------------------------------------------------------------------------- */
+
+struct mcq_socket;
+
+/* The numbers of libzmq; 9 to 20 belong to types that are not there yet. Source: zmq_socket(3), RFC
+ * 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
+enum mcq_type {
+    MCQ_PAIR = 0,   /* one peer, both ways */
+    MCQ_PUB = 1,    /* to all subscribers whose topic the message begins with; never waits */
+    MCQ_SUB = 2,    /* from publishers, what was subscribed to (MCQ_OPT_SUBSCRIBE) */
+    MCQ_REQ = 3,    /* a request, then its reply */
+    MCQ_REP = 4,    /* a request, then the reply to it */
+    MCQ_DEALER = 5, /* to one peer after the other, from all */
+    MCQ_ROUTER = 6, /* to the peer that the first part names; received ones begin with that part */
+    MCQ_PULL = 7,   /* from all */
+    MCQ_PUSH = 8,   /* to one peer after the other */
+};
+
+/* A socket of this type, without peers; the caller closes it with mcq_close. NULL is a failure:
+ *   EINVAL      no such type, or the environment's MONOCOQUE_ENGINE asks for what is not there
+ *   EMFILE      MCQ_CTX_MAX_SOCKETS are there, or no descriptors are left
+ *   MCQ_ETERM   the context is shutting down */
+struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type);
+
+/* Ends the socket for its user, at once and in any state: other threads that sleep in a call on it
+ * get ENOTSOCK. Messages that have not left go on to do so for as long as MCQ_OPT_LINGER says;
+ * received ones are gone. Source: zmq_close(3). */
+int mcq_close(struct mcq_socket *socket);
+
+/* Takes connections at this endpoint, "tcp://HOST:PORT". `*` as HOST is every interface, as PORT any
+ * free one; MCQ_OPT_LAST_ENDPOINT says which it became. A socket may have many endpoints.
+ *   EINVAL            the endpoint is not written as it must be
+ *   EPROTONOSUPPORT   no such transport
+ *   EADDRINUSE        somebody has the port
+ *   EADDRNOTAVAIL     the address is not this machine's
+ *   ENODEV            no such host or interface
+ *   EACCES, EMFILE
+ * Source: zmq_bind(3), zmq_tcp(7). */
+int mcq_bind(struct mcq_socket *socket, const char *endpoint);
+
+/* Takes no more connections there; those that stand stay.
+ *   endpoint   as it was given to mcq_bind, or as MCQ_OPT_LAST_ENDPOINT had it
+ *   ENOENT     nothing is bound to it */
+int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
+
+/* Connects to this endpoint, now or as soon as somebody is bound there, and anew whenever the
+ * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
+ *   endpoint          "tcp://HOST:PORT", or "tcp://SOURCE:PORT;HOST:PORT" to leave by SOURCE
+ *   EINVAL            the endpoint is not written as it must be
+ *   EPROTONOSUPPORT   no such transport
+ *   EHOSTUNREACH      no such host
+ *   EISCONN           a PAIR has its one peer
+ * Source: zmq_connect(3), zmq_tcp(7). */
+int mcq_connect(struct mcq_socket *socket, const char *endpoint);
+
+/* Ends the connection, and drops what has not left on it.
+ *   ENOENT   there was no mcq_connect of this endpoint */
+int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
+
+/* Waits until this many peers are connected; of a PUB those count that have subscribed.
+ *   timeout_ms   0: looks; -1: as long as it takes
+ *   EAGAIN       not in time
+ *   EINTR        a signal handler ran */
+int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* One part of a message: a body of any octets, and whether more parts follow. The storage is the
+ * caller's, for instance a local variable; the members are not for use. Up to 56 octets lie in it,
+ * longer bodies elsewhere, shared and not copied. Copy it with mcq_message_copy, not with =.
+ *
+ *   (storage) --init...--> holds a body --send, close, moved away--> empty; may be used again
+ */
+struct __attribute__((may_alias)) mcq_message {
+    uint64_t opaque[8];
+};
+
+/* Calls that begin a message, in fresh storage; what the storage held is not released.
+ *   ENOMEM   the message is empty */
+
+/* Empty: what mcq_recv_message wants. */
+int mcq_message_init(struct mcq_message *message);
+/* `len` octets, all zero, to be written through mcq_message_data. */
+int mcq_message_init_size(struct mcq_message *message, size_t len);
+/* A copy of these octets. */
+int mcq_message_init_copy(struct mcq_message *message, const void *data, size_t len);
+/* These octets themselves, without a copy. They are the message's until release is called, once,
+ * with `data` and `hint`, by whichever thread uses them last, maybe within a call of this library; it
+ * must make no call on a socket. A failure leaves them the caller's.
+ *   release   NULL: the octets live as long as the program */
+int mcq_message_init_data(struct mcq_message *message, void *data, size_t len,
+                          void (*release)(void *data, void *hint), void *hint);
+
+/* Releases the body; the message is empty. Harmless on an empty one. Source: zmq_msg_close(3). */
+int mcq_message_close(struct mcq_message *message);
+
+/* Releases what target has and gives it what source has; source is empty afterwards. */
+int mcq_message_move(struct mcq_message *target, struct mcq_message *source);
+
+/* Releases what target has and gives it the body of source, to be shared by both: neither may be
+ * written any more. Source: zmq_msg_copy(3). */
+int mcq_message_copy(struct mcq_message *target, struct mcq_message *source);
+
+/* The body, until the message is moved, sent or closed. It may be written if mcq_message_init_size
+ * began the message and neither it was sent nor copied; else it is only for reading. */
+void *mcq_message_data(struct mcq_message *message);
+/* Octets of the body. */
+size_t mcq_message_size(const struct mcq_message *message);
+/* Whether more parts of the same message follow; of a received one. */
+bool mcq_message_more(const struct mcq_message *message);
+
+/* --- sending and receiving ------------------------------------------------------------------- */
+
+#define MCQ_DONTWAIT 1 /* EAGAIN at once instead of waiting */
+#define MCQ_SNDMORE 2  /* more parts of this message follow */
+
+/* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes out
+ * whole, with its last part. What a type does when no peer has room, waits or drops, is in
+ * docs/reference/api.md.
+ *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
+ *   EINTR          a signal handler ran
+ *   EINVAL         no such flag; or the type takes no such message
+ *   ENOTSUP        SUB and PULL do not send
+ *   MCQ_EFSM       REQ: the reply is due; REP: there is no request to reply to
+ *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY)
+ *   EMSGSIZE       more parts than a message may have
+ * If a part fails otherwise than by EAGAIN or EINTR, its message is given up: none of it goes out.
+ * Source: zmq_send(3). */
+int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags);
+
+/* The same with a message, without copying long bodies. 0: it was moved, and is empty now; else it
+ * is as it was. */
+int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int flags);
+
+/* Receives one part and gives its length, or -1. If that is more than `len`, the buffer has the
+ * first `len` octets and the rest is gone. MCQ_OPT_RCVMORE says whether more parts follow; those of
+ * one message come together.
+ *   EAGAIN       nothing came for as long as MCQ_OPT_RCVTIMEO says
+ *   EINTR        a signal handler ran
+ *   EINVAL       no such flag
+ *   ENOTSUP      PUB and PUSH do not receive
+ *   MCQ_EFSM     REQ: no request was sent; REP: the reply is due
+ *   ECONNRESET   REQ: the peer went, and the reply with it; another request may be sent
+ * Source: zmq_recv(3). */
+ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flags);
+
+/* The same into a message, without copying long bodies. What it held is released first; after a
+ * failure it is empty. */
+int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int flags);
+
+/* --- polling --------------------------------------------------------------------------------- */
+
+#define MCQ_POLLIN 1  /* a message can be received without waiting */
+#define MCQ_POLLOUT 2 /* a message can be sent without waiting */
+#define MCQ_POLLERR 4 /* of a descriptor: it failed or was closed at the other end; always asked */
+
+struct mcq_poll_entry {
+    struct mcq_socket *socket; /* NULL: the descriptor counts */
+    int fd;        /* any descriptor of the system; negative: the entry is passed over */
+    short events;  /* MCQ_POLL... asked for */
+    short revents; /* what there is of it, after the call */
+};
+
+/* Waits until an entry has something, and gives how many have: 0 is a timeout.
+ *   count        0 with entries NULL just sleeps
+ *   timeout_ms   0: looks; -1: as long as it takes
+ *   EINTR        a signal handler ran
+ *   EINVAL       an entry asks for something unknown
+ * Source: zmq_poll(3). */
+int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
+
+/* --- options --------------------------------------------------------------------------------- */
+
+/* The numbers of libzmq. Each says its range and (default); times are in ms. Those marked "later"
+ * hold for what is bound and connected after they were set, all others at once. */
+enum mcq_option {
+    /* Octets, for mcq_set_bytes and mcq_get_bytes. */
+    MCQ_OPT_ROUTING_ID = 5,     /* 1..255 octets (none), the first one not 0: our name; later */
+    MCQ_OPT_SUBSCRIBE = 6,      /* SUB: messages that begin with these; set only, many times */
+    MCQ_OPT_UNSUBSCRIBE = 7,    /* SUB: takes one of those back */
+    MCQ_OPT_LAST_ENDPOINT = 32, /* of the last bind or connect, and a zero octet; get only */
+
+    /* Get only. */
+    MCQ_OPT_RCVMORE = 13, /* 1: the part received last is not the last of its message */
+    MCQ_OPT_EVENTS = 15,  /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
+    MCQ_OPT_TYPE = 16,    /* enum mcq_type */
+
+    MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
+    MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
+    MCQ_OPT_BACKLOG = 19,       /* 0.. (100): connections that wait to be taken; later */
+    MCQ_OPT_RECONNECT_IVL_MAX = 21, /* 0.. (0: it does not grow): where doubling it ends; later */
+    MCQ_OPT_MAXMSGSIZE = 22,        /* octets, -1.. (-1: 64 MiB a part, 256 MiB in all); later */
+    MCQ_OPT_SNDHWM = 23,            /* messages, 0: no limit, 0.. (1000): wait for a peer; later */
+    MCQ_OPT_RCVHWM = 24,            /* the same, received and not taken */
+    MCQ_OPT_RCVTIMEO = 27,          /* -1: no limit, 0.. (-1): for mcq_recv to wait */
+    MCQ_OPT_SNDTIMEO = 28,          /* the same for mcq_send */
+    MCQ_OPT_ROUTER_MANDATORY = 33,  /* 0, 1 (0); ROUTER: sending to nobody fails; set only */
+    MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
+    MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
+    MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
+    MCQ_OPT_ROUTER_HANDOVER =
+        56,                     /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
+    MCQ_OPT_HANDSHAKE_IVL = 66, /* 0: no limit, 0.. (5000): for a handshake; later */
+    MCQ_OPT_HEARTBEAT_IVL = 75, /* 0: none, 0.. (0): between questions to a silent peer; later */
+    MCQ_OPT_HEARTBEAT_TTL = 76, /* 0..6553599 (0): when the peer is to give us up; later */
+    MCQ_OPT_HEARTBEAT_TIMEOUT = 77, /* -1: as HEARTBEAT_IVL, 0.. (-1): for it to answer; later */
+};
+
+/* Sets an option with a number as its value, or gives that value.
+ *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
+ *            can only be set or only be asked for
+ * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
+int mcq_set(struct mcq_socket *socket, enum mcq_option option, int64_t value);
+int mcq_get(struct mcq_socket *socket, enum mcq_option option, int64_t *value);
+
+/* The same with octets as the value; these are copied.
+ *   len      of get: octets of room before, of the value after
+ *   EINVAL   as above; or the room is too small, and *len what it should be */
+int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option option, const void *data, size_t len);
+int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option option, void *buffer, size_t *len);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+}
+#endif
+
+#endif

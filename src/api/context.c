@@ -1,0 +1,138 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <monocoque.h>
+
+#include "api/fail.h"
+
+#define MS UINT64_C(1000000)
+#define SOCKETS_MAX 65535
+
+struct option_row {
+    enum mcq_ctx_option id;
+    const char *name;
+    uint32_t max; /* and at least 1 */
+    size_t at;    /* of a uint32_t in struct mcq_context */
+};
+
+static const struct option_row option_table[] = {
+    {MCQ_CTX_IO_THREADS, "IO_THREADS", MCQ_ENGINES_MAX,
+     offsetof(struct mcq_context, engines_wanted)},
+    {MCQ_CTX_MAX_SOCKETS, "MAX_SOCKETS", SOCKETS_MAX, offsetof(struct mcq_context, sockets_max)},
+};
+
+static const struct option_row *option_find(enum mcq_ctx_option option)
+{
+    for (size_t i = 0; i < MCQ_COUNTOF(option_table); i++)
+        if (option_table[i].id == option)
+            return &option_table[i];
+    (void) mcq_fail(EINVAL, "ctx option %d: there is no such option", (int) option);
+    return NULL;
+}
+
+static uint32_t *option_of(struct mcq_context *context, const struct option_row *row)
+{
+    return (uint32_t *) (void *) ((char *) context + row->at);
+}
+
+static void lock(struct mcq_context *context)
+{
+    (void) pthread_mutex_lock(&context->mutex);
+}
+
+static void unlock(struct mcq_context *context)
+{
+    (void) pthread_mutex_unlock(&context->mutex);
+}
+
+struct mcq_context *mcq_ctx_new(void)
+{
+    struct mcq_context *context;
+    enum mcq_err err = mcq_context_new(&context);
+
+    if (err == MCQ_OK)
+        return context;
+    (void) mcq_fail(mcq_err_errno(err), "ctx_new: %s", mcq_err_text(err));
+    return NULL;
+}
+
+int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value)
+{
+    const struct option_row *row = option_find(option);
+    bool is_late;
+
+    if (context == NULL)
+        return mcq_fail_null("ctx_set", "context");
+    if (row == NULL)
+        return -1;
+    if (value < 1 || value > row->max)
+        return mcq_fail(EINVAL, "ctx_set %s to %" PRId64 ": not in 1..%" PRIu32, row->name, value,
+                        row->max);
+    lock(context);
+    is_late = option == MCQ_CTX_IO_THREADS && context->engine_count > 0;
+    if (!is_late)
+        *option_of(context, row) = (uint32_t) value;
+    unlock(context);
+    if (is_late)
+        return mcq_fail(EBUSY, "ctx_set %s: the threads run; set it before the first socket",
+                        row->name);
+    return 0;
+}
+
+int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value)
+{
+    const struct option_row *row = option_find(option);
+
+    if (context == NULL || value == NULL)
+        return mcq_fail_null("ctx_get", context == NULL ? "context" : "value");
+    if (row == NULL)
+        return -1;
+    lock(context);
+    *value = *option_of(context, row);
+    unlock(context);
+    return 0;
+}
+
+int mcq_ctx_shutdown(struct mcq_context *context)
+{
+    if (context == NULL)
+        return mcq_fail_null("ctx_shutdown", "context");
+    mcq_context_shutdown(context);
+    return 0;
+}
+
+/* The moment at which the timeout ends; without engines there is no clock, and nothing to wait
+ * for. */
+static uint64_t until_of(struct mcq_context *context, int timeout_ms)
+{
+    uint64_t until_ns = MCQ_REACTOR_NEVER_NS;
+
+    if (timeout_ms < 0)
+        return until_ns;
+    lock(context);
+    if (context->engine_count > 0)
+        until_ns = mcq_context_now_ns(context) + (uint64_t) timeout_ms * MS;
+    unlock(context);
+    return until_ns;
+}
+
+int mcq_ctx_term(struct mcq_context *context, int timeout_ms)
+{
+    uint32_t open_count;
+    enum mcq_err err;
+
+    if (context == NULL)
+        return mcq_fail_null("ctx_term", "context");
+    err = mcq_context_term(&context, until_of(context, timeout_ms));
+    if (err == MCQ_OK)
+        return 0;
+    if (err == MCQ_INTERRUPTED)
+        return mcq_fail(EINTR, "ctx_term: a signal handler ran; call again");
+    if (err != MCQ_TIMEOUT)
+        return mcq_fail(mcq_err_errno(err), "ctx_term: %s", mcq_err_text(err));
+    lock(context);
+    open_count = context->open_count;
+    unlock(context);
+    return mcq_fail(EAGAIN,
+                    "ctx_term: %" PRIu32 " of its sockets are not closed, or linger, after %d ms",
+                    open_count, timeout_ms);
+}

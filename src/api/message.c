@@ -1,0 +1,113 @@
+#include <monocoque.h>
+
+#include "api/fail.h"
+#include "api/message.h"
+
+int mcq_message_init(struct mcq_message *message)
+{
+    if (MCQ_UNLIKELY(message == NULL))
+        return mcq_fail_null("message_init", "message");
+    mcq_msg_init(mcq_msg_of(message));
+    return 0;
+}
+
+static int fail(const char *call, size_t len, enum mcq_err err)
+{
+    return mcq_fail(mcq_err_errno(err), "%s of %zu octets: %s", call, len, mcq_err_text(err));
+}
+
+int mcq_message_init_size(struct mcq_message *message, size_t len)
+{
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(message == NULL))
+        return mcq_fail_null("message_init_size", "message");
+    err = mcq_msg_init_size(mcq_msg_of(message), len);
+    return err == MCQ_OK ? 0 : fail("message_init_size", len, err);
+}
+
+int mcq_message_init_copy(struct mcq_message *message, const void *data, size_t len)
+{
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(message == NULL || (data == NULL && len > 0)))
+        return mcq_fail_null("message_init_copy", message == NULL ? "message" : "data");
+    err = mcq_msg_init_copy(mcq_msg_of(message), mcq_bytes(data, len));
+    return err == MCQ_OK ? 0 : fail("message_init_copy", len, err);
+}
+
+int mcq_message_init_data(struct mcq_message *message, void *data, size_t len,
+                          void (*release)(void *data, void *hint), void *hint)
+{
+    struct mcq_buf *buf;
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(message == NULL || (data == NULL && len > 0)))
+        return mcq_fail_null("message_init_data", message == NULL ? "message" : "data");
+    mcq_msg_init(mcq_msg_of(message));
+    err = mcq_buf_wrap(data, len, release, hint, &buf);
+    if (err != MCQ_OK)
+        return fail("message_init_data", len, err);
+    mcq_msg_init_buf(mcq_msg_of(message), &buf, mcq_bytes(data, len));
+    return 0;
+}
+
+int mcq_message_close(struct mcq_message *message)
+{
+    if (MCQ_UNLIKELY(message == NULL))
+        return mcq_fail_null("message_close", "message");
+    mcq_msg_fini(mcq_msg_of(message));
+    return 0;
+}
+
+int mcq_message_move(struct mcq_message *target, struct mcq_message *source)
+{
+    if (MCQ_UNLIKELY(target == NULL || source == NULL))
+        return mcq_fail_null("message_move", target == NULL ? "target" : "source");
+    if (target == source)
+        return 0;
+    mcq_msg_fini(mcq_msg_of(target));
+    mcq_msg_move(mcq_msg_of(target), mcq_msg_of(source));
+    return 0;
+}
+
+int mcq_message_copy(struct mcq_message *target, struct mcq_message *source)
+{
+    if (MCQ_UNLIKELY(target == NULL || source == NULL))
+        return mcq_fail_null("message_copy", target == NULL ? "target" : "source");
+    if (target == source)
+        return 0;
+    mcq_msg_fini(mcq_msg_of(target));
+    mcq_msg_copy(mcq_msg_of(target), mcq_msg_of(source));
+    return 0;
+}
+
+void *mcq_message_data(struct mcq_message *message)
+{
+    struct mcq_msg *msg = mcq_msg_of(message);
+
+    if (MCQ_UNLIKELY(message == NULL)) {
+        (void) mcq_fail_null("message_data", "message");
+        return NULL;
+    }
+    if (msg->kind == MCQ_MSG_INLINE)
+        return msg->small;
+    /* Where it may not be written, only the promise of the manual keeps it from being. */
+    return (void *) (uintptr_t) msg->large.data;
+}
+
+size_t mcq_message_size(const struct mcq_message *message)
+{
+    if (MCQ_LIKELY(message != NULL))
+        return mcq_msg_len((const struct mcq_msg *) (const void *) message);
+    (void) mcq_fail_null("message_size", "message");
+    return 0;
+}
+
+bool mcq_message_more(const struct mcq_message *message)
+{
+    if (MCQ_LIKELY(message != NULL))
+        return ((const struct mcq_msg *) (const void *) message)->more;
+    (void) mcq_fail_null("message_more", "message");
+    return false;
+}

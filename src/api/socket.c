@@ -1,0 +1,278 @@
+#include <errno.h>
+#include <monocoque.h>
+#include <string.h>
+
+#include "api/fail.h"
+#include "api/message.h"
+#include "transport/endpoint.h"
+
+static_assert((int) MCQ_PAIR == MCQ_SOCKET_TYPE_PAIR && (int) MCQ_PUSH == MCQ_SOCKET_TYPE_PUSH,
+              "the public numbers are those of the table");
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type)
+{
+    enum mcq_socket_type inner = (enum mcq_socket_type) type;
+    struct mcq_socket *socket;
+    enum mcq_err err;
+
+    if (context == NULL) {
+        (void) mcq_fail_null("socket", "context");
+        return NULL;
+    }
+    if (mcq_pattern_find(inner) == NULL) {
+        (void) mcq_fail(EINVAL, "socket: there is no type %d", (int) type);
+        return NULL;
+    }
+    err = mcq_socket_open(context, inner, &socket);
+    if (err == MCQ_OK)
+        return socket;
+    (void) mcq_fail(mcq_err_errno(err), "socket %s: %s", mcq_socket_type_name(inner),
+                    err == MCQ_INVAL ? "the environment's MONOCOQUE_ENGINE asks for an engine that "
+                                       "is not there; it may be auto, io_uring or epoll"
+                    : err == MCQ_NO_FDS ? "no descriptors are left, or MAX_SOCKETS are open"
+                                        : mcq_err_text(err));
+    return NULL;
+}
+
+int mcq_close(struct mcq_socket *socket)
+{
+    enum mcq_err err;
+
+    if (socket == NULL)
+        return mcq_fail_null("close", "socket");
+    err = mcq_socket_close(socket);
+    if (err == MCQ_OK)
+        return 0;
+    return mcq_fail(mcq_err_errno(err), "close: %s",
+                    mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+}
+
+/* --- endpoints ------------------------------------------------------------------------------- */
+
+/* A call on an endpoint: its name, what runs under the lock, and what its errors are. */
+struct endpoint_call {
+    const char *name;
+    enum mcq_endpoint_use use;
+    enum mcq_err (*run)(struct mcq_socket *socket, struct mcq_bytes text, const char **fault);
+    int not_found; /* errno */
+    const char *not_found_text;
+};
+
+static enum mcq_err run_unbind(struct mcq_socket *socket, struct mcq_bytes text, const char **fault)
+{
+    (void) fault;
+    return mcq_socket_unbind(socket, text);
+}
+
+static enum mcq_err run_disconnect(struct mcq_socket *socket, struct mcq_bytes text,
+                                   const char **fault)
+{
+    (void) fault;
+    return mcq_socket_disconnect(socket, text);
+}
+
+static const struct endpoint_call bind_call = {
+    "bind", MCQ_ENDPOINT_BIND, mcq_socket_bind, ENODEV, "there is no such host or interface",
+};
+static const struct endpoint_call connect_call = {
+    "connect", MCQ_ENDPOINT_CONNECT, mcq_socket_connect, EHOSTUNREACH, "there is no such host",
+};
+static const struct endpoint_call unbind_call = {
+    "unbind", MCQ_ENDPOINT_BIND, run_unbind, ENOENT, "this socket is not bound to it",
+};
+static const struct endpoint_call disconnect_call = {
+    "disconnect",
+    MCQ_ENDPOINT_CONNECT,
+    run_disconnect,
+    ENOENT,
+    "this socket does not connect to it",
+};
+
+static int errno_of(const struct endpoint_call *call, enum mcq_err err)
+{
+    switch (err) {
+    case MCQ_NOT_FOUND: return call->not_found;
+    case MCQ_NOT_SUPPORTED: return EPROTONOSUPPORT;
+    case MCQ_MISMATCH: return EISCONN;
+    default: return mcq_err_errno(err);
+    }
+}
+
+/* A port that is a number, but none that ports have. NULL: something else is wrong. */
+static const char *too_large_port(const char *endpoint)
+{
+    const char *colon = strrchr(endpoint, ':');
+    size_t digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
+
+    return digits > 0 && colon[1 + digits] == '\0' ? colon + 1 : NULL;
+}
+
+static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const char *endpoint,
+                                  enum mcq_socket_type type, enum mcq_err err, const char *fault)
+{
+    struct mcq_endpoint parsed;
+    enum mcq_endpoint_fault found = mcq_endpoint_parse(mcq_bytes_of(endpoint), call->use, &parsed);
+    const char *port = found == MCQ_ENDPOINT_BAD_PORT ? too_large_port(endpoint) : NULL;
+    int number = errno_of(call, err);
+
+    if (err == MCQ_INVAL && port != NULL)
+        return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
+                        port);
+    if (err == MCQ_INVAL && found == MCQ_ENDPOINT_GOOD)
+        fault = "this is an IPv6 address; set IPV6 first";
+    else if (err == MCQ_NOT_FOUND)
+        fault = call->not_found_text;
+    return mcq_fail(number, "%s %.200s: %s", call->name, endpoint,
+                    fault != NULL ? fault : mcq_fail_text(MCQ_CALL_OTHER, type, err));
+}
+
+static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *socket,
+                         const char *endpoint)
+{
+    const char *fault = NULL;
+    enum mcq_err err;
+
+    if (socket == NULL || endpoint == NULL)
+        return mcq_fail_null(call->name, socket == NULL ? "socket" : "endpoint");
+    err = mcq_socket_enter(socket);
+    if (err == MCQ_OK) {
+        err = call->run(socket, mcq_bytes_of(endpoint), &fault);
+        mcq_socket_leave(socket);
+    }
+    return err == MCQ_OK ? 0 : fail_endpoint(call, endpoint, socket->type, err, fault);
+}
+
+int mcq_bind(struct mcq_socket *socket, const char *endpoint)
+{
+    return call_endpoint(&bind_call, socket, endpoint);
+}
+
+int mcq_unbind(struct mcq_socket *socket, const char *endpoint)
+{
+    return call_endpoint(&unbind_call, socket, endpoint);
+}
+
+int mcq_connect(struct mcq_socket *socket, const char *endpoint)
+{
+    return call_endpoint(&connect_call, socket, endpoint);
+}
+
+int mcq_disconnect(struct mcq_socket *socket, const char *endpoint)
+{
+    return call_endpoint(&disconnect_call, socket, endpoint);
+}
+
+int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms)
+{
+    enum mcq_err err;
+
+    if (socket == NULL)
+        return mcq_fail_null("wait_peers", "socket");
+    err = mcq_socket_wait_peers(socket, count, timeout_ms);
+    return err == MCQ_OK ? 0 : mcq_fail_on(socket, MCQ_CALL_WAIT_PEERS, err);
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* Why the arguments of a send or recv cannot be. */
+static MCQ_COLD int fail_arguments(const char *call, const struct mcq_socket *socket,
+                                   const char *parameter, int flags, int known)
+{
+    if (socket == NULL)
+        return mcq_fail_null(call, "socket");
+    if ((flags & ~known) != 0)
+        return mcq_fail(EINVAL, "%s: flag %d is unknown", call, flags & ~known);
+    return mcq_fail_null(call, parameter);
+}
+
+/* A timeout may be set while another thread is here. */
+static inline int timeout_of(const int *option_ms, int flags)
+{
+    return flags & MCQ_DONTWAIT ? 0 : __atomic_load_n(option_ms, __ATOMIC_RELAXED);
+}
+
+static inline enum mcq_err send_part(struct mcq_socket *socket, struct mcq_part *part, int flags)
+{
+    part->more = (flags & MCQ_SNDMORE) != 0;
+    return mcq_socket_send(socket, part, timeout_of(&socket->options.send_timeout_ms, flags));
+}
+
+/* Octets that are too many to be copied twice go as a message. */
+static enum mcq_err send_long(struct mcq_socket *socket, struct mcq_bytes bytes, int flags)
+{
+    struct mcq_msg msg;
+    struct mcq_part part;
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_msg_init_copy(&msg, bytes));
+    part = (struct mcq_part) {.body = mcq_msg_bytes(&msg), .msg = &msg};
+    err = send_part(socket, &part, flags);
+    mcq_msg_fini(&msg);
+    return err;
+}
+
+int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags)
+{
+    struct mcq_part part = {.body = mcq_bytes(data, len)};
+    const int known = MCQ_DONTWAIT | MCQ_SNDMORE;
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || (data == NULL && len > 0) || (flags & ~known) != 0))
+        return fail_arguments("send", socket, "data", flags, known);
+    if (MCQ_LIKELY(len <= MCQ_WPUMP_COPY_MAX))
+        err = send_part(socket, &part, flags);
+    else
+        err = send_long(socket, part.body, flags);
+    return MCQ_LIKELY(err == MCQ_OK) ? 0 : mcq_fail_on(socket, MCQ_CALL_SEND, err);
+}
+
+int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int flags)
+{
+    struct mcq_msg *msg = mcq_msg_of(message);
+    const int known = MCQ_DONTWAIT | MCQ_SNDMORE;
+    struct mcq_part part;
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || message == NULL || (flags & ~known) != 0))
+        return fail_arguments("send_message", socket, "message", flags, known);
+    part = (struct mcq_part) {.body = mcq_msg_bytes(msg), .msg = msg};
+    err = send_part(socket, &part, flags);
+    if (MCQ_UNLIKELY(err != MCQ_OK))
+        return mcq_fail_on(socket, MCQ_CALL_SEND, err);
+    mcq_msg_fini(msg); /* a type that drops a message leaves it to us */
+    return 0;
+}
+
+ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flags)
+{
+    struct mcq_msg msg;
+    enum mcq_err err;
+    size_t size;
+
+    if (MCQ_UNLIKELY(socket == NULL || (buffer == NULL && len > 0) || (flags & ~MCQ_DONTWAIT) != 0))
+        return fail_arguments("recv", socket, "buffer", flags, MCQ_DONTWAIT);
+    err = mcq_socket_recv(socket, &msg, timeout_of(&socket->options.recv_timeout_ms, flags));
+    if (MCQ_UNLIKELY(err != MCQ_OK))
+        return mcq_fail_on(socket, MCQ_CALL_RECV, err);
+    size = mcq_msg_len(&msg);
+    (void) mcq_put_bytes(buffer, mcq_bytes(mcq_msg_data(&msg), mcq_min_size(size, len)));
+    mcq_msg_fini(&msg);
+    return (ptrdiff_t) size;
+}
+
+int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int flags)
+{
+    struct mcq_msg *msg = mcq_msg_of(message);
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || message == NULL || (flags & ~MCQ_DONTWAIT) != 0))
+        return fail_arguments("recv_message", socket, "message", flags, MCQ_DONTWAIT);
+    mcq_msg_fini(msg);
+    err = mcq_socket_recv(socket, msg, timeout_of(&socket->options.recv_timeout_ms, flags));
+    if (MCQ_LIKELY(err == MCQ_OK))
+        return 0;
+    mcq_msg_init(msg);
+    return mcq_fail_on(socket, MCQ_CALL_RECV, err);
+}

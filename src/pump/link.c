@@ -1,0 +1,609 @@
+#include "pump/link.h"
+
+#include "arena/alloc.h"
+#include "session/state.h"
+#include "wire/encode.h"
+
+/* What a socket may hold at most is in docs/explanation/arena.md. Memory that was never needed is
+ * never touched. */
+#define RECEIVE_BLOCK_BYTES 262144
+#define RECEIVE_BLOCK_COUNT 1024
+#define SEND_BLOCK_BYTES 32768
+#define SEND_BLOCK_COUNT 16384
+
+#define IOV_COUNT 64           /* runs of one write */
+#define QUEUE_CAPACITY_MIN 8   /* parts */
+#define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
+
+/* --- the group ------------------------------------------------------------------------------- */
+
+enum mcq_err mcq_link_group_init(struct mcq_link_group *group, struct mcq_reactor *reactor)
+{
+    struct mcq_link_group made = {.reactor = reactor};
+    struct mcq_slab *receive_slab = NULL;
+    struct mcq_blocks *blocks = NULL;
+
+    if (mcq_ready_new(reactor, &made.in_set) != MCQ_OK)
+        return MCQ_NOMEM;
+    if (mcq_ready_new(reactor, &made.out_set) != MCQ_OK)
+        goto fail_in_set;
+    if (mcq_slab_new(RECEIVE_BLOCK_BYTES, RECEIVE_BLOCK_COUNT, &receive_slab) != MCQ_OK)
+        goto fail_out_set;
+    if (mcq_slab_new(SEND_BLOCK_BYTES, SEND_BLOCK_COUNT, &made.send_slab) != MCQ_OK)
+        goto fail_receive_slab;
+    if (mcq_blocks_new(&blocks) != MCQ_OK)
+        goto fail_send_slab;
+    mcq_receiver_init(&made.receiver, receive_slab, blocks);
+    *group = made;
+    return MCQ_OK;
+
+fail_send_slab:
+    mcq_slab_free(&made.send_slab);
+fail_receive_slab:
+    mcq_slab_free(&receive_slab);
+fail_out_set:
+    mcq_ready_free(&made.out_set);
+fail_in_set:
+    mcq_ready_free(&made.in_set);
+    return MCQ_NOMEM;
+}
+
+void mcq_link_group_fini(struct mcq_link_group *group)
+{
+    mcq_assert(group->dirty_first == NULL && group->lost_first == NULL &&
+               group->roomy_first == NULL);
+    mcq_assert(group->blocked_count == 0);
+    mcq_receiver_fini(&group->receiver);
+    mcq_blocks_free(&group->receiver.blocks);
+    mcq_slab_free(&group->receiver.slab);
+    mcq_slab_free(&group->send_slab);
+    mcq_ready_free(&group->out_set);
+    mcq_ready_free(&group->in_set);
+}
+
+struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group)
+{
+    struct mcq_link *link = group->lost_first;
+
+    if (link != NULL) {
+        group->lost_first = link->lost_next;
+        link->is_lost = false;
+    }
+    return link;
+}
+
+static void forget_lost(struct mcq_link *link)
+{
+    struct mcq_link **at = &link->group->lost_first;
+
+    if (!link->is_lost)
+        return;
+    while (*at != link)
+        at = &(*at)->lost_next;
+    *at = link->lost_next;
+    link->is_lost = false;
+}
+
+static void set_dirty(struct mcq_link *link, bool is_dirty)
+{
+    struct mcq_link_group *group = link->group;
+
+    if (link->is_dirty == is_dirty)
+        return;
+    link->is_dirty = is_dirty;
+    if (is_dirty) {
+        link->dirty_prev = NULL;
+        link->dirty_next = group->dirty_first;
+        if (group->dirty_first != NULL)
+            group->dirty_first->dirty_prev = link;
+        group->dirty_first = link;
+        return;
+    }
+    if (link->dirty_next != NULL)
+        link->dirty_next->dirty_prev = link->dirty_prev;
+    if (link->dirty_prev != NULL)
+        link->dirty_prev->dirty_next = link->dirty_next;
+    else
+        group->dirty_first = link->dirty_next;
+}
+
+static void set_blocked(struct mcq_link *link, bool is_blocked)
+{
+    if (link->is_blocked == is_blocked)
+        return;
+    link->is_blocked = is_blocked;
+    link->group->blocked_count += is_blocked ? 1 : (size_t) -1;
+}
+
+void mcq_link_lose(struct mcq_link *link, enum mcq_err err)
+{
+    if (link->is_lost || !link->is_up)
+        return;
+    link->is_lost = true;
+    link->lost_by = err;
+    link->can_read = false;
+    link->can_write = false;
+    set_dirty(link, false);
+    set_blocked(link, false);
+    link->lost_next = link->group->lost_first;
+    link->group->lost_first = link;
+}
+
+/* --- received parts -------------------------------------------------------------------------- */
+
+static struct mcq_msg *part_at(const struct mcq_link_queue *queue, uint32_t index)
+{
+    return &queue->parts[index & queue->mask];
+}
+
+static enum mcq_err queue_push(struct mcq_link_queue *queue, struct mcq_msg *msg)
+{
+    uint32_t capacity = queue->parts != NULL ? queue->mask + 1 : 0;
+
+    if (queue->tail - queue->head == capacity) {
+        uint32_t wider = capacity > 0 ? capacity * 2 : QUEUE_CAPACITY_MIN;
+        struct mcq_msg *parts =
+            wider <= UINT32_MAX / 4 ? mcq_alloc(mcq_size_mul(wider, sizeof *parts)) : NULL;
+
+        if (parts == NULL)
+            return MCQ_NOMEM;
+        for (uint32_t i = queue->head; i != queue->tail; i++)
+            parts[i & (wider - 1)] = *part_at(queue, i);
+        mcq_free(queue->parts);
+        queue->parts = parts;
+        queue->mask = wider - 1;
+    }
+    queue->body_bytes += mcq_msg_len(msg);
+    mcq_msg_move(part_at(queue, queue->tail++), msg);
+    if (!part_at(queue, queue->tail - 1)->more) {
+        queue->whole_at = queue->tail;
+        queue->message_count++;
+    }
+    return MCQ_OK;
+}
+
+static bool queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg)
+{
+    if (queue->head == queue->whole_at)
+        return false;
+    mcq_msg_move(msg, part_at(queue, queue->head++));
+    queue->body_bytes -= mcq_msg_len(msg);
+    if (!msg->more)
+        queue->message_count--;
+    return true;
+}
+
+/* The rest of a message that was begun does not come any more. */
+static void queue_cut(struct mcq_link_queue *queue)
+{
+    while (queue->tail != queue->whole_at) {
+        struct mcq_msg *last = part_at(queue, --queue->tail);
+
+        queue->body_bytes -= mcq_msg_len(last);
+        mcq_msg_fini(last);
+    }
+}
+
+static void queue_fini(struct mcq_link_queue *queue)
+{
+    for (; queue->head != queue->tail; queue->head++)
+        mcq_msg_fini(part_at(queue, queue->head));
+    mcq_free(queue->parts);
+    *queue = (struct mcq_link_queue) {0};
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static enum mcq_err link_read(struct mcq_link *link)
+{
+    struct iovec iov[MCQ_RPUMP_IOV_MAX];
+    struct mcq_io io;
+    size_t count;
+
+    if (!link->can_read)
+        return MCQ_AGAIN;
+    MCQ_TRY(mcq_rpump_room(&link->rpump, iov, &count));
+    io = mcq_reactor_recv(link->group->reactor, link->fd, iov, count);
+    mcq_rpump_on_read(&link->rpump, io.len);
+    if (io.result == MCQ_IO_DONE) {
+        link->now_ns = mcq_reactor_now_ns(link->group->reactor);
+        return MCQ_OK;
+    }
+    link->can_read = false;
+    if (io.result == MCQ_IO_AGAIN)
+        return MCQ_AGAIN;
+    mcq_session_end(link->session);
+    return io.result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
+}
+
+static enum mcq_err link_write(struct mcq_link *link);
+
+/* What the peer said next, whatever it is. */
+static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
+{
+    enum mcq_err err;
+
+    for (;;) {
+        err = mcq_rpump_next(&link->rpump, link->now_ns, msg, event);
+        if (MCQ_LIKELY(err == MCQ_OK) && event->kind != MCQ_EVENT_PING)
+            return MCQ_OK;
+        if (err == MCQ_AGAIN) {
+            MCQ_TRY(link_read(link));
+            continue;
+        }
+        if (err != MCQ_OK && err != MCQ_BUSY)
+            return err;
+        /* A PONG is due, or the last one keeps the next from being answered. */
+        MCQ_TRY(link_write(link));
+    }
+}
+
+static bool link_is_deaf(const struct mcq_link *link)
+{
+    return !link->is_up || link->is_lost;
+}
+
+/* MCQ_OK: a part or an event; MCQ_AGAIN: nothing, and the link may have been lost. */
+static enum mcq_err link_receive(struct mcq_link *link, struct mcq_msg *msg,
+                                 struct mcq_event *event)
+{
+    enum mcq_err err;
+
+    if (link_is_deaf(link))
+        return MCQ_AGAIN;
+    err = link_pull(link, msg, event);
+    if (err == MCQ_OK || err == MCQ_AGAIN)
+        return err;
+    mcq_link_lose(link, err);
+    return MCQ_AGAIN;
+}
+
+/* Receives one part into the queue. *is_whole: it was the last one of a message. */
+static enum mcq_err link_enqueue(struct mcq_link *link, struct mcq_msg *msg, bool *is_whole)
+{
+    *is_whole = !msg->more;
+    if (queue_push(&link->in, msg) == MCQ_OK)
+        return MCQ_OK;
+    mcq_msg_fini(msg);
+    mcq_link_lose(link, MCQ_NOMEM);
+    return MCQ_AGAIN;
+}
+
+enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
+{
+    struct mcq_event event;
+    bool is_whole;
+
+    if (queue_pop(&link->in, msg))
+        return MCQ_OK;
+    for (;;) {
+        MCQ_TRY(link_receive(link, msg, &event));
+        if (event.kind != MCQ_EVENT_BODY)
+            continue;
+        if (MCQ_LIKELY(!msg->more && link->in.tail == link->in.whole_at))
+            return MCQ_OK;
+        MCQ_TRY(link_enqueue(link, msg, &is_whole));
+        if (is_whole) {
+            (void) queue_pop(&link->in, msg);
+            return MCQ_OK;
+        }
+    }
+}
+
+enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
+{
+    do
+        MCQ_TRY(link_receive(link, msg, event));
+    while (event->kind != MCQ_EVENT_BODY && event->kind != MCQ_EVENT_SUBSCRIBE &&
+           event->kind != MCQ_EVENT_CANCEL);
+    return MCQ_OK;
+}
+
+bool mcq_link_prefetch(struct mcq_link *link)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+    bool is_whole;
+
+    while ((link->in_max == 0 || link->in.message_count < link->in_max) &&
+           link->in.body_bytes < PREFETCH_BYTES) {
+        if (link_receive(link, &msg, &event) != MCQ_OK)
+            break;
+        if (event.kind == MCQ_EVENT_BODY && link_enqueue(link, &msg, &is_whole) != MCQ_OK)
+            break;
+    }
+    return link->in.message_count > 0;
+}
+
+bool mcq_link_is_readable(const struct mcq_link *link)
+{
+    if (link->in.head != link->in.whole_at)
+        return true;
+    return !link_is_deaf(link) &&
+           (link->can_read || link->rpump.unread[0].len > 0 || link->rpump.unread[1].len > 0);
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+/* The stream took no more: its next edge is worth knowing. */
+static enum mcq_err link_block(struct mcq_link *link)
+{
+    struct mcq_link_group *group = link->group;
+
+    link->can_write = false;
+    set_dirty(link, false);
+    set_blocked(link, true);
+    if (link->is_in_out_set)
+        return MCQ_AGAIN;
+    if (mcq_ready_add(group->out_set, link->fd, link->key, MCQ_READY_OUT) != MCQ_IO_DONE)
+        return MCQ_NOMEM;
+    link->is_in_out_set = true;
+    return MCQ_AGAIN;
+}
+
+/* A write made room in a full link. */
+static void note_room(struct mcq_link *link)
+{
+    if (!link->is_full || (link->out_max > 0 && mcq_link_waiting_count(link) >= link->out_max))
+        return;
+    link->is_full = false;
+    if (link->is_roomy)
+        return;
+    link->is_roomy = true;
+    link->roomy_next = link->group->roomy_first;
+    link->group->roomy_first = link;
+}
+
+struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group)
+{
+    struct mcq_link *link = group->roomy_first;
+
+    if (link != NULL) {
+        group->roomy_first = link->roomy_next;
+        link->is_roomy = false;
+    }
+    return link;
+}
+
+static void forget_roomy(struct mcq_link *link)
+{
+    struct mcq_link **at = &link->group->roomy_first;
+
+    if (!link->is_roomy)
+        return;
+    while (*at != link)
+        at = &(*at)->roomy_next;
+    *at = link->roomy_next;
+    link->is_roomy = false;
+}
+
+static enum mcq_err link_write(struct mcq_link *link)
+{
+    struct iovec iov[IOV_COUNT];
+    struct mcq_io io;
+    size_t count;
+    size_t control;
+
+    link->group->flush_count++;
+    for (;;) {
+        if (!link->can_write)
+            return MCQ_AGAIN;
+        count = mcq_wpump_lend(&link->wpump, mcq_session_want(link->session), iov, IOV_COUNT);
+        if (count == 0)
+            break;
+        io = mcq_reactor_send(link->group->reactor, link->fd, iov, count);
+        control = mcq_wpump_on_written(&link->wpump, io.len);
+        mcq_session_sent(link->session, control);
+        link->has_sent = link->has_sent || io.len > control;
+        if (MCQ_UNLIKELY(link->is_full))
+            note_room(link);
+        if (io.result == MCQ_IO_AGAIN)
+            return link_block(link);
+        if (io.result != MCQ_IO_DONE)
+            return io.result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
+    }
+    set_dirty(link, false);
+    set_blocked(link, false);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_link_flush(struct mcq_link *link)
+{
+    enum mcq_err err;
+
+    if (!link->is_up)
+        return MCQ_OK;
+    if (link->is_lost)
+        return link->lost_by;
+    err = link_write(link);
+    if (err != MCQ_OK && err != MCQ_AGAIN)
+        mcq_link_lose(link, err);
+    return err;
+}
+
+bool mcq_link_has_room(struct mcq_link *link)
+{
+    if (link->out_max == 0 || mcq_link_waiting_count(link) < link->out_max)
+        return true;
+    if (link->can_write)
+        mcq_link_flush(link);
+    return mcq_link_waiting_count(link) < link->out_max;
+}
+
+/* A part was queued. */
+static void link_on_put(struct mcq_link *link)
+{
+    if (!link->is_up || link->is_lost || link->is_blocked)
+        return;
+    set_dirty(link, true);
+    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES)
+        mcq_link_flush(link);
+}
+
+static enum mcq_err link_full(struct mcq_link *link)
+{
+    link->is_full = true;
+    return MCQ_AGAIN;
+}
+
+/* The slab has no block: at a message's start that is like being full. */
+static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool begins)
+{
+    return err == MCQ_AGAIN && begins ? link_full(link) : MCQ_NOMEM;
+}
+
+enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
+{
+    bool begins = !mcq_wpump_is_within(&link->wpump);
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    struct mcq_bytes head;
+    enum mcq_err err;
+
+    if (begins && !mcq_link_has_room(link))
+        return link_full(link);
+    head.data = octets;
+    head.len =
+        (size_t) (mcq_encode_frame_head(octets, part->more ? MCQ_FRAME_MORE : 0, part->body.len) -
+                  octets);
+    if (part->msg != NULL)
+        err = mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
+    else
+        err = mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    if (MCQ_UNLIKELY(err != MCQ_OK))
+        return link_put_error(link, err, begins);
+    link_on_put(link);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct mcq_bytes run,
+                              bool ends_message)
+{
+    bool begins = !mcq_wpump_is_within(&link->wpump);
+    enum mcq_err err;
+
+    if (begins && !mcq_link_has_room(link))
+        return link_full(link);
+    err = mcq_wpump_put_run(&link->wpump, buf, run, ends_message);
+    if (err != MCQ_OK)
+        return link_put_error(link, err, begins);
+    link_on_put(link);
+    return MCQ_OK;
+}
+
+void mcq_link_cut(struct mcq_link *link)
+{
+    mcq_wpump_cut(&link->wpump);
+}
+
+void mcq_link_drop(struct mcq_link *link)
+{
+    mcq_wpump_fini(&link->wpump);
+    if (link->is_full)
+        note_room(link);
+}
+
+enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, bool is_on)
+{
+    enum mcq_err err = mcq_session_subscribe(link->session, topic, is_on);
+
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        set_dirty(link, true);
+    return err;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
+                   uint32_t in_max)
+{
+    *link = (struct mcq_link) {.group = group, .fd = -1, .out_max = out_max, .in_max = in_max};
+    mcq_wpump_init(&link->wpump, group->send_slab);
+}
+
+void mcq_link_fini(struct mcq_link *link)
+{
+    mcq_assert(!link->is_up);
+    forget_roomy(link);
+    queue_fini(&link->in);
+    mcq_wpump_fini(&link->wpump);
+}
+
+enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, uint64_t epoch,
+                            struct mcq_ready_key key)
+{
+    struct mcq_link_group *group = link->group;
+
+    mcq_assert(!link->is_up && epoch > link->epoch);
+    if (mcq_ready_add(group->in_set, opening->fd, key, MCQ_READY_IN) != MCQ_IO_DONE)
+        return MCQ_NOMEM;
+    link->session = opening->session;
+    link->rpump = opening->rpump;
+    link->rpump.receiver = &group->receiver;
+    link->fd = opening->fd;
+    *opening = (struct mcq_opening) {.fd = -1};
+    link->key = key;
+    link->epoch = epoch;
+    link->is_up = true;
+    link->can_read = true;
+    link->can_write = true;
+    link->has_sent = false;
+    link->lost_by = MCQ_OK;
+    link->now_ns = mcq_reactor_now_ns(group->reactor);
+    set_dirty(link, true);
+    return MCQ_OK;
+}
+
+void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
+{
+    enum mcq_err err = mcq_session_tick(link->session, now_ns);
+
+    if (err != MCQ_OK)
+        mcq_link_lose(link, err);
+    else if (mcq_session_want(link->session).len > 0)
+        mcq_link_flush(link);
+}
+
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite. */
+static void link_drain(struct mcq_link *link)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    link->can_read = true;
+    while (link_pull(link, &msg, &event) == MCQ_OK) {
+        if (event.kind != MCQ_EVENT_BODY)
+            continue;
+        if (queue_push(&link->in, &msg) != MCQ_OK) {
+            mcq_msg_fini(&msg);
+            break;
+        }
+    }
+}
+
+int mcq_link_end(struct mcq_link *link)
+{
+    struct mcq_link_group *group = link->group;
+    int fd = link->fd;
+
+    mcq_assert(link->is_up);
+    forget_lost(link);
+    link->can_write = false;
+    if (link->keeps_input && link->lost_by == MCQ_CLOSED)
+        link_drain(link);
+    mcq_ready_remove(group->in_set, fd);
+    if (link->is_in_out_set)
+        mcq_ready_remove(group->out_set, fd);
+    set_dirty(link, false);
+    set_blocked(link, false);
+    queue_cut(&link->in);
+    mcq_rpump_fini(&link->rpump);
+    mcq_session_fini(link->session);
+    mcq_free(link->session);
+    (void) mcq_wpump_rewind(&link->wpump);
+    link->session = NULL;
+    link->is_in_out_set = false;
+    link->can_read = false;
+    link->is_up = false;
+    link->fd = -1;
+    return fd;
+}

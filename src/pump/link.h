@@ -1,0 +1,205 @@
+/*
+ * link: one peer's connection: a stream, the protocol session on it, and the two pumps.
+ *
+ * Layer:   pump. Where the octets of the reactor meet the protocol.
+ * Threads: the holder of the socket's lock. How a connection is made is in pump/opening.h.
+ * Bound:   outgoing: out_max messages; incoming: in_max messages and one that is not whole, which
+ *          the session bounds.
+ *
+ *   OFF --start, with an opening that is READY--> UP --lost, end--> OFF
+ *
+ * Messages may be put at any time: what is put while OFF leaves on the next connection, and what
+ * had not wholly left when a connection was lost leaves on the next one. Taking never hands out the
+ * first part of a message before its last one is there. What was received whole stays after the
+ * connection is lost.
+ *
+ * The calls read and write by themselves: put when a batch is full or the high-water mark is
+ * reached, take when there is nothing to hand out. A connection that fails in one of them is put on
+ * the list of its group, whose owner ends it after the call: nothing happens behind its back.
+ */
+#ifndef MCQ_PUMP_LINK_H
+#define MCQ_PUMP_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/msg.h"
+#include "base/attr.h"
+#include "base/error.h"
+#include "pump/opening.h"
+#include "pump/read_pump.h"
+#include "pump/write_pump.h"
+#include "reactor/reactor.h"
+#include "reactor/ready.h"
+
+/* A part to send. With a message its body is moved; without one the octets are copied, at most
+ * MCQ_WPUMP_COPY_MAX of them. */
+struct mcq_part {
+    struct mcq_bytes body;
+    struct mcq_msg *msg; /* NULL: octets */
+    bool more;
+};
+
+/* Parts that were received: a ring that doubles when full. */
+struct mcq_link_queue {
+    struct mcq_msg *parts;
+    uint32_t mask;
+    uint32_t head;
+    uint32_t tail;
+    uint32_t whole_at; /* behind the last part of the last whole message */
+    uint32_t message_count;
+    size_t body_bytes;
+};
+
+struct mcq_link;
+
+/* What the links of a socket share. */
+struct mcq_link_group {
+    struct mcq_reactor *reactor;
+    struct mcq_ready_set *in_set;  /* streams of links that are UP */
+    struct mcq_ready_set *out_set; /* streams that were full once */
+    struct mcq_receiver receiver;
+    struct mcq_slab *send_slab;
+    struct mcq_link *dirty_first; /* with octets that nobody has tried to write since */
+    struct mcq_link *lost_first;  /* that failed */
+    struct mcq_link *roomy_first; /* that were full and have room again */
+    size_t blocked_count;         /* links with octets that the stream did not take */
+    uint64_t flush_count;         /* writes so far: who finds it moved knows that a batch left */
+};
+
+struct mcq_link {
+    struct mcq_link_group *group;
+    bool is_up;
+    int fd;         /* -1: OFF */
+    uint64_t epoch; /* of the connection; grows with each start */
+    bool can_read;  /* recv has not said AGAIN since the last edge */
+    bool can_write;
+    bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
+    bool is_blocked;
+    bool is_dirty;
+    bool is_lost;
+    bool is_roomy; /* on the list */
+    bool is_in_out_set;
+    bool keeps_input; /* messages of this link are taken: what came before a loss is kept */
+    bool has_sent;    /* a message left on this connection: worth a graceful end */
+    struct mcq_ready_key key;
+    uint64_t now_ns;      /* of the last read */
+    enum mcq_err lost_by; /* why; the session's failure has more if it failed */
+    uint32_t out_max;     /* high-water marks in messages; 0: none */
+    uint32_t in_max;
+    struct mcq_link_queue in;
+    struct mcq_rpump rpump;
+    struct mcq_wpump wpump;
+    struct mcq_session *session; /* NULL: OFF */
+    struct mcq_link *dirty_next;
+    struct mcq_link *dirty_prev;
+    struct mcq_link *lost_next;
+    struct mcq_link *roomy_next;
+};
+
+/* --- the group ------------------------------------------------------------------------------- */
+
+/* The slabs and blocks are the group's until fini.
+ *   MCQ_NOMEM   *group is untouched */
+MCQ_MUST_CHECK enum mcq_err mcq_link_group_init(struct mcq_link_group *group,
+                                                struct mcq_reactor *reactor);
+
+/* All links are gone. */
+void mcq_link_group_fini(struct mcq_link_group *group);
+
+/* Takes the next failed link off the list; NULL: none. */
+struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group);
+
+/* Takes the next link that was full and has room again off the list; NULL: none. */
+struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group);
+
+/* --- a link's life --------------------------------------------------------------------------- */
+
+/* OFF, empty. The group outlives it. */
+void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
+                   uint32_t in_max);
+
+/* OFF: drops all that is queued. */
+void mcq_link_fini(struct mcq_link *link);
+
+/* OFF -> UP with what a successful opening has made: its stream, session and unread octets are the
+ * link's; *opening is empty. The link joins the input set under this key.
+ *   MCQ_NOMEM   no room in the set; nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening,
+                                           uint64_t epoch, struct mcq_ready_key key);
+
+/* When mcq_link_tick is due; MCQ_NEVER_NS: not at all. */
+static inline uint64_t mcq_link_deadline_ns(const struct mcq_link *link)
+{
+    return link->is_up ? mcq_session_deadline_ns(link->session) : MCQ_NEVER_NS;
+}
+
+/* Time passed: sends a PING, or loses the link. */
+void mcq_link_tick(struct mcq_link *link, uint64_t now_ns);
+
+/* UP -> OFF: a cut message is dropped, whole ones that were received stay, the first one
+ * that has not wholly left starts anew. Returns the stream, for the caller to close. */
+int mcq_link_end(struct mcq_link *link);
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* Queues a part. At 128 KiB, and before it calls the link full, it writes.
+ *   MCQ_OK      the part is gone from the caller's hands
+ *   MCQ_AGAIN   only at the first part of a message: as many wait as the high-water mark allows;
+ *               once a write makes room, the
+ *               link is on the list of the roomy
+ *   MCQ_NOMEM   the part could not be kept; the message was begun: mcq_link_cut takes it back */
+MCQ_MUST_CHECK enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part);
+
+/* The same with encoded frames that many links share; see mcq_wpump_put_run. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf,
+                                             struct mcq_bytes run, bool ends_message);
+
+/* Takes back the message that was begun and not ended. */
+void mcq_link_cut(struct mcq_link *link);
+
+/* Drops all that waits: it was for a peer that is gone. */
+void mcq_link_drop(struct mcq_link *link);
+
+/* Whether the first part of a message would be taken now; tries to write if it seems full. */
+bool mcq_link_has_room(struct mcq_link *link);
+
+/* The next part, of a whole message.
+ *   MCQ_OK      *msg is the caller's
+ *   MCQ_AGAIN   none; set when mcq_link_is_readable turns */
+MCQ_MUST_CHECK enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg);
+
+/* What the peer says next, for sockets whose peers subscribe: event->kind is BODY (a part, in *msg,
+ * as it comes), SUBSCRIBE or CANCEL.
+ *   MCQ_AGAIN   nothing */
+MCQ_MUST_CHECK enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg,
+                                          struct mcq_event *event);
+
+/* Receives ahead of the application, as far as in_max allows. True: a whole message is there. */
+bool mcq_link_prefetch(struct mcq_link *link);
+
+/* Whether take may have something: whole messages, or octets that were not looked at. */
+bool mcq_link_is_readable(const struct mcq_link *link);
+
+/* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,
+                                               bool is_on);
+
+/* --- octets ---------------------------------------------------------------------------------- */
+
+/* Writes what waits, as far as the stream takes it.
+ *   MCQ_OK      all has left, or waits for a connection
+ *   MCQ_AGAIN   the stream is full: can_write is false; its edge tells when to go on
+ *   other       the link is lost */
+enum mcq_err mcq_link_flush(struct mcq_link *link);
+
+/* Messages that have not wholly left. */
+static inline uint32_t mcq_link_waiting_count(const struct mcq_link *link)
+{
+    return mcq_wpump_message_count(&link->wpump);
+}
+
+/* The peer has failed otherwise: a deadline, a rule of the pattern. Puts it on the list. */
+void mcq_link_lose(struct mcq_link *link, enum mcq_err err);
+
+#endif

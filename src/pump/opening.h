@@ -1,0 +1,49 @@
+/*
+ * opening: a connection until its handshake is over.
+ *
+ * Layer:   pump.
+ * Threads: the engine that makes the connection, alone: no socket knows of it before it is READY.
+ * Bound:   the session's limits; a receive block only while octets are unread.
+ *
+ *   init --step--> AGAIN ... --step--> OK: mcq_link_start takes it over
+ *                                  --> failed: the caller ends it
+ */
+#ifndef MCQ_PUMP_OPENING_H
+#define MCQ_PUMP_OPENING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/error.h"
+#include "pump/read_pump.h"
+#include "reactor/reactor.h"
+#include "session/session.h"
+
+struct mcq_opening {
+    struct mcq_reactor *reactor;
+    struct mcq_session *session; /* NULL: empty */
+    struct mcq_rpump rpump;
+    int fd;
+    bool is_blocked; /* octets wait for room in the stream */
+};
+
+/* The config's borrowed members outlive the session.
+ *   MCQ_OK      the stream is the opening's
+ *   MCQ_INVAL   the configuration
+ *   MCQ_NOMEM   in both cases *opening is empty, and the stream still the caller's */
+MCQ_MUST_CHECK enum mcq_err mcq_opening_init(struct mcq_opening *opening,
+                                             struct mcq_reactor *reactor,
+                                             struct mcq_receiver *receiver, int fd,
+                                             const struct mcq_session_config *config);
+
+/* Goes on: reads, answers, writes.
+ *   MCQ_OK      READY; *ready is the event, borrowed until the next call
+ *   MCQ_AGAIN   waits for octets or, if is_blocked, for room
+ *   other       failed: mcq_session_failure has more */
+MCQ_MUST_CHECK enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *ready);
+
+/* Drops all of it and returns the stream, for the caller to close. */
+int mcq_opening_fini(struct mcq_opening *opening);
+
+#endif

@@ -1,0 +1,193 @@
+/* The peers of a socket: their slots, and how they come and go. All under the socket's lock. */
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+#include "runtime/socket.h"
+
+#define SLOTS_MIN 4
+#define SLOTS_MAX (UINT32_MAX / 2)
+
+/* --- slots ----------------------------------------------------------------------------------- */
+
+/* A slot's generation grows with each peer that it had, so an event of an earlier one is known. */
+static enum mcq_err take_slot(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    uint32_t index = socket->first_free_slot;
+
+    if (index == socket->slot_count) {
+        uint32_t count = socket->slot_count > 0 ? socket->slot_count * 2 : SLOTS_MIN;
+        struct mcq_conn_slot *slots =
+            count <= SLOTS_MAX ? mcq_realloc(socket->slots, mcq_size_mul(count, sizeof *slots))
+                               : NULL;
+
+        if (slots == NULL)
+            return MCQ_NOMEM;
+        for (uint32_t i = socket->slot_count; i < count; i++)
+            slots[i] = (struct mcq_conn_slot) {.next_free = i + 1};
+        socket->slots = slots;
+        socket->slot_count = count;
+    }
+    socket->first_free_slot = socket->slots[index].next_free;
+    socket->slots[index].conn = conn;
+    conn->key = (struct mcq_ready_key) {index, ++socket->slots[index].generation};
+    socket->conn_count++;
+    return MCQ_OK;
+}
+
+static void put_slot(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_conn_slot *slot = &socket->slots[conn->key.slot];
+
+    slot->conn = NULL;
+    slot->next_free = socket->first_free_slot;
+    socket->first_free_slot = conn->key.slot;
+    socket->conn_count--;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_connecting, struct mcq_conn **out)
+{
+    struct mcq_conn *conn = mcq_alloc(sizeof *conn);
+    enum mcq_err err = MCQ_NOMEM;
+
+    if (conn == NULL)
+        return MCQ_NOMEM;
+    *conn = (struct mcq_conn) {.socket = socket};
+    mcq_link_init(&conn->peer.link, &socket->group, (uint32_t) socket->options.send_hwm,
+                  (uint32_t) socket->options.recv_hwm);
+    conn->peer.link.keeps_input = socket->pattern->ops->hear == NULL;
+    conn->peer.is_connecting = is_connecting;
+    conn->peer.epoch = mcq_context_next_epoch(socket->context);
+    err = take_slot(socket, conn);
+    if (err == MCQ_OK && is_connecting) {
+        err = socket->pattern->ops->attach(socket->pattern, &conn->peer);
+        conn->is_attached = err == MCQ_OK;
+        socket->news |= MCQ_NEWS_OUT;
+    }
+    if (err != MCQ_OK) {
+        mcq_conn_free(conn);
+        return err;
+    }
+    *out = conn;
+    return MCQ_OK;
+}
+
+static void forget(struct mcq_conn **first, struct mcq_conn *conn, size_t next_at)
+{
+    struct mcq_conn **at = first;
+
+    while (*at != conn)
+        at = (struct mcq_conn **) ((char *) *at + next_at);
+    *at = *(struct mcq_conn **) ((char *) conn + next_at);
+}
+
+static void forget_unread(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_conn **end = &socket->unread;
+
+    if (!conn->is_unread)
+        return;
+    forget(&socket->unread, conn, offsetof(struct mcq_conn, unread_next));
+    while (*end != NULL)
+        end = &(*end)->unread_next;
+    socket->unread_end = end;
+    conn->is_unread = false;
+}
+
+void mcq_conn_free(struct mcq_conn *conn)
+{
+    struct mcq_socket *socket = conn->socket;
+
+    forget_unread(socket, conn);
+    if (conn->is_ending)
+        forget(&socket->ending, conn, offsetof(struct mcq_conn, ending_next));
+    if (conn->is_attached)
+        socket->pattern->ops->detach(socket->pattern, &conn->peer);
+    if (conn->key.generation != 0)
+        put_slot(socket, conn);
+    mcq_link_fini(&conn->peer.link);
+    mcq_free(conn);
+}
+
+enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
+                         struct mcq_bytes identity)
+{
+    struct mcq_socket *socket = conn->socket;
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+    struct mcq_peer *older = NULL;
+    enum mcq_err err;
+
+    if (!conn->is_attached) {
+        MCQ_TRY(ops->attach(socket->pattern, &conn->peer));
+        conn->is_attached = true;
+    }
+    MCQ_TRY(mcq_link_start(&conn->peer.link, opening, mcq_context_next_epoch(socket->context),
+                           conn->key));
+    socket->up_count++;
+    err = ops->up(socket->pattern, &conn->peer, identity, &older);
+    if (older != NULL)
+        mcq_link_lose(&older->link, MCQ_MISMATCH);
+    if (err != MCQ_OK) {
+        mcq_link_lose(&conn->peer.link, err); /* buried before the lock is let go */
+        return MCQ_OK;
+    }
+    socket->news |= MCQ_NEWS_ALL;
+    mcq_socket_flush(socket);
+    mcq_socket_begin_input(socket, conn);
+    mcq_socket_guard_output(socket);
+    if (mcq_link_deadline_ns(&conn->peer.link) != MCQ_NEVER_NS)
+        mcq_socket_set_tick(socket);
+    return MCQ_OK;
+}
+
+static bool has_input_left(const struct mcq_conn *conn)
+{
+    return conn->socket->state == MCQ_SOCKET_OPEN && conn->socket->pattern->ops->can_recv &&
+           mcq_link_is_readable(&conn->peer.link);
+}
+
+void mcq_conn_down(struct mcq_conn *conn)
+{
+    struct mcq_socket *socket = conn->socket;
+    struct mcq_link *link = &conn->peer.link;
+
+    if (link->is_up) {
+        mcq_reactor_close(socket->engine->reactor, mcq_link_end(link));
+        socket->up_count--;
+        socket->pattern->ops->down(socket->pattern, &conn->peer);
+        if (mcq_link_is_readable(link) && socket->pattern->ops->can_recv)
+            socket->pattern->ops->readable(socket->pattern, &conn->peer);
+        socket->news |= MCQ_NEWS_ALL;
+    }
+    if (conn->connector != NULL)
+        return;
+    if (!has_input_left(conn)) {
+        mcq_conn_free(conn);
+    } else if (!conn->is_ending) {
+        conn->is_ending = true;
+        conn->ending_next = socket->ending;
+        socket->ending = conn;
+    }
+}
+
+void mcq_socket_bury(struct mcq_socket *socket)
+{
+    struct mcq_link *link;
+    struct mcq_conn *next;
+
+    while ((link = mcq_link_next_lost(&socket->group)) != NULL) {
+        struct mcq_conn *conn = mcq_conn_of(link);
+        struct mcq_connector *connector = conn->connector;
+        enum mcq_err why = link->lost_by;
+
+        mcq_conn_down(conn);
+        if (connector != NULL)
+            mcq_connector_retry(connector, why);
+    }
+    for (struct mcq_conn *conn = socket->ending; conn != NULL; conn = next) {
+        next = conn->ending_next;
+        if (!has_input_left(conn))
+            mcq_conn_free(conn);
+    }
+}

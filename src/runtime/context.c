@@ -1,0 +1,270 @@
+#include "runtime/context.h"
+
+#include <stddef.h>
+#include <sys/random.h>
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+#include "runtime/socket.h"
+
+#define SOCKETS_MAX 65535
+#define FIRST_EPOCH 0
+
+static enum mcq_err new_context(struct mcq_context **out)
+{
+    struct mcq_context *context = mcq_alloc_lines(sizeof *context);
+
+    if (context == NULL)
+        return MCQ_NOMEM;
+    *context = (struct mcq_context) {.engines_wanted = 1, .sockets_max = SOCKETS_MAX};
+    atomic_init(&context->epoch, FIRST_EPOCH);
+    if (pthread_mutex_init(&context->mutex, NULL) != 0) {
+        mcq_free(context);
+        return MCQ_NOMEM;
+    }
+    *out = context;
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_context_new(struct mcq_context **context)
+{
+    return new_context(context);
+}
+
+enum mcq_err mcq_context_new_on(struct mcq_reactor *reactor, uint64_t seed,
+                                struct mcq_context **out)
+{
+    struct mcq_context *context;
+    enum mcq_err err;
+
+    MCQ_TRY(new_context(&context));
+    err = mcq_engine_init(&context->engines[0], reactor, seed);
+    if (err != MCQ_OK) {
+        (void) pthread_mutex_destroy(&context->mutex);
+        mcq_free(context);
+        return err;
+    }
+    context->engine_count = 1;
+    context->seed = seed;
+    *out = context;
+    return MCQ_OK;
+}
+
+bool mcq_context_turn(struct mcq_context *context)
+{
+    struct mcq_engine *engine = &context->engines[0];
+
+    if (mcq_engine_turn(engine))
+        return true;
+    mcq_reactor_wait(engine->reactor, MCQ_REACTOR_NEVER_NS); /* says until when it would sleep */
+    return mcq_engine_turn(engine);
+}
+
+static void lock(struct mcq_context *context)
+{
+    (void) pthread_mutex_lock(&context->mutex);
+}
+
+static void unlock(struct mcq_context *context)
+{
+    (void) pthread_mutex_unlock(&context->mutex);
+}
+
+uint64_t mcq_context_now_ns(struct mcq_context *context)
+{
+    return mcq_engine_now_ns(&context->engines[0]);
+}
+
+enum mcq_err mcq_context_random(struct mcq_context *context, void *octets, size_t len)
+{
+    uint8_t *at = octets;
+
+    if (context->seed == 0) {
+        /* No octets are random enough only before the machine has booted. */
+        return getrandom(octets, len, GRND_NONBLOCK) == (ssize_t) len ? MCQ_OK : MCQ_NOMEM;
+    }
+    lock(context);
+    for (size_t i = 0; i < len; i++) { /* splitmix64 */
+        uint64_t mixed = context->seed += UINT64_C(0x9e3779b97f4a7c15);
+
+        mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+        mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+        at[i] = (uint8_t) (mixed ^ (mixed >> 31));
+    }
+    unlock(context);
+    return MCQ_OK;
+}
+
+/* --- sleepers -------------------------------------------------------------------------------- */
+
+enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleeper_node **out)
+{
+    struct sleeper_node *node;
+    enum mcq_err err;
+
+    lock(context);
+    node = context->sleepers;
+    if (node != NULL)
+        context->sleepers = node->next;
+    unlock(context);
+    if (node == NULL) {
+        node = mcq_alloc(sizeof *node);
+        if (node == NULL)
+            return MCQ_NOMEM;
+        err = mcq_sleeper_new(context->engines[0].reactor, &node->sleeper);
+        if (err != MCQ_OK) {
+            mcq_free(node);
+            return err;
+        }
+    }
+    *out = node;
+    return MCQ_OK;
+}
+
+void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *node)
+{
+    lock(context);
+    node->next = context->sleepers;
+    context->sleepers = node;
+    unlock(context);
+}
+
+/* --- slots ----------------------------------------------------------------------------------- */
+
+static enum mcq_err start_engines(struct mcq_context *context)
+{
+    uint64_t random;
+
+    while (context->engine_count < context->engines_wanted) {
+        if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+            return MCQ_NOMEM;
+        MCQ_TRY(mcq_engine_start(&context->engines[context->engine_count], random));
+        context->engine_count++;
+    }
+    return MCQ_OK;
+}
+
+static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **out)
+{
+    struct mcq_socket *socket = context->free_slots;
+
+    if (context->is_terminated)
+        return MCQ_TERMINATED;
+    if (context->open_count >= context->sockets_max)
+        return MCQ_NO_FDS;
+    MCQ_TRY(start_engines(context));
+    if (socket != NULL) {
+        context->free_slots = socket->next_free;
+    } else {
+        socket = mcq_alloc_lines(sizeof *socket);
+        if (socket == NULL)
+            return MCQ_NOMEM;
+        *socket = (struct mcq_socket) {.state = MCQ_SOCKET_FREE};
+        mcq_lock_init(&socket->lock);
+        socket->next_slot = context->slots;
+        context->slots = socket;
+    }
+    context->open_count++;
+    *out = socket;
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_context_take_slot(struct mcq_context *context, struct mcq_socket **socket,
+                                   struct mcq_engine **engine)
+{
+    enum mcq_err err;
+
+    lock(context);
+    err = take_slot(context, socket);
+    if (err == MCQ_OK)
+        *engine = &context->engines[context->next_engine++ % context->engine_count];
+    unlock(context);
+    return err;
+}
+
+void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket)
+{
+    lock(context);
+    socket->next_free = context->free_slots;
+    context->free_slots = socket;
+    context->open_count--;
+    if (context->open_count == 0 && context->term_sleeper != NULL)
+        mcq_sleeper_signal(context->term_sleeper);
+    unlock(context);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+void mcq_context_shutdown(struct mcq_context *context)
+{
+    struct mcq_socket *first;
+
+    lock(context);
+    context->is_terminated = true;
+    first = context->slots; /* none is added from now on */
+    unlock(context);
+    for (struct mcq_socket *socket = first; socket != NULL; socket = socket->next_slot)
+        mcq_socket_terminate(socket);
+}
+
+/* MCQ_OK: no socket is left. */
+static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until_ns)
+{
+    struct sleeper_node *node;
+    enum mcq_err err = MCQ_OK;
+
+    MCQ_TRY(mcq_context_take_sleeper(context, &node));
+    lock(context);
+    context->term_sleeper = node->sleeper;
+    while (context->open_count > 0 && err == MCQ_OK) {
+        struct pollfd none;
+        enum mcq_io_result result;
+
+        unlock(context);
+        result = mcq_sleeper_wait(node->sleeper, &none, 0, until_ns);
+        lock(context);
+        if (result == MCQ_IO_INTERRUPTED)
+            err = MCQ_INTERRUPTED;
+        else if (result != MCQ_IO_SIGNALED && mcq_context_now_ns(context) >= until_ns)
+            err = MCQ_TIMEOUT;
+        else if (result == MCQ_IO_BROKEN || result == MCQ_IO_NO_MEMORY)
+            err = MCQ_NOMEM;
+    }
+    context->term_sleeper = NULL;
+    if (context->open_count == 0)
+        err = MCQ_OK;
+    unlock(context);
+    mcq_context_put_sleeper(context, node);
+    return err;
+}
+
+static void free_context(struct mcq_context *context)
+{
+    while (context->sleepers != NULL) {
+        struct sleeper_node *node = context->sleepers;
+
+        context->sleepers = node->next;
+        mcq_sleeper_free(&node->sleeper);
+        mcq_free(node);
+    }
+    for (uint32_t i = 0; i < context->engine_count; i++)
+        mcq_engine_fini(&context->engines[i]);
+    while (context->slots != NULL) {
+        struct mcq_socket *socket = context->slots;
+
+        context->slots = socket->next_slot;
+        mcq_free(socket);
+    }
+    (void) pthread_mutex_destroy(&context->mutex);
+    mcq_free(context);
+}
+
+enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns)
+{
+    mcq_context_shutdown(*context);
+    if ((*context)->engine_count > 0)
+        MCQ_TRY(wait_for_sockets(*context, until_ns));
+    free_context(*context);
+    *context = NULL;
+    return MCQ_OK;
+}

@@ -1,0 +1,98 @@
+/*
+ * context: the engines, the sockets and the sleepers that belong together.
+ *
+ * Layer:   runtime.
+ * Threads: any; its mutex orders them and is held for a few lines only. Lock order: context before
+ *          socket; nobody waits for the context while holding a socket, but for its free lists.
+ * Bound:   sockets_max sockets. A socket's slot stays mapped until the context goes, so that a call
+ *          on a socket that was closed finds that out instead of foreign memory.
+ */
+#ifndef MCQ_RUNTIME_CONTEXT_H
+#define MCQ_RUNTIME_CONTEXT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "reactor/sleeper.h"
+#include "runtime/engine.h"
+
+#define MCQ_ENGINES_MAX 64
+
+struct mcq_socket;
+
+struct mcq_context {
+    pthread_mutex_t mutex;
+    struct mcq_engine engines[MCQ_ENGINES_MAX];
+    uint32_t engine_count; /* running; 0 until the first socket */
+    uint32_t engines_wanted;
+    uint32_t sockets_max;
+    uint32_t open_count; /* sockets that are open, or closed and lingering */
+    uint32_t next_engine;
+    bool is_terminated;
+    struct mcq_socket *slots;         /* all there ever were, by next_slot */
+    struct mcq_socket *free_slots;    /* by next_free */
+    struct sleeper_node *sleepers;    /* that nobody uses */
+    struct mcq_sleeper *term_sleeper; /* who waits in term; NULL: nobody */
+    uint64_t seed;                    /* of a simulated world; 0: the kernel's random numbers */
+    _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
+};
+
+/* A context; engines start with the first socket.
+ *   MCQ_NOMEM   *context is untouched */
+MCQ_MUST_CHECK enum mcq_err mcq_context_new(struct mcq_context **context);
+
+/* A context whose one engine has no thread: it takes its turns from mcq_context_turn. For simulated
+ * worlds: all that is random comes from the seed, 1 or more.
+ *   MCQ_OK      the reactor is the context's
+ *   MCQ_NOMEM   the reactor is still the caller's */
+MCQ_MUST_CHECK enum mcq_err mcq_context_new_on(struct mcq_reactor *reactor, uint64_t seed,
+                                               struct mcq_context **context);
+bool mcq_context_turn(struct mcq_context *context);
+
+/* All calls on its sockets, but close, answer MCQ_TERMINATED from now on. */
+void mcq_context_shutdown(struct mcq_context *context);
+
+/* Shuts down, waits until all sockets are closed and have lingered, and frees the context.
+ *   until_ns        on the engines' clock; MCQ_REACTOR_NEVER_NS: without a limit
+ *   MCQ_OK          *context is NULL
+ *   MCQ_TIMEOUT     not yet: it may be called again
+ *   MCQ_INTERRUPTED a signal handler ran: the same */
+MCQ_MUST_CHECK enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns);
+
+/* The clock of everything in this context. */
+uint64_t mcq_context_now_ns(struct mcq_context *context);
+
+/* --- for sockets ----------------------------------------------------------------------------- */
+
+/* The next number of a peer or connection. */
+static inline uint64_t mcq_context_next_epoch(struct mcq_context *context)
+{
+    return atomic_fetch_add_explicit(&context->epoch, 1, memory_order_relaxed) + 1;
+}
+
+/* Fills with random octets.
+ *   MCQ_NOMEM   the kernel has none yet */
+MCQ_MUST_CHECK enum mcq_err mcq_context_random(struct mcq_context *context, void *octets,
+                                               size_t len);
+
+/* A sleeper for one call: taken and put by the same thread.
+ *   MCQ_NOMEM   no descriptors or no memory */
+struct sleeper_node {
+    struct mcq_sleeper *sleeper;
+    struct sleeper_node *next;
+};
+MCQ_MUST_CHECK enum mcq_err mcq_context_take_sleeper(struct mcq_context *context,
+                                                     struct sleeper_node **node);
+void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *node);
+
+/* A slot for a socket, and the engine it belongs to.
+ *   MCQ_TERMINATED, MCQ_LIMIT, MCQ_NOMEM, MCQ_INVAL (MONOCOQUE_ENGINE) */
+MCQ_MUST_CHECK enum mcq_err mcq_context_take_slot(struct mcq_context *context,
+                                                  struct mcq_socket **socket,
+                                                  struct mcq_engine **engine);
+/* The socket is no more. May end the context's wait in term. */
+void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket);
+
+#endif

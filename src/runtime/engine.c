@@ -1,0 +1,202 @@
+#include "runtime/engine.h"
+
+#include <semaphore.h>
+#include <signal.h>
+#include <stddef.h>
+
+#include "base/assert.h"
+
+/* A peer that is not known yet gets small blocks, and they are given back while it is silent: all
+ * that are opening together share these. */
+#define OPENING_BLOCK_BYTES 8192
+#define OPENING_BLOCK_COUNT 1024
+
+static struct mcq_wait *wait_of(struct mcq_op *op)
+{
+    return (struct mcq_wait *) ((char *) op - offsetof(struct mcq_wait, op));
+}
+
+enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mcq_reactor *reactor,
+                             uint64_t random)
+{
+    struct mcq_slab *slab;
+    struct mcq_blocks *blocks;
+
+    MCQ_TRY(mcq_slab_new(OPENING_BLOCK_BYTES, OPENING_BLOCK_COUNT, &slab));
+    if (mcq_blocks_new(&blocks) != MCQ_OK) {
+        mcq_slab_free(&slab);
+        return MCQ_NOMEM;
+    }
+    *engine = (struct mcq_engine) {.reactor = reactor, .random = random | 1};
+    atomic_init(&engine->inbox, NULL);
+    atomic_init(&engine->is_ending, false);
+    mcq_receiver_init(&engine->receiver, slab, blocks);
+    return MCQ_OK;
+}
+
+/* What the thread is told, and says, about its start. */
+struct start {
+    struct mcq_engine *engine;
+    uint64_t random;
+    enum mcq_err err;
+    sem_t is_over;
+};
+
+/* A ring belongs to the thread that makes it. */
+static enum mcq_err begin(struct mcq_engine *engine, uint64_t random)
+{
+    struct mcq_reactor *reactor;
+    const char *fallback;
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_reactor_new(MCQ_ENGINE_AUTO, &reactor, &fallback));
+    err = mcq_engine_init(engine, reactor, random);
+    if (err != MCQ_OK)
+        mcq_reactor_free(&reactor);
+    return err;
+}
+
+static void *engine_main(void *context)
+{
+    struct start *start = context;
+    struct mcq_engine *engine = start->engine;
+    enum mcq_err err = begin(engine, start->random);
+
+    start->err = err;
+    (void) sem_post(&start->is_over); /* from here on *start is gone */
+    if (err != MCQ_OK)
+        return NULL;
+    while (!atomic_load_explicit(&engine->is_ending, memory_order_acquire)) {
+        (void) mcq_engine_turn(engine);
+        mcq_reactor_wait(engine->reactor, MCQ_REACTOR_NEVER_NS);
+    }
+    return NULL;
+}
+
+/* The application's signals are the application's threads'. */
+static bool start_thread(struct start *start, pthread_t *thread)
+{
+    sigset_t all;
+    sigset_t before;
+    int failed;
+
+    (void) sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return false;
+    failed = pthread_create(thread, NULL, engine_main, start);
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0;
+}
+
+enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random)
+{
+    struct start start = {.engine = engine, .random = random};
+    pthread_t thread;
+
+    (void) sem_init(&start.is_over, 0, 0);
+    if (!start_thread(&start, &thread)) {
+        (void) sem_destroy(&start.is_over);
+        return MCQ_NOMEM;
+    }
+    while (sem_wait(&start.is_over) != 0) /* a signal */
+        continue;
+    (void) sem_destroy(&start.is_over);
+    if (start.err != MCQ_OK) {
+        (void) pthread_join(thread, NULL);
+        return start.err;
+    }
+    engine->thread = thread;
+    engine->has_thread = true;
+    return MCQ_OK;
+}
+
+void mcq_engine_fini(struct mcq_engine *engine)
+{
+    if (engine->has_thread) {
+        atomic_store_explicit(&engine->is_ending, true, memory_order_release);
+        mcq_reactor_wake(engine->reactor);
+        (void) pthread_join(engine->thread, NULL);
+    }
+    mcq_assert(atomic_load(&engine->inbox) == NULL);
+    mcq_receiver_fini(&engine->receiver);
+    mcq_blocks_free(&engine->receiver.blocks);
+    mcq_slab_free(&engine->receiver.slab);
+    mcq_reactor_free(&engine->reactor);
+}
+
+void mcq_engine_post(struct mcq_engine *engine, struct mcq_task *task)
+{
+    struct mcq_task *newest;
+
+    if (atomic_exchange_explicit(&task->is_posted, true, memory_order_acq_rel))
+        return;
+    newest = atomic_load_explicit(&engine->inbox, memory_order_relaxed);
+    do
+        task->next = newest;
+    while (!atomic_compare_exchange_weak_explicit(&engine->inbox, &newest, task,
+                                                  memory_order_release, memory_order_relaxed));
+    mcq_reactor_wake(engine->reactor);
+}
+
+/* Oldest first. A task may be gone after its run. */
+static void run_tasks(struct mcq_engine *engine)
+{
+    struct mcq_task *task = atomic_exchange_explicit(&engine->inbox, NULL, memory_order_acquire);
+    struct mcq_task *oldest = NULL;
+
+    while (task != NULL) {
+        struct mcq_task *next = task->next;
+
+        task->next = oldest;
+        oldest = task;
+        task = next;
+    }
+    while (oldest != NULL) {
+        task = oldest;
+        oldest = task->next;
+        (void) atomic_exchange_explicit(&task->is_posted, false, memory_order_acq_rel);
+        task->run(task);
+    }
+}
+
+bool mcq_engine_turn(struct mcq_engine *engine)
+{
+    bool did_any = false;
+    struct mcq_op *op;
+
+    for (;;) {
+        bool had_tasks = atomic_load_explicit(&engine->inbox, memory_order_relaxed) != NULL;
+
+        if (had_tasks)
+            run_tasks(engine);
+        op = mcq_reactor_next(engine->reactor);
+        if (op != NULL)
+            wait_of(op)->done(wait_of(op));
+        if (!had_tasks && op == NULL)
+            return did_any;
+        did_any = true;
+    }
+}
+
+uint64_t mcq_engine_random(struct mcq_engine *engine)
+{
+    engine->random ^= engine->random << 13;
+    engine->random ^= engine->random >> 7;
+    engine->random ^= engine->random << 17;
+    return engine->random;
+}
+
+enum mcq_err mcq_engine_poll(struct mcq_engine *engine, struct mcq_wait *wait, int fd,
+                             enum mcq_op_kind kind)
+{
+    if (mcq_wait_is_armed(wait))
+        return MCQ_OK;
+    return mcq_reactor_arm_poll(engine->reactor, &wait->op, fd, kind);
+}
+
+enum mcq_err mcq_engine_timer(struct mcq_engine *engine, struct mcq_wait *wait, uint64_t at_ns)
+{
+    if (mcq_wait_is_armed(wait))
+        return MCQ_OK;
+    return mcq_reactor_arm_timer(engine->reactor, &wait->op, at_ns);
+}

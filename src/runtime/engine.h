@@ -1,0 +1,89 @@
+/*
+ * engine: the thread that owns every operation that outlives a call.
+ *
+ * Layer:   runtime.
+ * Threads: post from any; everything else is the engine's own thread, or in a simulated world
+ *          whoever takes its turns.
+ * Bound:   tasks and waits are their owners' storage; the handshakes' receive blocks are its own.
+ *
+ *   others --post(task)--> inbox --turn--> task->run          in the engine's thread
+ *   reactor --completion--> turn --> wait->done               in the engine's thread
+ *
+ * A task is in the inbox at most once: post sets is_posted and puts it in only if it was not set;
+ * the engine clears it (acquire) before it runs the task. So what the poster wrote before is seen
+ * by this run or by the next one.
+ */
+#ifndef MCQ_RUNTIME_ENGINE_H
+#define MCQ_RUNTIME_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pump/read_pump.h"
+#include "reactor/reactor.h"
+
+struct mcq_task {
+    struct mcq_task *next;
+    void (*run)(struct mcq_task *task);
+    _Atomic bool is_posted;
+};
+
+/* An armed operation and who it is for. */
+struct mcq_wait {
+    struct mcq_op op;
+    void (*done)(struct mcq_wait *wait);
+};
+
+struct mcq_engine {
+    struct mcq_reactor *reactor;
+    _Atomic(struct mcq_task *) inbox; /* newest first */
+    struct mcq_receiver receiver;     /* of connections that are being opened */
+    uint64_t random;                  /* state of mcq_engine_random */
+    _Atomic bool is_ending;
+    bool has_thread;
+    pthread_t thread;
+};
+
+/* An engine on this reactor, which it owns from now on; without a thread.
+ *   random      where its random numbers start
+ *   MCQ_NOMEM   *engine is untouched, and the reactor the caller's */
+MCQ_MUST_CHECK enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mcq_reactor *reactor,
+                                            uint64_t random);
+
+/* An engine with a reactor and a thread of its own, in which all signals are blocked.
+ *   MCQ_NOMEM   no memory, descriptors or threads
+ *   MCQ_INVAL   MONOCOQUE_ENGINE asks for what is not there */
+MCQ_MUST_CHECK enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random);
+
+/* Ends the thread, if there is one; nothing is armed or posted. */
+void mcq_engine_fini(struct mcq_engine *engine);
+
+/* Runs `task` in the engine, soon. */
+void mcq_engine_post(struct mcq_engine *engine, struct mcq_task *task);
+
+/* All tasks and completions that are there. True: there were some. */
+bool mcq_engine_turn(struct mcq_engine *engine);
+
+/* Random numbers for back-offs: not secret. */
+uint64_t mcq_engine_random(struct mcq_engine *engine);
+
+static inline uint64_t mcq_engine_now_ns(const struct mcq_engine *engine)
+{
+    return mcq_reactor_now_ns(engine->reactor);
+}
+
+/* Arms what is not armed yet.
+ *   MCQ_NOMEM   not armed */
+MCQ_MUST_CHECK enum mcq_err mcq_engine_poll(struct mcq_engine *engine, struct mcq_wait *wait,
+                                            int fd, enum mcq_op_kind kind);
+MCQ_MUST_CHECK enum mcq_err mcq_engine_timer(struct mcq_engine *engine, struct mcq_wait *wait,
+                                             uint64_t at_ns);
+
+static inline bool mcq_wait_is_armed(const struct mcq_wait *wait)
+{
+    return mcq_op_is_armed(&wait->op);
+}
+
+#endif

@@ -1,0 +1,292 @@
+/*
+ * socket: a pattern, its connections, and the one lock under which both are used.
+ *
+ * Layer:   runtime.
+ * Threads: send, recv, poll and the rest from any thread, one at a time; several are put in order
+ *          by the lock. What the engine's thread alone touches is marked.
+ * Bound:   the pattern's and the links'; one slot for each peer.
+ *
+ *   FREE --open--> OPEN --close--> CLOSING --all left, or linger over--> FREE
+ *
+ * Who does what (docs/adr/0006, docs/explanation/runtime.md):
+ *
+ *   caller   holds the lock; reads and writes streams by itself
+ *   engine   owns armed operations: watches of the two ready sets, timers, endpoints. When one of
+ *            them completes it posts a letter; whoever has the lock then, engine or not, reads it
+ *   holder   asks the engine for operations: request bits, one task
+ *
+ * A socket is guarded: at any time that input is not read by a caller, the engine has a watch or a
+ * deadline on it, or a caller sleeps for it. The same for octets that wait to be written.
+ */
+#ifndef MCQ_RUNTIME_SOCKET_H
+#define MCQ_RUNTIME_SOCKET_H
+
+#include <poll.h>
+
+#include "runtime/context.h"
+#include "runtime/lock.h"
+#include "socket/pattern.h"
+
+#define MCQ_ROUTING_ID_MAX 255
+
+/* Values as of the manual (include/monocoque.h); times in ms, -1 where that means none or ever. */
+struct mcq_socket_options {
+    int linger_ms;
+    int recv_timeout_ms;
+    int send_timeout_ms;
+    int send_hwm;
+    int recv_hwm;
+    int backlog;
+    int reconnect_ms;
+    int reconnect_max_ms;
+    int handshake_ms;
+    int heartbeat_ms;
+    int heartbeat_timeout_ms;
+    int heartbeat_ttl_ms;
+    int64_t max_message_bytes; /* -1: the profile's */
+    bool is_immediate;
+    bool is_ipv6;
+    uint8_t routing_id[MCQ_ROUTING_ID_MAX];
+    uint8_t routing_id_len;
+};
+
+enum mcq_socket_state {
+    MCQ_SOCKET_FREE,
+    MCQ_SOCKET_OPEN,
+    MCQ_SOCKET_CLOSING,
+};
+
+/* What waits for the holder of the lock; embedded in what it is about. */
+struct mcq_mail {
+    struct mcq_letter letter; /* first */
+    void (*read)(struct mcq_mail *mail, struct mcq_socket *socket);
+};
+
+/* What a waiter wants, and what has come to pass. */
+enum mcq_news {
+    MCQ_NEWS_IN = 1,
+    MCQ_NEWS_OUT = 2,
+    MCQ_NEWS_ALL = 3,
+};
+
+/* A thread that sleeps until there is news. In the list under the lock. */
+struct mcq_waiter {
+    struct mcq_sleeper *sleeper;
+    unsigned wants; /* enum mcq_news */
+    struct mcq_waiter *next;
+    struct mcq_waiter **prev;
+};
+
+/* A peer, as the runtime keeps it. */
+struct mcq_conn {
+    struct mcq_peer peer; /* first */
+    struct mcq_socket *socket;
+    struct mcq_connector *connector; /* NULL: it was accepted */
+    struct mcq_ready_key key;
+    bool is_attached;
+    bool is_unread; /* on the list */
+    struct mcq_conn *unread_next;
+    bool is_ending; /* gone, with input left: on the list */
+    struct mcq_conn *ending_next;
+};
+
+struct mcq_conn_slot {
+    struct mcq_conn *conn; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct mcq_endpoint_node;
+
+struct mcq_socket {
+    struct mcq_lock lock;
+    enum mcq_socket_state state;
+    bool is_terminated;
+    bool is_finishing; /* the engine has been told to end it */
+    struct mcq_context *context;
+    struct mcq_engine *engine;
+    struct mcq_socket *next_slot;
+    struct mcq_socket *next_free;
+
+    struct mcq_pattern *pattern;
+    enum mcq_socket_type type;
+    struct mcq_socket_options options;
+    struct mcq_link_group group;
+
+    struct mcq_conn_slot *slots;
+    uint32_t slot_count;
+    uint32_t first_free_slot; /* == slot_count: none */
+    uint32_t conn_count;
+    uint32_t up_count;
+    struct mcq_conn *unread; /* whose octets nobody has read, a queue */
+    struct mcq_conn **unread_end;
+    struct mcq_conn *ending;
+    struct mcq_endpoint_node *endpoints;
+    char last_endpoint[128];
+
+    struct mcq_msg peeked; /* poll has looked at it; recv hands it out first */
+    bool has_peeked;
+    bool is_within_send; /* a message was begun by send */
+    bool is_within_recv;
+    uint32_t since_harvest;
+
+    /* Flushing: bursts of sends share writes. */
+    bool is_batching;
+    uint32_t dense_count; /* sends close behind each other */
+    uint32_t batch_count;
+    uint64_t sent_at_ns; /* the end of the last send that looked at the clock */
+
+    /* Spinning before a sleep. */
+    uint32_t spin_misses;
+    uint32_t spin_skips;
+
+    /* Guards: what the engine looks after. */
+    bool is_in_guarded;
+    bool is_out_guarded;
+    bool is_tail_guarded;
+    uint64_t in_calls; /* calls that read so far */
+    uint64_t in_calls_seen;
+    uint64_t tail_flushes_seen;
+    uint32_t in_sleepers;
+    uint32_t out_sleepers;
+    uint32_t call_count; /* calls that have let go of the lock and come back */
+    struct mcq_waiter *waiters;
+    unsigned news;
+
+    /* Closing. */
+    bool is_draining;
+    uint64_t linger_until_ns;
+
+    /* From the engine to the holder. */
+    struct mcq_mail mail;
+    _Atomic bool is_mailed;
+    _Atomic uint32_t events; /* enum socket_event in socket.c */
+
+    /* From the holder to the engine. */
+    struct mcq_task task;
+    _Atomic uint32_t requests;
+    _Atomic uint64_t tick_at_ns;
+    _Atomic uint64_t close_at_ns;
+    struct mcq_wait in_watch; /* the engine's from here on */
+    struct mcq_wait out_watch;
+    struct mcq_wait cold_timer;
+    struct mcq_wait tail_timer;
+    struct mcq_wait tick_timer;
+    struct mcq_wait close_timer;
+    bool is_ended; /* by the engine: cancels what is armed */
+};
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+/* A socket of this type.
+ *   MCQ_OK      the caller's, until mcq_socket_close
+ *   MCQ_INVAL   no such type
+ *   MCQ_NOMEM, MCQ_LIMIT (too many sockets), MCQ_TERMINATED */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type type,
+                                            struct mcq_socket **socket);
+
+/* Ends it for the application at once; what waits lingers as the option says. MCQ_NOT_OPEN. */
+enum mcq_err mcq_socket_close(struct mcq_socket *socket);
+
+/* The context shuts down: every call from now on, and every sleeping one, answers TERMINATED. */
+void mcq_socket_terminate(struct mcq_socket *socket);
+
+/* Takes the lock of an open socket, for options and the like: mcq_socket_leave gives it back.
+ *   MCQ_NOT_OPEN, MCQ_TERMINATED: not taken */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_enter(struct mcq_socket *socket);
+
+/* Reads the mail, ends what was lost, wakes whom there is news for, and lets go. */
+void mcq_socket_leave(struct mcq_socket *socket);
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* As the pattern's calls, but MCQ_AGAIN only if timeout_ms has passed: 0 at once, -1 never. Also
+ * MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_INTERRUPTED, MCQ_NOT_SUPPORTED. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part,
+                                            int timeout_ms);
+MCQ_MUST_CHECK enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg,
+                                            int timeout_ms);
+
+struct mcq_poll_item {
+    struct mcq_socket *socket; /* NULL: fd */
+    int fd;
+    short events;             /* POLLIN, POLLOUT */
+    short revents;            /* what there is of it; a descriptor's POLLERR and POLLHUP, too */
+    struct mcq_waiter waiter; /* the call's */
+};
+
+/* Until one of them has something, or timeout_ms. *ready_count 0: none has.
+ *   MCQ_OK, MCQ_INTERRUPTED, MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count,
+                                            int timeout_ms, size_t *ready_count);
+
+/* Waits until this many peers are connected; a publisher's count once they have subscribed to
+ * anything.
+ *   MCQ_AGAIN   not in time */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count,
+                                                  int timeout_ms);
+
+/* --- endpoints (runtime/endpoint.c); the lock is held ----------------------------------------- */
+
+/* MCQ_INVAL: *fault says what is wrong with the text; MCQ_IN_USE, MCQ_NOT_LOCAL, MCQ_DENIED,
+ * MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text,
+                                            const char **fault);
+MCQ_MUST_CHECK enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
+                                               const char **fault);
+/* Ends a bind or a connect of just this text (or of last_endpoint's). MCQ_NOT_FOUND. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text);
+MCQ_MUST_CHECK enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text);
+
+/* --- for the runtime's other files; the lock is held ------------------------------------------ */
+
+static inline struct mcq_conn *mcq_conn_of(struct mcq_link *link)
+{
+    return (struct mcq_conn *) link;
+}
+
+/* runtime/conn.c: a peer without a connection.
+ *   MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_connecting,
+                                         struct mcq_conn **conn);
+/* Detaches and frees it; its link is off. */
+void mcq_conn_free(struct mcq_conn *conn);
+
+/* The handshake is over.
+ *   MCQ_OK      *opening was taken over
+ *   other       it is still the caller's; so is the peer */
+MCQ_MUST_CHECK enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
+                                        struct mcq_bytes identity);
+/* Ends its connection, if it has one; one that was accepted goes once its input was taken. */
+void mcq_conn_down(struct mcq_conn *conn);
+
+/* Ends the connections that have failed. */
+void mcq_socket_bury(struct mcq_socket *socket);
+
+/* runtime/socket.c: what the lock's holder does for the socket. */
+bool mcq_socket_harvest_input(struct mcq_socket *socket);  /* true: somebody may be readable */
+bool mcq_socket_harvest_output(struct mcq_socket *socket); /* true: somebody may have room */
+bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those known */
+void mcq_socket_flush(struct mcq_socket *socket);
+void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn);
+
+/* A connection stands: reads what came with it, and has the engine look after it. */
+void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn);
+
+/* Before a caller leaves: the engine looks after what it leaves behind. */
+void mcq_socket_guard_input(struct mcq_socket *socket);
+void mcq_socket_guard_output(struct mcq_socket *socket);
+/* A link has a deadline that may be nearer than the one known. */
+void mcq_socket_set_tick(struct mcq_socket *socket);
+
+/* Sends a letter from the engine's thread; it is read before this returns if nobody has the lock.
+ */
+void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
+
+/* runtime/endpoint.c */
+/* A connecting peer's connection was lost, or its request for one was refused. */
+void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
+/* Asks endpoints to end: all, or those that a closing socket needs no more. */
+void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all);
+
+#endif

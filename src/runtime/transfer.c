@@ -1,0 +1,521 @@
+/* Sending, receiving and polling: what an application's thread does, and how it waits. */
+
+#include <sched.h>
+#include <stddef.h>
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+#include "runtime/socket.h"
+
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+
+/* Bursts: after so many sends, each begun within DENSE_NS of the one before it, writes are shared.
+ * Every so many sends a look at the clock tells whether that still pays. */
+#define DENSE_NS (5 * US)
+#define DENSE_COUNT 16
+#define BATCH_LOOK_COUNT 16
+/* Ready sets are looked at that often while one peer keeps us busy. */
+#define HARVEST_EVERY 64
+/* Before a sleep: a wake-up across cores costs 40 us, so it pays to look for about as long, as long
+ * as that succeeds (runtime figures in docs/adr/0006 and 0010). */
+#define SPIN_NS (40 * US)
+#define SPIN_MISSES_MAX 3
+#define SPIN_SKIPS 32
+
+#define WAIT_FDS_MAX 3 /* the sleeper's own, input, output */
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+static void waiter_join(struct mcq_socket *socket, struct mcq_waiter *waiter)
+{
+    waiter->next = socket->waiters;
+    waiter->prev = &socket->waiters;
+    if (waiter->next != NULL)
+        waiter->next->prev = &waiter->next;
+    socket->waiters = waiter;
+    if (waiter->wants & MCQ_NEWS_IN)
+        socket->in_sleepers++;
+    if (waiter->wants & MCQ_NEWS_OUT)
+        socket->out_sleepers++;
+    socket->call_count++;
+}
+
+static void waiter_leave(struct mcq_socket *socket, struct mcq_waiter *waiter)
+{
+    *waiter->prev = waiter->next;
+    if (waiter->next != NULL)
+        waiter->next->prev = waiter->prev;
+    if (waiter->wants & MCQ_NEWS_IN)
+        socket->in_sleepers--;
+    if (waiter->wants & MCQ_NEWS_OUT)
+        socket->out_sleepers--;
+    socket->call_count--;
+}
+
+/* Whether a call may go on, after it let go of the lock. */
+static enum mcq_err still_open(const struct mcq_socket *socket)
+{
+    if (socket->state != MCQ_SOCKET_OPEN)
+        return MCQ_NOT_OPEN;
+    return socket->is_terminated ? MCQ_TERMINATED : MCQ_OK;
+}
+
+/* What a thread that waits for news of this socket sleeps on: its ready sets. Output is of interest
+ * to those who wait for input as well, if there is some that could not be written. */
+static size_t wait_fds(const struct mcq_socket *socket, unsigned wants, struct pollfd *fds)
+{
+    size_t count = 0;
+
+    if (wants & MCQ_NEWS_IN)
+        fds[count++] = (struct pollfd) {.fd = mcq_ready_fd(socket->group.in_set), .events = POLLIN};
+    if ((wants & MCQ_NEWS_OUT) || socket->group.blocked_count > 0)
+        fds[count++] =
+            (struct pollfd) {.fd = mcq_ready_fd(socket->group.out_set), .events = POLLIN};
+    return count;
+}
+
+/* Lets go of the lock, sleeps, and takes it again. MCQ_OK: look again, whatever ended it. */
+static enum mcq_err sleep_for(struct mcq_socket *socket, unsigned wants, uint64_t until_ns)
+{
+    struct mcq_context *context = socket->context;
+    struct pollfd fds[WAIT_FDS_MAX];
+    struct mcq_waiter waiter = {.wants = wants};
+    struct sleeper_node *node;
+    enum mcq_io_result result;
+    size_t count;
+
+    MCQ_TRY(mcq_context_take_sleeper(context, &node));
+    waiter.sleeper = node->sleeper;
+    waiter_join(socket, &waiter);
+    count = wait_fds(socket, wants, fds + 1);
+    mcq_socket_leave(socket);
+    result = mcq_sleeper_wait(node->sleeper, fds, count, until_ns);
+    mcq_lock_take(&socket->lock);
+    waiter_leave(socket, &waiter);
+    mcq_context_put_sleeper(context, node);
+    MCQ_TRY(still_open(socket));
+    switch (result) {
+    case MCQ_IO_INTERRUPTED: return MCQ_INTERRUPTED;
+    case MCQ_IO_NO_MEMORY:
+    case MCQ_IO_BROKEN: return MCQ_NOMEM;
+    default: return MCQ_OK;
+    }
+}
+
+/* A timeout, as a moment; the clock is read only if it must be. */
+static uint64_t until_of(struct mcq_socket *socket, int timeout_ms)
+{
+    if (timeout_ms < 0)
+        return MCQ_REACTOR_NEVER_NS;
+    return mcq_engine_now_ns(socket->engine) + (uint64_t) timeout_ms * MS;
+}
+
+static bool is_over(struct mcq_socket *socket, uint64_t until_ns)
+{
+    return until_ns != MCQ_REACTOR_NEVER_NS && mcq_engine_now_ns(socket->engine) >= until_ns;
+}
+
+/* --- sending --------------------------------------------------------------------------------- */
+
+/* The first sends leave at once; those of a burst share writes. */
+static void flush_or_batch(struct mcq_socket *socket)
+{
+    uint64_t now_ns;
+
+    if (socket->group.dirty_first == NULL)
+        return;
+    if (socket->is_batching) {
+        if (++socket->batch_count < BATCH_LOOK_COUNT)
+            return;
+        now_ns = mcq_engine_now_ns(socket->engine);
+        socket->batch_count = 0;
+        socket->is_batching = now_ns - socket->sent_at_ns < BATCH_LOOK_COUNT * DENSE_NS;
+        socket->sent_at_ns = now_ns;
+        if (socket->is_batching)
+            return;
+        socket->dense_count = 0;
+        mcq_socket_flush(socket);
+        return;
+    }
+    now_ns = mcq_engine_now_ns(socket->engine);
+    socket->dense_count = now_ns - socket->sent_at_ns < DENSE_NS ? socket->dense_count + 1 : 0;
+    mcq_socket_flush(socket);
+    socket->sent_at_ns = mcq_engine_now_ns(socket->engine);
+    socket->is_batching = socket->dense_count >= DENSE_COUNT;
+    socket->batch_count = 0;
+}
+
+/* Whoever asks for something does not go on sending: what waits leaves now. */
+static void flush_before_wait(struct mcq_socket *socket)
+{
+    socket->is_batching = false;
+    socket->dense_count = 0;
+    if (MCQ_UNLIKELY(socket->group.dirty_first != NULL))
+        mcq_socket_flush(socket);
+}
+
+static enum mcq_err send_waiting(struct mcq_socket *socket, struct mcq_part *part, int timeout_ms)
+{
+    uint64_t until_ns = MCQ_REACTOR_NEVER_NS;
+    enum mcq_err err = MCQ_AGAIN;
+    bool has_slept = false;
+
+    while (err == MCQ_AGAIN) {
+        mcq_socket_flush(socket);
+        if (socket->group.lost_first != NULL)
+            mcq_socket_bury(socket);
+        (void) mcq_socket_harvest_output(socket);
+        err = socket->pattern->ops->send(socket->pattern, part);
+        if (err != MCQ_AGAIN || timeout_ms == 0)
+            break;
+        if (!has_slept)
+            until_ns = until_of(socket, timeout_ms);
+        else if (is_over(socket, until_ns))
+            break;
+        MCQ_TRY(sleep_for(socket, MCQ_NEWS_OUT, until_ns));
+        has_slept = true;
+    }
+    return err;
+}
+
+static void drop_peeked(struct mcq_socket *socket)
+{
+    if (!socket->has_peeked || !socket->pattern->ops->sending_drops_input)
+        return;
+    mcq_msg_fini(&socket->peeked);
+    socket->has_peeked = false;
+}
+
+enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, int timeout_ms)
+{
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    if (MCQ_UNLIKELY(socket->has_peeked))
+        drop_peeked(socket);
+    if (MCQ_UNLIKELY(!socket->pattern->ops->can_send)) {
+        err = MCQ_NOT_SUPPORTED;
+    } else {
+        err = socket->pattern->ops->send(socket->pattern, part);
+        if (MCQ_UNLIKELY(err == MCQ_AGAIN))
+            err = send_waiting(socket, part, timeout_ms);
+    }
+    if (err == MCQ_OK && !part->more)
+        flush_or_batch(socket);
+    if (socket->group.blocked_count > 0 || socket->group.dirty_first != NULL)
+        mcq_socket_guard_output(socket);
+    mcq_socket_leave(socket);
+    return err;
+}
+
+/* --- receiving ------------------------------------------------------------------------------- */
+
+static enum mcq_err take(struct mcq_socket *socket, struct mcq_msg *msg)
+{
+    if (MCQ_UNLIKELY(socket->has_peeked)) {
+        mcq_msg_move(msg, &socket->peeked);
+        socket->has_peeked = false;
+        return MCQ_OK;
+    }
+    return socket->pattern->ops->recv(socket->pattern, msg);
+}
+
+/* Looks for input that nobody has told of. One peer is simply asked: what its stream says costs no
+ * more than what the set says, and may be what we want. */
+static bool probe(struct mcq_socket *socket)
+{
+    for (uint32_t i = 0; socket->up_count == 1 && i < socket->slot_count; i++) {
+        struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn == NULL || !conn->peer.link.is_up)
+            continue;
+        conn->peer.link.can_read = true;
+        socket->pattern->ops->readable(socket->pattern, &conn->peer);
+        return true;
+    }
+    return mcq_socket_harvest_input(socket);
+}
+
+/* Between sleeping and this, whatever pays: three times in a row for nothing, and the next ones are
+ * left out. */
+static bool may_spin(struct mcq_socket *socket)
+{
+    if (socket->up_count == 0 || socket->context->seed != 0)
+        return false;
+    if (socket->spin_skips == 0)
+        return true;
+    socket->spin_skips--;
+    return false;
+}
+
+static void has_spun(struct mcq_socket *socket, bool found)
+{
+    socket->spin_misses = found ? 0 : socket->spin_misses + 1;
+    if (socket->spin_misses < SPIN_MISSES_MAX)
+        return;
+    socket->spin_skips = SPIN_SKIPS;
+    socket->spin_misses = SPIN_MISSES_MAX - 1; /* one more miss is enough the next time */
+}
+
+static enum mcq_err spin(struct mcq_socket *socket, struct mcq_msg *msg, uint64_t until_ns)
+{
+    uint64_t now_ns = mcq_engine_now_ns(socket->engine);
+    uint64_t spin_until_ns = mcq_min_u64(now_ns + SPIN_NS, until_ns);
+    enum mcq_err err = MCQ_AGAIN;
+
+    while (err == MCQ_AGAIN && now_ns < spin_until_ns) {
+        socket->call_count++;
+        mcq_socket_leave(socket);
+        (void) sched_yield();
+        mcq_lock_take(&socket->lock);
+        socket->call_count--;
+        MCQ_TRY(still_open(socket));
+        if (probe(socket))
+            err = take(socket, msg);
+        now_ns = mcq_engine_now_ns(socket->engine);
+    }
+    has_spun(socket, err != MCQ_AGAIN);
+    return err;
+}
+
+static enum mcq_err recv_waiting(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
+{
+    uint64_t until_ns = MCQ_REACTOR_NEVER_NS;
+    enum mcq_err err = MCQ_AGAIN;
+    bool has_slept = false;
+
+    for (;;) {
+        if (socket->group.lost_first != NULL || socket->ending != NULL)
+            mcq_socket_bury(socket);
+        if (mcq_socket_harvest_input(socket))
+            err = take(socket, msg);
+        if (err != MCQ_AGAIN || timeout_ms == 0)
+            return err;
+        if (!has_slept)
+            until_ns = until_of(socket, timeout_ms);
+        else if (is_over(socket, until_ns))
+            return MCQ_AGAIN;
+        if (may_spin(socket)) {
+            err = spin(socket, msg, until_ns);
+            if (err != MCQ_AGAIN)
+                return err;
+            continue; /* what came meanwhile may have no other edge */
+        }
+        MCQ_TRY(sleep_for(socket, MCQ_NEWS_IN, until_ns));
+        has_slept = true;
+        (void) mcq_socket_harvest_output(socket);
+        /* The engine, or another thread, may have received it. */
+        err = take(socket, msg);
+        if (err != MCQ_AGAIN)
+            return err;
+    }
+}
+
+enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
+{
+    enum mcq_err err = MCQ_NOT_SUPPORTED;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    socket->in_calls++;
+    if (MCQ_LIKELY(socket->pattern->ops->can_recv)) {
+        flush_before_wait(socket);
+        if (MCQ_UNLIKELY(++socket->since_harvest >= HARVEST_EVERY))
+            (void) mcq_socket_harvest_input(socket);
+        err = take(socket, msg);
+        if (err == MCQ_AGAIN)
+            err = recv_waiting(socket, msg, timeout_ms);
+    }
+    mcq_socket_guard_input(socket);
+    if (MCQ_UNLIKELY(socket->group.blocked_count > 0))
+        mcq_socket_guard_output(socket);
+    mcq_socket_leave(socket);
+    return err;
+}
+
+/* --- polling --------------------------------------------------------------------------------- */
+
+static bool look_for_input(struct mcq_socket *socket)
+{
+    if (socket->has_peeked)
+        return true;
+    if (!socket->pattern->ops->can_recv)
+        return false;
+    if (socket->pattern->ops->recv(socket->pattern, &socket->peeked) != MCQ_OK) {
+        if (!mcq_socket_harvest_input(socket) ||
+            socket->pattern->ops->recv(socket->pattern, &socket->peeked) != MCQ_OK)
+            return false;
+    }
+    socket->has_peeked = true;
+    return true;
+}
+
+static short look(struct mcq_socket *socket, short events)
+{
+    short found = 0;
+
+    flush_before_wait(socket);
+    if (events & POLLIN) {
+        socket->in_calls++;
+        if (look_for_input(socket))
+            found |= POLLIN;
+    }
+    if (events & POLLOUT) {
+        (void) mcq_socket_harvest_output(socket);
+        if (socket->pattern->ops->can_send && socket->pattern->ops->is_writable(socket->pattern))
+            found |= POLLOUT;
+    }
+    return found;
+}
+
+struct poll_call {
+    struct mcq_poll_item *items;
+    size_t count;
+    struct pollfd *fds;
+    size_t fd_count;
+    struct sleeper_node *node;
+    struct mcq_context *context;
+    bool is_joined; /* waiters are registered */
+};
+
+/* Looks at all of them; with join, makes those that have nothing wait. */
+static enum mcq_err look_at_all(struct poll_call *call, bool join, size_t *ready_count)
+{
+    *ready_count = 0;
+    call->fd_count = 0;
+    for (size_t i = 0; i < call->count; i++) {
+        struct mcq_poll_item *item = &call->items[i];
+        unsigned wants = (item->events & POLLIN ? MCQ_NEWS_IN : 0u) |
+                         (item->events & POLLOUT ? MCQ_NEWS_OUT : 0u);
+
+        item->revents = 0;
+        item->waiter.sleeper = NULL;
+        if (item->socket == NULL) {
+            call->fds[1 + call->fd_count++] =
+                (struct pollfd) {.fd = item->fd, .events = item->events};
+            continue;
+        }
+        MCQ_TRY(mcq_socket_enter(item->socket));
+        item->revents = look(item->socket, item->events);
+        *ready_count += item->revents != 0;
+        if (join && item->revents == 0) {
+            item->waiter = (struct mcq_waiter) {.sleeper = call->node->sleeper, .wants = wants};
+            waiter_join(item->socket, &item->waiter);
+            call->fd_count += wait_fds(item->socket, wants, call->fds + 1 + call->fd_count);
+        } else {
+            mcq_socket_guard_input(item->socket);
+        }
+        mcq_socket_guard_output(item->socket);
+        mcq_socket_leave(item->socket);
+    }
+    return MCQ_OK;
+}
+
+static void leave_all(struct poll_call *call)
+{
+    for (size_t i = 0; i < call->count; i++) {
+        struct mcq_poll_item *item = &call->items[i];
+
+        if (item->socket == NULL || item->waiter.sleeper == NULL)
+            continue;
+        mcq_lock_take(&item->socket->lock);
+        waiter_leave(item->socket, &item->waiter);
+        item->waiter.sleeper = NULL;
+        mcq_socket_leave(item->socket);
+    }
+}
+
+/* What the descriptors among the items say. */
+static size_t take_fds(struct poll_call *call)
+{
+    size_t ready_count = 0;
+    size_t at = 1;
+
+    for (size_t i = 0; i < call->count; i++) {
+        struct mcq_poll_item *item = &call->items[i];
+
+        if (item->socket != NULL)
+            continue;
+        while (call->fds[at].fd != item->fd)
+            at++;
+        item->revents = call->fds[at++].revents;
+        ready_count += item->revents != 0;
+    }
+    return ready_count;
+}
+
+static enum mcq_err poll_once(struct poll_call *call, uint64_t until_ns, size_t *ready_count)
+{
+    enum mcq_io_result result;
+    enum mcq_err err = look_at_all(call, until_ns != 0, ready_count);
+    size_t fds_ready;
+
+    if (err == MCQ_OK) {
+        /* Ready ones end the sleep before it begins; the descriptors are asked all the same. */
+        result = mcq_sleeper_wait(call->node->sleeper, call->fds, call->fd_count,
+                                  *ready_count > 0 ? 0 : until_ns);
+        if (result == MCQ_IO_INTERRUPTED && *ready_count == 0)
+            err = MCQ_INTERRUPTED;
+        else if (result == MCQ_IO_NO_MEMORY || result == MCQ_IO_BROKEN)
+            err = MCQ_NOMEM;
+    }
+    leave_all(call);
+    if (err != MCQ_OK)
+        return err;
+    fds_ready = take_fds(call);
+    if (*ready_count == 0 && fds_ready == 0 && until_ns != 0)
+        return look_at_all(call, false, ready_count);
+    *ready_count += fds_ready;
+    return MCQ_OK;
+}
+
+static struct mcq_context *context_of(const struct mcq_poll_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i].socket != NULL)
+            return items[i].socket->context;
+    return NULL;
+}
+
+enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count, int timeout_ms,
+                             size_t *ready_count)
+{
+    struct poll_call call = {.items = items, .count = count};
+    uint64_t until_ns = timeout_ms == 0 ? 0 : MCQ_REACTOR_NEVER_NS;
+    enum mcq_err err;
+
+    call.context = context_of(items, count);
+    mcq_assert(call.context != NULL);
+    call.fds = mcq_alloc(mcq_size_mul(sizeof *call.fds, count * 2 + 1));
+    if (call.fds == NULL)
+        return MCQ_NOMEM;
+    err = mcq_context_take_sleeper(call.context, &call.node);
+    if (err == MCQ_OK) {
+        if (timeout_ms > 0)
+            until_ns = mcq_context_now_ns(call.context) + (uint64_t) timeout_ms * MS;
+        do
+            err = poll_once(&call, until_ns, ready_count);
+        while (err == MCQ_OK && *ready_count == 0 && until_ns != 0 &&
+               mcq_context_now_ns(call.context) < until_ns);
+        mcq_context_put_sleeper(call.context, call.node);
+    }
+    mcq_free(call.fds);
+    return err;
+}
+
+enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms)
+{
+    uint64_t until_ns;
+    enum mcq_err err = MCQ_OK;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    until_ns = until_of(socket, timeout_ms);
+    while (err == MCQ_OK && socket->up_count < count) {
+        if (is_over(socket, until_ns))
+            err = MCQ_AGAIN;
+        else
+            err = sleep_for(socket, MCQ_NEWS_OUT, until_ns);
+    }
+    mcq_socket_leave(socket);
+    return err;
+}

@@ -1,0 +1,27 @@
+/* DEALER: messages to its peers in turns, and from them in turns (RFC 28). */
+
+#include "socket/duplex.h"
+
+static enum mcq_err dealer_create(const struct mcq_pattern_config *config,
+                                  struct mcq_pattern **pattern)
+{
+    return mcq_duplex_new(&mcq_pattern_dealer, config, sizeof(struct mcq_duplex),
+                          (struct mcq_duplex **) pattern);
+}
+
+const struct mcq_pattern_ops mcq_pattern_dealer = {
+    .type = MCQ_SOCKET_TYPE_DEALER,
+    .can_send = true,
+    .can_recv = true,
+    .create = dealer_create,
+    .free = mcq_duplex_free,
+    .attach = mcq_duplex_attach,
+    .up = mcq_duplex_up,
+    .down = mcq_duplex_down,
+    .detach = mcq_duplex_detach,
+    .readable = mcq_duplex_readable,
+    .room = mcq_duplex_room,
+    .send = mcq_duplex_send,
+    .recv = mcq_duplex_recv,
+    .is_writable = mcq_duplex_is_writable,
+};

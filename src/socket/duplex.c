@@ -1,0 +1,87 @@
+#include "socket/duplex.h"
+
+#include "arena/alloc.h"
+
+enum mcq_err mcq_duplex_new(const struct mcq_pattern_ops *ops,
+                            const struct mcq_pattern_config *config, size_t bytes,
+                            struct mcq_duplex **out)
+{
+    struct mcq_duplex *duplex = mcq_alloc(bytes);
+
+    if (duplex == NULL)
+        return MCQ_NOMEM;
+    memset(duplex, 0, bytes);
+    duplex->base = (struct mcq_pattern) {.ops = ops, .group = config->group};
+    mcq_incoming_init(&duplex->incoming);
+    mcq_balance_init(&duplex->balance);
+    *out = duplex;
+    return MCQ_OK;
+}
+
+void mcq_duplex_free(struct mcq_pattern *pattern)
+{
+    mcq_free(pattern);
+}
+
+enum mcq_err mcq_duplex_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    if (pattern->ops->can_recv)
+        mcq_incoming_attach(&mcq_duplex_of(pattern)->incoming, peer);
+    if (pattern->ops->can_send)
+        mcq_outgoing_attach(&mcq_duplex_of(pattern)->balance, peer);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
+                           struct mcq_bytes identity, struct mcq_peer **older)
+{
+    (void) pattern;
+    (void) peer;
+    (void) identity;
+    (void) older;
+    return MCQ_OK;
+}
+
+void mcq_duplex_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    mcq_outgoing_down(&mcq_duplex_of(pattern)->balance, peer);
+}
+
+void mcq_duplex_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    mcq_incoming_detach(&mcq_duplex_of(pattern)->incoming, peer);
+    mcq_outgoing_detach(&mcq_duplex_of(pattern)->balance, peer);
+}
+
+void mcq_duplex_readable(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    mcq_incoming_readable(&mcq_duplex_of(pattern)->incoming, peer);
+}
+
+void mcq_duplex_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    mcq_outgoing_room(&mcq_duplex_of(pattern)->balance, peer);
+}
+
+enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part)
+{
+    struct mcq_peer *peer;
+
+    return mcq_outgoing_send(&mcq_duplex_of(pattern)->balance, part, &peer);
+}
+
+enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
+{
+    struct mcq_peer *peer;
+    enum mcq_err err;
+
+    do
+        err = mcq_incoming_take(&mcq_duplex_of(pattern)->incoming, msg, &peer);
+    while (err == MCQ_CLOSED);
+    return err;
+}
+
+bool mcq_duplex_is_writable(struct mcq_pattern *pattern)
+{
+    return mcq_balance_is_ready(&mcq_duplex_of(pattern)->balance);
+}

@@ -1,0 +1,51 @@
+#include "socket/incoming.h"
+
+#include <stddef.h>
+
+/* A receive block: a peer that has much is read until its block is empty, so that one block serves
+ * all peers. */
+#define TURN_BYTES 262144
+
+static struct mcq_peer *peer_of(struct mcq_ring_node *node)
+{
+    return (struct mcq_peer *) ((char *) node - offsetof(struct mcq_peer, fair));
+}
+
+void mcq_incoming_init(struct mcq_incoming *incoming)
+{
+    mcq_fair_init(&incoming->fair, TURN_BYTES);
+}
+
+void mcq_incoming_attach(struct mcq_incoming *incoming, struct mcq_peer *peer)
+{
+    (void) mcq_fair_up(&incoming->fair, &peer->fair, peer->epoch);
+}
+
+void mcq_incoming_detach(struct mcq_incoming *incoming, struct mcq_peer *peer)
+{
+    (void) mcq_fair_down(&incoming->fair, &peer->fair, peer->epoch);
+}
+
+void mcq_incoming_readable(struct mcq_incoming *incoming, struct mcq_peer *peer)
+{
+    (void) mcq_fair_set_ready(&incoming->fair, &peer->fair, peer->epoch, true);
+}
+
+enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *msg,
+                               struct mcq_peer **peer)
+{
+    struct mcq_ring_node *node;
+
+    for (;;) {
+        enum mcq_turn turn = mcq_fair_pick(&incoming->fair, &node);
+
+        if (MCQ_UNLIKELY(turn != MCQ_TURN_PEER))
+            return turn == MCQ_TURN_CUT ? MCQ_CLOSED : MCQ_AGAIN;
+        *peer = peer_of(node);
+        if (MCQ_LIKELY(mcq_link_take(&(*peer)->link, msg) == MCQ_OK)) {
+            mcq_fair_took(&incoming->fair, mcq_msg_len(msg), msg->more);
+            return MCQ_OK;
+        }
+        (void) mcq_fair_set_ready(&incoming->fair, node, (*peer)->epoch, false);
+    }
+}

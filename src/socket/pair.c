@@ -1,0 +1,35 @@
+/* PAIR: one peer at a time. When it has gone, another one may come, even while some of what the
+ * first one sent is still to be read (RFC 31). */
+
+#include "socket/duplex.h"
+
+static enum mcq_err pair_create(const struct mcq_pattern_config *config,
+                                struct mcq_pattern **pattern)
+{
+    return mcq_duplex_new(&mcq_pattern_pair, config, sizeof(struct mcq_duplex),
+                          (struct mcq_duplex **) pattern);
+}
+
+static enum mcq_err pair_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    if (mcq_ring_count(&mcq_duplex_of(pattern)->balance.ring) > 0)
+        return MCQ_MISMATCH;
+    return mcq_duplex_attach(pattern, peer);
+}
+
+const struct mcq_pattern_ops mcq_pattern_pair = {
+    .type = MCQ_SOCKET_TYPE_PAIR,
+    .can_send = true,
+    .can_recv = true,
+    .create = pair_create,
+    .free = mcq_duplex_free,
+    .attach = pair_attach,
+    .up = mcq_duplex_up,
+    .down = mcq_duplex_down,
+    .detach = mcq_duplex_detach,
+    .readable = mcq_duplex_readable,
+    .room = mcq_duplex_room,
+    .send = mcq_duplex_send,
+    .recv = mcq_duplex_recv,
+    .is_writable = mcq_duplex_is_writable,
+};

@@ -1,0 +1,133 @@
+/*
+ * pattern: what a type of socket does with its peers and messages: one table of calls a type.
+ *
+ * Layer:   socket. Hubs below, the runtime above; no lock, thread, descriptor or clock of its own.
+ * Threads: the holder of the socket's lock.
+ * Bound:   what the hubs and links are bound by.
+ *
+ * A peer's life, as the runtime tells it:
+ *
+ *   attach --up--> connected --down--> (connecting ones: up again) --detach--> gone
+ *
+ *   - one that connects is attached by connect, before there is a connection: messages may be
+ *     queued for it; down leaves it in, with its queue
+ *   - one that was accepted is attached when its handshake is over; up follows at once, and after
+ *     down nothing can be sent to it any more
+ *   - detach comes once nothing of what it sent is left to be taken, or when the socket closes
+ *
+ * No call blocks. MCQ_AGAIN is for the runtime to wait on: after room (send) or readable (recv), or
+ * an attach, it asks again.
+ */
+#ifndef MCQ_SOCKET_PATTERN_H
+#define MCQ_SOCKET_PATTERN_H
+
+#include "hub/fair.h"
+#include "hub/router.h"
+#include "hub/subscriptions.h"
+#include "pump/link.h"
+#include "table/socket_type.h"
+
+/* A peer, as patterns see it. The first three members are the runtime's. */
+struct mcq_peer {
+    struct mcq_link link;
+    uint64_t epoch;     /* of the peer, for the hubs; link.epoch is that of its connection */
+    bool is_connecting; /* its queue outlives its connections */
+
+    struct mcq_ring_node fair;        /* its turn to be read */
+    struct mcq_router_peer route;     /* its turn to be written to, and for ROUTER its id */
+    struct mcq_subscriber subscriber; /* what it wants of a publisher */
+    struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
+    bool takes_message;               /* a publisher's message under way goes to it */
+    struct mcq_peer *next_taker;
+};
+
+struct mcq_pattern_config {
+    struct mcq_link_group *group;
+    uint8_t random[32]; /* secret: keys and first ids are made of it */
+    bool is_compat;     /* libzmq's habits where ours are kinder */
+};
+
+enum mcq_pattern_option {
+    MCQ_PATTERN_ROUTER_MANDATORY, /* 0, 1 */
+    MCQ_PATTERN_ROUTER_HANDOVER,
+    MCQ_PATTERN_REQ_RELAXED,
+    MCQ_PATTERN_REQ_CORRELATE,
+};
+
+struct mcq_pattern;
+
+struct mcq_pattern_ops {
+    enum mcq_socket_type type;
+    bool can_send; /* the type has a send at all */
+    bool can_recv;
+    bool sending_drops_input; /* a message that was looked at and not taken is void (REQ) */
+
+    /* MCQ_NOMEM: *pattern is untouched. free: all peers are detached. */
+    enum mcq_err (*create)(const struct mcq_pattern_config *config, struct mcq_pattern **pattern);
+    void (*free)(struct mcq_pattern *pattern);
+
+    /* MCQ_OK; MCQ_MISMATCH: the type has no place for it now (a second peer of a PAIR). */
+    enum mcq_err (*attach)(struct mcq_pattern *pattern, struct mcq_peer *peer);
+    /* The connection stands: link.is_up. identity: what the peer calls itself, may be empty.
+     *   MCQ_OK
+     *   MCQ_MISMATCH, MCQ_NOMEM, MCQ_LIMIT   the runtime ends the connection; down follows
+     * *older, NULL unless set: a peer that was put out by this one, to be ended by the runtime. */
+    enum mcq_err (*up)(struct mcq_pattern *pattern, struct mcq_peer *peer,
+                       struct mcq_bytes identity, struct mcq_peer **older);
+    void (*down)(struct mcq_pattern *pattern, struct mcq_peer *peer);
+    void (*detach)(struct mcq_pattern *pattern, struct mcq_peer *peer);
+
+    /* There may be something to take; there is room again. Both may be said for nothing. */
+    void (*readable)(struct mcq_pattern *pattern, struct mcq_peer *peer);
+    void (*room)(struct mcq_pattern *pattern, struct mcq_peer *peer);
+
+    /* Types whose input is not, or not only, the application's: takes what the peer says now.
+     * NULL: the runtime receives ahead (mcq_link_prefetch) and says readable. */
+    void (*hear)(struct mcq_pattern *pattern, struct mcq_peer *peer);
+
+    /* One part. NULL if the type has no such call.
+     *   send   MCQ_OK      consumed: queued, or dropped by the type's rules
+     *          MCQ_AGAIN   no peer has room; nothing changed
+     *          MCQ_STATE, MCQ_NO_ROUTE, MCQ_INVAL, MCQ_NOMEM: nothing was taken; of a message that
+     *                      had begun, no part goes out
+     *   recv   MCQ_OK      *msg is the caller's, more is set
+     *          MCQ_AGAIN   nothing now
+     *          MCQ_STATE   out of turn
+     *          MCQ_CLOSED  REQ: the peer went, and the reply with it; it may send again */
+    enum mcq_err (*send)(struct mcq_pattern *pattern, struct mcq_part *part);
+    enum mcq_err (*recv)(struct mcq_pattern *pattern, struct mcq_msg *msg);
+
+    /* Whether send would take the first part of a message now: what POLLOUT says. */
+    bool (*is_writable)(struct mcq_pattern *pattern);
+
+    /* SUB: what the application wants. NULL elsewhere.
+     *   MCQ_INVAL   the topic is longer than a command can be; or not subscribed (is_on false)
+     *   MCQ_NOMEM */
+    enum mcq_err (*subscribe)(struct mcq_pattern *pattern, struct mcq_bytes topic, bool is_on);
+
+    /* MCQ_INVAL: not an option of this type, or the value is out of range. NULL: it has none. */
+    enum mcq_err (*set)(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value);
+};
+
+/* The first member of every pattern's own struct. */
+struct mcq_pattern {
+    const struct mcq_pattern_ops *ops;
+    struct mcq_link_group *group;
+    uint64_t dropped_count; /* whole messages dropped by the type's rules */
+};
+
+/* The table; NULL: this type is not there (yet). */
+const struct mcq_pattern_ops *mcq_pattern_find(enum mcq_socket_type type);
+
+/* One file each. */
+extern const struct mcq_pattern_ops mcq_pattern_pair;
+extern const struct mcq_pattern_ops mcq_pattern_req;
+extern const struct mcq_pattern_ops mcq_pattern_rep;
+extern const struct mcq_pattern_ops mcq_pattern_dealer;
+extern const struct mcq_pattern_ops mcq_pattern_router;
+extern const struct mcq_pattern_ops mcq_pattern_pub;
+extern const struct mcq_pattern_ops mcq_pattern_sub;
+extern const struct mcq_pattern_ops mcq_pattern_push;
+extern const struct mcq_pattern_ops mcq_pattern_pull;
+
+#endif

@@ -1,0 +1,210 @@
+/* ROUTER: each message goes to the peer that its first part names, and comes with the name of the
+ * peer it is from (RFC 28). */
+
+#include "socket/duplex.h"
+
+struct router {
+    struct mcq_duplex duplex; /* first; its balance is not used: the router's is */
+    struct mcq_router router;
+    bool is_mandatory;
+    bool hands_over;
+    bool is_within; /* of an outgoing message: its name was taken */
+    bool has_held;  /* a first part, behind the name that was handed out */
+    struct mcq_msg held;
+};
+
+static struct router *router_of(struct mcq_pattern *pattern)
+{
+    return (struct router *) pattern;
+}
+
+static struct mcq_peer *peer_of(struct mcq_router_peer *route)
+{
+    return mcq_peer_of_turn(&route->turn);
+}
+
+static enum mcq_err router_create(const struct mcq_pattern_config *config,
+                                  struct mcq_pattern **pattern)
+{
+    struct mcq_duplex *duplex;
+    uint32_t id;
+
+    MCQ_TRY(mcq_duplex_new(&mcq_pattern_router, config, sizeof(struct router), &duplex));
+    *pattern = &duplex->base;
+    memcpy(&id, config->random + MCQ_TABLE_KEY_BYTES, sizeof id);
+    mcq_router_init(&router_of(*pattern)->router, config->random, id);
+    return MCQ_OK;
+}
+
+static void router_free(struct mcq_pattern *pattern)
+{
+    struct router *router = router_of(pattern);
+
+    if (router->has_held)
+        mcq_msg_fini(&router->held);
+    mcq_router_fini(&router->router);
+    mcq_duplex_free(pattern);
+}
+
+static enum mcq_err router_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    mcq_incoming_attach(&router_of(pattern)->duplex.incoming, peer);
+    return MCQ_OK;
+}
+
+/* The name is kept beside the table: messages outlive the connection they came on. */
+static enum mcq_err router_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
+                              struct mcq_bytes identity, struct mcq_peer **older)
+{
+    struct mcq_router *table = &router_of(pattern)->router;
+    struct mcq_router_peer *before = NULL;
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_router_up(table, &peer->route, peer->link.epoch, identity,
+                          router_of(pattern)->hands_over, &before));
+    if (before != NULL)
+        *older = peer_of(before);
+    if (!mcq_bytes_equal(mcq_msg_bytes(&peer->identity), mcq_router_id(&peer->route)))
+        mcq_link_drop(&peer->link);
+    mcq_msg_fini(&peer->identity);
+    err = mcq_msg_init_copy(&peer->identity, mcq_router_id(&peer->route));
+    if (err != MCQ_OK) {
+        (void) mcq_router_down(table, &peer->route, peer->link.epoch);
+        return err;
+    }
+    mcq_msg_freeze(&peer->identity);
+    peer->identity.more = true;
+    (void) mcq_router_set_ready(table, &peer->route, peer->link.epoch, true);
+    return MCQ_OK;
+}
+
+/* A name that we gave goes with its connection: whoever comes next at that endpoint is another one,
+ * and what waits was not for it. */
+static bool is_generated(struct mcq_bytes id)
+{
+    return id.len == MCQ_ROUTER_GENERATED_BYTES && id.data[0] == 0;
+}
+
+static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    (void) mcq_router_down(&router_of(pattern)->router, &peer->route, peer->link.epoch);
+    if (is_generated(mcq_msg_bytes(&peer->identity)))
+        mcq_link_drop(&peer->link);
+}
+
+static void router_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    router_down(pattern, peer);
+    mcq_incoming_detach(&router_of(pattern)->duplex.incoming, peer);
+    mcq_msg_fini(&peer->identity);
+}
+
+static void router_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    (void) mcq_router_set_ready(&router_of(pattern)->router, &peer->route, peer->link.epoch, true);
+}
+
+static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
+{
+    struct router *router = router_of(pattern);
+    bool is_within = router->duplex.incoming.fair.is_within;
+    struct mcq_peer *peer;
+    enum mcq_err err;
+
+    if (router->has_held) {
+        mcq_msg_move(msg, &router->held);
+        router->has_held = false;
+        return MCQ_OK;
+    }
+    if (is_within) {
+        err = mcq_incoming_take(&router->duplex.incoming, msg, &peer);
+        if (err != MCQ_CLOSED)
+            return err;
+    }
+    do
+        err = mcq_incoming_take(&router->duplex.incoming, &router->held, &peer);
+    while (err == MCQ_CLOSED);
+    MCQ_TRY(err);
+    router->has_held = true;
+    mcq_msg_copy(msg, &peer->identity);
+    return MCQ_OK;
+}
+
+/* The name of a message's peer. Where there is no such peer, or no room for it, the message goes
+ * nowhere, unless the application wants to hear of it. */
+static enum mcq_err take_name(struct router *router, struct mcq_part *part)
+{
+    struct mcq_router_peer *route;
+    bool is_full;
+
+    if (!part->more) { /* a name and no message */
+        mcq_part_drop(part);
+        return MCQ_OK;
+    }
+    route = mcq_router_find(&router->router, part->body);
+    is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link);
+    if (router->is_mandatory && (route == NULL || is_full)) {
+        if (is_full)
+            peer_of(route)->link.is_full = true; /* its room will be told */
+        return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
+    }
+    if (route == NULL || is_full)
+        router->duplex.base.dropped_count++;
+    MCQ_TRY(mcq_router_aim(&router->router, is_full ? NULL : route));
+    mcq_part_drop(part);
+    router->is_within = true;
+    return MCQ_OK;
+}
+
+static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *part)
+{
+    struct router *router = router_of(pattern);
+    bool more = part->more;
+    struct mcq_peer *peer;
+
+    if (!router->is_within)
+        return take_name(router, part);
+    MCQ_TRY(mcq_outgoing_send(&router->router.balance, part, &peer));
+    router->is_within = more;
+    return MCQ_OK;
+}
+
+static bool router_is_writable(struct mcq_pattern *pattern)
+{
+    (void) pattern;
+    return true;
+}
+
+static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                               int value)
+{
+    struct router *router = router_of(pattern);
+
+    if (value != 0 && value != 1)
+        return MCQ_INVAL;
+    if (option == MCQ_PATTERN_ROUTER_MANDATORY)
+        router->is_mandatory = value != 0;
+    else if (option == MCQ_PATTERN_ROUTER_HANDOVER)
+        router->hands_over = value != 0;
+    else
+        return MCQ_INVAL;
+    return MCQ_OK;
+}
+
+const struct mcq_pattern_ops mcq_pattern_router = {
+    .type = MCQ_SOCKET_TYPE_ROUTER,
+    .can_send = true,
+    .can_recv = true,
+    .create = router_create,
+    .free = router_free,
+    .attach = router_attach,
+    .up = router_up,
+    .down = router_down,
+    .detach = router_detach,
+    .readable = mcq_duplex_readable,
+    .room = router_room,
+    .send = router_send,
+    .recv = router_recv,
+    .is_writable = router_is_writable,
+    .set = router_set,
+};
