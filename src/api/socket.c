@@ -56,6 +56,7 @@ struct endpoint_call {
     const char *name;
     enum mcq_endpoint_use use;
     enum mcq_err (*run)(struct mcq_socket *socket, struct mcq_bytes text, const char **fault);
+    bool looks_up; /* the host's name */
     int not_found; /* errno */
     const char *not_found_text;
 };
@@ -74,20 +75,34 @@ static enum mcq_err run_disconnect(struct mcq_socket *socket, struct mcq_bytes t
 }
 
 static const struct endpoint_call bind_call = {
-    "bind", MCQ_ENDPOINT_BIND, mcq_socket_bind, ENODEV, "there is no such host or interface",
+    .name = "bind",
+    .use = MCQ_ENDPOINT_BIND,
+    .run = mcq_socket_bind,
+    .looks_up = true,
+    .not_found = ENODEV,
+    .not_found_text = "there is no such host or interface",
 };
 static const struct endpoint_call connect_call = {
-    "connect", MCQ_ENDPOINT_CONNECT, mcq_socket_connect, EHOSTUNREACH, "there is no such host",
+    .name = "connect",
+    .use = MCQ_ENDPOINT_CONNECT,
+    .run = mcq_socket_connect,
+    .looks_up = true,
+    .not_found = EHOSTUNREACH,
+    .not_found_text = "there is no such host",
 };
 static const struct endpoint_call unbind_call = {
-    "unbind", MCQ_ENDPOINT_BIND, run_unbind, ENOENT, "this socket is not bound to it",
+    .name = "unbind",
+    .use = MCQ_ENDPOINT_BIND,
+    .run = run_unbind,
+    .not_found = ENOENT,
+    .not_found_text = "this socket is not bound to it",
 };
 static const struct endpoint_call disconnect_call = {
-    "disconnect",
-    MCQ_ENDPOINT_CONNECT,
-    run_disconnect,
-    ENOENT,
-    "this socket does not connect to it",
+    .name = "disconnect",
+    .use = MCQ_ENDPOINT_CONNECT,
+    .run = run_disconnect,
+    .not_found = ENOENT,
+    .not_found_text = "this socket does not connect to it",
 };
 
 static int errno_of(const struct endpoint_call *call, enum mcq_err err)
@@ -109,8 +124,15 @@ static const char *too_large_port(const char *endpoint)
     return digits > 0 && colon[1 + digits] == '\0' ? colon + 1 : NULL;
 }
 
-static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const char *endpoint,
-                                  enum mcq_socket_type type, enum mcq_err err, const char *fault)
+/* An IPv6 address, where only names and IPv4 are looked up. */
+static bool lacks_ipv6(const struct mcq_socket *socket, const struct mcq_endpoint *endpoint)
+{
+    return memchr(endpoint->host.data, ':', endpoint->host.len) != NULL &&
+           !__atomic_load_n(&socket->options.is_ipv6, __ATOMIC_RELAXED);
+}
+
+static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct mcq_socket *socket,
+                                  const char *endpoint, enum mcq_err err, const char *fault)
 {
     struct mcq_endpoint parsed;
     enum mcq_endpoint_fault found = mcq_endpoint_parse(mcq_bytes_of(endpoint), call->use, &parsed);
@@ -120,12 +142,14 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const char *
     if (err == MCQ_INVAL && port != NULL)
         return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
                         port);
-    if (err == MCQ_INVAL && found == MCQ_ENDPOINT_GOOD)
-        fault = "this is an IPv6 address; set IPV6 first";
-    else if (err == MCQ_NOT_FOUND)
+    if (err == MCQ_NOT_FOUND && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
+        lacks_ipv6(socket, &parsed))
+        return mcq_fail(EINVAL, "%s %.200s: this is an IPv6 address; set IPV6 first", call->name,
+                        endpoint);
+    if (err == MCQ_NOT_FOUND)
         fault = call->not_found_text;
     return mcq_fail(number, "%s %.200s: %s", call->name, endpoint,
-                    fault != NULL ? fault : mcq_fail_text(MCQ_CALL_OTHER, type, err));
+                    fault != NULL ? fault : mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
 }
 
 static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *socket,
@@ -141,7 +165,7 @@ static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *so
         err = call->run(socket, mcq_bytes_of(endpoint), &fault);
         mcq_socket_leave(socket);
     }
-    return err == MCQ_OK ? 0 : fail_endpoint(call, endpoint, socket->type, err, fault);
+    return err == MCQ_OK ? 0 : fail_endpoint(call, socket, endpoint, err, fault);
 }
 
 int mcq_bind(struct mcq_socket *socket, const char *endpoint)

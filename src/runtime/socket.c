@@ -30,7 +30,8 @@ enum socket_request {
     REQUEST_TAIL_TIMER = 8,
     REQUEST_TICK_TIMER = 16,
     REQUEST_CLOSE_TIMER = 32,
-    REQUEST_END = 64,
+    REQUEST_SERVE_AGAIN = 64,
+    REQUEST_END = 128,
 };
 
 static void ask(struct mcq_socket *socket, uint32_t request)
@@ -124,8 +125,9 @@ static void discard(struct mcq_conn *conn)
             mcq_msg_fini(&msg);
 }
 
-/* The engine's way of reading: what the owner of the socket would have done. */
-static void serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
+/* The engine's way of reading: what the owner of the socket would have done. True: there is more that
+ * need not wait for the application. */
+static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_link *link = &conn->peer.link;
 
@@ -137,15 +139,17 @@ static void serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
         pass_on(socket, conn);
         socket->news |= MCQ_NEWS_IN;
     }
-    /* At its bounds: the application will read on. */
-    if (link->is_up && link->can_read && !link->is_lost)
-        mcq_socket_set_unread(socket, conn);
+    if (!link->is_up || link->is_lost || !link->can_read)
+        return false;
+    mcq_socket_set_unread(socket, conn);
+    return socket->pattern->ops->hear != NULL;
 }
 
 static void serve_input(struct mcq_socket *socket)
 {
     struct mcq_conn *last_conn;
     struct mcq_conn *conn;
+    bool has_more = false;
 
     while (harvest_input_some(socket) == HARVEST_COUNT)
         continue;
@@ -153,12 +157,18 @@ static void serve_input(struct mcq_socket *socket)
                     ? NULL
                     : (struct mcq_conn *) ((char *) socket->unread_end -
                                            offsetof(struct mcq_conn, unread_next));
-    for (uint32_t i = 0; i < SERVE_MAX && (conn = next_unread(socket)) != NULL; i++) {
-        serve_conn(socket, conn);
+    for (uint32_t i = 0; (conn = next_unread(socket)) != NULL; i++) {
+        has_more |= serve_conn(socket, conn);
         if (conn == last_conn)
             break;
+        if (i == SERVE_MAX) {
+            has_more = true;
+            break;
+        }
     }
     mcq_socket_flush(socket);
+    if (has_more)
+        ask(socket, REQUEST_SERVE_AGAIN);
 }
 
 static void watch_input(struct mcq_socket *socket)
@@ -182,7 +192,8 @@ void mcq_socket_guard_input(struct mcq_socket *socket)
 
 void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
 {
-    serve_conn(socket, conn);
+    if (serve_conn(socket, conn))
+        ask(socket, REQUEST_SERVE_AGAIN);
     mcq_socket_flush(socket);
     if (!socket->is_in_guarded && socket->in_sleepers == 0)
         watch_input(socket);
@@ -320,7 +331,8 @@ static void on_tick(struct mcq_socket *socket)
         /* A verdict about a silent peer follows a last look at what it has sent. */
         if (!conn->peer.link.is_lost) {
             conn->peer.link.can_read = true;
-            serve_conn(socket, conn);
+            if (serve_conn(socket, conn))
+                ask(socket, REQUEST_SERVE_AGAIN);
         }
         if (conn->peer.link.is_up && !conn->peer.link.is_lost)
             mcq_link_tick(&conn->peer.link, now_ns);
@@ -636,6 +648,8 @@ static void run_requests(struct mcq_task *task)
         if (requests & REQUEST_TAIL_TIMER)
             arm_timer(socket, &socket->tail_timer, now_ns + TAIL_NS, EVENT_TAIL_DUE);
     }
+    if (requests & REQUEST_SERVE_AGAIN)
+        tell(socket, EVENT_COLD_DUE);
     if (requests & REQUEST_TICK_TIMER)
         arm_tick(socket);
     if (requests & REQUEST_CLOSE_TIMER)

@@ -325,6 +325,7 @@ enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int
         err = take(socket, msg);
         if (err == MCQ_AGAIN)
             err = recv_waiting(socket, msg, timeout_ms);
+        socket->is_within_recv = err == MCQ_OK ? msg->more : socket->is_within_recv;
     }
     mcq_socket_guard_input(socket);
     if (MCQ_UNLIKELY(socket->group.blocked_count > 0))

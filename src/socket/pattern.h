@@ -56,6 +56,8 @@ enum mcq_pattern_option {
 
 struct mcq_pattern;
 
+#define MCQ_HEAR_MAX 1000
+
 struct mcq_pattern_ops {
     enum mcq_socket_type type;
     bool can_send; /* the type has a send at all */
@@ -81,8 +83,8 @@ struct mcq_pattern_ops {
     void (*readable)(struct mcq_pattern *pattern, struct mcq_peer *peer);
     void (*room)(struct mcq_pattern *pattern, struct mcq_peer *peer);
 
-    /* Types whose input is not, or not only, the application's: takes what the peer says now.
-     * NULL: the runtime receives ahead (mcq_link_prefetch) and says readable. */
+    /* Types whose input is not, or not only, the application's: takes what the peer says now, up to
+     * MCQ_HEAR_MAX parts and commands; the rest has its turn when others had theirs. NULL: the runtime receives ahead (mcq_link_prefetch) and says readable. */
     void (*hear)(struct mcq_pattern *pattern, struct mcq_peer *peer);
 
     /* One part. NULL if the type has no such call.

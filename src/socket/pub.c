@@ -122,7 +122,7 @@ static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
     struct mcq_msg msg;
     enum mcq_err err;
 
-    while (mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK) {
+    for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++) {
         if (event.kind == MCQ_EVENT_BODY) {
             err = hear_message(pub, peer, mcq_msg_bytes(&msg));
             mcq_msg_fini(&msg);

@@ -15,7 +15,7 @@ static void push_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
     struct mcq_msg msg;
 
     (void) pattern;
-    while (mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK)
+    for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++)
         if (event.kind == MCQ_EVENT_BODY)
             mcq_msg_fini(&msg);
 }

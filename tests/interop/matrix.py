@@ -33,6 +33,8 @@ MESSAGES = [
     *([size] for size in (0, 1, 255, 256, 65535, 65536, MIB)),
     [1, 0, 255], [0, 65536, 0, 1], [256, MIB, 65535], [0, 0],
 ]
+MANY = [[1], [3000, 0], [5700]]
+MANY_REPEAT = 1500  # more than the high-water marks of both ends and the kernel's buffers hold
 
 SYNC = b"sync"
 DECOY = b"nobody asked for this"
@@ -49,15 +51,22 @@ class Pair:
     role: str
     has_topics: bool = False
     has_ids: bool = False  # both ends have a routing id of their own
+    is_many: bool = False
 
     def title(self):
-        return f"{self.ours:6} {self.theirs:6} {self.role:4}" + (
-            " topics" if self.has_topics else " ids" if self.has_ids else "")
+        word = {self.has_topics: "topics", self.has_ids: "ids", self.is_many: "many"}
+        return f"{self.ours:6} {self.theirs:6} {self.role:4} {word.get(True, '')}".rstrip()
+
+    def messages(self):
+        """The parts of each message, octet for octet."""
+        return MANY_PARTS if self.is_many else PARTS
 
 
 PAIRS = [
     Pair("PUSH", "PULL", "send"),
     Pair("PULL", "PUSH", "recv"),
+    Pair("PUSH", "PULL", "send", is_many=True),
+    Pair("PULL", "PUSH", "recv", is_many=True),
     Pair("PUB", "SUB", "send"),
     Pair("PUB", "SUB", "send", has_topics=True),
     Pair("PUB", "XSUB", "send", has_topics=True),
@@ -100,8 +109,13 @@ def octets_of(message, part, size):
     return b"".join(blocks)[:size]
 
 
-PARTS = [[octets_of(message, part, size) for part, size in enumerate(sizes)]
-         for message, sizes in enumerate(MESSAGES)]
+def parts_of(messages):
+    return [[octets_of(message, part, size) for part, size in enumerate(sizes)]
+            for message, sizes in enumerate(messages)]
+
+
+PARTS = parts_of(MESSAGES)
+MANY_PARTS = parts_of(MANY * MANY_REPEAT)
 
 
 def describe(parts):
@@ -130,7 +144,8 @@ class Ours:
         options = ["--topic", TOPIC] * pair.has_topics + ["--id", OUR_ID] * pair.has_ids
         options += ["--to", THEIR_ID] * (pair.has_ids and pair.ours == "ROUTER")
         options += ["--delimited"] * ((pair.ours, pair.theirs) in NEEDS_DELIMITER)
-        messages = [",".join(map(str, sizes)) for sizes in MESSAGES]
+        options += ["--repeat", str(MANY_REPEAT)] * pair.is_many
+        messages = [",".join(map(str, sizes)) for sizes in (MANY if pair.is_many else MESSAGES)]
         self.process = subprocess.Popen(
             [program, *options, pair.ours, "bind" if binds else "connect", endpoint, pair.role,
              *messages],
@@ -173,6 +188,7 @@ class Theirs:
 
     def __init__(self, context, pair):
         self.pair = pair
+        self.messages = pair.messages()
         self.socket = context.socket(getattr(zmq, pair.theirs))
         self.socket.linger = 0
         self.socket.rcvtimeo = self.socket.sndtimeo = PATIENCE_S * 1000
@@ -197,8 +213,8 @@ class Theirs:
         if self.pair.theirs == "ROUTER" and not self.pair.has_ids:
             delimiter = (self.pair.theirs, self.pair.ours) in NEEDS_DELIMITER
             prefix = got[:1] + [b""] * delimiter
-        check_message(f"libzmq's {self.pair.theirs}, message {message}", prefix + PARTS[message],
-                      got)
+        check_message(f"libzmq's {self.pair.theirs}, message {message}",
+                      prefix + self.messages[message], got)
 
     def receive(self, message):
         got = self.socket.recv_multipart()
@@ -210,7 +226,7 @@ class Theirs:
     def say(self, message):
         if self.pair.theirs in ("PUB", "XPUB") and self.pair.has_topics:
             self.socket.send(DECOY)
-        self.socket.send_multipart(self.prefix + PARTS[message])
+        self.socket.send_multipart(self.prefix + self.messages[message])
 
     def wait_for_route(self):
         """A ROUTER knows its peer once there was a handshake: until then it refuses to send."""
@@ -225,7 +241,7 @@ class Theirs:
             time.sleep(SYNC_EVERY_S)
 
     def ask(self):
-        numbers = range(len(MESSAGES))
+        numbers = range(len(self.messages))
         if self.pair.theirs == "REQ":
             for message in numbers:
                 self.say(message)
@@ -236,7 +252,7 @@ class Theirs:
             numbers = numbers[1:]
         for message in numbers:
             self.say(message)
-        for message in range(len(MESSAGES)):
+        for message in range(len(self.messages)):
             self.receive(message)
 
     def sync_as_publisher(self, ours):
@@ -245,6 +261,8 @@ class Theirs:
             if time.monotonic() > until or ours.has_ended():
                 raise Trouble("our SUB has not heard \"sync\"")
             self.socket.send(SYNC)
+        if self.pair.theirs == "XPUB":
+            self.check_subscriptions()
 
     def sync_as_subscriber(self, ours):
         if self.pair.theirs == "XSUB":
@@ -257,7 +275,10 @@ class Theirs:
         ours.go()
 
     def check_subscriptions(self):
-        """What an XPUB was told: our topics, and that the one for "sync" was canceled."""
+        """What an XPUB was told: our topics, and that the one for "sync" was canceled.
+
+        Our end waits for messages meanwhile: once it had gone libzmq would cancel all by itself.
+        """
         expected = sorted([b"\x00" + SYNC] + [b"\x01" + topic for topic in self.topics])
         got = sorted(self.socket.recv() for _ in expected)
         if got != expected:
@@ -272,15 +293,13 @@ class Theirs:
         if role == "ask":
             self.ask()
             return
-        for message in range(len(MESSAGES)):
+        for message in range(len(self.messages)):
             if role == "send":
                 self.say(message)
             else:
                 got = self.receive(message)
                 if role == "echo":
                     self.socket.send_multipart(got)
-        if self.pair.theirs == "XPUB":
-            self.check_subscriptions()
 
 
 # --- one conversation -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@
  *     --id ID         our routing id
  *     --to ID         the routing id of a ROUTER's peer: where it asks, and whom it must hear
  *     --delimited     an empty part stands before each message
+ *     --repeat COUNT  all messages so many times; the numbers go on
  *     --topic TOPIC   a part before each message of a publisher; it publishes others, too, which a
  *                     subscriber must not get
  *
@@ -14,10 +15,12 @@
  *     ask             says all of them, a REQ one at a time, and must get all of them back
  *     echo            must get each message, and sends back the very parts it got
  *
- * Prints "bound ENDPOINT" or "connecting ENDPOINT". A publisher sends "sync" until standard input has a line; a subscriber
- * prints "synced" at the first of them, having canceled its subscription to them if it has topics.
- * At the end all must have been given back: memory, descriptors. Exit status: 0 all was as it must
- * be; 1 not, and standard error says what; 2 usage; 3 there is no such type, or no such engine.
+ * Prints "bound ENDPOINT" or "connecting ENDPOINT". A publisher sends "sync" until standard input has
+ * a line; a subscriber prints "synced" at the first of them, having canceled its subscription to
+ * them if it has topics. At the end all must have been given back: memory, descriptors.
+ *
+ * Exit status: 0 all was as it must be; 1 not, and standard error says what; 2 usage; 3 there is no
+ * such type, or no such engine.
  */
 #include <dirent.h>
 #include <getopt.h>
@@ -53,7 +56,8 @@ struct plan {
     const char *to;
     const char *topic;
     char **messages;
-    unsigned message_count;
+    unsigned message_count; /* on the command line */
+    unsigned count;         /* in all */
 };
 
 static struct mcq_context *context;
@@ -153,14 +157,15 @@ static void check_octets(const struct mcq_msg *msg, unsigned message, unsigned p
 /* The sizes of a message's parts; returns how many there are. */
 static unsigned sizes_of(unsigned message, size_t sizes[PARTS_MAX])
 {
-    const char *at = plan->messages[message];
+    const char *text = plan->messages[message % plan->message_count];
+    const char *at = text;
     unsigned count = 0;
     char *end;
 
     for (;; at = end + 1) {
         sizes[count++] = strtoul(at, &end, 10);
         if (end == at || (*end != ',' && *end != '\0') || count == PARTS_MAX)
-            die(2, plan->messages[message], "not a list of sizes");
+            die(2, text, "not a list of sizes");
         if (*end == '\0')
             return count;
     }
@@ -353,7 +358,7 @@ static void converse(void)
         sync_subscriber();
     if (plan->role == ROLE_ASK && plan->to != NULL)
         must(mcq_socket_wait_peers(socket_of_all, 1, PATIENCE_MS), "wait for a peer");
-    for (unsigned message = 0; message < plan->message_count; message++) {
+    for (unsigned message = 0; message < plan->count; message++) {
         if (plan->role == ROLE_SEND || plan->role == ROLE_ASK)
             send_message(message);
         if (plan->role == ROLE_RECV || (plan->role == ROLE_ASK && is_in_turns))
@@ -362,7 +367,7 @@ static void converse(void)
             echo_message(message);
     }
     if (plan->role == ROLE_ASK && !is_in_turns)
-        for (unsigned message = 0; message < plan->message_count; message++)
+        for (unsigned message = 0; message < plan->count; message++)
             recv_message(message);
 }
 
@@ -411,7 +416,7 @@ static int hold(void)
 
 static int usage(void)
 {
-    (void) fputs("usage: peer [--id ID] [--to ID] [--delimited] [--topic TOPIC]\n"
+    (void) fputs("usage: peer [--id ID] [--to ID] [--delimited] [--repeat COUNT] [--topic TOPIC]\n"
                  "            TYPE bind|connect ENDPOINT send|recv|ask|echo MESSAGE...\n",
                  stderr);
     return 2;
@@ -420,11 +425,9 @@ static int usage(void)
 static bool read_options(int argc, char **argv, struct plan *asked)
 {
     static const struct option options[] = {
-        {"id", required_argument, NULL, 'i'},
-        {"to", required_argument, NULL, 't'},
-        {"delimited", no_argument, NULL, 'd'},
-        {"topic", required_argument, NULL, 'p'},
-        {0},
+        {"id", required_argument, NULL, 'i'},    {"to", required_argument, NULL, 't'},
+        {"delimited", no_argument, NULL, 'd'},   {"repeat", required_argument, NULL, 'r'},
+        {"topic", required_argument, NULL, 'p'}, {0},
     };
     int option;
 
@@ -433,6 +436,7 @@ static bool read_options(int argc, char **argv, struct plan *asked)
         case 'i': asked->id = optarg; break;
         case 't': asked->to = optarg; break;
         case 'd': asked->is_delimited = true; break;
+        case 'r': asked->count = (unsigned) strtoul(optarg, NULL, 10); break;
         case 'p': asked->topic = optarg; break;
         default: return false;
         }
@@ -451,13 +455,14 @@ static bool read_words(int count, char **words, struct plan *asked)
         asked->role++;
     asked->messages = words + 4;
     asked->message_count = (unsigned) count - 4;
+    asked->count *= asked->message_count;
     return asked->type != MCQ_SOCKET_TYPE_NONE && asked->role < ROLE_COUNT &&
            (asked->binds || strcmp(words[1], "connect") == 0);
 }
 
 int main(int argc, char **argv)
 {
-    struct plan asked = {0};
+    struct plan asked = {.count = 1};
 
     if (!read_options(argc, argv, &asked) || !read_words(argc - optind, argv + optind, &asked))
         return usage();

@@ -9,6 +9,8 @@
 #include "reactor/sleeper.h"
 #include "reactor/test_support.h"
 
+#define US UINT64_C(1000)
+
 static struct mcq_sleeper *new_sleeper(struct fixture *f)
 {
     struct mcq_sleeper *sleeper = NULL;
@@ -65,8 +67,8 @@ static void time__over__says_timed_out_and_not_earlier(enum which which)
     assert_int_equal(mcq_sleeper_wait(sleeper, fds, 0, start_ns), MCQ_IO_TIMED_OUT);
     for (uint64_t us = 1; us < 4000; us *= 3) {
         start_ns = mcq_reactor_now_ns(f.reactor);
-        assert_int_equal(sleep_for(&f, sleeper, us * 1000), MCQ_IO_TIMED_OUT);
-        assert_true(mcq_reactor_now_ns(f.reactor) >= start_ns + us * 1000);
+        assert_int_equal(sleep_for(&f, sleeper, us * US), MCQ_IO_TIMED_OUT);
+        assert_true(mcq_reactor_now_ns(f.reactor) >= start_ns + us * US);
     }
     mcq_sleeper_free(&sleeper);
     close_reactor(&f);
@@ -188,7 +190,7 @@ static void signal__during_the_sleep__ends_it(enum which which)
     struct mcq_sim_actor actor = {.turn = signal_turn, .context = &e};
     uint64_t start_ns = mcq_reactor_now_ns(f.reactor);
     struct pair pair = connect_pair(&f);
-    pthread_t thread;
+    pthread_t thread = pthread_self();
 
     e.at_ns = start_ns + 2 * MS;
     if (f.sim != NULL)
@@ -290,8 +292,8 @@ struct game {
     unsigned wrong;
 };
 
-/* Some are slow to sleep, and are signaled before; and every third sleep has a limit, and so may end
- * as the signal comes. */
+/* Some are slow to sleep, and are signaled before; every third sleep has a limit, and so may end as
+ * the signal comes. */
 static void catch_ball(struct game *game, int side, unsigned round)
 {
     struct pollfd fds[1];
@@ -302,7 +304,7 @@ static void catch_ball(struct game *game, int side, unsigned round)
         continue;
     do {
         uint64_t until_ns =
-            round % 3 == 0 ? mcq_reactor_now_ns(game->reactor) + round % 50 * 1000 : UINT64_MAX;
+            round % 3 == 0 ? mcq_reactor_now_ns(game->reactor) + round % 50 * US : UINT64_MAX;
 
         result = mcq_sleeper_wait(game->sleepers[side], fds, 0, until_ns);
     } while (result == MCQ_IO_TIMED_OUT);
@@ -395,7 +397,7 @@ static void stress__signals_and_octets__none_is_left_behind(enum which which)
         if (found > 0)
             continue;
         uint64_t until_ns =
-            turn % 3 == 0 ? mcq_reactor_now_ns(f.reactor) + turn % 50 * 1000 : UINT64_MAX;
+            turn % 3 == 0 ? mcq_reactor_now_ns(f.reactor) + turn % 50 * US : UINT64_MAX;
         enum mcq_io_result result = mcq_sleeper_wait(market.sleeper, fds, 1, until_ns);
 
         assert_true(result == MCQ_IO_SIGNALED || result == MCQ_IO_DONE ||
