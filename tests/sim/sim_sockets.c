@@ -12,6 +12,8 @@
  *   - while no connection is lost, none is missing
  *   - a request gets its own reply
  *
+ * In one world of five memory runs out, now and then: then only the first two are promised.
+ *
  * Then all is closed, and nothing may be left: no memory, no descriptor, no armed operation. A seed
  * is run twice if --replay asks for it, and every tenth anyway: both worlds have the same hash.
  * Exit status: 0 all as promised, 1 not, 2 usage.
@@ -148,6 +150,7 @@ struct world {
     uint64_t tried_at;       /* PUB: its last message that may have met no subscriber */
     uint32_t cuts_left;
     uint32_t cut_count;
+    bool is_starving; /* allocations fail, now and then */
     char wrong[160];
 };
 
@@ -155,6 +158,12 @@ static void fail(struct world *world, const char *what, uint32_t number)
 {
     if (world->wrong[0] == '\0')
         (void) snprintf(world->wrong, sizeof world->wrong, "%s (message %u)", what, number);
+}
+
+/* No memory now: like no room, to be tried again. */
+static bool is_hungry(const struct world *world, enum mcq_err err)
+{
+    return err == MCQ_AGAIN || (err == MCQ_NOMEM && world->is_starving);
 }
 
 static bool engine_turn(void *context)
@@ -173,14 +182,20 @@ static bool send_parts(struct side *side, struct progress *out)
         struct mcq_part part = {mcq_msg_bytes(&out->envelope), &out->envelope, true};
         struct mcq_part delimiter = {.body = mcq_bytes(NULL, 0), .more = true};
 
-        err = mcq_socket_send(side->socket, &part, 0);
-        if (err == MCQ_AGAIN)
+        if (!out->in_body) {
+            err = mcq_socket_send(side->socket, &part, 0);
+            if (is_hungry(world, err))
+                return false;
+            if (err != MCQ_OK)
+                fail(world, mcq_err_text(err), out->number);
+            out->in_body = true;
+        }
+        err = world->pair->a == MCQ_SOCKET_TYPE_REQ ? mcq_socket_send(side->socket, &delimiter, 0)
+                                                    : MCQ_OK;
+        if (is_hungry(world, err))
             return false;
         if (err != MCQ_OK)
             fail(world, mcq_err_text(err), out->number);
-        if (world->pair->a == MCQ_SOCKET_TYPE_REQ &&
-            mcq_socket_send(side->socket, &delimiter, 0) != MCQ_OK)
-            fail(world, "no delimiter", out->number);
         out->has_envelope = false;
     }
     while (out->part < count) {
@@ -188,13 +203,14 @@ static bool send_parts(struct side *side, struct progress *out)
         struct mcq_part part = {.msg = &msg, .more = out->part + 1 < count};
 
         if (!fill(&msg, world->seed, out->number, out->part)) {
-            fail(world, "no memory", out->number);
+            if (!world->is_starving)
+                fail(world, "no memory", out->number);
             return false;
         }
         part.body = mcq_msg_bytes(&msg);
         err = mcq_socket_send(side->socket, &part, 0);
         mcq_msg_fini(&msg);
-        if (err == MCQ_AGAIN)
+        if (is_hungry(world, err))
             return false;
         if (err != MCQ_OK) {
             fail(world, mcq_err_text(err), out->number);
@@ -221,7 +237,7 @@ static enum taken take_part(struct side *side)
 
     if (err == MCQ_CLOSED) /* REQ: the reply is lost */
         return TAKEN_LOST;
-    if (err == MCQ_AGAIN)
+    if (is_hungry(world, err))
         return TAKEN_NOTHING;
     if (err != MCQ_OK) {
         fail(world, mcq_err_text(err), in->number);
@@ -267,7 +283,9 @@ static void check_order(struct world *world, uint32_t number)
 {
     bool may_repeat = (world->pair->is_dialogue && world->cut_count > 0) || /* asked again */
                       (world->pair->a == MCQ_SOCKET_TYPE_PUB && number == 0);
-    bool may_miss = world->cut_count > 0;
+    bool may_miss = world->cut_count > 0 || world->is_starving;
+
+    may_repeat |= world->is_starving && world->pair->is_dialogue;
 
     if (number < world->next_expected && !may_repeat)
         fail(world, "came twice, or was overtaken", number);
@@ -346,7 +364,7 @@ static bool a_hears(struct side *a)
         a->owes = false;
         a->in = (struct progress) {0};
     } else if (taken == TAKEN_WHOLE) {
-        if (a->in.number != a->out.number - 1 && world->cut_count == 0)
+        if (a->in.number != a->out.number - 1 && world->cut_count == 0 && !world->is_starving)
             fail(world, "an answer to another question", a->in.number);
         if (a->in.number == a->out.number - 1) {
             a->owes = false;
@@ -476,6 +494,8 @@ static bool is_delivered(void *context)
 
     if (world->wrong[0] != '\0')
         return true;
+    if (world->is_starving && mcq_alloc_fail_left() == 0)
+        mcq_alloc_fail_at(1 + mcq_sim_random(world->sim) % 500);
     /* A connection is cut in the middle of things, a few times. */
     if (world->cuts_left > 0 && mcq_sim_random(world->sim) % 600 == 0) {
         struct side *side = mcq_sim_random(world->sim) % 2 == 0 ? &world->a : &world->b;
@@ -559,6 +579,7 @@ static uint64_t run(uint64_t seed, struct world *world)
     *world = (struct world) {.seed = seed, .pair = &pair_table[seed % PAIR_COUNT]};
     world->message_count = (uint32_t) (20 + mix(seed + 5) % (MESSAGES_MAX - 20));
     world->cuts_left = mix(seed + 6) % 2 == 0 ? 0 : (uint32_t) (mix(seed + 7) % 3);
+    world->is_starving = mix(seed + 8) % 5 == 0;
     choose_faults(seed, &faults);
     if (mcq_sim_new(seed, &faults, &world->sim) != MCQ_OK) {
         fail(world, "no world", 0);
@@ -566,8 +587,10 @@ static uint64_t run(uint64_t seed, struct world *world)
     }
     /* What was under way when a connection was cut may be lost; a REQ learns of that. */
     if (set_up(world) && !mcq_sim_run_until(world->sim, is_delivered, world, STEPS_MAX) &&
-        (world->cut_count == 0 || world->pair->a == MCQ_SOCKET_TYPE_REQ))
+        ((world->cut_count == 0 && !world->is_starving) ||
+         (world->pair->a == MCQ_SOCKET_TYPE_REQ && !world->is_starving)))
         fail(world, "nothing happens any more", world->next_expected);
+    mcq_alloc_fail_at(0);
     take_down(world);
     hash = mcq_sim_hash(world->sim);
     if (world->a.context == NULL && world->b.context == NULL) {
@@ -588,9 +611,10 @@ static bool run_seed(uint64_t seed, bool twice, bool is_verbose)
     if (world.wrong[0] == '\0' && twice && run(seed, &world) != hash)
         fail(&world, "another world the second time", 0);
     if (is_verbose || world.wrong[0] != '\0')
-        printf("# seed %" PRIu64 " %s: %u of %u messages, %u cuts, hash %016" PRIx64 "%s%s\n", seed,
-               world.pair->name, world.received_count, world.message_count, world.cut_count, hash,
-               world.wrong[0] != '\0' ? ": " : "", world.wrong);
+        printf("# seed %" PRIu64 " %s: %u of %u messages, %u cuts%s, hash %016" PRIx64 "%s%s\n",
+               seed, world.pair->name, world.received_count, world.message_count, world.cut_count,
+               world.is_starving ? ", starving" : "", hash, world.wrong[0] != '\0' ? ": " : "",
+               world.wrong);
     return world.wrong[0] == '\0';
 }
 
