@@ -117,8 +117,8 @@ struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type);
  * received ones are gone. Source: zmq_close(3). */
 int mcq_close(struct mcq_socket *socket);
 
-/* Takes connections at this endpoint, "tcp://HOST:PORT". `*` as HOST is every interface, as PORT any
- * free one; MCQ_OPT_LAST_ENDPOINT says which it became. A socket may have many endpoints.
+/* Takes connections at this endpoint, "tcp://HOST:PORT". `*` as HOST is every interface, as PORT
+ * any free one; MCQ_OPT_LAST_ENDPOINT says which it became. A socket may have many endpoints.
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
  *   EADDRINUSE        somebody has the port
@@ -175,8 +175,8 @@ int mcq_message_init_size(struct mcq_message *message, size_t len);
 /* A copy of these octets. */
 int mcq_message_init_copy(struct mcq_message *message, const void *data, size_t len);
 /* These octets themselves, without a copy. They are the message's until release is called, once,
- * with `data` and `hint`, by whichever thread uses them last, maybe within a call of this library; it
- * must make no call on a socket. A failure leaves them the caller's.
+ * with `data` and `hint`, by whichever thread uses them last, maybe within a call of this library;
+ * it must make no call on a socket. A failure leaves them the caller's.
  *   release   NULL: the octets live as long as the program */
 int mcq_message_init_data(struct mcq_message *message, void *data, size_t len,
                           void (*release)(void *data, void *hint), void *hint);
@@ -204,16 +204,15 @@ bool mcq_message_more(const struct mcq_message *message);
 #define MCQ_DONTWAIT 1 /* EAGAIN at once instead of waiting */
 #define MCQ_SNDMORE 2  /* more parts of this message follow */
 
-/* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes out
- * whole, with its last part. What a type does when no peer has room, waits or drops, is in
+/* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes
+ * out whole, with its last part. What a type does when no peer has room, waits or drops, is in
  * docs/reference/api.md.
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
- *   EINVAL         no such flag; or the type takes no such message
+ *   EINVAL         no such flag
  *   ENOTSUP        SUB and PULL do not send
  *   MCQ_EFSM       REQ: the reply is due; REP: there is no request to reply to
  *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY)
- *   EMSGSIZE       more parts than a message may have
  * If a part fails otherwise than by EAGAIN or EINTR, its message is given up: none of it goes out.
  * Source: zmq_send(3). */
 int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags);

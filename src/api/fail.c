@@ -28,7 +28,8 @@ static const char *const call_names[] = {
     [MCQ_CALL_OTHER] = "call",
 };
 
-/* What an error means where the general text does not say enough. The first row that fits counts. */
+/* What an error means where the general text does not say enough. The first row that fits counts.
+ */
 struct text_row {
     enum mcq_err err;
     enum mcq_call call;        /* OTHER: any */
@@ -53,7 +54,6 @@ static const struct text_row text_table[] = {
      "no peer is connected that has the routing id in the first part"},
     {MCQ_NOT_SUPPORTED, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE, "this type only receives"},
     {MCQ_NOT_SUPPORTED, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_NONE, "this type only sends"},
-    {MCQ_LIMIT, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE, "the message has too many parts"},
     {MCQ_NOT_OPEN, MCQ_CALL_OTHER, MCQ_SOCKET_TYPE_NONE, "the socket is closed"},
     {MCQ_TERMINATED, MCQ_CALL_OTHER, MCQ_SOCKET_TYPE_NONE,
      "the context is shutting down; close the socket"},

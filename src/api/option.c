@@ -209,7 +209,7 @@ int mcq_get(struct mcq_socket *socket, enum mcq_option option, int64_t *value)
 
 static int set_routing_id(struct mcq_socket *socket, struct mcq_bytes id)
 {
-    memcpy(socket->options.routing_id, id.data, id.len);
+    (void) mcq_put_bytes(socket->options.routing_id, id);
     socket->options.routing_id_len = (uint8_t) id.len;
     return 0;
 }
@@ -253,7 +253,7 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option option, const void 
     if (len < (uint64_t) row->min || len > (uint64_t) row->max)
         return mcq_fail(EINVAL, "set %s of %zu octets: not %" PRId64 "..%" PRId64 " octets",
                         row->name, len, row->min, row->max);
-    if (option == MCQ_OPT_ROUTING_ID && bytes.data[0] == 0)
+    if (option == MCQ_OPT_ROUTING_ID && len > 0 && bytes.data[0] == 0)
         return mcq_fail(EINVAL, "set ROUTING_ID: those that begin with a zero octet are ROUTER's");
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)
@@ -293,7 +293,7 @@ int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option option, void *buffe
     room = *len;
     bytes = bytes_of(socket, row);
     *len = bytes.len;
-    if (bytes.len <= room)
+    if (bytes.len > 0 && bytes.len <= room)
         (void) mcq_put_bytes(buffer, bytes);
     mcq_socket_leave(socket);
     if (*len > room)

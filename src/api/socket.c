@@ -281,7 +281,8 @@ ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flag
     if (MCQ_UNLIKELY(err != MCQ_OK))
         return mcq_fail_on(socket, MCQ_CALL_RECV, err);
     size = mcq_msg_len(&msg);
-    (void) mcq_put_bytes(buffer, mcq_bytes(mcq_msg_data(&msg), mcq_min_size(size, len)));
+    if (len > 0)
+        (void) mcq_put_bytes(buffer, mcq_bytes(mcq_msg_data(&msg), mcq_min_size(size, len)));
     mcq_msg_fini(&msg);
     return (ptrdiff_t) size;
 }

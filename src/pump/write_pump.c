@@ -177,30 +177,6 @@ enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf, stru
     return MCQ_OK;
 }
 
-void mcq_wpump_cut(struct mcq_wpump *pump)
-{
-    uint64_t excess = pump->put_at - pump->whole_at;
-
-    while (excess > 0) {
-        struct mcq_wpump_segment *last = segment_at(pump, pump->segments.tail - 1);
-        size_t len = (size_t) mcq_min_u64(excess, last->len);
-
-        excess -= len;
-        last->len -= len;
-        if (last->len > 0)
-            break;
-        mcq_buf_unref(last->owner);
-        pump->segments.tail--;
-    }
-    pump->put_at = pump->whole_at;
-    /* All that is left of the cursor's segment may have been sent. */
-    if (pump->sent_offset > 0 && pump->sent_offset == segment_at(pump, pump->sent_segment)->len) {
-        pump->sent_segment++;
-        pump->sent_offset = 0;
-    }
-    pump_check(pump);
-}
-
 /* --- lending --------------------------------------------------------------------------------- */
 
 /* Where control octets may go next: the first message's end from sent_at on. UINT64_MAX: the last
@@ -283,6 +259,32 @@ static void release_block(struct mcq_wpump *pump)
         return;
     mcq_buf_unref(pump->block);
     pump->block = NULL;
+}
+
+void mcq_wpump_cut(struct mcq_wpump *pump)
+{
+    uint64_t excess = pump->put_at - pump->whole_at;
+
+    while (excess > 0) {
+        struct mcq_wpump_segment *last = segment_at(pump, pump->segments.tail - 1);
+        size_t len = (size_t) mcq_min_u64(excess, last->len);
+
+        excess -= len;
+        last->len -= len;
+        if (last->len > 0)
+            break;
+        mcq_buf_unref(last->owner);
+        pump->segments.tail--;
+    }
+    pump->put_at = pump->whole_at;
+    /* All that is left of the cursor's segment may have been sent. */
+    if (pump->sent_offset > 0 && pump->sent_offset == segment_at(pump, pump->sent_segment)->len) {
+        pump->sent_segment++;
+        pump->sent_offset = 0;
+    }
+    drop_sent(pump); /* what the begun message alone kept */
+    release_block(pump);
+    pump_check(pump);
 }
 
 size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len)

@@ -135,6 +135,7 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
         discard(conn);
     } else if (socket->pattern->ops->hear != NULL) {
         pass_on(socket, conn);
+        socket->news |= MCQ_NEWS_OUT; /* a subscription, perhaps */
     } else if (mcq_link_prefetch(link)) {
         pass_on(socket, conn);
         socket->news |= MCQ_NEWS_IN;

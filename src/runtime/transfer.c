@@ -271,8 +271,8 @@ static enum mcq_err spin(struct mcq_socket *socket, struct mcq_msg *msg, uint64_
         mcq_lock_take(&socket->lock);
         socket->call_count--;
         MCQ_TRY(still_open(socket));
-        if (probe(socket))
-            err = take(socket, msg);
+        (void) probe(socket);
+        err = take(socket, msg); /* mail that leave has read may have brought it, without an edge */
         now_ns = mcq_engine_now_ns(socket->engine);
     }
     has_spun(socket, err != MCQ_AGAIN);
@@ -325,6 +325,8 @@ enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int
         err = take(socket, msg);
         if (err == MCQ_AGAIN)
             err = recv_waiting(socket, msg, timeout_ms);
+        if (MCQ_UNLIKELY(socket->in_sleepers > 0) && err == MCQ_OK)
+            socket->news |= MCQ_NEWS_IN; /* the edge they sleep for may be spent, and more there */
         socket->is_within_recv = err == MCQ_OK ? msg->more : socket->is_within_recv;
     }
     mcq_socket_guard_input(socket);
@@ -504,6 +506,13 @@ enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count, int time
     return err;
 }
 
+static uint32_t audience(const struct mcq_socket *socket)
+{
+    const struct mcq_pattern *pattern = socket->pattern;
+
+    return pattern->ops->audience != NULL ? pattern->ops->audience(pattern) : socket->up_count;
+}
+
 enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms)
 {
     uint64_t until_ns;
@@ -511,7 +520,7 @@ enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, in
 
     MCQ_TRY(mcq_socket_enter(socket));
     until_ns = until_of(socket, timeout_ms);
-    while (err == MCQ_OK && socket->up_count < count) {
+    while (err == MCQ_OK && audience(socket) < count) {
         if (is_over(socket, until_ns))
             err = MCQ_AGAIN;
         else

@@ -35,7 +35,9 @@ enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *ms
                                struct mcq_peer **peer)
 {
     struct mcq_ring_node *node;
+    size_t stalled_count = 0;
 
+    /* Each pass hands out a part, takes a peer out of the round, or counts one that is stalled. */
     for (;;) {
         enum mcq_turn turn = mcq_fair_pick(&incoming->fair, &node);
 
@@ -47,5 +49,11 @@ enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *ms
             return MCQ_OK;
         }
         (void) mcq_fair_set_ready(&incoming->fair, node, (*peer)->epoch, false);
+        if (MCQ_LIKELY(!mcq_link_is_readable(&(*peer)->link)))
+            continue;
+        /* Held up by what no edge announces, such as memory: the next call looks again. */
+        (void) mcq_fair_set_ready(&incoming->fair, node, (*peer)->epoch, true);
+        if (++stalled_count >= incoming->fair.ring.ready_count)
+            return MCQ_AGAIN;
     }
 }

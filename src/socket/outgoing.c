@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/assert.h"
+
 struct mcq_peer *mcq_peer_of_turn(struct mcq_ring_node *node)
 {
     return (struct mcq_peer *) ((char *) node - offsetof(struct mcq_peer, route.turn));
@@ -59,6 +61,18 @@ void mcq_outgoing_sent(struct mcq_balance *balance, bool more)
     mcq_balance_sent(balance, more);
 }
 
+void mcq_outgoing_void(struct mcq_balance *balance, struct mcq_peer *peer)
+{
+    enum mcq_err err;
+
+    mcq_link_cut(&peer->link);
+    if (balance->peer != &peer->route.turn)
+        return;
+    mcq_balance_sent(balance, false);
+    err = mcq_balance_aim(balance, NULL);
+    mcq_assert(err == MCQ_OK);
+}
+
 enum mcq_err mcq_outgoing_send(struct mcq_balance *balance, struct mcq_part *part,
                                struct mcq_peer **peer)
 {
@@ -74,6 +88,8 @@ enum mcq_err mcq_outgoing_send(struct mcq_balance *balance, struct mcq_part *par
         err = mcq_link_put(&(*peer)->link, part);
         if (MCQ_LIKELY(err == MCQ_OK))
             break;
+        if (err != MCQ_AGAIN)
+            mcq_outgoing_void(balance, *peer);
         if (err != MCQ_AGAIN || balance->state != MCQ_BALANCE_BETWEEN)
             return err; /* one that was aimed at must wait for its peer */
         mcq_outgoing_full(balance, *peer);

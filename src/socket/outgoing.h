@@ -26,7 +26,13 @@ void mcq_outgoing_full(struct mcq_balance *balance, struct mcq_peer *peer);
 /* The part is queued, or was swallowed. */
 void mcq_outgoing_sent(struct mcq_balance *balance, bool more);
 
-/* Queues a part where its turn is. *peer is who got it; NULL: it was swallowed. */
+/* Nothing of the message that was begun for this peer goes out, if one was: what is queued of it is
+ * taken back, and its next parts are swallowed. */
+void mcq_outgoing_void(struct mcq_balance *balance, struct mcq_peer *peer);
+
+/* Queues a part where its turn is. *peer is who got it; NULL: it was swallowed.
+ *   MCQ_AGAIN   no peer has room; or, for a message that was aimed, no memory: nothing changed
+ *   MCQ_NOMEM   the part is the caller's; a message that had begun is void */
 MCQ_MUST_CHECK enum mcq_err mcq_outgoing_send(struct mcq_balance *balance, struct mcq_part *part,
                                               struct mcq_peer **peer);
 

@@ -3,11 +3,16 @@
 
 #include "socket/duplex.h"
 
+/* A turn to be read lasts as long as its peer has something, so what is older comes first. */
 static enum mcq_err pair_create(const struct mcq_pattern_config *config,
                                 struct mcq_pattern **pattern)
 {
-    return mcq_duplex_new(&mcq_pattern_pair, config, sizeof(struct mcq_duplex),
-                          (struct mcq_duplex **) pattern);
+    struct mcq_duplex *duplex;
+
+    MCQ_TRY(mcq_duplex_new(&mcq_pattern_pair, config, sizeof *duplex, &duplex));
+    mcq_fair_init(&duplex->incoming.fair, SIZE_MAX);
+    *pattern = &duplex->base;
+    return MCQ_OK;
 }
 
 static enum mcq_err pair_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)

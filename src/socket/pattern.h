@@ -102,6 +102,10 @@ struct mcq_pattern_ops {
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
 
+    /* Peers that a message may reach: for a publisher those that have subscribed. NULL: all that are
+     * connected. */
+    uint32_t (*audience)(const struct mcq_pattern *pattern);
+
     /* SUB: what the application wants. NULL elsewhere.
      *   MCQ_INVAL   the topic is longer than a command can be; or not subscribed (is_on false)
      *   MCQ_NOMEM */

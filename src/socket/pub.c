@@ -188,42 +188,68 @@ static enum mcq_err put_copy(struct mcq_link *link, const struct mcq_part *part)
     return err;
 }
 
+/* Who is full, or has no memory for it, does not get this message, nor its next parts. */
+static void fan_out(struct pub *pub, const struct mcq_part *part, struct mcq_bytes run)
+{
+    struct mcq_peer **at = &pub->takers;
+    struct mcq_peer *peer;
+
+    while ((peer = *at) != NULL) {
+        enum mcq_err err = run.len == 0
+                               ? put_copy(&peer->link, part)
+                               : mcq_link_put_run(&peer->link, pub->block, run, !part->more);
+
+        if (MCQ_LIKELY(err == MCQ_OK)) {
+            at = &peer->next_taker;
+            continue;
+        }
+        mcq_link_cut(&peer->link);
+        *at = peer->next_taker;
+        peer->takes_message = false;
+        pub->duplex.base.dropped_count++;
+    }
+}
+
+/* The message under way is nobody's from here on. */
+static void drop_takers(struct pub *pub)
+{
+    for (; pub->takers != NULL; pub->takers = pub->takers->next_taker) {
+        mcq_link_cut(&pub->takers->link);
+        pub->takers->takes_message = false;
+    }
+}
+
 static enum mcq_err pub_send(struct mcq_pattern *pattern, struct mcq_part *part)
 {
     struct pub *pub = pub_of(pattern);
-    bool is_large = part->body.len > MCQ_WPUMP_COPY_MAX;
     struct mcq_bytes run = {0};
-    struct mcq_peer *next;
+    enum mcq_err err = MCQ_OK;
 
     if (!pub->is_within)
         find_takers(pub, part->body);
-    if (pub->takers != NULL && !is_large) {
-        enum mcq_err err = encode(pub, part, &run);
-
-        if (err != MCQ_OK) {
-            while (!pub->is_within && pub->takers != NULL)
-                drop_taker(pub, pub->takers);
-            return err;
-        }
-    } else if (is_large) {
-        mcq_msg_freeze(part->msg);
+    if (pub->takers != NULL && part->body.len <= MCQ_WPUMP_COPY_MAX)
+        err = encode(pub, part, &run);
+    if (err != MCQ_OK) {
+        drop_takers(pub);
+        return err;
     }
-    for (struct mcq_peer *peer = pub->takers; peer != NULL; peer = next) {
-        enum mcq_err err = is_large ? put_copy(&peer->link, part)
-                                    : mcq_link_put_run(&peer->link, pub->block, run, !part->more);
-
-        next = peer->next_taker;
-        if (err != MCQ_OK) { /* full, or no memory: this message is not for this peer */
-            mcq_link_cut(&peer->link);
-            drop_taker(pub, peer);
-            pub->duplex.base.dropped_count++;
-        }
-    }
-    while (!part->more && pub->takers != NULL)
-        drop_taker(pub, pub->takers);
+    fan_out(pub, part, run);
+    if (!part->more)
+        drop_takers(pub); /* it is whole in their queues: nothing is cut */
     pub->is_within = part->more;
     mcq_part_drop(part);
     return MCQ_OK;
+}
+
+static uint32_t pub_audience(const struct mcq_pattern *pattern)
+{
+    const struct mcq_subscriptions *subscriptions = &((const struct pub *) pattern)->subscriptions;
+    uint32_t count = 0;
+
+    for (const struct mcq_subscriber *peer = mcq_subscriptions_first(subscriptions); peer != NULL;
+         peer = mcq_subscriptions_next(subscriptions, peer))
+        count += peer->link_count > 0;
+    return count;
 }
 
 static bool pub_is_writable(struct mcq_pattern *pattern)
@@ -246,4 +272,5 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .hear = pub_hear,
     .send = pub_send,
     .is_writable = pub_is_writable,
+    .audience = pub_audience,
 };

@@ -33,10 +33,11 @@ static void rep_free(struct mcq_pattern *pattern)
     mcq_duplex_free(pattern);
 }
 
-/* A requester whose connection was lost has lost its reply, too. */
+/* A requester whose connection was lost has lost its reply, too, all of it. */
 static void rep_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     (void) mcq_rep_peer_down(&rep_of(pattern)->state, peer->epoch);
+    mcq_outgoing_void(&rep_of(pattern)->duplex.balance, peer);
     mcq_link_drop(&peer->link);
     mcq_duplex_down(pattern, peer);
 }
@@ -107,7 +108,8 @@ static enum mcq_err begin_reply(struct rep *rep, struct mcq_part *part, bool *is
     enum mcq_err err;
 
     *is_put = false;
-    if (link != NULL && !mcq_link_has_room(link)) {
+    /* A request may be read after its sender has gone. */
+    if (link != NULL && (node->part == MCQ_RING_OUT || !mcq_link_has_room(link))) {
         link = NULL;
         rep->duplex.base.dropped_count++;
     }

@@ -4,6 +4,10 @@
 
 #include "hub/request.h"
 
+/* Parts that came early are looked for up to this; a peer that sends more without end could as well
+ * answer too fast. */
+#define EARLY_PARTS_MAX 4096
+
 struct req {
     struct mcq_duplex duplex; /* first */
     struct mcq_req state;
@@ -37,6 +41,8 @@ static void req_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
     struct req *req = req_of(pattern);
 
     mcq_duplex_down(pattern, peer);
+    if (peer->epoch != req->state.epoch)
+        return;
     if (peer->is_connecting && mcq_link_waiting_count(&peer->link) > 0)
         return;
     if (mcq_link_is_readable(&peer->link))
@@ -74,14 +80,18 @@ static enum mcq_err take(struct req *req, struct mcq_msg *msg, enum mcq_request_
     return MCQ_OK;
 }
 
-/* What came before the request must not be taken for its reply. */
+/* What came before the request must not be taken for its reply. Where requests have ids, it is not.
+ */
 static void drop_early(struct req *req)
 {
     enum mcq_request_frame frame;
     struct mcq_msg msg;
 
-    while (take(req, &msg, &frame) == MCQ_OK)
+    for (int i = 0; i < EARLY_PARTS_MAX && !req->state.correlates; i++) {
+        if (take(req, &msg, &frame) != MCQ_OK)
+            break;
         mcq_msg_fini(&msg);
+    }
 }
 
 static enum mcq_err put_envelope(const struct req *req, struct mcq_link *link)
@@ -135,7 +145,10 @@ static enum mcq_err req_send(struct mcq_pattern *pattern, struct mcq_part *part)
             mcq_part_drop(part);
         mcq_outgoing_sent(balance, more);
     } else {
-        MCQ_TRY(mcq_outgoing_send(balance, part, &peer));
+        err = mcq_outgoing_send(balance, part, &peer);
+        if (err == MCQ_NOMEM) /* the request is void, so nobody will answer it */
+            (void) mcq_req_peer_down(&req->state, req->state.epoch);
+        MCQ_TRY(err);
     }
     req->gone_epoch = 0;
     return mcq_req_sent(&req->state, peer != NULL ? peer->epoch : 0, more);

@@ -58,21 +58,24 @@ static enum mcq_err router_up(struct mcq_pattern *pattern, struct mcq_peer *peer
 {
     struct mcq_router *table = &router_of(pattern)->router;
     struct mcq_router_peer *before = NULL;
+    struct mcq_msg name;
     enum mcq_err err;
 
-    MCQ_TRY(mcq_router_up(table, &peer->route, peer->link.epoch, identity,
-                          router_of(pattern)->hands_over, &before));
-    if (before != NULL)
-        *older = peer_of(before);
-    if (!mcq_bytes_equal(mcq_msg_bytes(&peer->identity), mcq_router_id(&peer->route)))
-        mcq_link_drop(&peer->link);
-    mcq_msg_fini(&peer->identity);
-    err = mcq_msg_init_copy(&peer->identity, mcq_router_id(&peer->route));
+    MCQ_TRY(mcq_msg_init_copy(&name, identity));
+    err = mcq_router_up(table, &peer->route, peer->link.epoch, identity,
+                        router_of(pattern)->hands_over, &before);
+    if (err == MCQ_OK && identity.len == 0)
+        err = mcq_msg_init_copy(&name, mcq_router_id(&peer->route)); /* short, so it cannot fail */
     if (err != MCQ_OK) {
-        (void) mcq_router_down(table, &peer->route, peer->link.epoch);
+        mcq_msg_fini(&name);
         return err;
     }
-    mcq_msg_freeze(&peer->identity);
+    if (before != NULL)
+        *older = peer_of(before);
+    if (!mcq_bytes_equal(mcq_msg_bytes(&peer->identity), mcq_msg_bytes(&name)))
+        mcq_link_drop(&peer->link);
+    mcq_msg_fini(&peer->identity);
+    mcq_msg_move(&peer->identity, &name);
     peer->identity.more = true;
     (void) mcq_router_set_ready(table, &peer->route, peer->link.epoch, true);
     return MCQ_OK;
@@ -143,11 +146,12 @@ static enum mcq_err take_name(struct router *router, struct mcq_part *part)
     }
     route = mcq_router_find(&router->router, part->body);
     is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link);
-    if (router->is_mandatory && (route == NULL || is_full)) {
-        if (is_full)
-            peer_of(route)->link.is_full = true; /* its room will be told */
-        return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
+    if (is_full) {
+        peer_of(route)->link.is_full = true; /* its room will be told */
+        (void) mcq_router_set_ready(&router->router, route, route->turn.epoch, false);
     }
+    if (router->is_mandatory && (route == NULL || is_full))
+        return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
     if (route == NULL || is_full)
         router->duplex.base.dropped_count++;
     MCQ_TRY(mcq_router_aim(&router->router, is_full ? NULL : route));
@@ -159,20 +163,30 @@ static enum mcq_err take_name(struct router *router, struct mcq_part *part)
 static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *part)
 {
     struct router *router = router_of(pattern);
+    struct mcq_balance *balance = &router->router.balance;
     bool more = part->more;
     struct mcq_peer *peer;
+    enum mcq_err err;
 
     if (!router->is_within)
         return take_name(router, part);
-    MCQ_TRY(mcq_outgoing_send(&router->router.balance, part, &peer));
+    err = mcq_outgoing_send(balance, part, &peer);
+    if (err == MCQ_AGAIN && !router->is_mandatory) { /* there was room, and there is no memory */
+        router->duplex.base.dropped_count++;
+        mcq_outgoing_void(balance, peer);
+        err = mcq_outgoing_send(balance, part, &peer);
+    }
+    MCQ_TRY(err);
     router->is_within = more;
     return MCQ_OK;
 }
 
+/* Whether anybody has room says nothing about the one that is meant, but all that can be said. */
 static bool router_is_writable(struct mcq_pattern *pattern)
 {
-    (void) pattern;
-    return true;
+    struct router *router = router_of(pattern);
+
+    return !router->is_mandatory || mcq_balance_is_ready(&router->router.balance);
 }
 
 static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,

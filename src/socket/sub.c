@@ -12,7 +12,6 @@ struct sub {
     struct mcq_subscriptions subscriptions;
     struct mcq_subscriber self;
     bool skips; /* the rest of a message that nobody asked for */
-    bool is_within;
 };
 
 static struct sub *sub_of(struct mcq_pattern *pattern)
@@ -104,12 +103,14 @@ static enum mcq_err sub_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
     struct sub *sub = sub_of(pattern);
 
     for (;;) {
+        bool begins = !sub->duplex.incoming.fair.is_within;
+
         MCQ_TRY(mcq_duplex_recv(pattern, msg));
-        if (!sub->is_within)
+        if (begins)
             sub->skips = !mcq_subscriptions_want(&sub->subscriptions, mcq_msg_bytes(msg));
-        sub->is_within = msg->more;
         if (!sub->skips)
             return MCQ_OK;
+        pattern->dropped_count += !msg->more;
         mcq_msg_fini(msg);
     }
 }

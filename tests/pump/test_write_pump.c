@@ -313,6 +313,21 @@ static void begun_message__is_not_lent__and_can_be_taken_back(void **state)
     }
 }
 
+static void begun_message_taken_back__when_all_others_have_left__no_block_is_held(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    fixture_init(&f, 4);
+    assert_int_equal(put(&f, 2, 10, true), MCQ_OK);
+    assert_int_equal(put(&f, 2, 10, false), MCQ_OK); /* behind the first, in the same run */
+    (void) write_some(&f, mcq_bytes(NULL, 0), 100);
+    assert_int_equal(f.model->sent, 12);
+    cut(&f);
+    assert_int_equal(mcq_slab_out_count(f.slab), 0);
+    fixture_fini(&f);
+}
+
 static void runs_of_one_buffer__for_two_pumps__are_shared_and_leave_as_one(void **state)
 {
     struct mcq_wpump other;
@@ -423,6 +438,7 @@ int main(void)
         pump_test(control__goes_at_message_ends_only__and_before_what_waits),
         pump_test(rewind__after_a_cut_message__sends_it_anew_and_nothing_before_it),
         pump_test(begun_message__is_not_lent__and_can_be_taken_back),
+        pump_test(begun_message_taken_back__when_all_others_have_left__no_block_is_held),
         pump_test(runs_of_one_buffer__for_two_pumps__are_shared_and_leave_as_one),
         pump_test(random_life__against_a_flat_model__every_octet_agrees),
         pump_test(each_allocation_refused__put_changes_nothing),
