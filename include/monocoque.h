@@ -135,7 +135,7 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
 
 /* Connects to this endpoint, now or as soon as somebody is bound there, and anew whenever the
  * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
- *   endpoint          "tcp://HOST:PORT", or "tcp://SOURCE:PORT;HOST:PORT" to leave by SOURCE
+ *   endpoint          "tcp://HOST:PORT"
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      no such host

@@ -66,12 +66,15 @@ void mcq_fair_took(struct mcq_fair *fair, size_t len, bool more)
         mcq_assert(fair->ring.ready != NULL);
         fair->peer = fair->ring.ready;
         fair->taken_bytes = 0;
-        mcq_ring_rotate(&fair->ring);
     }
     fair->taken_bytes = mcq_size_add(fair->taken_bytes, mcq_size_add(len, MCQ_FAIR_FRAME_BYTES));
     fair->is_within = more;
-    if (!more && fair->taken_bytes >= fair->turn_bytes)
+    if (!more && fair->taken_bytes >= fair->turn_bytes) {
+        /* Behind all that became ready meanwhile; one that paused in its message is already. */
+        if (fair->ring.ready == fair->peer)
+            mcq_ring_rotate(&fair->ring);
         fair->peer = NULL;
+    }
     fair_check(fair);
 }
 

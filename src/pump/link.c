@@ -563,6 +563,19 @@ void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
         mcq_link_flush(link);
 }
 
+/* What the peer said next, and no answer to it: nobody would hear that. */
+static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *msg,
+                                         struct mcq_event *event)
+{
+    enum mcq_err err;
+
+    do {
+        mcq_session_sent(link->session, mcq_session_want(link->session).len);
+        err = link_pull(link, msg, event);
+    } while (err == MCQ_AGAIN && mcq_session_want(link->session).len > 0);
+    return err;
+}
+
 /* A peer that is gone may have left messages in the stream. What the kernel holds is finite. */
 static void link_drain(struct mcq_link *link)
 {
@@ -570,7 +583,7 @@ static void link_drain(struct mcq_link *link)
     struct mcq_msg msg;
 
     link->can_read = true;
-    while (link_pull(link, &msg, &event) == MCQ_OK) {
+    while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
         if (queue_push(&link->in, &msg) != MCQ_OK) {

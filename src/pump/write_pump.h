@@ -98,8 +98,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq
 void mcq_wpump_cut(struct mcq_wpump *pump);
 
 /* Lends whole messages that wait to a write, up to iov_max runs and about MCQ_WPUMP_BATCH_BYTES;
- * returns how many runs of iov are filled, 0: nothing waits. The write's end is mcq_wpump_on_written. Not while
- * octets are lent.
+ * returns how many runs of iov are filled, 0: nothing waits. The write's end is
+ * mcq_wpump_on_written. Not while octets are lent.
  *   control    octets that go out at the next end of a message; borrowed for the write
  *   iov_max    at least 2 */
 size_t mcq_wpump_lend(struct mcq_wpump *pump, struct mcq_bytes control, struct iovec *iov,

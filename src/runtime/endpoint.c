@@ -42,7 +42,7 @@ struct mcq_endpoint_node {
     struct opener *openers;            /* newest first */
     struct opener *oldest_opener;
     uint32_t opener_count;
-    char text[MCQ_TCP_TEXT_BYTES]; /* as asked for; constant */
+    char *text; /* as asked for; constant */
     char bound[MCQ_TCP_TEXT_BYTES];
 };
 
@@ -64,7 +64,7 @@ enum connector_state {
 
 struct mcq_connector {
     struct mcq_endpoint_node node; /* first */
-    struct mcq_conn *conn;         /* the holder's */
+    struct mcq_conn *conn;         /* the holder's; NULL: disconnected */
     struct mcq_address address;
     enum connector_state state;
     _Atomic bool is_lost; /* set by the holder */
@@ -349,6 +349,18 @@ static void stop_openers(struct mcq_endpoint_node *node)
 
 /* --- the end of an endpoint ------------------------------------------------------------------- */
 
+/* Under the socket's lock. Its peer goes, or is one that was accepted from now on. */
+static void connector_disown(struct mcq_connector *connector)
+{
+    struct mcq_conn *conn = connector->conn;
+
+    if (conn == NULL)
+        return;
+    connector->conn = NULL;
+    conn->connector = NULL;
+    mcq_conn_down(conn);
+}
+
 /* Under the socket's lock. */
 static void node_forget(struct mcq_mail *mail, struct mcq_socket *socket)
 {
@@ -358,12 +370,9 @@ static void node_forget(struct mcq_mail *mail, struct mcq_socket *socket)
     while (*at != node)
         at = &(*at)->next;
     *at = node->next;
-    if (!node->is_listener) {
-        struct mcq_conn *conn = ((struct mcq_connector *) node)->conn;
-
-        conn->connector = NULL;
-        mcq_conn_down(conn);
-    }
+    if (!node->is_listener)
+        connector_disown((struct mcq_connector *) node);
+    mcq_free(node->text);
     mcq_free(node);
 }
 
@@ -579,16 +588,19 @@ static void connector_waited(struct mcq_wait *wait)
 
 /* --- bind, connect and their ends, under the socket's lock ------------------------------------ */
 
-static void node_init(struct mcq_endpoint_node *node, struct mcq_socket *socket,
-                      struct mcq_bytes text)
+static enum mcq_err node_init(struct mcq_endpoint_node *node, struct mcq_socket *socket,
+                              struct mcq_bytes text)
 {
-    size_t len = mcq_min_size(text.len, sizeof node->text - 1);
-
+    node->text = mcq_alloc(text.len + 1);
+    if (node->text == NULL)
+        return MCQ_NOMEM;
+    memcpy(node->text, text.data, text.len);
+    node->text[text.len] = '\0';
     node->socket = socket;
     node->options = socket->options;
     node->task.run = node_run;
     node->mail.read = node_forget;
-    memcpy(node->text, text.data, len);
+    return MCQ_OK;
 }
 
 static void node_join(struct mcq_endpoint_node *node)
@@ -605,6 +617,7 @@ static enum mcq_err resolve(struct mcq_socket *socket, struct mcq_bytes text,
 {
     struct mcq_endpoint endpoint;
     enum mcq_endpoint_fault found = mcq_endpoint_parse(text, use, &endpoint);
+    bool is_ipv6;
     enum mcq_err err;
 
     *fault = NULL;
@@ -612,7 +625,12 @@ static enum mcq_err resolve(struct mcq_socket *socket, struct mcq_bytes text,
         *fault = mcq_endpoint_fault_text(found);
         return found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? MCQ_NOT_SUPPORTED : MCQ_INVAL;
     }
-    err = mcq_tcp_resolve(&endpoint, use, socket->options.is_ipv6, address);
+    if (endpoint.source.len > 0)
+        return MCQ_NOT_SUPPORTED;
+    is_ipv6 = socket->options.is_ipv6;
+    mcq_socket_pause(socket); /* others need not wait for a name server */
+    err = mcq_tcp_resolve(&endpoint, use, is_ipv6, address);
+    MCQ_TRY(mcq_socket_resume(socket));
     if (err != MCQ_OK)
         *fault = "no such host or interface";
     return err;
@@ -646,9 +664,12 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
         .accept.done = listener_accepted,
         .pause.done = listener_resumed,
     };
-    node_init(&listener->node, socket, text);
-    err = listen_err(mcq_reactor_listen(reactor, &address, socket->options.backlog, &listener->fd));
+    err = node_init(&listener->node, socket, text);
+    if (err == MCQ_OK)
+        err = listen_err(
+            mcq_reactor_listen(reactor, &address, socket->options.backlog, &listener->fd));
     if (err != MCQ_OK) {
+        mcq_free(listener->node.text);
         mcq_free(listener);
         return err;
     }
@@ -675,14 +696,16 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         .connect.done = connector_connected,
         .back_off.done = connector_waited,
     };
-    err = mcq_conn_new(socket, true, &connector->conn);
+    err = node_init(&connector->node, socket, text);
+    if (err == MCQ_OK)
+        err = mcq_conn_new(socket, true, &connector->conn);
     if (err != MCQ_OK) {
+        mcq_free(connector->node.text);
         mcq_free(connector);
         *fault = err == MCQ_MISMATCH ? "this socket has its one peer" : NULL;
         return err;
     }
     connector->conn->connector = connector;
-    node_init(&connector->node, socket, text);
     mcq_tcp_text(&address, connector->node.bound);
     node_join(&connector->node);
     return MCQ_OK;
@@ -717,8 +740,8 @@ enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes t
     if (node == NULL)
         return MCQ_NOT_FOUND;
     node_stop(node);
-    mcq_link_flush(&((struct mcq_connector *) node)->conn->peer.link);
-    mcq_conn_down(((struct mcq_connector *) node)->conn);
+    (void) mcq_link_flush(&((struct mcq_connector *) node)->conn->peer.link);
+    connector_disown((struct mcq_connector *) node);
     return MCQ_OK;
 }
 
@@ -727,11 +750,11 @@ void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all)
     struct mcq_endpoint_node *node;
 
     for (node = socket->endpoints; node != NULL; node = node->next) {
-        const struct mcq_link *link =
-            node->is_listener ? NULL : &((struct mcq_connector *) node)->conn->peer.link;
-        bool is_wanted =
-            link != NULL &&
-            (link->is_up || (!socket->is_draining && mcq_link_waiting_count(link) > 0));
+        const struct mcq_conn *conn =
+            node->is_listener ? NULL : ((struct mcq_connector *) node)->conn;
+        bool is_wanted = conn != NULL &&
+                         (conn->peer.link.is_up ||
+                          (!socket->is_draining && mcq_link_waiting_count(&conn->peer.link) > 0));
 
         if (all || !is_wanted)
             node_stop(node);

@@ -125,8 +125,8 @@ static void discard(struct mcq_conn *conn)
             mcq_msg_fini(&msg);
 }
 
-/* The engine's way of reading: what the owner of the socket would have done. True: there is more that
- * need not wait for the application. */
+/* The engine's way of reading: what the owner of the socket would have done. True: there is more
+ * that need not wait for the application. */
 static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_link *link = &conn->peer.link;
@@ -413,7 +413,7 @@ static void begin_close(struct mcq_socket *socket)
     int linger_ms = socket->options.linger_ms;
     uint64_t now_ns = mcq_engine_now_ns(socket->engine);
 
-    if (socket->has_peeked)
+    if (socket->has_peeked && socket->peeked_err == MCQ_OK)
         mcq_msg_fini(&socket->peeked);
     socket->has_peeked = false;
     socket->state = MCQ_SOCKET_CLOSING;
@@ -486,6 +486,21 @@ void mcq_socket_leave(struct mcq_socket *socket)
         read_mail(socket);
         settle(socket);
     }
+}
+
+void mcq_socket_pause(struct mcq_socket *socket)
+{
+    socket->call_count++;
+    mcq_socket_leave(socket);
+}
+
+enum mcq_err mcq_socket_resume(struct mcq_socket *socket)
+{
+    mcq_lock_take(&socket->lock);
+    socket->call_count--;
+    if (socket->state != MCQ_SOCKET_OPEN)
+        return MCQ_NOT_OPEN;
+    return socket->is_terminated ? MCQ_TERMINATED : MCQ_OK;
 }
 
 void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail)

@@ -124,9 +124,10 @@ struct mcq_socket {
     struct mcq_endpoint_node *endpoints;
     char last_endpoint[128];
 
-    struct mcq_msg peeked; /* poll has looked at it; recv hands it out first */
-    bool has_peeked;
-    bool is_within_send; /* a message was begun by send */
+    bool has_peeked; /* what recv will answer, for poll has looked */
+    enum mcq_err peeked_err;
+    struct mcq_msg peeked; /* if that is MCQ_OK */
+    bool is_within_send;   /* a message was begun by send */
     bool is_within_recv;
     uint32_t since_harvest;
 
@@ -198,6 +199,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_enter(struct mcq_socket *socket);
 /* Reads the mail, ends what was lost, wakes whom there is news for, and lets go. */
 void mcq_socket_leave(struct mcq_socket *socket);
 
+/* Lets go of the lock inside a call that comes back: until then the socket's memory stays. */
+void mcq_socket_pause(struct mcq_socket *socket);
+
+/* Takes the lock again.
+ *   MCQ_OK                        the call may go on
+ *   MCQ_NOT_OPEN, MCQ_TERMINATED  it may only clean up; the lock is held all the same */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_resume(struct mcq_socket *socket);
+
 /* --- messages -------------------------------------------------------------------------------- */
 
 /* As the pattern's calls, but MCQ_AGAIN only if timeout_ms has passed: 0 at once, -1 never. Also
@@ -228,13 +237,15 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uin
 
 /* --- endpoints (runtime/endpoint.c); the lock is held ----------------------------------------- */
 
-/* MCQ_INVAL: *fault says what is wrong with the text; MCQ_IN_USE, MCQ_NOT_LOCAL, MCQ_DENIED,
- * MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. */
+/* MCQ_INVAL: *fault says what is wrong with the text; MCQ_NOT_SUPPORTED, MCQ_NOT_FOUND, MCQ_IN_USE,
+ * MCQ_NOT_LOCAL, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. The lock
+ * is let go while a name is looked up: MCQ_NOT_OPEN, MCQ_TERMINATED. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text,
                                             const char **fault);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
                                                const char **fault);
-/* Ends a bind or a connect of just this text (or of last_endpoint's). MCQ_NOT_FOUND. */
+/* Ends a bind or a connect of just this text (or of last_endpoint's); the connection made by a
+ * connect ends at once, with what has not left on it. MCQ_NOT_FOUND. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text);
 

@@ -38,7 +38,6 @@ static void waiter_join(struct mcq_socket *socket, struct mcq_waiter *waiter)
         socket->in_sleepers++;
     if (waiter->wants & MCQ_NEWS_OUT)
         socket->out_sleepers++;
-    socket->call_count++;
 }
 
 static void waiter_leave(struct mcq_socket *socket, struct mcq_waiter *waiter)
@@ -50,15 +49,6 @@ static void waiter_leave(struct mcq_socket *socket, struct mcq_waiter *waiter)
         socket->in_sleepers--;
     if (waiter->wants & MCQ_NEWS_OUT)
         socket->out_sleepers--;
-    socket->call_count--;
-}
-
-/* Whether a call may go on, after it let go of the lock. */
-static enum mcq_err still_open(const struct mcq_socket *socket)
-{
-    if (socket->state != MCQ_SOCKET_OPEN)
-        return MCQ_NOT_OPEN;
-    return socket->is_terminated ? MCQ_TERMINATED : MCQ_OK;
 }
 
 /* What a thread that waits for news of this socket sleeps on: its ready sets. Output is of interest
@@ -83,18 +73,19 @@ static enum mcq_err sleep_for(struct mcq_socket *socket, unsigned wants, uint64_
     struct mcq_waiter waiter = {.wants = wants};
     struct sleeper_node *node;
     enum mcq_io_result result;
+    enum mcq_err err;
     size_t count;
 
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
     waiter.sleeper = node->sleeper;
     waiter_join(socket, &waiter);
     count = wait_fds(socket, wants, fds + 1);
-    mcq_socket_leave(socket);
+    mcq_socket_pause(socket);
     result = mcq_sleeper_wait(node->sleeper, fds, count, until_ns);
-    mcq_lock_take(&socket->lock);
+    err = mcq_socket_resume(socket);
     waiter_leave(socket, &waiter);
     mcq_context_put_sleeper(context, node);
-    MCQ_TRY(still_open(socket));
+    MCQ_TRY(err);
     switch (result) {
     case MCQ_IO_INTERRUPTED: return MCQ_INTERRUPTED;
     case MCQ_IO_NO_MEMORY:
@@ -181,10 +172,29 @@ static enum mcq_err send_waiting(struct mcq_socket *socket, struct mcq_part *par
 
 static void drop_peeked(struct mcq_socket *socket)
 {
-    if (!socket->has_peeked || !socket->pattern->ops->sending_drops_input)
-        return;
-    mcq_msg_fini(&socket->peeked);
+    if (socket->peeked_err == MCQ_OK)
+        mcq_msg_fini(&socket->peeked);
     socket->has_peeked = false;
+}
+
+/* Poll has received for the application, which has not; to it the turn is still the peer's. */
+static bool is_input_s_turn(const struct mcq_socket *socket)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    return socket->has_peeked && ops->may_skip_input != NULL &&
+           !ops->may_skip_input(socket->pattern);
+}
+
+static enum mcq_err send_now(struct mcq_socket *socket, struct mcq_part *part)
+{
+    if (MCQ_UNLIKELY(socket->has_peeked)) {
+        if (is_input_s_turn(socket))
+            return MCQ_STATE;
+        if (socket->pattern->ops->may_skip_input != NULL)
+            drop_peeked(socket);
+    }
+    return socket->pattern->ops->send(socket->pattern, part);
 }
 
 enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, int timeout_ms)
@@ -192,12 +202,10 @@ enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, i
     enum mcq_err err;
 
     MCQ_TRY(mcq_socket_enter(socket));
-    if (MCQ_UNLIKELY(socket->has_peeked))
-        drop_peeked(socket);
     if (MCQ_UNLIKELY(!socket->pattern->ops->can_send)) {
         err = MCQ_NOT_SUPPORTED;
     } else {
-        err = socket->pattern->ops->send(socket->pattern, part);
+        err = send_now(socket, part);
         if (MCQ_UNLIKELY(err == MCQ_AGAIN))
             err = send_waiting(socket, part, timeout_ms);
     }
@@ -214,9 +222,10 @@ enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, i
 static enum mcq_err take(struct mcq_socket *socket, struct mcq_msg *msg)
 {
     if (MCQ_UNLIKELY(socket->has_peeked)) {
-        mcq_msg_move(msg, &socket->peeked);
+        if (socket->peeked_err == MCQ_OK)
+            mcq_msg_move(msg, &socket->peeked);
         socket->has_peeked = false;
-        return MCQ_OK;
+        return socket->peeked_err;
     }
     return socket->pattern->ops->recv(socket->pattern, msg);
 }
@@ -265,12 +274,9 @@ static enum mcq_err spin(struct mcq_socket *socket, struct mcq_msg *msg, uint64_
     enum mcq_err err = MCQ_AGAIN;
 
     while (err == MCQ_AGAIN && now_ns < spin_until_ns) {
-        socket->call_count++;
-        mcq_socket_leave(socket);
+        mcq_socket_pause(socket);
         (void) sched_yield();
-        mcq_lock_take(&socket->lock);
-        socket->call_count--;
-        MCQ_TRY(still_open(socket));
+        MCQ_TRY(mcq_socket_resume(socket));
         (void) probe(socket);
         err = take(socket, msg); /* mail that leave has read may have brought it, without an edge */
         now_ns = mcq_engine_now_ns(socket->engine);
@@ -338,19 +344,35 @@ enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int
 
 /* --- polling --------------------------------------------------------------------------------- */
 
+/* Receives what recv will hand out; out of turn there is nothing to wait for. */
+static bool peek(struct mcq_socket *socket)
+{
+    socket->peeked_err = socket->pattern->ops->recv(socket->pattern, &socket->peeked);
+    socket->has_peeked = socket->peeked_err != MCQ_AGAIN && socket->peeked_err != MCQ_STATE;
+    return socket->has_peeked;
+}
+
 static bool look_for_input(struct mcq_socket *socket)
 {
+    bool is_any;
+
     if (socket->has_peeked)
         return true;
     if (!socket->pattern->ops->can_recv)
         return false;
-    if (socket->pattern->ops->recv(socket->pattern, &socket->peeked) != MCQ_OK) {
-        if (!mcq_socket_harvest_input(socket) ||
-            socket->pattern->ops->recv(socket->pattern, &socket->peeked) != MCQ_OK)
-            return false;
-    }
-    socket->has_peeked = true;
-    return true;
+    if (peek(socket))
+        return true;
+    is_any = mcq_socket_harvest_input(socket);
+    if (is_any && socket->in_sleepers > 0)
+        socket->news |= MCQ_NEWS_IN; /* the edge they sleep for is spent */
+    return is_any && peek(socket);
+}
+
+static bool look_for_room(struct mcq_socket *socket)
+{
+    (void) mcq_socket_harvest_output(socket);
+    return socket->pattern->ops->can_send && !is_input_s_turn(socket) &&
+           socket->pattern->ops->is_writable(socket->pattern);
 }
 
 static short look(struct mcq_socket *socket, short events)
@@ -363,11 +385,8 @@ static short look(struct mcq_socket *socket, short events)
         if (look_for_input(socket))
             found |= POLLIN;
     }
-    if (events & POLLOUT) {
-        (void) mcq_socket_harvest_output(socket);
-        if (socket->pattern->ops->can_send && socket->pattern->ops->is_writable(socket->pattern))
-            found |= POLLOUT;
-    }
+    if ((events & POLLOUT) && look_for_room(socket))
+        found |= POLLOUT;
     return found;
 }
 
@@ -404,6 +423,7 @@ static enum mcq_err look_at_all(struct poll_call *call, bool join, size_t *ready
         if (join && item->revents == 0) {
             item->waiter = (struct mcq_waiter) {.sleeper = call->node->sleeper, .wants = wants};
             waiter_join(item->socket, &item->waiter);
+            item->socket->call_count++;
             call->fd_count += wait_fds(item->socket, wants, call->fds + 1 + call->fd_count);
         } else {
             mcq_socket_guard_input(item->socket);
@@ -421,7 +441,7 @@ static void leave_all(struct poll_call *call)
 
         if (item->socket == NULL || item->waiter.sleeper == NULL)
             continue;
-        mcq_lock_take(&item->socket->lock);
+        (void) !mcq_socket_resume(item->socket); /* who calls next hears of it */
         waiter_leave(item->socket, &item->waiter);
         item->waiter.sleeper = NULL;
         mcq_socket_leave(item->socket);

@@ -62,7 +62,6 @@ struct mcq_pattern_ops {
     enum mcq_socket_type type;
     bool can_send; /* the type has a send at all */
     bool can_recv;
-    bool sending_drops_input; /* a message that was looked at and not taken is void (REQ) */
 
     /* MCQ_NOMEM: *pattern is untouched. free: all peers are detached. */
     enum mcq_err (*create)(const struct mcq_pattern_config *config, struct mcq_pattern **pattern);
@@ -84,7 +83,8 @@ struct mcq_pattern_ops {
     void (*room)(struct mcq_pattern *pattern, struct mcq_peer *peer);
 
     /* Types whose input is not, or not only, the application's: takes what the peer says now, up to
-     * MCQ_HEAR_MAX parts and commands; the rest has its turn when others had theirs. NULL: the runtime receives ahead (mcq_link_prefetch) and says readable. */
+     * MCQ_HEAR_MAX parts and commands; the rest has its turn when others had theirs.
+     * NULL: the runtime receives ahead (mcq_link_prefetch) and says readable. */
     void (*hear)(struct mcq_pattern *pattern, struct mcq_peer *peer);
 
     /* One part. NULL if the type has no such call.
@@ -102,8 +102,12 @@ struct mcq_pattern_ops {
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
 
-    /* Peers that a message may reach: for a publisher those that have subscribed. NULL: all that are
-     * connected. */
+    /* Types that send and receive by turns, while input that poll has found was not received: whether
+     * send may be called all the same, which drops it. NULL: the two do not depend on each other. */
+    bool (*may_skip_input)(const struct mcq_pattern *pattern);
+
+    /* Peers that a message may reach: for a publisher those that have subscribed. NULL: all that
+     * are connected. */
     uint32_t (*audience)(const struct mcq_pattern *pattern);
 
     /* SUB: what the application wants. NULL elsewhere.

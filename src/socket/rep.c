@@ -152,6 +152,12 @@ static bool rep_is_writable(struct mcq_pattern *pattern)
     return mcq_rep_may_send(&rep_of(pattern)->state) == MCQ_OK;
 }
 
+static bool rep_may_skip_input(const struct mcq_pattern *pattern)
+{
+    (void) pattern;
+    return false;
+}
+
 const struct mcq_pattern_ops mcq_pattern_rep = {
     .type = MCQ_SOCKET_TYPE_REP,
     .can_send = true,
@@ -167,4 +173,5 @@ const struct mcq_pattern_ops mcq_pattern_rep = {
     .send = rep_send,
     .recv = rep_recv,
     .is_writable = rep_is_writable,
+    .may_skip_input = rep_may_skip_input,
 };

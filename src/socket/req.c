@@ -179,6 +179,11 @@ static bool req_is_writable(struct mcq_pattern *pattern)
     return mcq_req_may_send(&req_of(pattern)->state) == MCQ_OK && mcq_duplex_is_writable(pattern);
 }
 
+static bool req_may_skip_input(const struct mcq_pattern *pattern)
+{
+    return ((const struct req *) pattern)->state.is_relaxed;
+}
+
 static enum mcq_err req_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value)
 {
     struct mcq_req *state = &req_of(pattern)->state;
@@ -198,7 +203,6 @@ const struct mcq_pattern_ops mcq_pattern_req = {
     .type = MCQ_SOCKET_TYPE_REQ,
     .can_send = true,
     .can_recv = true,
-    .sending_drops_input = true,
     .create = req_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,
@@ -210,5 +214,6 @@ const struct mcq_pattern_ops mcq_pattern_req = {
     .send = req_send,
     .recv = req_recv,
     .is_writable = req_is_writable,
+    .may_skip_input = req_may_skip_input,
     .set = req_set,
 };

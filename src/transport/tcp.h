@@ -18,8 +18,8 @@
 /* The address to bind or to connect to. `*` is any address of the family that is_ipv6 says; names
  * are looked up, and IPv4 is taken unless is_ipv6.
  *   MCQ_OK
- *   MCQ_NOT_FOUND   no such name or interface
- *   MCQ_INVAL       an IPv6 address without is_ipv6, or a name too long to be one */
+ *   MCQ_NOT_FOUND   no such name or interface, or none of a family that is looked for
+ *   MCQ_INVAL       a name too long to be one */
 MCQ_MUST_CHECK enum mcq_err mcq_tcp_resolve(const struct mcq_endpoint *endpoint,
                                             enum mcq_endpoint_use use, bool is_ipv6,
                                             struct mcq_address *address);

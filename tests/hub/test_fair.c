@@ -225,7 +225,7 @@ static void step_frame(struct mcq_fair *fair, const struct mcq_ring_node *nodes,
         assert_int_equal(turn, MCQ_TURN_PEER);
         assert_int_equal(node - nodes, expected);
         mcq_fair_took(fair, 1, more);
-        if (model->within < 0) {
+        if (!more && model->queue[0] == expected) {
             model_leave(model, expected);
             model_join(model, expected);
         }

@@ -15,9 +15,9 @@
  *     ask             says all of them, a REQ one at a time, and must get all of them back
  *     echo            must get each message, and sends back the very parts it got
  *
- * Prints "bound ENDPOINT" or "connecting ENDPOINT". A publisher sends "sync" until standard input has
- * a line; a subscriber prints "synced" at the first of them, having canceled its subscription to
- * them if it has topics. At the end all must have been given back: memory, descriptors.
+ * Prints "bound ENDPOINT" or "connecting ENDPOINT". A publisher sends "sync" until standard input
+ * has a line; a subscriber prints "synced" at the first of them, having canceled its subscription
+ * to them if it has topics. At the end all must have been given back: memory, descriptors.
  *
  * Exit status: 0 all was as it must be; 1 not, and standard error says what; 2 usage; 3 there is no
  * such type, or no such engine.

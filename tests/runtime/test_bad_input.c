@@ -23,7 +23,7 @@
 #define GREED_MAX 200 /* messages that one peer may have taken while another one waits */
 #define NEVER_NS MCQ_REACTOR_NEVER_NS
 
-/* --- the world: a socket, a good peer, bad ones ------------------------------------------------ */
+/* --- the world: a socket, a good peer, bad ones ---------------------------------------------- */
 
 struct world {
     struct mcq_context *context;
@@ -711,6 +711,7 @@ static void greedy_peer(struct world *w)
 {
     int fd = raw_join(w->patient_port, peer_type(w), NULL);
 
+    assert_int_equal(mcq_socket_wait_peers(w->socket, 2, RAW_PATIENCE_MS), MCQ_OK);
     good_goes_on(w); /* its turn has begun */
     assert_true(raw_send_frame(fd, 0, "other", 5));
     for (uint32_t first = w->number; w->other_count < 1;) {

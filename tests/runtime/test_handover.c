@@ -236,7 +236,7 @@ static void close__wakes_a_sleeping_call__which_answers_not_open(void **state)
     assert_int_equal(mcq_context_term(&context, MCQ_REACTOR_NEVER_NS), MCQ_OK);
 }
 
-/* --- what a sender leaves behind ---------------------------------------------------------------- */
+/* --- what a sender leaves behind ------------------------------------------------------------- */
 
 static void last_messages__of_a_socket_closed_at_once__arrive(void **state)
 {

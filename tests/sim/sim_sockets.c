@@ -4,8 +4,8 @@
  *     sim_sockets [--seeds COUNT] [--first SEED] [--replay SEED] [--tap] [--verbose]
  *
  * Of each seed is made: which pair talks, who binds, how many messages of which sizes and parts,
- * and what goes wrong: partial reads and writes, delays, calls that say AGAIN for nothing, connections
- * that are cut. The receiver holds what comes against what the pattern promises:
+ * and what goes wrong: partial reads and writes, delays, calls that say AGAIN for nothing,
+ * connections that are cut. The receiver holds what comes against what the pattern promises:
  *
  *   - every message is whole: its parts, its lengths, its octets
  *   - no message comes twice, and none overtakes another

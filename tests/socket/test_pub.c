@@ -306,8 +306,8 @@ static void fan_out__one_encoding__and_one_body_for_all(void **state)
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
-/* Three parts, one of them large, to three peers; one allocation fails somewhere. Each peer gets all
- * of it or nothing, and the next message. */
+/* Three parts, one of them large, to three peers; one allocation fails somewhere. Each peer gets
+ * all of it or nothing, and the next message. */
 static void nomem__each_peer_gets_the_whole_message_or_nothing(void **state)
 {
     bool is_over = false;

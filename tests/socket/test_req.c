@@ -310,7 +310,7 @@ static void reply_that_came_before_the_loss__is_read(void **state)
     world_fini(&f.world);
 }
 
-/* Another peer that goes, with something to read, does not make us forget the one that was asked. */
+/* Another peer that goes, with something to read, does not make us forget which was asked. */
 static void other_peer_gone__the_asked_one_is_still_known_to_be(void **state)
 {
     struct fixture f;

@@ -217,7 +217,8 @@ static inline bool has_input_left(const struct test_peer *peer)
            mcq_link_is_readable(&peer->peer.link);
 }
 
-/* Its connection ends. One that was accepted goes, at once or once its input was taken. */
+/* Its connection ends. One that was accepted goes, at once or once its input was taken; that of a
+ * bare end stays for the test to look at. */
 static inline void peer_down(struct test_peer *peer)
 {
     struct end *end = peer->end;
@@ -233,7 +234,7 @@ static inline void peer_down(struct test_peer *peer)
                 end->ops->readable(end->pattern, &peer->peer);
         }
     }
-    if (!peer->peer.is_connecting && !has_input_left(peer))
+    if (end->ops != NULL && !peer->peer.is_connecting && !has_input_left(peer))
         peer_gone(peer);
 }
 
