@@ -207,6 +207,8 @@ static void on_input(struct mcq_socket *socket)
         wait_for_cold(socket);
     } else if (socket->state == MCQ_SOCKET_OPEN && socket->in_sleepers > 0) {
         socket->is_in_guarded = false; /* the sleeper is the guard */
+        if (socket->unread != NULL)
+            socket->news |= MCQ_NEWS_IN; /* no edge would wake it */
     } else {
         serve_input(socket);
         watch_input(socket);
@@ -239,6 +241,21 @@ void mcq_socket_flush(struct mcq_socket *socket)
     (void) mcq_socket_tell_room(socket);
 }
 
+/* The stream takes more. A PONG that had not fitted kept its peer from being read, and what that
+ * has sent may have no other edge. */
+static void resume_output(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_link *link = &conn->peer.link;
+    bool was_control_waiting = mcq_session_want(link->session).len > 0;
+
+    link->can_write = true;
+    mcq_link_flush(link);
+    if (!was_control_waiting || !mcq_link_is_readable(link))
+        return;
+    mcq_socket_set_unread(socket, conn);
+    ask(socket, REQUEST_SERVE_AGAIN);
+}
+
 bool mcq_socket_harvest_output(struct mcq_socket *socket)
 {
     struct mcq_ready_event events[HARVEST_COUNT];
@@ -249,13 +266,8 @@ bool mcq_socket_harvest_output(struct mcq_socket *socket)
         for (size_t i = 0; i < count; i++) {
             struct mcq_conn *conn = conn_of_key(socket, events[i].key);
 
-            if (conn == NULL || !conn->peer.link.is_up || conn->peer.link.is_lost)
-                continue;
-            conn->peer.link.can_write = true;
-            mcq_link_flush(&conn->peer.link);
-            /* A PONG that did not fit kept its peer from being read. */
-            if (mcq_link_is_readable(&conn->peer.link))
-                mcq_socket_set_unread(socket, conn);
+            if (conn != NULL && conn->peer.link.is_up && !conn->peer.link.is_lost)
+                resume_output(socket, conn);
         }
     } while (count == HARVEST_COUNT);
     return mcq_socket_tell_room(socket);
