@@ -102,8 +102,9 @@ struct mcq_pattern_ops {
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
 
-    /* Types that send and receive by turns, while input that poll has found was not received: whether
-     * send may be called all the same, which drops it. NULL: the two do not depend on each other. */
+    /* Types that send and receive by turns, while input that poll has found was not received:
+     * whether send may be called all the same, which drops it. NULL: the two do not depend on each
+     * other. */
     bool (*may_skip_input)(const struct mcq_pattern *pattern);
 
     /* Peers that a message may reach: for a publisher those that have subscribed. NULL: all that

@@ -1,0 +1,69 @@
+/*
+ * idle: 100 connections that nobody uses, for idle.py to watch.
+ *
+ *     idle
+ *
+ * A PULL and 100 PUSH, in two contexts; each PUSH sends a message, and all of them are received, so
+ * that every connection has been in use. Then "idle" on standard output. Each line of standard
+ * input sends one message more, which is received and answered with "received"; its end ends the
+ * program.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <monocoque.h>
+
+#define CONNECTION_COUNT 100
+#define PATIENCE_MS 10000
+
+static void need(ptrdiff_t result, const char *what)
+{
+    if (result >= 0)
+        return;
+    (void) fprintf(stderr, "idle: %s: %s\n", what, mcq_last_error());
+    exit(1);
+}
+
+static void receive(struct mcq_socket *pull)
+{
+    char body[8];
+
+    need(mcq_recv(pull, body, sizeof body, 0), "recv");
+}
+
+int main(void)
+{
+    static struct mcq_socket *pushes[CONNECTION_COUNT];
+    struct mcq_context *near = mcq_ctx_new();
+    struct mcq_context *far = mcq_ctx_new();
+    char endpoint[64];
+    size_t endpoint_len = sizeof endpoint;
+    char line[16];
+    struct mcq_socket *pull = mcq_socket(far, MCQ_PULL);
+
+    need(mcq_set(pull, MCQ_OPT_RCVTIMEO, PATIENCE_MS), "RCVTIMEO");
+    need(mcq_bind(pull, "tcp://127.0.0.1:*"), "bind");
+    need(mcq_get_bytes(pull, MCQ_OPT_LAST_ENDPOINT, endpoint, &endpoint_len), "LAST_ENDPOINT");
+    for (size_t i = 0; i < CONNECTION_COUNT; i++) {
+        pushes[i] = mcq_socket(near, MCQ_PUSH);
+        need(mcq_connect(pushes[i], endpoint), "connect");
+        need(mcq_send(pushes[i], "one", 3, 0), "send");
+    }
+    for (size_t i = 0; i < CONNECTION_COUNT; i++)
+        receive(pull);
+    for (size_t i = 0;; i++) {
+        (void) puts(i == 0 ? "idle" : "received");
+        (void) fflush(stdout);
+        if (fgets(line, sizeof line, stdin) == NULL)
+            break;
+        need(mcq_send(pushes[i % CONNECTION_COUNT], "more", 4, 0), "send");
+        receive(pull);
+    }
+    for (size_t i = 0; i < CONNECTION_COUNT; i++)
+        need(mcq_close(pushes[i]), "close");
+    need(mcq_close(pull), "close");
+    need(mcq_ctx_term(near, PATIENCE_MS), "term");
+    need(mcq_ctx_term(far, PATIENCE_MS), "term");
+    return 0;
+}
