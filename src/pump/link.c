@@ -315,12 +315,15 @@ bool mcq_link_prefetch(struct mcq_link *link)
     return link->in.message_count > 0;
 }
 
-bool mcq_link_is_readable(const struct mcq_link *link)
+bool mcq_link_has_unread(const struct mcq_link *link)
 {
-    if (link->in.head != link->in.whole_at)
-        return true;
     return !link_is_deaf(link) &&
            (link->can_read || link->rpump.unread[0].len > 0 || link->rpump.unread[1].len > 0);
+}
+
+bool mcq_link_is_readable(const struct mcq_link *link)
+{
+    return link->in.head != link->in.whole_at || mcq_link_has_unread(link);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */

@@ -181,6 +181,9 @@ bool mcq_link_prefetch(struct mcq_link *link);
 /* Whether take may have something: whole messages, or octets that were not looked at. */
 bool mcq_link_is_readable(const struct mcq_link *link);
 
+/* Whether there may be octets that were not looked at. */
+bool mcq_link_has_unread(const struct mcq_link *link);
+
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,
                                                bool is_on);

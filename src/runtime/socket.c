@@ -200,6 +200,21 @@ void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
         watch_input(socket);
 }
 
+/* The owner has gone cold, and may have left octets that it knew of and did not come to: they have
+ * no other edge. */
+static void take_over_input(struct mcq_socket *socket)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+    struct mcq_peer *peer = NULL;
+
+    if (socket->in_calls == socket->in_calls_served || !ops->can_recv)
+        return;
+    socket->in_calls_served = socket->in_calls;
+    while ((peer = ops->next_readable(socket->pattern, peer)) != NULL)
+        if (mcq_link_has_unread(&peer->link))
+            mcq_socket_set_unread(socket, (struct mcq_conn *) peer);
+}
+
 /* Somebody reads: a watch would only wake the engine for nothing. */
 static void on_input(struct mcq_socket *socket)
 {
@@ -210,6 +225,7 @@ static void on_input(struct mcq_socket *socket)
         if (socket->unread != NULL)
             socket->news |= MCQ_NEWS_IN; /* no edge would wake it */
     } else {
+        take_over_input(socket);
         serve_input(socket);
         watch_input(socket);
     }

@@ -147,6 +147,7 @@ struct mcq_socket {
     bool is_tail_guarded;
     uint64_t in_calls; /* calls that read so far */
     uint64_t in_calls_seen;
+    uint64_t in_calls_served; /* when the engine took over last */
     uint64_t tail_flushes_seen;
     uint32_t in_sleepers;
     uint32_t out_sleepers;

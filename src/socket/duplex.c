@@ -58,6 +58,12 @@ void mcq_duplex_readable(struct mcq_pattern *pattern, struct mcq_peer *peer)
     mcq_incoming_readable(&mcq_duplex_of(pattern)->incoming, peer);
 }
 
+struct mcq_peer *mcq_duplex_next_readable(const struct mcq_pattern *pattern,
+                                          const struct mcq_peer *peer)
+{
+    return mcq_incoming_next_readable(&((const struct mcq_duplex *) pattern)->incoming, peer);
+}
+
 void mcq_duplex_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     mcq_outgoing_room(&mcq_duplex_of(pattern)->balance, peer);

@@ -36,6 +36,8 @@ enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
 void mcq_duplex_down(struct mcq_pattern *pattern, struct mcq_peer *peer);
 void mcq_duplex_detach(struct mcq_pattern *pattern, struct mcq_peer *peer);
 void mcq_duplex_readable(struct mcq_pattern *pattern, struct mcq_peer *peer);
+struct mcq_peer *mcq_duplex_next_readable(const struct mcq_pattern *pattern,
+                                          const struct mcq_peer *peer);
 void mcq_duplex_room(struct mcq_pattern *pattern, struct mcq_peer *peer);
 enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part);
 enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg);

@@ -30,6 +30,16 @@ void mcq_incoming_readable(struct mcq_incoming *incoming, struct mcq_peer *peer)
     (void) mcq_fair_set_ready(&incoming->fair, &peer->fair, peer->epoch, true);
 }
 
+struct mcq_peer *mcq_incoming_next_readable(const struct mcq_incoming *incoming,
+                                            const struct mcq_peer *peer)
+{
+    const struct mcq_ring *ring = &incoming->fair.ring;
+    struct mcq_ring_node *node =
+        peer == NULL ? mcq_ring_first(ring) : mcq_ring_next(ring, &peer->fair);
+
+    return node != NULL && node->part == MCQ_RING_READY ? peer_of(node) : NULL;
+}
+
 enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *msg,
                                struct mcq_peer **peer)
 {

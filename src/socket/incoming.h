@@ -19,6 +19,10 @@ void mcq_incoming_attach(struct mcq_incoming *incoming, struct mcq_peer *peer);
 void mcq_incoming_detach(struct mcq_incoming *incoming, struct mcq_peer *peer);
 void mcq_incoming_readable(struct mcq_incoming *incoming, struct mcq_peer *peer);
 
+/* The peers that readable was said of, and take did not find empty; see mcq_pattern_ops. */
+struct mcq_peer *mcq_incoming_next_readable(const struct mcq_incoming *incoming,
+                                            const struct mcq_peer *peer);
+
 /* The next part, and whose it is; the parts of a message come from one peer.
  *   MCQ_AGAIN    none now
  *   MCQ_CLOSED   the rest of the message that was begun never comes; said once */

@@ -33,6 +33,7 @@ const struct mcq_pattern_ops mcq_pattern_pair = {
     .down = mcq_duplex_down,
     .detach = mcq_duplex_detach,
     .readable = mcq_duplex_readable,
+    .next_readable = mcq_duplex_next_readable,
     .room = mcq_duplex_room,
     .send = mcq_duplex_send,
     .recv = mcq_duplex_recv,

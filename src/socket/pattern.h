@@ -82,6 +82,11 @@ struct mcq_pattern_ops {
     void (*readable)(struct mcq_pattern *pattern, struct mcq_peer *peer);
     void (*room)(struct mcq_pattern *pattern, struct mcq_peer *peer);
 
+    /* The peers that there may be something to take from, one after the other; peer NULL: the first.
+     * NULL: no more, which is asked before anything else happens. NULL if the type has no recv. */
+    struct mcq_peer *(*next_readable)(const struct mcq_pattern *pattern,
+                                      const struct mcq_peer *peer);
+
     /* Types whose input is not, or not only, the application's: takes what the peer says now, up to
      * MCQ_HEAR_MAX parts and commands; the rest has its turn when others had theirs.
      * NULL: the runtime receives ahead (mcq_link_prefetch) and says readable. */

@@ -19,6 +19,7 @@ const struct mcq_pattern_ops mcq_pattern_pull = {
     .down = mcq_duplex_down,
     .detach = mcq_duplex_detach,
     .readable = mcq_duplex_readable,
+    .next_readable = mcq_duplex_next_readable,
     .room = mcq_duplex_room,
     .recv = mcq_duplex_recv,
     .is_writable = mcq_duplex_is_writable,

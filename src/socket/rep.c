@@ -169,6 +169,7 @@ const struct mcq_pattern_ops mcq_pattern_rep = {
     .down = rep_down,
     .detach = rep_detach,
     .readable = mcq_duplex_readable,
+    .next_readable = mcq_duplex_next_readable,
     .room = mcq_duplex_room,
     .send = rep_send,
     .recv = rep_recv,

@@ -210,6 +210,7 @@ const struct mcq_pattern_ops mcq_pattern_req = {
     .down = req_down,
     .detach = req_detach,
     .readable = mcq_duplex_readable,
+    .next_readable = mcq_duplex_next_readable,
     .room = mcq_duplex_room,
     .send = req_send,
     .recv = req_recv,

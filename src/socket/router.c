@@ -216,6 +216,7 @@ const struct mcq_pattern_ops mcq_pattern_router = {
     .down = router_down,
     .detach = router_detach,
     .readable = mcq_duplex_readable,
+    .next_readable = mcq_duplex_next_readable,
     .room = router_room,
     .send = router_send,
     .recv = router_recv,

@@ -20,6 +20,7 @@ static void find__nine_types__with_all_that_the_runtime_calls(void **state)
         assert_true(ops->detach && ops->readable && ops->room);
         assert_int_equal(ops->can_send, ops->send != NULL);
         assert_int_equal(ops->can_recv, ops->recv != NULL);
+        assert_int_equal(ops->can_recv, ops->next_readable != NULL);
         assert_true(!ops->can_send || ops->is_writable != NULL);
         assert_true(ops->can_recv || ops->hear != NULL); /* or nobody would ever read */
     }
