@@ -82,8 +82,8 @@ struct mcq_pattern_ops {
     void (*readable)(struct mcq_pattern *pattern, struct mcq_peer *peer);
     void (*room)(struct mcq_pattern *pattern, struct mcq_peer *peer);
 
-    /* The peers that there may be something to take from, one after the other; peer NULL: the first.
-     * NULL: no more, which is asked before anything else happens. NULL if the type has no recv. */
+    /* The peers that there may be something to take from, one after the other; NULL before the
+     * first and behind the last. Nothing else is called meanwhile. NULL if the type has no recv. */
     struct mcq_peer *(*next_readable)(const struct mcq_pattern *pattern,
                                       const struct mcq_peer *peer);
 
