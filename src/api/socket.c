@@ -271,33 +271,27 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
 
 ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flags)
 {
-    struct mcq_msg msg;
     enum mcq_err err;
     size_t size;
 
     if (MCQ_UNLIKELY(socket == NULL || (buffer == NULL && len > 0) || (flags & ~MCQ_DONTWAIT) != 0))
         return fail_arguments("recv", socket, "buffer", flags, MCQ_DONTWAIT);
-    err = mcq_socket_recv(socket, &msg, timeout_of(&socket->options.recv_timeout_ms, flags));
+    err = mcq_socket_recv_octets(socket, buffer, len, &size,
+                                 timeout_of(&socket->options.recv_timeout_ms, flags));
     if (MCQ_UNLIKELY(err != MCQ_OK))
         return mcq_fail_on(socket, MCQ_CALL_RECV, err);
-    size = mcq_msg_len(&msg);
-    if (len > 0)
-        (void) mcq_put_bytes(buffer, mcq_bytes(mcq_msg_data(&msg), mcq_min_size(size, len)));
-    mcq_msg_fini(&msg);
     return (ptrdiff_t) size;
 }
 
 int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int flags)
 {
-    struct mcq_msg *msg = mcq_msg_of(message);
     enum mcq_err err;
 
     if (MCQ_UNLIKELY(socket == NULL || message == NULL || (flags & ~MCQ_DONTWAIT) != 0))
         return fail_arguments("recv_message", socket, "message", flags, MCQ_DONTWAIT);
-    mcq_msg_fini(msg);
-    err = mcq_socket_recv(socket, msg, timeout_of(&socket->options.recv_timeout_ms, flags));
+    err = mcq_socket_recv_again(socket, mcq_msg_of(message),
+                                timeout_of(&socket->options.recv_timeout_ms, flags));
     if (MCQ_LIKELY(err == MCQ_OK))
         return 0;
-    mcq_msg_init(msg);
     return mcq_fail_on(socket, MCQ_CALL_RECV, err);
 }

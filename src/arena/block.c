@@ -19,6 +19,7 @@ static size_t block_class_bytes(uint32_t class_index);
 static enum mcq_err block_new(struct mcq_blocks *blocks, uint32_t class_index,
                               struct mcq_buf **buf);
 static void block_free(struct mcq_buf *buf);
+static void block_keep(struct mcq_blocks *blocks, struct mcq_buf *buf);
 static void blocks_come_home(struct mcq_blocks *blocks);
 static void blocks_end_buf(struct mcq_home *home, struct mcq_buf *buf);
 static void blocks_end(struct mcq_home *home);
@@ -59,6 +60,15 @@ enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len, struct mcq_b
     mcq_home_take(&blocks->home, taken);
     *buf = taken;
     return MCQ_OK;
+}
+
+void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf)
+{
+    if (buf->kind != MCQ_BUF_POOL || buf->pool.home != &blocks->home ||
+        !mcq_home_take_back(&blocks->home, buf))
+        mcq_buf_unref(buf);
+    else
+        block_keep(blocks, buf);
 }
 
 void mcq_blocks_trim(struct mcq_blocks *blocks)
@@ -120,23 +130,29 @@ static void block_free(struct mcq_buf *buf)
     mcq_free(buf);
 }
 
-/* Sorts what came home into the caches, and lets go what they may not keep. */
+/* Into its class's cache, if that may keep more. */
+static void block_keep(struct mcq_blocks *blocks, struct mcq_buf *buf)
+{
+    struct block_class *class = &blocks->classes[buf->class_index];
+
+    if (class->free_count >= MCQ_BLOCK_CACHE_BYTES / buf->size) {
+        block_free(buf);
+        return;
+    }
+    buf->pool.next = class->free;
+    class->free = buf;
+    class->free_count++;
+}
+
 static void blocks_come_home(struct mcq_blocks *blocks)
 {
     struct mcq_buf *list = mcq_home_drain(&blocks->home);
 
     while (list != NULL) {
         struct mcq_buf *buf = list;
-        struct block_class *class = &blocks->classes[buf->class_index];
 
         list = buf->pool.next;
-        if (class->free_count < MCQ_BLOCK_CACHE_BYTES / buf->size) {
-            buf->pool.next = class->free;
-            class->free = buf;
-            class->free_count++;
-        } else {
-            block_free(buf);
-        }
+        block_keep(blocks, buf);
     }
 }
 

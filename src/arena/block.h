@@ -50,6 +50,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_blocks_new(struct mcq_blocks **blocks);
 MCQ_MUST_CHECK enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len,
                                             struct mcq_buf **buf);
 
+/* Drops a reference of the caller's: as mcq_buf_unref, but what a pool of its own gets back at the
+ * hands of its owner costs no atomic exchange. Owner thread; `buf` may be any buffer. */
+void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf);
+
 /* Gives all free blocks back to the heap: for an owner that falls idle. Owner thread. */
 void mcq_blocks_trim(struct mcq_blocks *blocks);
 

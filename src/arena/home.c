@@ -45,6 +45,18 @@ void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf)
                                                     memory_order_release, memory_order_relaxed));
 }
 
+bool mcq_home_take_back(struct mcq_home *home, struct mcq_buf *buf)
+{
+    /* Acquire: the last reads of those who dropped theirs come before the next filler's writes. */
+    if (atomic_load_explicit(&buf->refs, memory_order_acquire) != 1)
+        return false;
+    mcq_assert(home->out_count > 0);
+    atomic_store_explicit(&buf->refs, 0, memory_order_relaxed);
+    mcq_poison(buf->data, buf->size);
+    home->out_count--;
+    return true;
+}
+
 struct mcq_buf *mcq_home_drain(struct mcq_home *home)
 {
     /* The look spares the exchange, which takes the line away from the other threads. */

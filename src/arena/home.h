@@ -18,6 +18,7 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "arena/alloc.h"
@@ -43,6 +44,11 @@ void mcq_home_take(struct mcq_home *home, struct mcq_buf *buf);
 
 /* A buffer whose last reference was dropped. Any thread. */
 void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf);
+
+/* The owner holds a reference of a buffer of this pool. If it is the last one the buffer is FREE,
+ * as if it had come home and been drained. false: others hold it, too; nothing changed. Owner
+ * thread. */
+bool mcq_home_take_back(struct mcq_home *home, struct mcq_buf *buf);
 
 /* All that came home, newest first, linked by pool.next. NULL: nothing did. Owner thread. */
 struct mcq_buf *mcq_home_drain(struct mcq_home *home);

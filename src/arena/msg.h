@@ -129,6 +129,15 @@ static inline uint8_t *mcq_msg_fill(struct mcq_msg *msg)
     return msg->kind == MCQ_MSG_FILLING ? mcq_buf_room(msg->large.buf) : NULL;
 }
 
+/* As mcq_msg_fini, for the owner of the pool that the body may be from. */
+static inline void mcq_msg_put(struct mcq_msg *msg, struct mcq_blocks *blocks)
+{
+    if (msg->kind == MCQ_MSG_INLINE)
+        return;
+    mcq_blocks_put(blocks, msg->large.buf);
+    mcq_msg_init(msg);
+}
+
 /* Ends the writing: what leaves the caller's hands is frozen. An inline body travels with its
  * message and needs it not. */
 static inline void mcq_msg_freeze(struct mcq_msg *msg)

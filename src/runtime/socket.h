@@ -217,6 +217,15 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mc
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg,
                                             int timeout_ms);
 
+/* The same, into a message that exists: what it held is given back to where the next one comes
+ * from, without which that would cost two atomic exchanges. In an error it is empty. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_again(struct mcq_socket *socket, struct mcq_msg *msg,
+                                                  int timeout_ms);
+
+/* The same, copied: as many of the part's octets as there is room for; *len is how many it had. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_octets(struct mcq_socket *socket, void *room,
+                                                   size_t room_len, size_t *len, int timeout_ms);
+
 struct mcq_poll_item {
     struct mcq_socket *socket; /* NULL: fd */
     int fd;

@@ -14,7 +14,7 @@
  * Every so many sends a look at the clock tells whether that still pays. */
 #define DENSE_NS (5 * US)
 #define DENSE_COUNT 16
-#define BATCH_LOOK_COUNT 16
+#define BATCH_LOOK_COUNT 64
 /* Ready sets are looked at that often while one peer keeps us busy. */
 #define HARVEST_EVERY 64
 /* Before a sleep: a wake-up across cores costs 40 us, so it pays to look for about as long, as long
@@ -318,27 +318,77 @@ static enum mcq_err recv_waiting(struct mcq_socket *socket, struct mcq_msg *msg,
     }
 }
 
-enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
+/* The lock is held. */
+static enum mcq_err recv_held(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
 {
-    enum mcq_err err = MCQ_NOT_SUPPORTED;
+    enum mcq_err err;
 
-    MCQ_TRY(mcq_socket_enter(socket));
     socket->in_calls++;
-    if (MCQ_LIKELY(socket->pattern->ops->can_recv)) {
-        flush_before_wait(socket);
-        if (MCQ_UNLIKELY(++socket->since_harvest >= HARVEST_EVERY))
-            (void) mcq_socket_harvest_input(socket);
-        err = take(socket, msg);
-        if (err == MCQ_AGAIN)
-            err = recv_waiting(socket, msg, timeout_ms);
-        if (MCQ_UNLIKELY(socket->in_sleepers > 0) && err == MCQ_OK)
-            socket->news |= MCQ_NEWS_IN; /* the edge they sleep for may be spent, and more there */
-        socket->is_within_recv = err == MCQ_OK ? msg->more : socket->is_within_recv;
-    }
+    if (MCQ_UNLIKELY(!socket->pattern->ops->can_recv))
+        return MCQ_NOT_SUPPORTED;
+    flush_before_wait(socket);
+    if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
+        (void) mcq_socket_harvest_input(socket);
+    err = take(socket, msg);
+    if (err == MCQ_AGAIN)
+        err = recv_waiting(socket, msg, timeout_ms);
+    if (err != MCQ_OK)
+        return err;
+    if (MCQ_UNLIKELY(socket->in_sleepers > 0))
+        socket->news |= MCQ_NEWS_IN; /* the edge they sleep for may be spent, and more there */
+    socket->is_within_recv = msg->more;
+    return MCQ_OK;
+}
+
+static void leave_recv(struct mcq_socket *socket)
+{
     mcq_socket_guard_input(socket);
     if (MCQ_UNLIKELY(socket->group.blocked_count > 0))
         mcq_socket_guard_output(socket);
     mcq_socket_leave(socket);
+}
+
+enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
+{
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = recv_held(socket, msg, timeout_ms);
+    leave_recv(socket);
+    return err;
+}
+
+enum mcq_err mcq_socket_recv_again(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
+{
+    enum mcq_err err = mcq_socket_enter(socket);
+
+    if (err == MCQ_OK) {
+        mcq_msg_put(msg, socket->group.receiver.blocks);
+        err = recv_held(socket, msg, timeout_ms);
+        leave_recv(socket);
+    } else {
+        mcq_msg_fini(msg);
+    }
+    if (MCQ_UNLIKELY(err != MCQ_OK))
+        mcq_msg_init(msg);
+    return err;
+}
+
+enum mcq_err mcq_socket_recv_octets(struct mcq_socket *socket, void *room, size_t room_len,
+                                    size_t *len, int timeout_ms)
+{
+    struct mcq_msg msg;
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = recv_held(socket, &msg, timeout_ms);
+    if (err == MCQ_OK) {
+        *len = mcq_msg_len(&msg);
+        if (room_len > 0)
+            (void) mcq_put_bytes(room, mcq_bytes(mcq_msg_data(&msg), mcq_min_size(*len, room_len)));
+        mcq_msg_put(&msg, socket->group.receiver.blocks);
+    }
+    leave_recv(socket);
     return err;
 }
 

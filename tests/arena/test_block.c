@@ -64,6 +64,73 @@ static void blocks_take__above_the_classes__exact_and_not_cached(void **state)
     mcq_blocks_free(&blocks);
 }
 
+static void blocks_put__last_reference__is_the_next_one_taken(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *buf = take(blocks, 100);
+
+    (void) state;
+    (void) mcq_buf_freeze(buf, 100);
+    mcq_blocks_put(blocks, buf);
+    assert_ptr_equal(take(blocks, 128), buf);
+    assert_int_equal(mcq_buf_room_len(buf), 128); /* all of it is room again */
+    mcq_blocks_put(blocks, buf);
+    assert_int_equal(mcq_alloc_ledger().block_count, 2);
+    mcq_blocks_free(&blocks);
+}
+
+static void blocks_put__held_by_others_too__stays(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *buf = take(blocks, 100);
+    struct mcq_buf *other;
+    struct mcq_bytes bytes;
+
+    (void) state;
+    memset(mcq_buf_room(buf), 'b', 100);
+    bytes = mcq_buf_freeze(buf, 100);
+    mcq_buf_ref(buf);
+    mcq_blocks_put(blocks, buf);
+    other = take(blocks, 100);
+    assert_ptr_not_equal(other, buf);
+    assert_int_equal(bytes.data[99], 'b');
+    mcq_buf_unref(other);
+    mcq_buf_unref(buf);
+    mcq_blocks_free(&blocks);
+}
+
+static void blocks_put__of_another_pool_or_of_none__is_unref(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_blocks *others = new_blocks();
+    struct mcq_buf *buf;
+
+    (void) state;
+    mcq_blocks_put(blocks, take(others, 100));
+    assert_int_equal(mcq_buf_new(100, &buf), MCQ_OK);
+    mcq_blocks_put(blocks, buf);
+    mcq_blocks_put(blocks, take(blocks, MCQ_BLOCK_BYTES_MAX + 1));
+    assert_int_equal(mcq_alloc_ledger().block_count, 3); /* the pools, and what came home */
+    mcq_blocks_free(&others);
+    mcq_blocks_free(&blocks);
+}
+
+/* What is beyond the cache goes at once. */
+static void blocks_put__full_cache__to_the_heap(void **state)
+{
+    enum { KEPT = MCQ_BLOCK_CACHE_BYTES / MCQ_BLOCK_BYTES_MAX };
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *bufs[KEPT + 1];
+
+    (void) state;
+    for (size_t i = 0; i <= KEPT; i++)
+        bufs[i] = take(blocks, MCQ_BLOCK_BYTES_MAX);
+    for (size_t i = 0; i <= KEPT; i++)
+        mcq_blocks_put(blocks, bufs[i]);
+    assert_int_equal(mcq_alloc_ledger().block_count, 1 + KEPT);
+    mcq_blocks_free(&blocks);
+}
+
 static void blocks_take__no_memory__leaves_the_pool_usable(void **state)
 {
     static const size_t lens[] = {1, 1000, MCQ_BLOCK_BYTES_MAX, MCQ_BLOCK_BYTES_MAX + 1, SIZE_MAX};
@@ -203,6 +270,10 @@ int main(void)
         LEDGER_TEST(blocks_new__no_memory__leaves_the_target),
         LEDGER_TEST(blocks_take__every_length__smallest_class_that_holds_it),
         LEDGER_TEST(blocks_take__above_the_classes__exact_and_not_cached),
+        LEDGER_TEST(blocks_put__last_reference__is_the_next_one_taken),
+        LEDGER_TEST(blocks_put__held_by_others_too__stays),
+        LEDGER_TEST(blocks_put__of_another_pool_or_of_none__is_unref),
+        LEDGER_TEST(blocks_put__full_cache__to_the_heap),
         LEDGER_TEST(blocks_take__no_memory__leaves_the_pool_usable),
         LEDGER_TEST(blocks_take__one_came_home__allocates_nothing),
         LEDGER_TEST(blocks_take__cache_at_its_bound__the_rest_is_freed),
