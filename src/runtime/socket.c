@@ -175,6 +175,7 @@ static void serve_input(struct mcq_socket *socket)
 static void watch_input(struct mcq_socket *socket)
 {
     socket->is_in_guarded = true;
+    socket->is_in_watched = true;
     ask(socket, REQUEST_IN_WATCH);
 }
 
@@ -182,12 +183,23 @@ static void wait_for_cold(struct mcq_socket *socket)
 {
     socket->in_calls_seen = socket->in_calls;
     socket->is_in_guarded = true;
+    socket->is_in_watched = false;
     ask(socket, REQUEST_COLD_TIMER);
+}
+
+/* The edges of what the caller knows of are spent, so a watch would not tell of it. */
+static bool knows_of_more(const struct mcq_socket *socket)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    return ops->can_recv && ops->next_readable(socket->pattern, NULL) != NULL;
 }
 
 void mcq_socket_guard_input(struct mcq_socket *socket)
 {
-    if (!socket->is_in_guarded && socket->up_count > 0)
+    if (socket->up_count == 0)
+        return;
+    if (!socket->is_in_guarded || (socket->is_in_watched && knows_of_more(socket)))
         wait_for_cold(socket);
 }
 

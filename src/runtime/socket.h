@@ -143,6 +143,7 @@ struct mcq_socket {
 
     /* Guards: what the engine looks after. */
     bool is_in_guarded;
+    bool is_in_watched; /* by a watch, not by a deadline */
     bool is_out_guarded;
     bool is_tail_guarded;
     uint64_t in_calls; /* calls that read so far */

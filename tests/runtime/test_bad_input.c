@@ -700,6 +700,29 @@ static void pings(struct world *w)
     assert_int_equal(close(fd), 0);
 }
 
+/* The owner takes one message and stops: what else it has heard of is the engine's to read. */
+static void owner_stops(struct world *w)
+{
+    static const uint8_t octets[] = "\0\5other\4\13\4PING\0\0";
+    int fd = raw_join(w->patient_port, peer_type(w), NULL);
+
+    assert_int_equal(mcq_socket_wait_peers(w->socket, 2, RAW_PATIENCE_MS), MCQ_OK);
+    for (uint32_t i = 0; i < 20; i++) {
+        uint8_t number[4];
+        struct mcq_msg msg;
+
+        (void) mcq_put_u32be(number, i);
+        assert_true(raw_send_frame(w->good, 0, "good", 4));
+        assert_true(raw_send(fd, octets, sizeof octets - 1) && raw_send(fd, number, 4));
+        msg = recv_part(w);
+        mcq_msg_fini(&msg);
+        expect_pong(fd, i);
+        msg = recv_part(w);
+        mcq_msg_fini(&msg);
+    }
+    assert_int_equal(close(fd), 0);
+}
+
 static void name_of_another(struct world *w)
 {
     w->bad[w->bad_count++] = raw_join(w->patient_port, peer_type(w), "good");
@@ -882,6 +905,7 @@ static const struct {
      mute_flood_keeps_nobody_out},
     {"pings_without_reading__are_answered_once_it_reads", MCQ_SOCKET_TYPE_PULL, pings},
     {"pings_without_reading__are_answered_once_it_reads", MCQ_SOCKET_TYPE_PUB, pings},
+    {"owner_that_stops__others_are_read", MCQ_SOCKET_TYPE_PULL, owner_stops},
     {"name_of_another_peer__is_closed", MCQ_SOCKET_TYPE_ROUTER, name_of_another},
     {"peer_that_always_has_more__keeps_others_waiting_a_little", MCQ_SOCKET_TYPE_PULL, greedy_peer},
     {"peer_that_always_has_more__keeps_others_waiting_a_little", MCQ_SOCKET_TYPE_ROUTER,

@@ -73,7 +73,7 @@ static unsigned part_count(uint64_t seed, uint32_t number)
 static size_t part_len(uint64_t seed, uint32_t number, unsigned part)
 {
     static const uint32_t edges[] = {0, 1, 55, 56, 57, 255, 256, 4096, 4097, 8191, 65535, 65536};
-    uint64_t chance = mix(seed + number * PARTS_MAX + part);
+    uint64_t chance = mix(seed + (uint64_t) number * PARTS_MAX + part);
     size_t len = chance % 4 == 0 ? edges[chance / 7 % MCQ_COUNTOF(edges)] : chance / 7 % 300;
 
     if (chance % 97 == 0)
