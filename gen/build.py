@@ -29,7 +29,7 @@ class Builder(Mechanisms):
         self.limits, self.charsets, self.layouts, self.structs = {}, {}, {}, {}
         self.detects, self.commands, self.mechanisms, self.machines = {}, {}, {}, {}
         self.sockets, self.quirks = {}, {}
-        self.socket_source = ""
+        self.socket_source, self.statuses = "", {}
         self.documents = 0
 
     # --- helpers ------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ class Builder(Mechanisms):
             name = child.fixed[0]
             state = m.State(name.text, child["sends"].text if "sends" in child else "",
                             tuple(self.answers(child.statement.children)), name.where, child.at,
-                            child["asks"].text if "asks" in child else "")
+                            child["asks"].text if "asks" in child else "", "always" in child)
             self.put(states, state, name.text, "state")
         rule = f"{mechanism.text}.{role.text}"
         for need in ("start", "events", "accept", "reject"):
@@ -347,7 +347,7 @@ class Builder(Mechanisms):
     def protocol(self):
         return m.Protocol(self.versions, self.limits, self.charsets, self.layouts, self.structs, self.detects,
                           self.commands, self.mechanisms, self.machines, self.sockets, self.socket_source, self.quirks,
-                          self.documents, self.at, frozenset(self.refused))
+                          self.documents, self.at, frozenset(self.refused), self.statuses)
 
 
 def build(files, problems):

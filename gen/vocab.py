@@ -61,6 +61,7 @@ ROWS = (
     _row("before", "command", "message NUMBER",
          doc="Peers older than 'since' get a message: this octet, then the field."),
     _row("mechanism", "file", "NAME", block="must", doc="A security mechanism."),
+    _row("status", "file", "NUMBER NAME", doc="A status code of ZAP's reply, and the event it is; any other is 'zap_broken'."),
     _row("commands", "mechanism", "NAMES", doc="The commands it uses, in the order in which they are first sent."),
     _row("key", "mechanism", "NAME of NAME", ("long", "connection", "symmetric", "known NAMES"),
          doc="A key or pair of keys: whose it is, how long it lives, which other roles have its public half beforehand."),
@@ -70,8 +71,8 @@ ROWS = (
     _row("start", "machine", "NAME", doc="The state it starts in."),
     _row("events", "machine", "NAMES", doc="All that may happen: commands, 'other', 'malformed', 'sent', 'timer', "
          "and the answers of ZAP: 'zap_ok', 'zap_later', 'zap_refused', 'zap_broken'."),
-    _row("state", "machine", "NAME", ("sends NAME", "asks NAME"), block="must",
-         doc="A state; entering it may send a command, or ask ZAP."),
+    _row("state", "machine", "NAME", ("sends NAME", "asks NAME", "always"), block="must",
+         doc="A state; entering it may send a command, or ask ZAP: where that is configured, or always."),
     _row("NAME", "state", "-> NAME", ("if NAME", "else NAME", "do NAME", "because NAME"),
          doc="An event's answer; 'else' answers all events not named."),
     _row("accept", "machine", "NAME", doc="The state that opens the traffic."),
