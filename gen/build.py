@@ -5,6 +5,7 @@ from gen import model as m
 from gen import vocab
 from gen.match import nearest
 from gen.reader import cover
+from gen.security import Mechanisms
 
 
 # A second one would silently win over the first. Fields may be called like one of them.
@@ -18,7 +19,7 @@ def names_in(statement):
     return found.union(*(names_in(child) for child in statement.children or ()))
 
 
-class Builder:
+class Builder(Mechanisms):
     def __init__(self, problems):
         self.problems = problems
         self.refused = set()     # words of refused statements: what refers to one of them is no second mistake
@@ -143,8 +144,9 @@ class Builder:
         self.put(self.structs, struct, name.text, "struct")
 
     def unit_command(self, found):
-        name = found.fixed[0]
-        fields = self.fields(found.statement.children, "command", name.text)
+        name, mechanism = found.fixed[0], found["of"].text if "of" in found else ""
+        command_id = f"{mechanism}.{name.text}" if mechanism else name.text
+        fields = self.fields(found.statement.children, "command", command_id, mechanism)
         before = next((child.fixed[0] for row, child in self.rows(found.statement.children, "command")
                        if row.key == "before"), None)
         phase = found.get("in")
@@ -153,43 +155,51 @@ class Builder:
             self.refuse(found["since"].where, "bad-version",
                         f"{since} is not among the versions {', '.join(self.versions)}; take one of them, or add "
                         "it there", name.text)
-        if phase is None or phase.text not in PHASES:
+        if not (phase is None and mechanism) and (phase is None or phase.text not in PHASES):
             self.refuse((phase or name).where, "unknown-name",
                         f"when may '{name.text}' come? Say 'in handshake' or 'in traffic'", name.text)
         at = {**found.at, "before": before.where} if before else found.at
-        command = m.Command(name.text, name.text, phase.text if phase else "", since, fields,
-                            before.value if before else None, self.source(found.statement.children, "command"),
-                            found.statement.doc, name.where, at)
-        self.put(self.commands, command, name.text, "command")
+        command = m.Command(command_id, name.text, phase.text if phase else "handshake" if mechanism else "", since,
+                            fields, before.value if before else None,
+                            self.source(found.statement.children, "command"), found.statement.doc, name.where, at,
+                            mechanism, tuple(word.text for word in found.get("from", ())),
+                            found["size"].value if "size" in found else None)
+        self.put(self.commands, command, command_id, "command")
 
-    def fields(self, statements, parent, unit):
+    def fields(self, statements, parent, unit, mechanism=""):
         found = [child for row, child in self.rows(statements, parent) if row.key == "NAME"]
         names = {child.statement.words[0].text for child in found}
-        fields = [self.field(child, unit, names) for child in found]
+        fields = [self.field(child, unit, names, mechanism) for child in found]
         return tuple(item for item in fields if item is not None)
 
-    def field(self, found, unit, siblings):
+    def field(self, found, unit, siblings, mechanism):
         """siblings: the names of the unit's fields, one of which may count the octets of this one."""
         name = found.statement.words[0]
         type_word, size = found.fixed[0]
         rule = f"{unit}.{name.text}"
-        if type_word.text not in vocab.TYPES and type_word.text not in self.structs:
-            self.unknown(type_word, "type", [*vocab.TYPES, *self.structs], rule)
+        if type_word.text not in (*vocab.TYPES, *vocab.BOXES) and type_word.text not in self.structs:
+            self.unknown(type_word, "type", [*vocab.TYPES, *vocab.BOXES, *self.structs], rule)
             self.refused.add(name.text)
             return None
         send = found.get("send")
         condition = found.get("if") or found.get("unless")
         mask = found.get("mask")
         unit_words = found.get("unit")
-        bits, reserved, must = self.bits(found)
+        is_box = type_word.text in vocab.BOXES
+        box = self.box(found, rule, type_word.text, mechanism) if is_box else None
+        if is_box and box is None:
+            self.refused.add(name.text)
+            return None
+        bits, reserved, must = ((), "", None) if box else self.bits(found)
+        key = next(((word, found[word].text) for word in ("public", "private") if word in found), None)
         found.at["type"] = type_word.where
         if size is not None:
             found.at["size"] = cover(size)
             found.at.update({f"size {word.text}": word.where for word in size})
         size_from = self.size_from(size, siblings)
         return m.Field(
-            id=rule, name=name.text, type=type_word.text,
-            size=(0, None) if size_from else self.span(size, None), value=found["="].value if "=" in found else None,
+            id=rule, name=name.text, type="bytes" if box else type_word.text,
+            size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None), value=found["="].value if "=" in found else None,
             range=self.span(found.get("in"), None), mask=(mask[0].value, mask[1].value) if mask else None,
             send=send.value if send is not None else None, chars=self.reference(found.get("chars"), self.charsets,
                                                                                  "charset", rule),
@@ -199,8 +209,9 @@ class Builder:
             stream="stream" in found, condition=(condition.text, "if" in found) if condition is not None else None,
             unit=(unit_words[0].value, unit_words[1].text) if unit_words else None, nocase="nocase" in found,
             quirks=tuple(word.text for word in found.get("quirk", ())), bits=bits, reserved_quirk=reserved,
-            keys=self.keys(found.statement.children, rule), doc=found.statement.doc, where=name.where, at=found.at,
-            size_from=size_from, reserved_must=must)
+            keys=() if box else self.keys(found.statement.children, rule), doc=found.statement.doc, where=name.where,
+            at=found.at, size_from=size_from, reserved_must=must, secret="secret" in found, key=key,
+            echo=found["echo"].text if "echo" in found else "", box=box)
 
     def size_from(self, size, siblings):
         """The field that holds this one's size: bytes[size] is read from the wire, bytes[a_limit] is not."""
@@ -262,15 +273,6 @@ class Builder:
                           found.at)
         self.put(self.detects, detect, name.text, "detect")
 
-    def unit_mechanism(self, found):
-        name = found.fixed[0]
-        commands = next((c.fixed[0] for r, c in self.rows(found.statement.children, "mechanism")
-                         if r.key == "commands"), ())
-        mechanism = m.Mechanism(name.text, name.text, tuple((w.text, w.where) for w in commands),
-                                self.source(found.statement.children, "mechanism"), found.statement.doc, name.where,
-                                found.at)
-        self.put(self.mechanisms, mechanism, name.text, "mechanism")
-
     def unit_machine(self, found):
         mechanism, role = found.fixed
         children = found.statement.children
@@ -280,7 +282,8 @@ class Builder:
         for row, child in self.rows([c for c in children if c.words[0].text == "state"], "machine"):
             name = child.fixed[0]
             state = m.State(name.text, child["sends"].text if "sends" in child else "",
-                            tuple(self.answers(child.statement.children)), name.where, child.at)
+                            tuple(self.answers(child.statement.children)), name.where, child.at,
+                            child["asks"].text if "asks" in child else "")
             self.put(states, state, name.text, "state")
         rule = f"{mechanism.text}.{role.text}"
         for need in ("start", "events", "accept", "reject"):
@@ -355,7 +358,7 @@ def build(files, problems):
     if problems:
         return builder.protocol()
     units = [pair for statements in files for pair in builder.file(statements)]
-    order = {"versions": 0, "limits": 1, "charset": 1, "sockets": 2, "struct": 3}
+    order = {"versions": 0, "limits": 1, "charset": 1, "sockets": 2, "struct": 3, "mechanism": 3}
     for row, found in sorted(units, key=lambda pair: order.get(pair[0].key, 4)):
         builder.unit(row, found)
     return builder.protocol()

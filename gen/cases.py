@@ -150,7 +150,7 @@ class Cases:
     def command(self):
         """Each command at its bounds, one octet over, cut, and with octets too many; names that are none."""
         found = []
-        for command in self.p.commands.values():
+        for command in [c for c in self.p.commands.values() if not c.mechanism]:
             elements = lower.elements(command, self.p)
             least, places = self.body(command)
             found.append(Case(f"{command.name} least", least, at=len(least)))

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from gen.model import units
+
 WIDTHS = {"u8": 1, "u16be": 2, "u32be": 4, "u64be": 8, "bits8": 1}
 C_TYPES = {"u8": "uint8_t", "u16be": "uint16_t", "u32be": "uint32_t", "u64be": "uint64_t"}
 
@@ -52,8 +54,9 @@ def rules(protocol):
     found = []
     for limit in protocol.limits.values():
         found.append(Rule(limit.id, "", limit.doc))
-    for unit in [*protocol.layouts.values(), *protocol.structs.values(), *protocol.commands.values()]:
-        found.append(Rule(unit.id, unit.source, unit.doc))
+    for unit in units(protocol):
+        if not any(rule.id == unit.id for rule in found):
+            found.append(Rule(unit.id, unit.source, unit.doc))
         for field in unit.fields:
             if not any(rule.id == field.id for rule in found):
                 found.append(Rule(field.id, unit.source, field.doc))
@@ -229,6 +232,11 @@ class Element:
         return rule_enum(self.field.id)
 
     @property
+    def has_bound(self):
+        """Does the field itself say how much is too much, rather than a limit?"""
+        return self.kind != "number" and not (self.field.box or self.is_records or self.field.limit)
+
+    @property
     def is_records(self):
         return self.field.type not in ("bytes", "text")
 
@@ -283,7 +291,7 @@ class LoweredCommand:
 
 
 def commands(protocol):
-    return [LoweredCommand(c, tuple(elements(c, protocol))) for c in protocol.commands.values()]
+    return [LoweredCommand(c, tuple(elements(c, protocol))) for c in protocol.commands.values() if not c.mechanism]
 
 
 # --- machines --------------------------------------------------------------------------------------
@@ -296,12 +304,13 @@ class Step:
     guard: str
     otherwise: str
     reason: str
+    action: str
 
 
 def steps(machine, state):
     """One row for each event: 'else' expanded, so that no event is without an answer."""
     answers = {a.event: a for a in state.answers}
-    return [Step(event, a.target, a.guard, a.else_target or a.target, a.reason)
+    return [Step(event, a.target, a.guard, a.else_target or a.target, a.reason, a.action)
             for event in machine.events for a in [answers.get(event) or answers["else"]]]
 
 
@@ -312,8 +321,14 @@ def reasons(protocol):
 
 def guards(protocol):
     """(mechanism, guard) pairs: each is a C function written by hand."""
-    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values()
+    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values() if machine.mechanism == "NULL"
                    for state in machine.states for a in state.answers if a.guard})
+
+
+def actions(protocol):
+    """(mechanism, action) pairs, written by hand likewise."""
+    return sorted({(machine.mechanism, a.action) for machine in protocol.machines.values()
+                   for state in machine.states for a in state.answers if a.action})
 
 
 def all_states(machine):

@@ -68,9 +68,26 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Box:
+    """What a sealed field holds: readable for who has the keys. A unit of fields like a command.
+    sender, receiver: pairs of keys; a secretbox has one key, and no receiver."""
+    id: str
+    sender: str
+    receiver: str
+    prefix: str              # the nonce's first octets; what the field `nonce` carries follows
+    back: str                # the prefix when the receiver's side seals, "" if it never does
+    nonce: str
+    fields: tuple
+    source: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
 class Field:
     """type: u8 u16be u32be u64be bytes text bits8, or a struct's name.
-    size: (min, max) octets for bytes and text, (min, max) items for a struct."""
+    size: (min, max) octets for bytes and text, (min, max) items for a struct.
+    A box is bytes to all who have no keys; max is None when it is not of one size."""
     id: str
     name: str
     type: str
@@ -97,6 +114,10 @@ class Field:
     at: dict = places()
     size_from: str = ""      # bytes[size]: the field that counts them
     reserved_must: object = None
+    secret: bool = False     # to be wiped after use
+    key: tuple = None        # ("public" or "private", key) whose octets these are
+    echo: str = ""           # the command from which the sender returns these octets as they came
+    box: Box = None
 
 
 @dataclass(frozen=True)
@@ -150,17 +171,36 @@ class Command:
     doc: str
     where: Where
     at: dict = places()
+    mechanism: str = ""      # "": shared by those that list it
+    senders: tuple = ()      # roles; (): any
+    size: object = None      # of the whole body, where it is always the same
+
+
+@dataclass(frozen=True)
+class SecurityKey:
+    """A pair of keys, or one symmetric key. lifetime: 'long' or 'connection'."""
+    name: str
+    owner: str               # role
+    lifetime: str
+    symmetric: bool
+    known: tuple             # roles that have the public half before the connection
+    doc: str
+    where: Where
+    at: dict = places()
 
 
 @dataclass(frozen=True)
 class Mechanism:
+    """box: (overhead, nonce, key) octets, or None."""
     id: str
     name: str
-    commands: tuple
+    commands: tuple          # (name, where) in the order in which they are first sent
     source: str
     doc: str
     where: Where
     at: dict = places()
+    keys: tuple = ()
+    box: tuple = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +223,7 @@ class State:
     answers: tuple           # as written, 'else' last
     where: Where
     at: dict = places()
+    asks: str = ""           # "zap", or ""
 
 
 @dataclass(frozen=True)
@@ -253,3 +294,15 @@ class Protocol:
     documents: int
     at: dict = places()      # 'versions 3.1', 'sockets', 'sockets end'
     refused: frozenset = frozenset()    # words of statements that were refused: they may have been names
+
+    def command_of(self, mechanism, name):
+        """The command that a mechanism calls so: its own before the shared one; None: neither."""
+        return self.commands.get(f"{mechanism}.{name}") or self.commands.get(name)
+
+
+def units(protocol):
+    """All that has fields, boxes too."""
+    found = [*protocol.layouts.values(), *protocol.structs.values(), *protocol.commands.values()]
+    for unit in found:                               # boxes may hold boxes: the list grows as it is walked
+        found += [item.box for item in unit.fields if item.box]
+    return found

@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 
 from gen import VERSION, cases, lower, ragel, vocab, words
+from gen.lint.names import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
 EXEC = """\
@@ -92,7 +93,7 @@ class Renderer:
             "keys": [key for field in ready.fields for key in field.keys], "command": ready,
             "subscribe_minor": p.commands["SUBSCRIBE"].since.split(".")[1],
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
-            "machines": list(p.machines.values()), "guards": lower.guards(p), "steps": lower.steps,
+            "machines": [machine for machine in p.machines.values() if machine.mechanism == "NULL"], "guards": lower.guards(p), "actions": [], "zap_signals": ZAP, "steps": lower.steps,
             "greeting": greeting, "frame": frame, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words,

@@ -1,7 +1,7 @@
 """Bounds: whatever a peer may make long has an end, and every number fits where it is kept."""
 
-from gen.lint.names import about, settled, units
-from gen.model import place
+from gen.lint.names import about, settled
+from gen.model import place, units
 
 WIDTHS = {"u8": 1, "u16be": 2, "u32be": 4, "u64be": 8, "bits8": 1}
 WHOLE = 2 ** 63 - 1                                  # options and C's signed sizes end here

@@ -1,15 +1,17 @@
 """Layouts: the octets can be read in one way only, and what we send is what we would accept."""
 
-from gen.lint.names import about, settled, units
-from gen.model import place
+from gen.lint.names import about, settled
+from gen.model import place, units
 
 NUMBERS = ("u8", "u16be", "u32be", "u64be")
 SIZED = ("bytes", "text")
 # Which words mean something for which types; 'struct' stands for all structs.
 WORDS = {"=": NUMBERS, "in": NUMBERS, "any": (*NUMBERS, *SIZED), "mask": NUMBERS, "send": (*NUMBERS, *SIZED),
-         "chars": ("text",), "pad": ("text",), "nocase": ("text",), "unit": NUMBERS, "length": (*SIZED, "struct"),
-         "rest": (*SIZED, "struct"), "stream": ("bytes",), "size": (*SIZED, "struct"), "block bits": ("bits8",),
-         "block keys": ("struct",)}
+         "chars": SIZED, "pad": ("text",), "nocase": ("text",), "unit": NUMBERS, "length": (*SIZED, "struct"),
+         "rest": (*SIZED, "struct", "box"), "stream": ("bytes",), "size": (*SIZED, "struct"), "block bits": ("bits8",),
+         "block keys": ("struct",), "from": ("box",), "to": ("box",), "back": ("box",), "with": ("secretbox",),
+         "nonce": ("box", "secretbox"), "public": ("bytes",), "private": ("bytes",), "secret": SIZED,
+         "echo": ("bytes", "box", "secretbox")}
 
 
 def check(protocol, problems):
@@ -29,6 +31,8 @@ def check(protocol, problems):
 def words(item, rule, problems):
     """Refuses what means nothing for the type, rather than pass over it in silence."""
     kind = item.type if item.type in (*NUMBERS, *SIZED, "bits8") else "struct"
+    if item.box:
+        kind = "box" if item.box.receiver else "secretbox"
     used = {**item.at, **({"block bits": item.bits[0].where} if item.bits else {}),
             **({"block keys": item.keys[0].where} if item.keys else {})}
     for word, types in WORDS.items():

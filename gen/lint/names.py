@@ -1,10 +1,11 @@
 """Names: each one used is defined, each one defined is used, no two look alike."""
 
 from gen.match import nearest
-from gen.model import place
+from gen.model import place, units
 
 LENGTHS = ("u8", "u16be", "u32be", "u64be")
-SIGNALS = ("other", "malformed", "sent", "timer")    # what a machine sees besides the commands of its mechanism
+ZAP = ("zap_ok", "zap_later", "zap_refused", "zap_broken")
+SIGNALS = ("other", "malformed", "sent", "timer", *ZAP)    # what a machine sees besides its mechanism's commands
 EVERY_COMMAND = ("command.flags",)                   # a rule of no layout: the frame's flags as a command reads them
 HOLDS_BACK = {"unreadable", "unclosed", "unknown-word", "unknown-name", "duplicate", "ambiguous"}
 
@@ -12,11 +13,6 @@ HOLDS_BACK = {"unreadable", "unclosed", "unknown-word", "unknown-name", "duplica
 def about(item_id, unit):
     """The rule a refusal concerns, with where the protocol says so."""
     return f"{item_id} ({unit.source})" if unit.source else item_id
-
-
-def units(protocol):
-    """All that has fields."""
-    return [*protocol.layouts.values(), *protocol.structs.values(), *protocol.commands.values()]
 
 
 def settled(items, problems):
@@ -32,7 +28,7 @@ def check(protocol, problems):
     for machine in protocol.machines.values():
         twice(machine.events, machine, "events", "event", about(machine.id, machine), problems)
     for table in (protocol.charsets, protocol.limits, protocol.structs, protocol.commands):
-        look_alikes(table.values(), problems)
+        look_alikes(table, problems)
     for word, where, what, known, rule in references(protocol):
         if word not in known and word not in protocol.refused:
             problems.add(where, "unknown-name", f"no {what} is called '{word}'" + nearest(word, known), rule)
@@ -69,11 +65,10 @@ def names(items, what, rule, problems):
                          f"{what} '{item.name}' is already defined at {place(rival, 'name')}; rename one of them", rule)
 
 
-def look_alikes(items, problems):
+def look_alikes(table, problems):
     """What is generated writes names in capitals or small: two that differ by case alone would be one there."""
     first = {}
-    for item in items:
-        name = item.name if hasattr(item, "name") else item.id
+    for name, item in table.items():
         rival = first.setdefault(name.lower(), item)
         if rival is not item:
             problems.add(item.where, "ambiguous",
@@ -118,8 +113,14 @@ def references(protocol):
             for name in stage.fields:
                 yield name, place(stage, f"send {name}"), "field", mine, about(detect.id, detect)
     for mechanism in protocol.mechanisms.values():
+        known = [command.name for command in protocol.commands.values() if command.mechanism in ("", mechanism.name)]
         for name, where in mechanism.commands:
-            yield name, where, "command", protocol.commands, about(mechanism.id, mechanism)
+            yield name, where, "command", known, about(mechanism.id, mechanism)
+    for command in protocol.commands.values():
+        if command.mechanism:
+            yield command.mechanism, place(command, "of"), "mechanism", protocol.mechanisms, about(command.id, command)
+        for role in command.senders:
+            yield role, place(command, f"from {role}"), "role", ("client", "server"), about(command.id, command)
     keys = [key.name for unit in units(protocol) for item in unit.fields for key in item.keys]
     for socket in protocol.sockets.values():
         for peer in socket.peers:
@@ -145,6 +146,8 @@ def machine_references(machine, protocol):
     for event in machine.require:
         yield event, place(machine, f"require {event}"), "event", machine.events, rule
     for state in machine.states:
+        if state.asks:
+            yield state.asks, place(state, "asks"), "authority", ["zap"], rule
         if state.sends:
             yield state.sends, place(state, "sends"), f"command of {machine.mechanism}", commands, rule
         for answer in state.answers:
@@ -160,6 +163,7 @@ def rules(protocol):
         found.append(unit.id)
         found += [item.id for item in unit.fields]
         found += [f"{item.id}.{key.name}" for item in unit.fields for key in item.keys]
+    found += [f"{mechanism.id}.{name}" for mechanism in protocol.mechanisms.values() for name, _ in mechanism.commands]
     for machine in protocol.machines.values():
         found += [machine.id, *(f"{machine.id}.{state.name}" for state in machine.states)]
     return found

@@ -22,6 +22,8 @@ void mcq_handshake_step(struct mcq_handshake *handshake, unsigned event)
     const struct mcq_step *step = &machine->steps[handshake->state * machine->event_count + event];
     bool agreed = step->guard == NULL || step->guard(handshake);
 
+    if (agreed && step->action != NULL)
+        step->action(handshake);
     handshake->state = agreed ? step->next : step->otherwise;
     if (mcq_handshake_rejected(handshake))
         handshake->reason = (enum mcq_reason) step->reason;

@@ -27,6 +27,9 @@ enum mcq_err mcq_session_run_handshake(struct mcq_session *session, uint64_t now
 {
     struct mcq_handshake *handshake = &session->handshake;
 
+    /* Nobody is asked, so the answer is there at once. */
+    if (handshake->machine->asks[handshake->state])
+        mcq_handshake_step(handshake, handshake->machine->event_zap_ok);
     while (mcq_handshake_sends(handshake) == MCQ_COMMAND_READY) {
         if (mcq_session_put_ready(session) != MCQ_OK)
             return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
@@ -160,6 +163,16 @@ static enum mcq_err take_topic(struct mcq_session *session, enum mcq_event_kind 
     return MCQ_OK;
 }
 
+static enum mcq_err take_group(struct mcq_session *session, enum mcq_event_kind kind,
+                               struct mcq_bytes group, struct mcq_event *event)
+{
+    if (!mcq_socket_type_fits(session->config.socket_type, MCQ_SOCKET_TYPE_DISH))
+        return ignore_command(session, event);
+    event->kind = kind;
+    event->group = group;
+    return MCQ_OK;
+}
+
 static enum mcq_err take_ping(struct mcq_session *session, uint16_t ttl, struct mcq_bytes context,
                               uint64_t now_ns, struct mcq_event *event)
 {
@@ -186,6 +199,8 @@ static enum mcq_err end_traffic_command(struct mcq_session *session, const uint8
         return take_topic(session, MCQ_EVENT_SUBSCRIBE, command.subscribe.topic, event);
     case MCQ_COMMAND_CANCEL:
         return take_topic(session, MCQ_EVENT_CANCEL, command.cancel.topic, event);
+    case MCQ_COMMAND_JOIN: return take_group(session, MCQ_EVENT_JOIN, command.join.group, event);
+    case MCQ_COMMAND_LEAVE: return take_group(session, MCQ_EVENT_LEAVE, command.leave.group, event);
     case MCQ_COMMAND_PING:
         return take_ping(session, command.ping.ttl, command.ping.context, now_ns, event);
     case MCQ_COMMAND_PONG:

@@ -2,6 +2,7 @@
 
 #include "arena/alloc.h"
 #include "session/state.h"
+#include "wire/charset.h"
 #include "wire/encode.h"
 
 /* Where the next `len` octets go; NULL: no memory. */
@@ -153,6 +154,22 @@ enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes
         return MCQ_INVAL;
     return session->peer_takes_commands ? put_as_command(session, topic, subscribe)
                                         : put_as_message(session, topic, subscribe);
+}
+
+enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group, bool join)
+{
+    if (session->phase != MCQ_PHASE_TRAFFIC)
+        return MCQ_STATE;
+    if (group.len > MCQ_JOIN_GROUP_BYTES_MAX ||
+        mcq_charset_span(&mcq_charset_group, group) < group.len)
+        return MCQ_INVAL;
+
+    uint8_t *at = begin_command(session, join ? mcq_join_bytes(group) : mcq_leave_bytes(group));
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    at = join ? mcq_encode_join(at, group) : mcq_encode_leave(at, group);
+    return end_command(session, at);
 }
 
 struct mcq_bytes mcq_session_want(const struct mcq_session *session)

@@ -74,6 +74,8 @@ enum mcq_event_kind {
     MCQ_EVENT_REFUSED,   /* ERROR in the handshake; the next feed answers MCQ_REFUSED */
     MCQ_EVENT_SUBSCRIBE, /* the peer wants a topic: command form only */
     MCQ_EVENT_CANCEL,    /* the peer no longer wants a topic */
+    MCQ_EVENT_JOIN,      /* the peer joins a group */
+    MCQ_EVENT_LEAVE,     /* the peer leaves it */
     MCQ_EVENT_PING,      /* answered already: the PONG is in want() */
     MCQ_EVENT_PONG,
     MCQ_EVENT_IGNORED, /* a command nobody here knows, or one out of place: dropped */
@@ -96,6 +98,7 @@ struct mcq_event {
             uint32_t part_index;          /* 0 for the first frame of a message */
         } body;
         struct mcq_bytes topic; /* SUBSCRIBE, CANCEL */
+        struct mcq_bytes group; /* JOIN, LEAVE */
         struct {
             uint64_t ttl_ns;
             struct mcq_bytes context;
@@ -180,6 +183,11 @@ size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint
  *   MCQ_NOMEM   nothing was queued */
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
+
+/* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_INVAL: the group is longer than
+ * its rule allows or holds an octet that it forbids. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group,
+                                             bool join);
 
 enum mcq_session_phase mcq_session_phase(const struct mcq_session *session);
 const struct mcq_failure *mcq_session_failure(const struct mcq_session *session);

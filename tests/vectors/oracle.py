@@ -12,6 +12,7 @@ GREETING_BYTES = 64
 MORE, LONG, COMMAND = 0x01, 0x02, 0x04
 SIZE_MAX = 2**63 - 1
 CONTEXT_BYTES = 16  # of a PING or PONG; what exceeds them is cut
+GROUP_BYTES = 255  # of a JOIN or LEAVE
 
 # RFC 37, 41, 48, 49, 51, 52: who may talk to whom.
 PEERS = {
@@ -25,7 +26,7 @@ PEERS = {
     "SCATTER": {"GATHER"}, "GATHER": {"SCATTER"}, "PEER": {"PEER"}, "CHANNEL": {"CHANNEL"},
 }
 SENDS_IDENTITY = {"REQ", "DEALER", "ROUTER"}
-KNOWN_COMMANDS = {b"READY", b"ERROR", b"SUBSCRIBE", b"CANCEL", b"PING", b"PONG"}
+KNOWN_COMMANDS = {b"READY", b"ERROR", b"SUBSCRIBE", b"CANCEL", b"PING", b"PONG", b"JOIN", b"LEAVE"}
 ONE_FRAME = {"CLIENT", "SERVER", "SCATTER", "GATHER", "PEER", "CHANNEL"}
 
 
@@ -251,6 +252,13 @@ def read_command(verdict, frame, socket_type):
     if name in (b"SUBSCRIBE", b"CANCEL"):
         if "SUB" in PEERS[socket_type]:
             verdict.event(name.decode().lower(), topic=data.hex())
+        else:
+            ignore(verdict, frame, name)
+    elif name in (b"JOIN", b"LEAVE"):
+        if len(data) > GROUP_BYTES or 0 in data:
+            raise Refused("a group's name that is none", "PROTO")
+        if "DISH" in PEERS[socket_type]:
+            verdict.event(name.decode().lower(), group=data.hex())
         else:
             ignore(verdict, frame, name)
     elif name == b"PING":

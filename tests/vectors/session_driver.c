@@ -10,6 +10,7 @@
  *     due ping|close US      a timer fires here, not due more than slack_ms later
  *     frame 0|1 HEX          the application sends a frame: MORE, body
  *     subscribe|cancel HEX   the application wants a topic, or no longer
+ *     join|leave HEX         the application joins a group, or leaves it
  *     end                    the peer closed
  *
  * "-" is no octets. The script runs once as it stands, once cut in two at each place that `splits`
@@ -109,6 +110,8 @@ enum op_kind {
     OP_FRAME,
     OP_SUBSCRIBE,
     OP_CANCEL,
+    OP_JOIN,
+    OP_LEAVE,
     OP_END
 };
 
@@ -244,6 +247,8 @@ static void read_op(struct script *script, const char *name, const char *word, c
         script_add(script, OP_SUBSCRIBE)->octets = read_hex(word);
     } else if (strcmp(name, "cancel") == 0) {
         script_add(script, OP_CANCEL)->octets = read_hex(word);
+    } else if (strcmp(name, "join") == 0 || strcmp(name, "leave") == 0) {
+        script_add(script, *name == 'j' ? OP_JOIN : OP_LEAVE)->octets = read_hex(word);
     } else if (strcmp(name, "end") == 0) {
         script_add(script, OP_END);
     } else {
@@ -411,6 +416,11 @@ static void log_event(struct run *run, const struct mcq_event *event)
         text_format(log, "event %s", event->kind == MCQ_EVENT_SUBSCRIBE ? "subscribe" : "cancel");
         text_hex(log, "topic", event->topic);
         break;
+    case MCQ_EVENT_JOIN:
+    case MCQ_EVENT_LEAVE:
+        text_format(log, "event %s", event->kind == MCQ_EVENT_JOIN ? "join" : "leave");
+        text_hex(log, "group", event->group);
+        break;
     case MCQ_EVENT_PING:
     case MCQ_EVENT_PONG:
         text_format(log, "event %s ttl_ns=%" PRIu64,
@@ -570,6 +580,16 @@ static void run_subscribe(struct run *run, const struct op *op)
     run_drain(run);
 }
 
+static void run_join(struct run *run, const struct op *op)
+{
+    enum mcq_err err =
+        mcq_session_join(&run->session, text_bytes(&op->octets), op->kind == OP_JOIN);
+
+    if (err != MCQ_OK)
+        text_format(&run->log, "broken: join says %s\n", mcq_err_name(err));
+    run_drain(run);
+}
+
 static void run_op(struct run *run, const struct op *op)
 {
     switch (op->kind) {
@@ -580,6 +600,8 @@ static void run_op(struct run *run, const struct op *op)
     case OP_FRAME: run_frame(run, op); break;
     case OP_SUBSCRIBE:
     case OP_CANCEL: run_subscribe(run, op); break;
+    case OP_JOIN:
+    case OP_LEAVE: run_join(run, op); break;
     case OP_END: mcq_session_end(&run->session); break;
     }
 }
