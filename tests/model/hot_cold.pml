@@ -1,112 +1,159 @@
 /* Who reads a socket's input: its owner while it calls, the engine while it is away.
  *
- * The engine keeps at most one thing for a socket's input: a one-shot watch on its epoll fd (cold), or
- * a one-shot deadline of 10 ms (hot).
- *   watch fires      call counter moved since the engine last looked: set the deadline, watch no more;
- *                    else post "read".
- *   deadline ends    counter moved: set it again; else post "read".
- *   post "read"      without the lock: its holder reads for us, and the deadline is set. With it, and
- *                    somebody asleep for input: set nothing, and say so (lent); who comes back from
- *                    that sleep asks for the deadline. Else read, and watch again.
- * Only recv and poll count; send does not. Who makes room and finds the ready flag set reads on: no
- * edge will come for what was left at the mark.
+ * The holder of the lock says by `guard` what looks after the input, and asks the engine for it:
+ *   WATCHED  a one-shot watch on the ready set: fires when the set has an edge
+ *   TIMED    a deadline
+ *   NONE     a caller sleeps on the ready set
+ * A caller takes a message at a time and spends edges by looking at the set, so it may leave octets
+ * that no watch tells of: then it asks for a deadline, whatever the guard.
+ * When watch or deadline end, whoever has the lock acts (runtime/socket.c, on_input):
+ *   calls since the last time   deadline
+ *   a caller asleep             nothing: it is the guard
+ *   else                        the engine takes over what the caller knew of, receives ahead up to
+ *                               the mark, and watches
  *
- *   safety      input that could be read is covered at every moment: by a caller inside, a sleeper
- *               that an edge wakes, a watch that it fires, a deadline, or a request for one;
- *               never watch and deadline; no second deadline in a row for a silent owner
- *   liveness    input that could be read is read, although its owner sends without end
+ *   safety      input that could be received ahead is covered at every moment: by a caller inside, a
+ *               sleeper or a watch that an edge wakes, a deadline, or a request or letter under way;
+ *               no chain of deadlines for a silent owner beyond those under way when it left
+ *   liveness    such input is received, or its owner calls for it; one that sends without end does not
  *
- * Planted mistakes: BUG_NO_RETURN     back from its sleep, the owner does not ask for the deadline
- *                   BUG_FORGET        a watch that finds the socket hot sets no deadline
- *                   BUG_SEND_COUNTS   send moves the call counter
- *                   BUG_TICK          a deadline is set again although nothing has moved
- *                   BUG_STOP_AT_MARK  who makes room does not read on
- *                   BUG_BUSY_DROPS    a deadline that finds the lock taken sets nothing
- *                   BUG_NO_MAIL       it is set again, but nothing is posted
+ * Planted mistakes: BUG_LEAVE        a caller that knows of more relies on the watch
+ *                   BUG_NO_TAKEOVER  the engine reads only what it heard of itself
+ *                   BUG_NO_RETURN    back from its sleep, the owner asks for nothing
+ *                   BUG_FORGET       on_input finds calls and asks for nothing
+ *                   BUG_SEND_COUNTS  send is taken for a call that reads
+ *                   BUG_TICK         a silent owner gets deadline after deadline
+ *                   BUG_NO_MAIL      a letter is lost when the lock is taken
+ *                   BUG_SPENT        serving, the engine leaves the edge and watches, unread
  */
-#define MARK 1 /* high-water mark of the queue, in messages */
+#define MARK 1 /* high-water mark of what is received ahead, in messages */
+
+#define NONE 0
+#define WATCHED 1
+#define TIMED 2
 
 bool held = false
-bool mail = false     /* "read", for the holder */
-byte wire = 0         /* messages that the kernel holds */
-byte queue = 0
-bool edge = false     /* on the epoll fd's list */
-bool ready = false    /* harvested, and no EAGAIN since */
-bool moved = false    /* calls != what the engine saw last */
-bool asleep = false   /* in ppoll for input */
-bool lent = false     /* the engine left the input to a sleep */
-bool ask = false      /* a request to the engine: set the deadline */
+bool mail = false    /* "watch or deadline are over", for the holder */
+byte wire = 0        /* messages that the kernel holds */
+byte queue = 0       /* received ahead */
+bool edge = false    /* in the ready set */
+bool ready = false   /* harvested, and no EAGAIN since */
+bool turn = false    /* the pattern has it among the readable */
+bool unheard = false /* on the list of those to be read: harvested, and not the pattern's yet */
+bool moved = false   /* calls since on_input looked last */
+bool asleep = false  /* in recv, for input */
+byte guard = WATCHED
+bool ask_watch = false
+bool ask_timer = false
 bool watch = true
-bool deadline = false
-bool fired = false    /* the engine is at work on watch, deadline or request */
-byte quiet = 0        /* deadlines in a row with nothing moved */
+bool timer = false
+bool fired = false /* the engine is at work on one of these */
+byte quiet = 0     /* deadlines in a row with no call between them */
 bool owner_inside = false
 
 #define unread (wire > 0 && queue < MARK)
-#define covered (owner_inside || (asleep && edge) || (watch && edge) || deadline || ask || fired)
+#define covered                                                                                    \
+    (owner_inside || held || mail || fired || timer || ask_timer || (edge && (watch || ask_watch || asleep)))
 
-inline take() { atomic { !held -> held = true } }
-inline harvest() { atomic { if :: edge -> edge = false; ready = true :: else fi } }
+inline wait_for_cold() { moved = false; guard = TIMED; ask_timer = true }
 
-inline read_wire()
+inline receive_ahead()
 {
     do
-    :: ready && queue < MARK ->
-        atomic {
-            if
-            :: wire > 0 -> wire--; queue++
-            :: wire == 0 -> ready = false
-            fi
-        }
+    :: ready && queue < MARK && wire > 0 -> wire--; queue++
+    :: ready && queue < MARK && wire == 0 -> ready = false
     :: else -> break
-    od
+    od;
+    turn = true;
+    unheard = ready
+}
+
+/* The holder's. */
+inline on_input()
+{
+    atomic {
+        if
+        :: moved ->
+#ifdef BUG_FORGET
+            moved = false; guard = TIMED
+#else
+            wait_for_cold()
+#endif
+        :: !moved && asleep -> guard = NONE
+        :: !moved && !asleep ->
+#ifndef BUG_NO_TAKEOVER
+            if :: turn && ready -> unheard = true :: else fi;
+#endif
+            if :: edge -> edge = false; ready = true; unheard = true :: else fi;
+#ifndef BUG_SPENT
+            if :: unheard -> receive_ahead() :: else fi;
+#endif
+#ifdef BUG_TICK
+            wait_for_cold()
+#else
+            guard = WATCHED;
+            ask_watch = true
+#endif
+        fi
+    }
 }
 
 inline let_go()
 {
     do
-    :: atomic { mail -> mail = false }; harvest(); read_wire()
+    :: atomic { mail -> mail = false }; on_input()
     :: atomic { !mail -> held = false; break }
     od
 }
 
 active proctype owner()
 {
-    bool slept;
+    bool got;
 
     do
     :: owner_inside = true; /* recv, which may wait */
-        take();
-        moved = true;
+        atomic { !held -> held = true };
+        atomic { moved = true; quiet = 0 };
         do
-        :: harvest();
-            read_wire();
-            if
-            :: queue > 0 -> break
-            :: queue == 0 && mail -> mail = false /* and look again */
-            :: atomic { queue == 0 && !mail -> asleep = true; held = false; owner_inside = false };
-end_sleep:      atomic { edge -> owner_inside = true };
-                take();
-                slept = true;
-                asleep = false
-            fi
+        :: atomic {
+               got = false;
+               if
+               :: queue > 0 -> queue--; got = true
+               :: queue == 0 && turn && ready && wire > 0 -> wire--; got = true
+               :: queue == 0 && turn && ready && wire == 0 -> ready = false; turn = false
+               :: queue == 0 && turn && !ready -> turn = false
+               :: queue == 0 && !turn && (edge || unheard) ->
+                   if :: edge -> edge = false; ready = true :: else fi;
+                   unheard = false;
+                   turn = true
+               :: else
+               fi
+           };
+           if
+           :: got -> break
+           :: atomic { !got && !turn && !edge && !unheard && queue == 0 -> asleep = true };
+               let_go();
+               owner_inside = false;
+end_sleep:     atomic { edge || queue > 0 || turn || unheard -> owner_inside = true };
+               atomic { !held -> held = true };
+               asleep = false
+           :: !got && (turn || edge || unheard || queue > 0)
+           fi
         od;
-        queue--;
-#ifndef BUG_STOP_AT_MARK
-        read_wire();
-#endif
-        if
-        :: slept && lent ->
-            lent = false;
+        atomic {
+            if
 #ifndef BUG_NO_RETURN
-            ask = true
+            :: guard == NONE -> wait_for_cold()
 #endif
-        :: else
-        fi;
-        slept = false;
+#ifndef BUG_LEAVE
+            :: guard == WATCHED && turn -> wait_for_cold()
+#endif
+            :: else
+            fi
+        };
         let_go();
         owner_inside = false
-    :: take(); /* send */
+    :: atomic { !held -> held = true }; /* send */
 #ifdef BUG_SEND_COUNTS
         moved = true;
 #endif
@@ -115,75 +162,34 @@ end_sleep:      atomic { edge -> owner_inside = true };
     od
 }
 
-inline set_deadline() { assert(!watch); deadline = true; moved = false }
-
-/* The engine has the lock at once, or the holder has the letter. */
-inline post_read(mine)
+inline post()
 {
-    atomic {
-        if
-        :: !held -> held = true; mine = true
-        :: held ->
-#ifndef BUG_NO_MAIL
-            mail = true
-#endif
-        fi
-    }
     if
-    :: mine ->
-        if
-        :: asleep -> lent = true
-        :: else ->
-            harvest();
-            read_wire();
-            moved = false;
-            assert(!deadline);
-            watch = true
-        fi;
-        let_go();
-        mine = false;
-        quiet = 0
-    :: else ->
-#ifndef BUG_BUSY_DROPS
-        set_deadline()
+    :: atomic { !held -> held = true }; on_input(); let_go()
+    :: atomic {
+           held ->
+#ifndef BUG_NO_MAIL
+           mail = true
 #endif
-    fi
+       }
+    fi;
+    fired = false
 }
 
 active proctype engine()
 {
-    bool mine;
-
 end_idle:
     do
-    :: atomic { watch && edge -> watch = false; fired = true };
-        if
-        :: !moved -> post_read(mine)
-        :: moved ->
-#ifndef BUG_FORGET
-            set_deadline()
-#endif
-        fi;
-        fired = false
-    :: atomic { deadline -> deadline = false; fired = true };
-        if
-        :: moved -> set_deadline(); quiet = 0
-        :: !moved ->
-#ifdef BUG_TICK
-            quiet++;
-            assert(quiet < 2);
-            set_deadline()
-#else
-            post_read(mine)
-#endif
-        fi;
-        fired = false
-    :: atomic { ask -> ask = false; fired = true };
-        if
-        :: !watch && !deadline -> set_deadline()
-        :: else
-        fi;
-        fired = false
+    :: atomic { ask_watch -> ask_watch = false; watch = true }
+    :: atomic { ask_timer -> ask_timer = false; timer = true }
+    :: atomic { watch && edge -> watch = false; fired = true }; post()
+    :: atomic {
+           timer ->
+           timer = false;
+           fired = true;
+           if :: moved || owner_inside -> quiet = 0 :: else -> quiet++; assert(quiet < 5) fi
+       };
+       post()
     od
 }
 
@@ -191,8 +197,7 @@ active proctype network()
 {
 end_quiet:
     do
-    :: atomic { wire == 0 -> wire++; edge = true }
-    :: atomic { wire == 1 -> wire++; edge = true }
+    :: atomic { wire < 2 -> wire++; edge = true }
     od
 }
 
@@ -203,4 +208,4 @@ end_watch:
     atomic { unread && !covered -> assert(false) }
 }
 
-ltl served { [] (unread -> <> !unread) }
+ltl served { [] (unread -> <> (!unread || owner_inside)) }
