@@ -199,7 +199,8 @@ class Builder(Mechanisms):
         size_from = self.size_from(size, siblings)
         return m.Field(
             id=rule, name=name.text, type="bytes" if box else type_word.text,
-            size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None), value=found["="].value if "=" in found else None,
+            size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None),
+            value=found["="].value if "=" in found else None,
             range=self.span(found.get("in"), None), mask=(mask[0].value, mask[1].value) if mask else None,
             send=send.value if send is not None else None, chars=self.reference(found.get("chars"), self.charsets,
                                                                                  "charset", rule),

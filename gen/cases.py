@@ -210,7 +210,8 @@ class Cases:
     def _span_cases(self, element, name, before, after, add):
         wrong = {"err": "PROTO", "rule": element.field.id}
         length = (lambda n: n.to_bytes(element.width, "big") if element.width else b"")
-        filler, bad, quirk, at = self.filler(element), self.bad_octet(element), element.quirk, len(before) + element.width
+        filler, bad, quirk = self.filler(element), self.bad_octet(element), element.quirk
+        at = len(before) + element.width
         ceiling = self.p.limits["max_command_bytes"].value - len(before)
         high = min(element.high, ceiling)
         if not element.is_records:

@@ -96,11 +96,6 @@ class Scope:
         return "MCQ_SCOPE_" + self.name.upper()
 
 
-def scope_of(command):
-    """The scope of a command, as its enum; a shared one of a handshake has none of its own."""
-    return f"{command.mechanism}_traffic".strip("_") if command.phase == "traffic" else command.mechanism
-
-
 def scopes(protocol):
     """Traffic first, then each mechanism's handshake, and its traffic where it has commands of its own for it."""
     lowered = {command.command.id: command for command in lower.commands(protocol)}

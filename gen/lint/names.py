@@ -115,6 +115,9 @@ def references(protocol):
         known = [command.name for command in protocol.commands.values() if command.mechanism in ("", mechanism.name)]
         for name, where in mechanism.commands:
             yield name, where, "command", known, about(mechanism.id, mechanism)
+        for key in mechanism.keys:
+            for role, word in ((key.owner, "owner"), *((role, f"known {role}") for role in key.known)):
+                yield role, place(key, word), "role", ("client", "server"), about(mechanism.id, mechanism)
     for command in protocol.commands.values():
         if command.mechanism:
             yield command.mechanism, place(command, "of"), "mechanism", protocol.mechanisms, about(command.id, command)
