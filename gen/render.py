@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, lower, ragel, vocab, words
+from gen import VERSION, cases, lower, promela, ragel, vocab, words
 from gen.lint.names import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -48,6 +48,11 @@ COMMITTED = {
     "docs/reference/notation.md": ("docs/notation.md.j2", "gen/vocab.py"),
     "tests/vectors/known.json": ("tests/known.json.j2", "spec/"),
 }
+
+
+def build(protocol):
+    """BUILD, and what there is one of for each mechanism."""
+    return {**BUILD, **promela.rows(protocol)}
 
 
 def banner(name, sources):
@@ -97,12 +102,13 @@ class Renderer:
             "greeting": greeting, "frame": frame, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words,
-            "element_words": words.element_words,
+            "element_words": words.element_words, "models": promela.Models(p),
         }
 
     def _text(self, name, template, sources):
         layout = self.protocol.layouts["frame.v3" if "frame" in name else "greeting.v3"]
-        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout)
+        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout,
+                                                         stem=Path(name).stem)
         if template.endswith(".rl.j2"):
             text = ragel.compile_machine(Path(name).stem, text)
         text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
