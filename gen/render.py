@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, detect, lower, ragel, security, vocab, words
+from gen import VERSION, cases, detect, lower, promela, ragel, security, vocab, words
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -48,6 +48,11 @@ COMMITTED = {
     "docs/reference/notation.md": ("docs/notation.md.j2", "gen/vocab.py"),
     "tests/vectors/known.json": ("tests/known.json.j2", "spec/"),
 }
+
+
+def build(protocol):
+    """BUILD, and what there is one of for each mechanism."""
+    return {**BUILD, **promela.rows(protocol)}
 
 
 def banner(name, sources):
@@ -101,12 +106,13 @@ class Renderer:
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words, "fixed_fields": lower.fixed_fields,
             "element_words": words.element_words, "framing_words": words.framing_words,
-            "branch_words": words.branch_words,
+            "branch_words": words.branch_words, "models": promela.Models(p),
         }
 
     def _text(self, name, template, sources):
         layout = self.protocol.layouts["frame.v3" if "frame" in name else "greeting.v3"]
-        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout)
+        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout,
+                                                         stem=Path(name).stem)
         if template.endswith(".rl.j2"):
             text = ragel.compile_machine(Path(name).stem, text)
         text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
