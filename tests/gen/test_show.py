@@ -33,7 +33,8 @@ class Explain(unittest.TestCase):
     def test_a_field_is_marked_in_an_example_with_its_function_cases_and_quirks(self):
         text, _ = self.explained("PING.context")
         for part in ("source    RFC 37, Heartbeats", "example   04 50 49 4e 47 00 00 [61 ",
-                     "span_table in wire/command.c", "PING.context at 17: PROTO", "quirks    long_context_cut: strict: refused;",
+                     "span_table in wire/command.c", "PING.context at 17: PROTO",
+                     "quirks    long_context_cut: strict: refused;",
                      "tests/test_command.c"):
             self.assertIn(part, text)
         text, _ = self.explained("greeting.v3.major")
