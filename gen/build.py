@@ -29,7 +29,7 @@ class Builder(Mechanisms):
         self.limits, self.charsets, self.layouts, self.structs = {}, {}, {}, {}
         self.detects, self.commands, self.mechanisms, self.machines = {}, {}, {}, {}
         self.sockets, self.quirks = {}, {}
-        self.socket_source = ""
+        self.socket_source, self.statuses = "", {}
         self.documents = 0
 
     # --- helpers ------------------------------------------------------------------------------
@@ -199,7 +199,8 @@ class Builder(Mechanisms):
         size_from = self.size_from(size, siblings)
         return m.Field(
             id=rule, name=name.text, type="bytes" if box else type_word.text,
-            size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None), value=found["="].value if "=" in found else None,
+            size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None),
+            value=found["="].value if "=" in found else None,
             range=self.span(found.get("in"), None), mask=(mask[0].value, mask[1].value) if mask else None,
             send=send.value if send is not None else None, chars=self.reference(found.get("chars"), self.charsets,
                                                                                  "charset", rule),
@@ -283,7 +284,7 @@ class Builder(Mechanisms):
             name = child.fixed[0]
             state = m.State(name.text, child["sends"].text if "sends" in child else "",
                             tuple(self.answers(child.statement.children)), name.where, child.at,
-                            child["asks"].text if "asks" in child else "")
+                            child["asks"].text if "asks" in child else "", "always" in child)
             self.put(states, state, name.text, "state")
         rule = f"{mechanism.text}.{role.text}"
         for need in ("start", "events", "accept", "reject"):
@@ -347,7 +348,7 @@ class Builder(Mechanisms):
     def protocol(self):
         return m.Protocol(self.versions, self.limits, self.charsets, self.layouts, self.structs, self.detects,
                           self.commands, self.mechanisms, self.machines, self.sockets, self.socket_source, self.quirks,
-                          self.documents, self.at, frozenset(self.refused))
+                          self.documents, self.at, frozenset(self.refused), self.statuses)
 
 
 def build(files, problems):

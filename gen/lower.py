@@ -117,6 +117,12 @@ def accepted_octets(field, protocol):
     return frozenset(range(256))
 
 
+def octet_pattern(field, protocol):
+    """A one-octet number in Ragel's words; each octet of any other may be any."""
+    accepted = accepted_octets(field, protocol) if field.type == "u8" else range(256)
+    return f"( {ragel_set(accepted)} )" if len(accepted) < 256 else "any"
+
+
 def fixed_fields(layout, protocol):
     """The fields of a layout of fixed size, with their offsets and Ragel expressions."""
     found, offset = [], 0
@@ -214,7 +220,7 @@ def first_size_octet(field):
 class Element:
     """One field of a command or record: a number, or a span of octets skipped by length.
 
-    kind: 'number' (width octets), 'counted' (a length of `width` octets, then the span) or 'rest'."""
+    kind: 'number' (width octets), 'counted' (a length of `width` octets, then the span), 'fixed' or 'rest'."""
     field: object
     kind: str
     width: int
@@ -237,6 +243,12 @@ class Element:
         return self.kind != "number" and not (self.field.box or self.is_records or self.field.limit)
 
     @property
+    def constant(self):
+        """The octet or number that is always sent, where the caller has no choice; else None."""
+        choices = (self.field.value, self.field.send if self.kind in ("number", "fixed") else None)
+        return next((value for value in choices if isinstance(value, int)), None)
+
+    @property
     def is_records(self):
         return self.field.type not in ("bytes", "text")
 
@@ -256,8 +268,9 @@ def elements(unit, protocol):
             continue
         low, high = field.size
         if field.type not in ("bytes", "text"):     # records: bounded in items, so their octets by the command
-            low, high = 0, protocol.limits["max_command_bytes"].value
-        kind, width = ("rest", 0) if field.rest else ("counted", WIDTHS[field.length])
+            low, high = 0, None
+        high = protocol.limits["max_command_bytes"].value if high is None else high
+        kind, width = ("counted", WIDTHS[field.length]) if field.length else ("rest" if field.rest else "fixed", 0)
         found.append(Element(field, kind, width, spans, low, high, quirk))
         spans += 1
     return found
@@ -270,11 +283,11 @@ class LoweredCommand:
 
     @property
     def name(self):
-        return c_name(self.command.name)
+        return c_name(self.command.id)
 
     @property
     def enum(self):
-        return "MCQ_COMMAND_" + c_enum(self.command.name)
+        return "MCQ_COMMAND_" + c_enum(self.command.id)
 
     @property
     def rule(self):
@@ -282,8 +295,27 @@ class LoweredCommand:
 
     @property
     def fixed_octets(self):
-        """Octets of the body that are always there: name, numbers and length prefixes."""
-        return 1 + len(self.command.name) + sum(e.width for e in self.elements)
+        """Octets of the body that are always there: name, numbers, length prefixes, spans of one size."""
+        return 1 + len(self.command.name) + sum(e.low if e.kind == "fixed" else e.width for e in self.elements)
+
+    @property
+    def given(self):
+        """The elements that a caller of the encoder chooses."""
+        return [e for e in self.elements if e.constant is None]
+
+    @property
+    def is_secret(self):
+        return any(e.field.secret for e in self.elements)
+
+    def follows_span(self, element):
+        """Does it begin where a span ends, with no octet of the machine's between?"""
+        place = self.elements.index(element)
+        return place > 0 and not element.width and self.elements[place - 1].kind != "number"
+
+    def after(self, element):
+        """The next element, or None."""
+        place = self.elements.index(element) + 1
+        return self.elements[place] if place < len(self.elements) else None
 
     @property
     def spans(self):
@@ -291,7 +323,7 @@ class LoweredCommand:
 
 
 def commands(protocol):
-    return [LoweredCommand(c, tuple(elements(c, protocol))) for c in protocol.commands.values() if not c.mechanism]
+    return [LoweredCommand(c, tuple(elements(c, protocol))) for c in protocol.commands.values()]
 
 
 # --- machines --------------------------------------------------------------------------------------
@@ -321,7 +353,7 @@ def reasons(protocol):
 
 def guards(protocol):
     """(mechanism, guard) pairs: each is a C function written by hand."""
-    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values() if machine.mechanism == "NULL"
+    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values()
                    for state in machine.states for a in state.answers if a.guard})
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from gen.reader import Where
 
 
+ZAP = ("zap_ok", "zap_later", "zap_refused", "zap_broken")      # the events that ZAP's answers are to a machine
+
+
 def places():
     """Where an item's words stand, for refusals only: by option ('length'), by option and name ('sends READY'),
     and 'end' for its block's brace. Neither compared nor printed: a moved line is no change of the protocol."""
@@ -224,6 +227,7 @@ class State:
     where: Where
     at: dict = places()
     asks: str = ""           # "zap", or ""
+    always: bool = False     # asks whether it is configured or not
 
 
 @dataclass(frozen=True)
@@ -294,6 +298,8 @@ class Protocol:
     documents: int
     at: dict = places()      # 'versions 3.1', 'sockets', 'sockets end'
     refused: frozenset = frozenset()    # words of statements that were refused: they may have been names
+
+    statuses: dict = field(default_factory=dict)     # ZAP's status code -> event
 
     def command_of(self, mechanism, name):
         """The command that a mechanism calls so: its own before the shared one; None: neither."""

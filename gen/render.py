@@ -5,8 +5,8 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, lower, ragel, vocab, words
-from gen.lint.names import ZAP
+from gen import VERSION, cases, lower, ragel, security, vocab, words
+from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
 EXEC = """\
@@ -66,7 +66,7 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 charset_words=lower.charset_words, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                code="`{}`".format)
+                                code="`{}`".format, octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
 
     def _context(self):
@@ -93,7 +93,9 @@ class Renderer:
             "keys": [key for field in ready.fields for key in field.keys], "command": ready,
             "subscribe_minor": p.commands["SUBSCRIBE"].since.split(".")[1],
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
-            "machines": [machine for machine in p.machines.values() if machine.mechanism == "NULL"], "guards": lower.guards(p), "actions": [], "zap_signals": ZAP, "steps": lower.steps,
+            "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
+            "zap_signals": ZAP, "scopes": security.scopes(p), "command_enum": security.command_enum,
+            "number_pattern": lambda e: lower.octet_pattern(e.field, p), "steps": lower.steps,
             "greeting": greeting, "frame": frame, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words,

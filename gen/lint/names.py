@@ -1,10 +1,9 @@
 """Names: each one used is defined, each one defined is used, no two look alike."""
 
 from gen.match import nearest
-from gen.model import place, units
+from gen.model import ZAP, place, units
 
 LENGTHS = ("u8", "u16be", "u32be", "u64be")
-ZAP = ("zap_ok", "zap_later", "zap_refused", "zap_broken")
 SIGNALS = ("other", "malformed", "sent", "timer", *ZAP)    # what a machine sees besides its mechanism's commands
 EVERY_COMMAND = ("command.flags",)                   # a rule of no layout: the frame's flags as a command reads them
 HOLDS_BACK = {"unreadable", "unclosed", "unknown-word", "unknown-name", "duplicate", "ambiguous"}
@@ -116,6 +115,9 @@ def references(protocol):
         known = [command.name for command in protocol.commands.values() if command.mechanism in ("", mechanism.name)]
         for name, where in mechanism.commands:
             yield name, where, "command", known, about(mechanism.id, mechanism)
+        for key in mechanism.keys:
+            for role, word in ((key.owner, "owner"), *((role, f"known {role}") for role in key.known)):
+                yield role, place(key, word), "role", ("client", "server"), about(mechanism.id, mechanism)
     for command in protocol.commands.values():
         if command.mechanism:
             yield command.mechanism, place(command, "of"), "mechanism", protocol.mechanisms, about(command.id, command)
