@@ -52,16 +52,16 @@ def main():
         text = explain.text(args.explain)
         print(text or f"gen: no lint is called '{args.explain}'")
         return 0 if text else 2
-    if args.list:
-        print("\n".join([*render.BUILD, "manifest"]))
-        return 0
     protocol, problems, sources = load.load(args.root)
+    if args.list:
+        print("\n".join([*(render.BUILD if problems else render.build(protocol)), "manifest"]))
+        return 0
     if problems:
         print(load.report(problems, sources), file=sys.stderr)
         return 1
     renderer = render.Renderer(args.root, protocol)
     if args.out:
-        files = renderer.render(render.BUILD)
+        files = renderer.render(render.build(protocol))
         digest = hashlib.sha256(manifest(files).encode()).hexdigest()[:8]
         changed = write(args.out, {**files, "manifest": manifest(files)})
         rules = len(render.lower.rules(protocol))
