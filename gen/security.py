@@ -118,3 +118,57 @@ def scopes(protocol):
 def command_enum(protocol, machine, name):
     """The command that a machine's mechanism calls so."""
     return "MCQ_COMMAND_" + lower.c_enum(protocol.command_of(machine.mechanism, name).id)
+
+
+# --- boxes -----------------------------------------------------------------------------------------
+
+
+def key_enum(mechanism, key):
+    """A name of C for a key: C' is C_PRIME."""
+    return f"MCQ_KEY_{lower.c_enum(mechanism)}_{lower.c_enum(key.replace(chr(39), '_prime'))}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A field of a command's body or of a box's content. octets: the least, where it varies."""
+    name: str                # of the constants
+    field: object
+    at: int
+    octets: int
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A command of a mechanism with keys, or what is in a box. box: the Place of the box, or None."""
+    unit: object
+    mechanism: object
+    box: Place
+    nonce: Place
+    places: tuple
+    octets: int              # the least
+    varies: bool
+
+    @property
+    def enum(self):
+        return "MCQ_BOX_" + lower.c_enum(self.unit.id)
+
+
+def insides(protocol):
+    """The places of every field of the mechanisms with keys: commands, each followed by its boxes, outer ones first."""
+    def walk(unit, mechanism, start, box, nonce):
+        places, at = [], start
+        for field in unit.fields:
+            places.append(Place("MCQ_" + lower.c_enum(field.id), field, at, least(field)))
+            at += least(field)
+        found.append(Inside(unit, mechanism, box, nonce, tuple(places), at, any(varies(f) for f in unit.fields)))
+        for place in places:
+            if place.field.box:
+                carrier = next(p for p in places if p.field.name == place.field.box.nonce)
+                walk(place.field.box, mechanism, 0, place, carrier)
+
+    found = []
+    for command in protocol.commands.values():
+        mechanism = protocol.mechanisms.get(command.mechanism)
+        if mechanism and mechanism.keys:
+            walk(command, mechanism, 1 + len(command.name), None, None)
+    return found
