@@ -166,10 +166,10 @@ class Cases:
                 Case(f"{of.name}: {name}", *args, scope=of.enum, **more)))
             for command in scope.commands:
                 self._command_cases(command, add)
-            for alias in scope.aliases:
-                octets = alias.octets + self.body(alias.command.elements)
-                add(alias.quirk, octets, quirks=(alias.quirk,), at=len(octets))
-                add(f"{alias.quirk}, strict", octets, at=len(octets), rule="unknown")
+            for quirk, head, command in scope.aliases:
+                octets = head + self.body(command.elements)
+                add(quirk, octets, quirks=(quirk,), at=len(octets))
+                add(f"{quirk}, strict", octets, at=len(octets), rule="unknown")
             stranger = next(command for other in tables for command in other.commands
                             if command.command.name not in [known.command.name for known in scope.commands])
             octets = self._head(stranger) + self.body(stranger.elements)

@@ -1,5 +1,6 @@
 """Mechanisms: their keys and boxes from statements to the model, and what templates print of them."""
 
+from collections import namedtuple
 from dataclasses import dataclass
 
 from gen import lower
@@ -11,7 +12,7 @@ def least(field):
     """The fewest octets of a field, its length included; records may all be missing."""
     if field.type in WIDTHS:
         return WIDTHS[field.type]
-    return WIDTHS.get(field.length, 0) + (field.size[0] if field.type in ("bytes", "text") else 0)
+    return WIDTHS.get(field.length, 0) + (field.size[0] if field.type in ("bytes", "text") and field.size else 0)
 
 
 def varies(field):
@@ -73,23 +74,11 @@ class Mechanisms:
 
 
 @dataclass(frozen=True)
-class Alias:
-    """Octets that stand for the head of a command where a quirk lets them in."""
-    octets: bytes
-    command: object          # lowered
-    quirk: str
-
-    @property
-    def name(self):
-        return "alias_" + lower.c_name(self.quirk)
-
-
-@dataclass(frozen=True)
 class Scope:
     """One table of names: a mechanism's handshake, its own traffic, or the traffic that mechanisms share."""
     name: str
     commands: tuple          # lowered
-    aliases: tuple
+    aliases: tuple           # (quirk, octets, lowered command): what a quirk lets in for a command's head
 
     @property
     def enum(self):
@@ -101,17 +90,16 @@ def scopes(protocol):
     lowered = {command.command.id: command for command in lower.commands(protocol)}
 
     def scope(name, commands, mechanism=""):
-        ids = {f"{mechanism}.{command.name}": command.id for command in commands}
-        aliases = [Alias(q.accept.to_bytes((q.accept.bit_length() + 7) // 8, "big"), lowered[ids[q.on]], q.name)
-                   for q in protocol.quirks.values() if q.on in ids and q.accept is not None]
-        return Scope(lower.c_name(name), tuple(lowered[command.id] for command in commands), tuple(aliases))
+        mine = {f"{mechanism}.{command.name}": lowered[command.id] for command in commands}
+        aliases = [(q.name, q.accept.to_bytes((q.accept.bit_length() + 7) // 8, "big"), mine[q.on])
+                   for q in protocol.quirks.values() if q.on in mine and q.accept is not None]
+        return Scope(lower.c_name(name), tuple(mine.values()), tuple(aliases))
 
     found = [scope("traffic", [c for c in protocol.commands.values() if c.phase == "traffic" and not c.mechanism])]
-    for mechanism in protocol.mechanisms.values():
-        own = [protocol.command_of(mechanism.name, name) for name, _ in mechanism.commands]
-        for phase, name in (("handshake", mechanism.name), ("traffic", mechanism.name + "_traffic")):
-            if commands := [command for command in own if command.phase == phase]:
-                found.append(scope(name, commands, mechanism.name))
+    for name, mechanism in protocol.mechanisms.items():
+        own = [protocol.command_of(name, command) for command, _ in mechanism.commands]
+        found += [scope(name + end, commands, name) for phase, end in (("handshake", ""), ("traffic", "_traffic"))
+                  if (commands := [command for command in own if command.phase == phase])]
     return found
 
 
@@ -128,29 +116,9 @@ def key_enum(mechanism, key):
     return f"MCQ_KEY_{lower.c_enum(mechanism)}_{lower.c_enum(key.replace(chr(39), '_prime'))}"
 
 
-@dataclass(frozen=True)
-class Place:
-    """A field of a command's body or of a box's content. octets: the least, where it varies."""
-    name: str                # of the constants
-    field: object
-    at: int
-    octets: int
-
-
-@dataclass(frozen=True)
-class Inside:
-    """A command of a mechanism with keys, or what is in a box. box: the Place of the box, or None."""
-    unit: object
-    mechanism: object
-    box: Place
-    nonce: Place
-    places: tuple
-    octets: int              # the least
-    varies: bool
-
-    @property
-    def enum(self):
-        return "MCQ_BOX_" + lower.c_enum(self.unit.id)
+Place = namedtuple("Place", "name field at octets")    # of the constants; the model's; offset; the least octets
+# A command of a mechanism with keys, or what is in a box, whose own place and nonce's are in what it lies in.
+Inside = namedtuple("Inside", "unit mechanism box nonce places octets varies")
 
 
 def insides(protocol):
