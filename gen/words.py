@@ -64,7 +64,8 @@ def branch_words(branch):
 def field_words(field):
     """What a mechanism's field carries, besides its octets."""
     half = [f"the {field.key[0]} half of `{field.key[1]}`"] if field.key else []
-    said = "; ".join(half + ["sealed"] * bool(field.box) + [f"as it came in {field.echo}"] * bool(field.echo) + ["secret"] * field.secret)
+    said = "; ".join(half + ["sealed"] * bool(field.box) + [f"as it came in {field.echo}"] * bool(field.echo)
+                     + ["secret"] * field.secret)
     return " " * bool(field.doc) + said[:1].upper() + said[1:] + "." if said else ""
 
 
