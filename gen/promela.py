@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gen.detect import Detected, paths
 from gen.lint.machine import PEERS
-from gen.lint.names import ZAP
+from gen.lint.names import SIGNALS, ZAP
 from gen.lower import c_name, field_octets
 from gen.model import Answer
 
@@ -123,8 +123,8 @@ class Models:
         self.machines = list(protocol.machines.values())
         self.mechanisms = {name: number for number, name in enumerate(protocol.mechanisms, 1)}
         self.open = next((self.mechanisms[m.mechanism] for m in self.machines if proves_nothing(m)), 0)
-        self.commands = list(dict.fromkeys(event for machine in self.machines for event in machine.events
-                                           if event not in (*LOCAL, "other", "malformed")))
+        spoken = (name for m in self.machines for name in (*m.events, *(state.sends for state in m.states)))
+        self.commands = list(dict.fromkeys(name for name in spoken if name and name not in SIGNALS))
 
     def sides(self):
         """Everyone who may take part, the attacker apart. Older versions have neither mechanism nor ZAP."""

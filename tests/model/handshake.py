@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 
 import mistakes
 import spin
@@ -63,15 +64,16 @@ class Model:
         return states, depth, None
 
 
-def generate(root, folder, names=None, check=None):
-    """The models of a tree's spec; `check` replaces the lints."""
+def generate(root, folder, check=None, machines=None):
+    """The models of a tree's spec. `check` replaces the lints, `machines` names those that take part."""
     protocol, problems, sources = load.load(root, **({"check": check} if check else {}))
     if problems:
         raise spin.Broken(load.report(problems, sources))
+    if machines:
+        protocol = replace(protocol, machines={name: protocol.machines[name] for name in machines})
     renderer = render.Renderer(root, protocol)
-    return [Model(pathlib.Path(name).stem, text, folder)
-            for name, text in renderer.render(promela.rows(protocol)).items()
-            if not names or pathlib.Path(name).stem in names]
+    return {pathlib.Path(name).stem: Model(pathlib.Path(name).stem, text, folder)
+            for name, text in renderer.render(promela.rows(protocol)).items()}
 
 
 def judge(model, one, other):
@@ -99,7 +101,8 @@ def judge_mistake(mistake):
             lints = sorted({problem.lint for problem in problems.items})
             if lints != sorted(mistake.lints):
                 return False, f"{title:52} lints say {lints}, not {sorted(mistake.lints)}"
-            model = generate(tree, folder, [mistake.machine.split(".")[0]], lambda *_: None)[0]
+            machines = dict.fromkeys([mistake.machine, *mistake.peer.split()[:1]])    # others only take time
+            model = generate(tree, folder, lambda *_: None, machines)[mistake.machine.split(".")[0]]
             if mistake.unit == "model":
                 model.text = mistakes.edited(model.text, mistake.edits, "the model")
             one = model.sides.index(f"{mistake.machine} {mistake.version}")
