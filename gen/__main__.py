@@ -51,13 +51,14 @@ def stale(root, files):
 
 def main():
     args = arguments()
+    protocol, problems, sources = load.load(args.root)
+    table = render.BUILD if problems else render.build(protocol)
     if args.names:
-        print("\n".join([*render.BUILD, "manifest"]))
+        print("\n".join([*table, "manifest"]))
         return 0
     if args.list:
-        print(show.listed({**render.BUILD, **render.COMMITTED}))
+        print(show.listed({**table, **render.COMMITTED}))
         return 0
-    protocol, problems, sources = load.load(args.root)
     if problems:
         print(load.report(problems, sources), file=sys.stderr)
         return 1
@@ -72,7 +73,7 @@ def main():
         print(text, file=sys.stdout if found else sys.stderr)
         return 0 if found else 2
     if args.out:
-        files = renderer.render(render.BUILD)
+        files = renderer.render(render.build(protocol))
         digest = hashlib.sha256(manifest(files).encode()).hexdigest()[:8]
         changed = write(args.out, {**files, "manifest": manifest(files)})
         rules = len(render.lower.rules(protocol))
