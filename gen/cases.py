@@ -148,7 +148,7 @@ class Cases:
         out = b""
         for element in elements:
             if element.kind == "number":
-                value = (numbers or {}).get(element.name, element.constant or 0)
+                value = (numbers or {}).get(element.name, element.low)
                 out += value.to_bytes(element.width, "big")
                 continue
             length = (spans or {}).get(element.name, element.low)
@@ -198,13 +198,13 @@ class Cases:
     def _number_cases(self, element, name, before, after, add):
         wrong = {"err": "PROTO", "rule": element.field.id}
         octets = (lambda value: value.to_bytes(element.width, "big"))
-        if element.field.value is None:
-            most = before + octets(256 ** element.width - 1) + after
-            add(f"{name} largest", most, at=len(most))
-        else:
-            add(f"{name} = {element.field.value + 1}", before + octets(element.field.value + 1) + after,
-                at=len(before) + element.width - 1, **wrong)
-        cut = before + octets(element.constant or 0)[:-1]
+        most = before + octets(element.high) + after
+        add(f"{name} largest", most, at=len(most))
+        for value in (element.low - 1, element.high + 1):
+            if 0 <= value < 256 ** element.width:       # what one octet may be is the machine's, the rest is compared
+                add(f"{name} = {value}", before + octets(value) + after,
+                    at=len(before) + (element.width if element.width > 1 else 0), **wrong)
+        cut = before + octets(element.low)[:-1]
         add(f"{name} cut", cut, at=len(cut), **wrong)
 
     def _span_cases(self, element, name, before, after, add):

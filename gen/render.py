@@ -99,6 +99,7 @@ class Renderer:
             "struct": struct, "elements": elements,
             "element_quirks": {e.name: " | ".join(lower.quirk_bit(q) for q in e.field.quirks
                                                   if q == "property_name_any") or "0" for e in elements},
+            "metadata_head": max(c.fixed_octets for c in commands if any(e.is_records for e in c.elements)),
             "keys": [key for field in ready.fields for key in field.keys], "command": ready,
             "subscribe_minor": p.commands["SUBSCRIBE"].since.split(".")[1],
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
