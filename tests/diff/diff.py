@@ -21,6 +21,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+DRIVER, CODEC = "tests/diff/codec_driver", "generated/python/zmtp_codec.py"    # within a build
 BATCH = 1000                     # inputs made from one generator of random numbers
 SHOWN = 5                        # differences that are printed
 SHRINKING = 400                  # inputs tried to make one of them smaller
@@ -364,24 +365,44 @@ class Driver:
     """The C side, kept running: batches of inputs in, their answers out."""
 
     def __init__(self, path, codec):
-        self.codec = codec
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.path, self.codec = path, codec
+        self.start()
+
+    def start(self):
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([self.path], stdin=pipe, stdout=pipe, stderr=pipe)
 
     def answers(self, items):
+        """One text for each; a driver that dies is started again, and its death is the answer of the guilty input."""
+        try:
+            return self.ask(items)
+        except (EOFError, BrokenPipeError):
+            said = self.process.stderr.read().decode(errors="replace").split("\n")[:8]
+            status = self.close()
+            self.start()
+            if len(items) == 1:
+                return [f"the driver ended with status {status}\n" + "\n".join(said)]
+            return [self.answers([item])[0] for item in items]
+
+    def ask(self, items):
         batch = b"".join(item.pack(self.codec) for item in items)
         self.process.stdin.write(struct.pack("<I", len(batch)) + batch)
         self.process.stdin.flush()
-        return [self.answer() for _ in items]
+        return [self.read(struct.unpack("<I", self.read(4))[0]).decode() for _ in items]
 
-    def answer(self):
-        head = self.process.stdout.read(4)
-        if len(head) < 4:
-            raise SystemExit(f"codec_driver ended with status {self.process.wait()} within a batch")
-        return self.process.stdout.read(struct.unpack("<I", head)[0]).decode()
+    def read(self, size):
+        octets = self.process.stdout.read(size)
+        if len(octets) < size:
+            raise EOFError
+        return octets
 
     def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
+        """Ends it -> its exit status."""
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            try:
+                pipe.close()
+            except BrokenPipeError:              # octets that it did not live to read
+                pass
         return self.process.wait()
 
 
@@ -410,21 +431,24 @@ def smaller(driver, oracle, item):
     return item
 
 
+Result = collections.namedtuple("Result", "count verdicts differences seconds")
+
+
 class Side:
     """What a process of the comparison keeps: its driver, and the codec of the same build."""
 
-    def __init__(self, driver, codec):
-        self.codec = load_codec(codec)
+    def __init__(self, driver, codec, shown=SHOWN):
+        self.codec, self.shown = load_codec(codec), shown
         self.driver = Driver(driver, self.codec)
 
     def batch(self, seed, number, count):
-        """Compares one batch -> (verdicts, differences as text)."""
+        """Compares one batch -> (verdicts, a text for each difference; not all are worked out)."""
         oracle, maker, found = Oracle(self.codec), Maker(self.codec, f"{seed}:{number}"), []
         items = [maker.input() for _ in range(count)]
         for place, (item, got) in enumerate(zip(items, self.driver.answers(items))):
             if got != oracle.answer(item):
                 found.append(f"seed {seed}, input {number * BATCH + place}\n  {self.difference(oracle, item)}"
-                             if len(found) < SHOWN else "")
+                             if len(found) < self.shown else "")
         return oracle.verdicts, found
 
     def difference(self, oracle, item):
@@ -434,35 +458,39 @@ class Side:
                                      for line in text.splitlines())
 
 
-def work(driver, codec, seed, jobs):
-    """Compares the batches (number, count) of a list -> their results, one by one."""
+def batches(count):
+    """(number, inputs) of each batch."""
+    return [(number, min(BATCH, count - number * BATCH)) for number in range(-(-count // BATCH))]
+
+
+def work(arguments):
+    """A process's share of the batches -> their results."""
+    driver, codec, seed, share = arguments
     side = Side(driver, codec)
-    for number, count in jobs:
-        yield side.batch(seed, number, count)
-    if side.driver.close() != 0:
-        raise SystemExit("codec_driver did not end well")
+    results = [side.batch(seed, *batch) for batch in share]
+    side.driver.close()
+    return results
 
 
-def work_off(arguments):
-    return list(work(*arguments))
-
-
-Result = collections.namedtuple("Result", "count verdicts differences seconds")
-
-
-def compare(seed, count, processes=1, driver=None, codec=None):
-    """The whole comparison. Who runs it with several processes gets the same inputs as with one."""
-    driver = driver or default_build() / "tests/diff/codec_driver"
-    codec = codec or default_build() / "generated/python/zmtp_codec.py"
-    jobs = [(number, min(BATCH, count - number * BATCH)) for number in range(-(-count // BATCH))]
-    verdicts, differences, started = collections.Counter(), [], time.monotonic()
-    shares = [(driver, codec, seed, jobs[at:at + 10]) for at in range(0, len(jobs), 10)]
+def compare(seed, count, processes, driver, codec):
+    """The whole comparison. The same seed compares the same inputs, however many processes there are."""
+    todo, started = batches(count), time.monotonic()
+    shares = [(driver, codec, seed, todo[at:at + 10]) for at in range(0, len(todo), 10)]
+    verdicts, differences = collections.Counter(), []
     with multiprocessing.Pool(processes) as pool:
-        for results in pool.imap(work_off, shares) if processes > 1 else map(work_off, shares):
+        for results in pool.imap(work, shares):
             for seen, found in results:
                 verdicts.update(seen)
                 differences += found
     return Result(count, verdicts, differences, time.monotonic() - started)
+
+
+def is_found(seed, count, driver, codec):
+    """Does any of the inputs tell the two apart? For planted mistakes: no more is compared than it takes."""
+    side = Side(driver, codec, shown=0)
+    found = any(side.batch(seed, *batch)[1] for batch in batches(count))
+    side.driver.close()
+    return found
 
 
 def summary(result, codec, seed):
@@ -482,8 +510,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: %(default)s)")
     parser.add_argument("--build", type=pathlib.Path, default=default_build(), help="the build that is compared")
     args = parser.parse_args()
-    codec = args.build / "generated/python/zmtp_codec.py"
-    result = compare(args.seed, args.count, args.jobs, args.build / "tests/diff/codec_driver", codec)
+    codec = args.build / CODEC
+    result = compare(args.seed, args.count, args.jobs, args.build / DRIVER, codec)
     for text in [text for text in result.differences if text][:SHOWN]:
         print(text)
     print(summary(result, load_codec(codec), args.seed))
