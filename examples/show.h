@@ -31,7 +31,7 @@ static inline void show_event(const char *who, const struct mcq_event *event)
         [MCQ_EVENT_CANCEL] = "CANCEL",      [MCQ_EVENT_PING] = "PING",
         [MCQ_EVENT_PONG] = "PONG",          [MCQ_EVENT_IGNORED] = "ignored",
         [MCQ_EVENT_READY] = "property",     [MCQ_EVENT_JOIN] = "JOIN",
-        [MCQ_EVENT_LEAVE] = "LEAVE",
+        [MCQ_EVENT_LEAVE] = "LEAVE",        [MCQ_EVENT_ZAP] = "ZAP",
     };
     struct mcq_bytes name = mcq_bytes_of(names[event->kind]);
     const struct mcq_frame_piece *piece = &event->body.piece;
@@ -61,6 +61,7 @@ static inline void show_event(const char *who, const struct mcq_event *event)
     case MCQ_EVENT_CANCEL: show_text(who, name, event->topic); break;
     case MCQ_EVENT_JOIN:
     case MCQ_EVENT_LEAVE: show_text(who, name, event->group); break;
+    case MCQ_EVENT_ZAP: show_text(who, name, mcq_bytes_of(event->zap.mechanism)); break;
     case MCQ_EVENT_PING:
     case MCQ_EVENT_PONG: show_text(who, name, event->ping.context); break;
     case MCQ_EVENT_IGNORED:

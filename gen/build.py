@@ -3,6 +3,7 @@
 from gen import match as matching
 from gen import model as m
 from gen import vocab
+from gen.detect import Detection
 from gen.match import nearest
 from gen.reader import cover
 from gen.security import Mechanisms
@@ -19,7 +20,7 @@ def names_in(statement):
     return found.union(*(names_in(child) for child in statement.children or ()))
 
 
-class Builder(Mechanisms):
+class Builder(Detection, Mechanisms):
     def __init__(self, problems):
         self.problems = problems
         self.refused = set()     # words of refused statements: what refers to one of them is no second mistake
@@ -29,7 +30,7 @@ class Builder(Mechanisms):
         self.limits, self.charsets, self.layouts, self.structs = {}, {}, {}, {}
         self.detects, self.commands, self.mechanisms, self.machines = {}, {}, {}, {}
         self.sockets, self.quirks = {}, {}
-        self.socket_source = ""
+        self.socket_source, self.statuses = "", {}
         self.documents = 0
 
     # --- helpers ------------------------------------------------------------------------------
@@ -199,19 +200,21 @@ class Builder(Mechanisms):
         size_from = self.size_from(size, siblings)
         return m.Field(
             id=rule, name=name.text, type="bytes" if box else type_word.text,
-            size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None), value=found["="].value if "=" in found else None,
+            size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None),
+            value=found["="].value if "=" in found else None,
             range=self.span(found.get("in"), None), mask=(mask[0].value, mask[1].value) if mask else None,
             send=send.value if send is not None else None, chars=self.reference(found.get("chars"), self.charsets,
                                                                                  "charset", rule),
             pad=found["pad"].value if "pad" in found else None,
             length=found["length"].text if "length" in found else "",
             limit=self.reference(found.get("limit"), self.limits, "limit", rule), rest="rest" in found,
-            stream="stream" in found, condition=(condition.text, "if" in found) if condition is not None else None,
+            stream="stream" in found, condition=(condition.value, "if" in found) if condition is not None else None,
             unit=(unit_words[0].value, unit_words[1].text) if unit_words else None, nocase="nocase" in found,
             quirks=tuple(word.text for word in found.get("quirk", ())), bits=bits, reserved_quirk=reserved,
             keys=() if box else self.keys(found.statement.children, rule), doc=found.statement.doc, where=name.where,
             at=found.at, size_from=size_from, reserved_must=must, secret="secret" in found, key=key,
-            echo=found["echo"].text if "echo" in found else "", box=box)
+            echo=found["echo"].text if "echo" in found else "", box=box,
+            counts=found["counts"].text if "counts" in found else "")
 
     def size_from(self, size, siblings):
         """The field that holds this one's size: bytes[size] is read from the wire, bytes[a_limit] is not."""
@@ -259,20 +262,6 @@ class Builder(Mechanisms):
                               {**found.at, **({"forbid": found["forbid"].where} if "forbid" in found else {})}))
         return tuple(keys)
 
-    def unit_detect(self, found):
-        name = found.fixed[0]
-        stages = []
-        for row, child in self.rows(found.statement.children, "detect"):
-            if row.key == "source":
-                continue
-            octet = child.fixed[0].value if row.key == "octet" else -1
-            names = child.fixed[-1]
-            stages.append(m.Stage(octet, tuple(word.text for word in names), child.statement.where,
-                                  {f"send {word.text}": word.where for word in names}))
-        detect = m.Detect(name.text, tuple(stages), self.source(found.statement.children, "detect"), name.where,
-                          found.at)
-        self.put(self.detects, detect, name.text, "detect")
-
     def unit_machine(self, found):
         mechanism, role = found.fixed
         children = found.statement.children
@@ -283,7 +272,7 @@ class Builder(Mechanisms):
             name = child.fixed[0]
             state = m.State(name.text, child["sends"].text if "sends" in child else "",
                             tuple(self.answers(child.statement.children)), name.where, child.at,
-                            child["asks"].text if "asks" in child else "")
+                            child["asks"].text if "asks" in child else "", "always" in child)
             self.put(states, state, name.text, "state")
         rule = f"{mechanism.text}.{role.text}"
         for need in ("start", "events", "accept", "reject"):
@@ -347,7 +336,7 @@ class Builder(Mechanisms):
     def protocol(self):
         return m.Protocol(self.versions, self.limits, self.charsets, self.layouts, self.structs, self.detects,
                           self.commands, self.mechanisms, self.machines, self.sockets, self.socket_source, self.quirks,
-                          self.documents, self.at, frozenset(self.refused))
+                          self.documents, self.at, frozenset(self.refused), self.statuses)
 
 
 def build(files, problems):

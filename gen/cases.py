@@ -4,7 +4,7 @@ A case's octets are head + unit * count + tail, so that large ones stay short in
 
 from dataclasses import dataclass
 
-from gen import lower
+from gen import lower, security
 
 U = {"u8": 1, "u16be": 2, "u32be": 4, "u64be": 8}
 
@@ -21,6 +21,7 @@ class Case:
     err: str = "OK"
     rule: str = ""
     at: int = 0
+    scope: str = ""
 
     @property
     def octets(self):
@@ -132,73 +133,104 @@ class Cases:
 
     # --- commands -----------------------------------------------------------------------------
 
-    def body(self, command, spans=None, numbers=0):
-        """A command's body with spans of the given lengths (default: the least), and where each element begins."""
-        out = bytes([len(command.name)]) + command.name.encode()
-        places = {}
-        for element in lower.elements(command, self.p):
-            places[element.name] = len(out)
+    def filler(self, element):
+        """An octet that the element may hold."""
+        if element.constant is not None:
+            return bytes([element.constant])
+        return b"\x61"
+
+    def bad_octet(self, element):
+        octets = set(range(256)) - self.p.charsets[element.field.chars].octets if element.field.chars else ()
+        return bytes([min(octets)]) if octets else b""
+
+    def body(self, elements, spans=None, numbers=None):
+        """The elements' octets, with spans of the given lengths (default: the least) and numbers (default: 0)."""
+        out = b""
+        for element in elements:
             if element.kind == "number":
-                out += numbers.to_bytes(element.width, "big")
+                value = (numbers or {}).get(element.name, element.constant or 0)
+                out += value.to_bytes(element.width, "big")
                 continue
             length = (spans or {}).get(element.name, element.low)
-            if element.kind == "counted":
-                out += length.to_bytes(element.width, "big")
-            out += b"\x61" * length
-        return out, places
+            out += length.to_bytes(element.width, "big") if element.width else b""
+            out += self.filler(element) * length
+        return out
 
     def command(self):
-        """Each command at its bounds, one octet over, cut, and with octets too many; names that are none."""
+        """Each command of each table of names at its bounds, one octet over, cut, and with octets too many; names that
+        the table has not."""
         found = []
-        for command in [c for c in self.p.commands.values() if not c.mechanism]:
-            elements = lower.elements(command, self.p)
-            least, places = self.body(command)
-            found.append(Case(f"{command.name} least", least, at=len(least)))
-            found.append(Case(f"{command.name} in lower case", least.lower(), at=len(least), rule="unknown"))
-            for element in elements:
-                found.extend(self._element_cases(command, element))
-            if elements and elements[-1].kind != "rest":
-                found.append(Case(f"{command.name} with an octet too many", least + b"\x61", err="PROTO",
-                                  rule=elements[-1].field.id, at=len(least)))
-        found.append(Case("no name at all", b"", rule="unknown"))
-        found.append(Case("a name that nobody knows", b"\x05HELLP", rule="unknown", at=6))
-        found.append(Case("a name longer than its command", b"\xffREADY", rule="unknown", at=6))
+        tables = security.scopes(self.p)
+        for scope in tables:
+            add = (lambda name, *args, of=scope, **more: found.append(
+                Case(f"{of.name}: {name}", *args, scope=of.enum, **more)))
+            for command in scope.commands:
+                self._command_cases(command, add)
+            for alias in scope.aliases:
+                octets = alias.octets + self.body(alias.command.elements)
+                add(alias.quirk, octets, quirks=(alias.quirk,), at=len(octets))
+                add(f"{alias.quirk}, strict", octets, at=len(octets), rule="unknown")
+            stranger = next(command for other in tables for command in other.commands
+                            if command.command.name not in [known.command.name for known in scope.commands])
+            octets = self._head(stranger) + self.body(stranger.elements)
+            add(f"{stranger.command.id}, which it has not", octets, at=len(octets), rule="unknown")
+            add("no name at all", b"", rule="unknown")
+            add("a name that nobody knows", b"\x05HELLP", rule="unknown", at=6)
+            add("a name longer than its command", b"\xffREADY", rule="unknown", at=6)
         return found
 
-    def _element_cases(self, command, element):
-        name = f"{command.name}.{element.name}"
-        if element.kind == "number":
-            most, places = self.body(command, numbers=256 ** element.width - 1)
-            cut = most[:places[element.name] + element.width - 1]
-            return [Case(f"{name} largest", most, at=len(most)),
-                    Case(f"{name} cut", cut, err="PROTO", rule=element.field.id, at=len(cut))]
-        ceiling = self.p.limits["max_command_bytes"].value
-        head, places = self.body(command)
-        prefix = head[:places[element.name]]
-        high = element.high
-        found = []
+    def _head(self, command):
+        return bytes([len(command.command.name)]) + command.command.name.encode()
+
+    def _command_cases(self, command, add):
+        elements, name = command.elements, command.command.id
+        least = self._head(command) + self.body(elements)
+        add(f"{name} least", least, at=len(least))
+        add(f"{name} in lower case", least.lower(), at=len(least), rule="unknown")
+        for place, element in enumerate(elements):
+            before = self._head(command) + self.body(elements[:place])
+            cases = self._number_cases if element.kind == "number" else self._span_cases
+            cases(element, f"{name}.{element.name}", before, self.body(elements[place + 1:]), add)
+        if not elements or elements[-1].kind != "rest":
+            add(f"{name} with an octet too many", least + b"\x61", err="PROTO", at=len(least),
+                rule=elements[-1].field.id if elements else name)
+
+    def _number_cases(self, element, name, before, after, add):
+        wrong = {"err": "PROTO", "rule": element.field.id}
+        octets = (lambda value: value.to_bytes(element.width, "big"))
+        if element.field.value is None:
+            most = before + octets(256 ** element.width - 1) + after
+            add(f"{name} largest", most, at=len(most))
+        else:
+            add(f"{name} = {element.field.value + 1}", before + octets(element.field.value + 1) + after,
+                at=len(before) + element.width - 1, **wrong)
+        cut = before + octets(element.constant or 0)[:-1]
+        add(f"{name} cut", cut, at=len(cut), **wrong)
+
+    def _span_cases(self, element, name, before, after, add):
+        wrong = {"err": "PROTO", "rule": element.field.id}
+        length = (lambda n: n.to_bytes(element.width, "big") if element.width else b"")
+        filler, bad, quirk = self.filler(element), self.bad_octet(element), element.quirk
+        at = len(before) + element.width
+        ceiling = self.p.limits["max_command_bytes"].value - len(before)
+        high = min(element.high, ceiling)
+        if not element.is_records:
+            add(f"{name} at {high}", before + length(high), filler, high, after, at=at + high + len(after))
         if element.kind == "counted":
-            length = (lambda n: n.to_bytes(element.width, "big"))
-            found.append(Case(f"{name} at {high}", prefix + length(high), b"\x61", high,
-                              at=len(prefix) + element.width + high))
-            found.append(Case(f"{name} cut", prefix + length(2) + b"a", err="PROTO", rule=element.field.id,
-                              at=len(prefix) + element.width))
-            found.append(Case(f"{name} without its length", prefix, err="PROTO", rule=element.field.id,
-                              at=len(prefix)))
-            if element.field.chars:
-                bad = min(set(range(256)) - self.p.charsets[element.field.chars].octets)
-                found.append(Case(f"{name} with {bad:#04x}", prefix + length(3) + bytes([0x61, bad, 0x61]), err="PROTO",
-                                  rule=element.field.id, at=len(prefix) + element.width + 1))
-        elif not element.is_records:
-            high = min(high, ceiling - len(prefix))
-            found.append(Case(f"{name} at {high}", prefix, b"\x61", high, at=len(prefix) + high))
-            if element.high < ceiling:
-                found.append(Case(f"{name} at {high + 1}", prefix, b"\x61", high + 1, err="PROTO",
-                                  rule=element.field.id, at=len(prefix)))
-                if element.quirk:
-                    found.append(Case(f"{name} at {high + 1}, let in", prefix, b"\x61", high + 1,
-                                      quirks=(element.quirk,), at=len(prefix) + high + 1))
-        return found
+            add(f"{name} cut", before + length(2) + b"a", at=at, **wrong)
+            add(f"{name} without its length", before, at=len(before), **wrong)
+        elif element.low:
+            add(f"{name} short", before, filler, element.low - 1, at=at, **wrong)
+        if element.kind == "rest" and not element.is_records and high < ceiling:
+            add(f"{name} at {high + 1}", before, filler, high + 1, at=at, **wrong)
+            if quirk:
+                add(f"{name} at {high + 1}, let in", before, filler, high + 1, quirks=(quirk,), at=at + high + 1)
+        if bad:
+            size = max(element.low, 3)
+            octets = before + length(size) + filler + bad + filler * (size - 2) + after
+            add(f"{name} with 0x{bad.hex()}", octets, at=at + 1, **wrong)
+            if quirk:
+                add(f"{name} with 0x{bad.hex()}, let in", octets, quirks=(quirk,), at=len(octets))
 
     # --- metadata -----------------------------------------------------------------------------
 

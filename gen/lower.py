@@ -117,6 +117,12 @@ def accepted_octets(field, protocol):
     return frozenset(range(256))
 
 
+def octet_pattern(field, protocol):
+    """A one-octet number in Ragel's words; each octet of any other may be any."""
+    accepted = accepted_octets(field, protocol) if field.type == "u8" else range(256)
+    return f"( {ragel_set(accepted)} )" if len(accepted) < 256 else "any"
+
+
 def fixed_fields(layout, protocol):
     """The fields of a layout of fixed size, with their offsets and Ragel expressions."""
     found, offset = [], 0
@@ -133,21 +139,6 @@ def fixed_fields(layout, protocol):
         found.append(FixedField(field, offset, octets, pattern, extra, (accepted,) * octets))
         offset += octets
     return found
-
-
-@dataclass(frozen=True)
-class StageRow:
-    accepted: int            # octets of the peer's that must be in
-    due: int                 # octets of ours that may then leave
-
-
-def stages(detect, layout):
-    """How much may leave by how much is in; stages name fields in their order on the wire."""
-    ends, offset = {}, 0
-    for field in layout.fields:
-        offset += field_octets(field)
-        ends[field.name] = offset
-    return [StageRow(stage.octet + 1, ends[stage.fields[-1]]) for stage in detect.stages]
 
 
 # --- frames ----------------------------------------------------------------------------------------
@@ -173,38 +164,83 @@ def flag_quirks(field, octet):
     for bit in field.bits:
         known |= 1 << bit.number
         rival = next((b for b in field.bits if b.name == bit.excludes), None)
-        if rival is not None and octet >> bit.number & 1 and octet >> rival.number & 1:
+        if octet >> bit.number & 1 and (octet >> rival.number & 1 if rival else bit.quirk):
             need.append(bit.quirk)
     if octet & ~known & 0xff != (field.reserved_must or 0):
         need.append(field.reserved_quirk)
     return tuple(need)
 
 
-def flag_forms(layout):
-    """All 256 flag octets, by the size that follows and the quirks they need."""
-    field = next(f for f in layout.fields if f.type == "bits8")
-    long_field = next(f for f in layout.fields if f.condition and f.condition[1])
-    long_bit = next(b for b in field.bits if b.name == long_field.condition[0])
-    groups = {}
-    for octet in range(256):
-        key = (bool(octet >> long_bit.number & 1), flag_quirks(field, octet))
-        groups.setdefault(key, set()).add(octet)
-    return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
-            for (long, quirks), octets in sorted(groups.items())]
+@dataclass(frozen=True)
+class Framing:
+    """A stream of frames: flags octet, size of one or eight octets, body. A bit of the flags announces the eight, or
+    an octet in the size's place does; then the size comes first and may count the flags too."""
+    layout: object
 
+    @property
+    def name(self):
+        return self.layout.id.rpartition(".")[2]
 
-def strict_flags_mask(layout):
-    """Bit n set: flags octet n (below 32) needs no quirk. The fast path's whole test."""
-    mask = sum(1 << octet for form in flag_forms(layout) if not form.quirks for octet in form.octets)
-    assert mask < 1 << 32
-    return mask
+    @property
+    def flags(self):
+        return next(f for f in self.layout.fields if f.type == "bits8")
 
+    @property
+    def short(self):
+        return next(f for f in self.layout.fields if f.condition and not f.condition[1])
 
-def first_size_octet(field):
-    """The highest first octet of a big-endian size whose largest value is 2^n-1."""
-    width = WIDTHS[field.type]
-    high = field.range[1] if field.range else 2 ** (8 * width) - 1
-    return high >> (8 * (width - 1))
+    @property
+    def long(self):
+        return next(f for f in self.layout.fields if f.condition and f.condition[1])
+
+    @property
+    def marker(self):
+        """The octet that announces the eight, or None where a bit does."""
+        return self.long.condition[0] if isinstance(self.long.condition[0], int) else None
+
+    @property
+    def counted(self):
+        """Octets that the size counts besides the body."""
+        return WIDTHS[self.flags.type] if self.long.counts else 0
+
+    @property
+    def reserved(self):
+        return self.flags.reserved_must or 0
+
+    @property
+    def head_most(self):
+        """Octets of the longest header."""
+        return 1 + WIDTHS[self.long.type] + (self.marker is not None)
+
+    @property
+    def short_most(self):
+        """The largest body that the short size can announce."""
+        return (self.short.range[1] if self.short.range else 255) - self.counted
+
+    @property
+    def forms(self):
+        """All 256 flag octets, by the size that follows and the quirks they need."""
+        long_bit = next((b for b in self.flags.bits if b.name == self.long.condition[0]), None)
+        groups = {}
+        for octet in range(256):
+            key = (bool(long_bit and octet >> long_bit.number & 1), flag_quirks(self.flags, octet))
+            groups.setdefault(key, set()).add(octet)
+        return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
+                for (long, quirks), octets in sorted(groups.items())]
+
+    @property
+    def strict_mask(self):
+        """Bit n set: flags octet n (below 32) needs no quirk. The fast path's whole test."""
+        mask = sum(1 << octet for form in self.forms if not form.quirks for octet in form.octets)
+        assert mask < 1 << 32
+        return mask
+
+    @property
+    def top_octet(self):
+        """The highest first octet of the long size, whose largest value is 2^n-1."""
+        width = WIDTHS[self.long.type]
+        high = self.long.range[1] if self.long.range else 2 ** (8 * width) - 1
+        return high >> (8 * (width - 1))
 
 
 # --- commands and records --------------------------------------------------------------------------
@@ -214,7 +250,7 @@ def first_size_octet(field):
 class Element:
     """One field of a command or record: a number, or a span of octets skipped by length.
 
-    kind: 'number' (width octets), 'counted' (a length of `width` octets, then the span) or 'rest'."""
+    kind: 'number' (width octets), 'counted' (a length of `width` octets, then the span), 'fixed' or 'rest'."""
     field: object
     kind: str
     width: int
@@ -237,6 +273,12 @@ class Element:
         return self.kind != "number" and not (self.field.box or self.is_records or self.field.limit)
 
     @property
+    def constant(self):
+        """The octet or number that is always sent, where the caller has no choice; else None."""
+        choices = (self.field.value, self.field.send if self.kind in ("number", "fixed") else None)
+        return next((value for value in choices if isinstance(value, int)), None)
+
+    @property
     def is_records(self):
         return self.field.type not in ("bytes", "text")
 
@@ -256,8 +298,9 @@ def elements(unit, protocol):
             continue
         low, high = field.size
         if field.type not in ("bytes", "text"):     # records: bounded in items, so their octets by the command
-            low, high = 0, protocol.limits["max_command_bytes"].value
-        kind, width = ("rest", 0) if field.rest else ("counted", WIDTHS[field.length])
+            low, high = 0, None
+        high = protocol.limits["max_command_bytes"].value if high is None else high
+        kind, width = ("counted", WIDTHS[field.length]) if field.length else ("rest" if field.rest else "fixed", 0)
         found.append(Element(field, kind, width, spans, low, high, quirk))
         spans += 1
     return found
@@ -270,11 +313,11 @@ class LoweredCommand:
 
     @property
     def name(self):
-        return c_name(self.command.name)
+        return c_name(self.command.id)
 
     @property
     def enum(self):
-        return "MCQ_COMMAND_" + c_enum(self.command.name)
+        return "MCQ_COMMAND_" + c_enum(self.command.id)
 
     @property
     def rule(self):
@@ -282,8 +325,27 @@ class LoweredCommand:
 
     @property
     def fixed_octets(self):
-        """Octets of the body that are always there: name, numbers and length prefixes."""
-        return 1 + len(self.command.name) + sum(e.width for e in self.elements)
+        """Octets of the body that are always there: name, numbers, length prefixes, spans of one size."""
+        return 1 + len(self.command.name) + sum(e.low if e.kind == "fixed" else e.width for e in self.elements)
+
+    @property
+    def given(self):
+        """The elements that a caller of the encoder chooses."""
+        return [e for e in self.elements if e.constant is None]
+
+    @property
+    def is_secret(self):
+        return any(e.field.secret for e in self.elements)
+
+    def follows_span(self, element):
+        """Does it begin where a span ends, with no octet of the machine's between?"""
+        place = self.elements.index(element)
+        return place > 0 and not element.width and self.elements[place - 1].kind != "number"
+
+    def after(self, element):
+        """The next element, or None."""
+        place = self.elements.index(element) + 1
+        return self.elements[place] if place < len(self.elements) else None
 
     @property
     def spans(self):
@@ -291,7 +353,7 @@ class LoweredCommand:
 
 
 def commands(protocol):
-    return [LoweredCommand(c, tuple(elements(c, protocol))) for c in protocol.commands.values() if not c.mechanism]
+    return [LoweredCommand(c, tuple(elements(c, protocol))) for c in protocol.commands.values()]
 
 
 # --- machines --------------------------------------------------------------------------------------
@@ -321,7 +383,7 @@ def reasons(protocol):
 
 def guards(protocol):
     """(mechanism, guard) pairs: each is a C function written by hand."""
-    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values() if machine.mechanism == "NULL"
+    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values()
                    for state in machine.states for a in state.answers if a.guard})
 
 

@@ -1,5 +1,8 @@
 """Mechanisms: their keys and boxes from statements to the model, and what templates print of them."""
 
+from dataclasses import dataclass
+
+from gen import lower
 from gen import model as m
 from gen.lower import WIDTHS
 
@@ -30,6 +33,15 @@ class Mechanisms:
                                                               for word in ("overhead", "nonce", "key")))
         self.put(self.mechanisms, mechanism, name.text, "mechanism")
 
+    def unit_status(self, found):
+        number, event = found.fixed
+        if event.text not in m.ZAP:
+            self.unknown(event, "event of ZAP", m.ZAP)
+        if number.value in self.statuses:
+            self.refuse(number.where, "duplicate", f"status {number.value} is already {self.statuses[number.value]}; "
+                        "keep one line")
+        self.statuses[number.value] = event.text
+
     def security_key(self, found):
         name, owner = found.fixed
         return m.SecurityKey(name.text, owner.text, "connection" if "connection" in found else "long",
@@ -55,3 +67,54 @@ class Mechanisms:
         form = self.mechanisms[mechanism].box if mechanism in self.mechanisms else None
         low = sum(least(field) for field in box.fields) + (form[0] if form else 0)
         return low, None if any(varies(field) for field in box.fields) else low
+
+
+# --- which names a command may have ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Octets that stand for the head of a command where a quirk lets them in."""
+    octets: bytes
+    command: object          # lowered
+    quirk: str
+
+    @property
+    def name(self):
+        return "alias_" + lower.c_name(self.quirk)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One table of names: a mechanism's handshake, its own traffic, or the traffic that mechanisms share."""
+    name: str
+    commands: tuple          # lowered
+    aliases: tuple
+
+    @property
+    def enum(self):
+        return "MCQ_SCOPE_" + self.name.upper()
+
+
+def scopes(protocol):
+    """Traffic first, then each mechanism's handshake, and its traffic where it has commands of its own for it."""
+    lowered = {command.command.id: command for command in lower.commands(protocol)}
+
+    def scope(name, commands, mechanism=""):
+        ids = {f"{mechanism}.{command.name}": command.id for command in commands}
+        aliases = [Alias(q.accept.to_bytes((q.accept.bit_length() + 7) // 8, "big"), lowered[ids[q.on]], q.name)
+                   for q in protocol.quirks.values() if q.on in ids and q.accept is not None]
+        return Scope(lower.c_name(name), tuple(lowered[command.id] for command in commands), tuple(aliases))
+
+    found = [scope("traffic", [c for c in protocol.commands.values() if c.phase == "traffic" and not c.mechanism])]
+    for mechanism in protocol.mechanisms.values():
+        own = [protocol.command_of(mechanism.name, name) for name, _ in mechanism.commands]
+        for phase, name in (("handshake", mechanism.name), ("traffic", mechanism.name + "_traffic")):
+            if commands := [command for command in own if command.phase == phase]:
+                found.append(scope(name, commands, mechanism.name))
+    return found
+
+
+def command_enum(protocol, machine, name):
+    """The command that a machine's mechanism calls so."""
+    return "MCQ_COMMAND_" + lower.c_enum(protocol.command_of(machine.mechanism, name).id)

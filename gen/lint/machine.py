@@ -13,7 +13,7 @@ def check(protocol, problems):
     for machine in clear:
         Machine(machine, problems).check()
     for machine in clear:
-        unheard(machine, clear, problems)
+        unheard(machine, clear, protocol, problems)
 
 
 class Machine:
@@ -134,11 +134,22 @@ class Machine:
                         f"'{self.machine.accept}' can be reached without '{event}': {way}")
 
 
-def unheard(machine, machines, problems):
-    """A command that the other side answers by 'else' alone was forgotten there."""
-    other = next((m for m in machines if m.mechanism == machine.mechanism and m.role == PEERS.get(machine.role)), None)
-    heard = {answer.event for state in other.states for answer in state.answers} if other else set()
-    for state in machine.states if other else ():
-        if state.sends and state.sends not in heard:
-            problems.add(place(state, "sends"), "sends-unheard", f"no state of {other.id} answers '{state.sends}' by "
-                         "name; answer it there, or do not send it", about(f"{machine.id}.{state.name}", machine))
+def unheard(machine, machines, protocol, problems):
+    """Both ends exist, each sends what is its own, and nobody answers by 'else' alone what the other end sends."""
+    def refuse(where, lint, message):
+        problems.add(where, lint, message, about(machine.id, machine))
+
+    peer = PEERS.get(machine.role, "")
+    other = next((m for m in machines if m.mechanism == machine.mechanism and m.role == peer), None)
+    if not any(m.mechanism == machine.mechanism and m.role == peer for m in protocol.machines.values()):
+        refuse(place(machine, "role"), "wrong-role", f"there is no machine {machine.mechanism} {peer or ''}; "
+               "write both ends, client and server, or one that is a peer to itself")
+    answers = [answer for state in other.states for answer in state.answers] if other else ()
+    for state in machine.states:
+        command = protocol.command_of(machine.mechanism, state.sends)
+        if command and command.senders and machine.role not in command.senders:
+            refuse(place(state, "sends"), "wrong-role", f"{state.sends} comes from the {command.senders[0]} "
+                   "alone; let that side send it")
+        elif other and state.sends and state.sends not in [answer.event for answer in answers]:
+            refuse(place(state, "sends"), "sends-unheard", f"no state of {other.id} answers '{state.sends}' by name; "
+                   "answer it there, or do not send it")

@@ -3,6 +3,7 @@
 #include "arena/alloc.h"
 
 static size_t grow_capacity(const struct mcq_grow *grow, size_t needed);
+static uint8_t *grow_move(struct mcq_grow *grow, size_t capacity);
 static void grow_check(const struct mcq_grow *grow);
 
 void mcq_grow_init(struct mcq_grow *grow, size_t max_bytes)
@@ -12,9 +13,14 @@ void mcq_grow_init(struct mcq_grow *grow, size_t max_bytes)
 
 void mcq_grow_fini(struct mcq_grow *grow)
 {
+    bool wipes = grow->wipes;
+
     grow_check(grow);
+    if (wipes)
+        mcq_wipe(grow->data, grow->capacity);
     mcq_free(grow->data);
     mcq_grow_init(grow, grow->max_bytes);
+    grow->wipes = wipes;
 }
 
 enum mcq_err mcq_grow_reserve(struct mcq_grow *grow, size_t len)
@@ -26,7 +32,7 @@ enum mcq_err mcq_grow_reserve(struct mcq_grow *grow, size_t len)
         return MCQ_OK;
 
     size_t capacity = grow_capacity(grow, grow->len + len);
-    uint8_t *data = mcq_realloc(grow->data, capacity);
+    uint8_t *data = grow_move(grow, capacity);
 
     if (data == NULL)
         return MCQ_NOMEM;
@@ -48,6 +54,8 @@ void mcq_grow_clear(struct mcq_grow *grow)
 {
     if (grow->capacity > MCQ_GROW_KEEP_BYTES)
         mcq_grow_fini(grow);
+    if (grow->wipes)
+        mcq_wipe(grow->data, grow->len);
     grow->len = 0;
 }
 
@@ -61,6 +69,22 @@ static size_t grow_capacity(const struct mcq_grow *grow, size_t needed)
     if (capacity < needed)
         capacity = needed;
     return mcq_min_size(capacity, grow->max_bytes);
+}
+
+/* realloc() leaves the old octets where they were. */
+static uint8_t *grow_move(struct mcq_grow *grow, size_t capacity)
+{
+    if (!grow->wipes)
+        return mcq_realloc(grow->data, capacity);
+
+    uint8_t *data = mcq_alloc(capacity);
+
+    if (data == NULL)
+        return NULL;
+    mcq_put_bytes(data, mcq_grow_bytes(grow));
+    mcq_wipe(grow->data, grow->capacity);
+    mcq_free(grow->data);
+    return data;
 }
 
 static void grow_check(const struct mcq_grow *grow)

@@ -16,6 +16,7 @@
 #ifndef MCQ_ARENA_GROW_H
 #define MCQ_ARENA_GROW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,9 +33,10 @@ struct mcq_grow {
     size_t len;
     size_t capacity;
     size_t max_bytes;
+    bool wipes; /* it may hold secrets: what is dropped or left behind by growing is overwritten */
 };
 
-/* Empty; allocates nothing. */
+/* Empty; allocates nothing. `wipes` is false; set it before octets come. */
 void mcq_grow_init(struct mcq_grow *grow, size_t max_bytes);
 
 /* Frees the memory; views of it end. The struct may be initialised again. */

@@ -106,6 +106,14 @@ static inline uint8_t *mcq_put_u64be(uint8_t *at, uint64_t value)
     return at + sizeof value;
 }
 
+/* Overwrites a secret, in a way that no compiler may leave out. */
+static inline void mcq_wipe(void *at, size_t len)
+{
+    if (len > 0)
+        memset(at, 0, len);
+    __asm__ __volatile__("" : : "r"(at) : "memory");
+}
+
 /* Copies octets and returns the end of the copy. bytes may be empty with NULL data. */
 static inline uint8_t *mcq_put_bytes(uint8_t *at, struct mcq_bytes bytes)
 {

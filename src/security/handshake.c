@@ -36,6 +36,26 @@ enum mcq_command_id mcq_handshake_sends(const struct mcq_handshake *handshake)
     return (enum mcq_command_id) handshake->machine->sends[handshake->state];
 }
 
+bool mcq_handshake_may_ask(const struct mcq_handshake *handshake)
+{
+    return handshake->state < handshake->machine->state_count &&
+           handshake->machine->asks[handshake->state] != MCQ_ASKS_NOT;
+}
+
+bool mcq_handshake_asks(const struct mcq_handshake *handshake, bool is_told)
+{
+    return mcq_handshake_may_ask(handshake) &&
+           (is_told || handshake->machine->asks[handshake->state] == MCQ_ASKS_ALWAYS);
+}
+
+bool mcq_handshake_metadata_ok(struct mcq_handshake *handshake)
+{
+    if (handshake->err == MCQ_OK)
+        handshake->err = mcq_ready_check(handshake->metadata, handshake->own, handshake->quirks,
+                                         &handshake->ready, &handshake->rule);
+    return handshake->err == MCQ_OK;
+}
+
 enum mcq_rule mcq_handshake_rule(const struct mcq_handshake *handshake)
 {
     if (handshake->state >= handshake->machine->state_count)

@@ -9,59 +9,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-static uint64_t stream_offset(const struct mcq_session *session)
-{
-    return session->greeting.accepted + session->frames.offset;
-}
-
 /* --- handshake ------------------------------------------------------------------------------- */
-
-enum mcq_err mcq_session_rejected(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
-                                  uint64_t offset)
-{
-    mcq_assert(mcq_handshake_rejected(&session->handshake));
-    return mcq_session_fail(session, err, rule, session->handshake.reason, offset);
-}
-
-enum mcq_err mcq_session_run_handshake(struct mcq_session *session, uint64_t now_ns)
-{
-    struct mcq_handshake *handshake = &session->handshake;
-
-    /* Nobody is asked, so the answer is there at once. */
-    if (handshake->machine->asks[handshake->state])
-        mcq_handshake_step(handshake, handshake->machine->event_zap_ok);
-    while (mcq_handshake_sends(handshake) == MCQ_COMMAND_READY) {
-        if (mcq_session_put_ready(session) != MCQ_OK)
-            return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
-                                    stream_offset(session));
-        mcq_handshake_step(handshake, handshake->machine->event_sent);
-    }
-    mcq_assert(mcq_handshake_sends(handshake) == MCQ_COMMAND_UNKNOWN);
-    if (mcq_handshake_accepted(handshake)) {
-        session->phase = MCQ_PHASE_TRAFFIC;
-        mcq_session_start_heartbeat(session, now_ns);
-    }
-    return MCQ_OK;
-}
-
-/* The peer broke off, or broke a rule: takes the step and fails with what the machine says. */
-static enum mcq_err reject(struct mcq_session *session, unsigned event, enum mcq_err err,
-                           enum mcq_rule rule, uint64_t offset)
-{
-    mcq_handshake_step(&session->handshake, event);
-    return mcq_session_rejected(session, err, rule, offset);
-}
-
-/* A command that the present state has no use for, whatever its fields say. How much of it was read
- * by then depends on how it was cut, so the report names its beginning. */
-static enum mcq_err reject_unexpected(struct mcq_session *session)
-{
-    const struct mcq_machine *machine = session->handshake.machine;
-    enum mcq_rule rule = mcq_handshake_rule(&session->handshake);
-
-    return reject(session, machine->event_of[session->command.id], MCQ_PROTO, rule,
-                  session->body_at);
-}
 
 static bool is_expected(const struct mcq_session *session)
 {
@@ -72,59 +20,20 @@ static bool is_expected(const struct mcq_session *session)
     return is_undecided || machine->event_of[id] != machine->event_other;
 }
 
-static enum mcq_err take_ready(struct mcq_session *session, struct mcq_bytes metadata,
-                               uint64_t now_ns, struct mcq_event *event)
-{
-    struct mcq_handshake *handshake = &session->handshake;
-
-    handshake->metadata = metadata;
-    mcq_handshake_step(handshake, handshake->machine->event_of[MCQ_COMMAND_READY]);
-    if (mcq_handshake_rejected(handshake))
-        return mcq_session_rejected(session, handshake->err, handshake->rule,
-                                    stream_offset(session));
-    event->kind = MCQ_EVENT_READY;
-    event->ready.socket_type = handshake->ready.socket_type;
-    event->ready.identity = handshake->ready.identity;
-    event->ready.metadata = metadata;
-    return mcq_session_run_handshake(session, now_ns);
-}
-
-static enum mcq_err take_error(struct mcq_session *session, struct mcq_bytes reason,
-                               struct mcq_event *event)
-{
-    event->kind = MCQ_EVENT_REFUSED;
-    event->reason = reason;
-    (void) reject(session, session->handshake.machine->event_of[MCQ_COMMAND_ERROR], MCQ_REFUSED,
-                  MCQ_RULE_ERROR, stream_offset(session));
-    return MCQ_OK;
-}
-
-static enum mcq_err end_handshake_command(struct mcq_session *session, const uint8_t *body,
-                                          uint64_t now_ns, struct mcq_event *event)
-{
-    struct mcq_command command;
-
-    mcq_command_view(&session->command, body, &command);
-    switch (command.id) {
-    case MCQ_COMMAND_READY: return take_ready(session, command.ready.metadata, now_ns, event);
-    case MCQ_COMMAND_ERROR: return take_error(session, command.error.reason, event);
-    default: return reject_unexpected(session);
-    }
-}
-
-/* The part of a piece that belongs to READY's metadata, through its own decoder. `before` octets of
+/* The part of a piece that belongs to the command's metadata, through its own decoder. `before` octets of
  * the body came with earlier pieces. */
 static enum mcq_err feed_metadata(struct mcq_session *session, struct mcq_bytes piece,
                                   uint32_t before)
 {
     const struct mcq_command_decoder *command = &session->command;
     struct mcq_metadata_decoder *metadata = &session->metadata;
-    uint32_t from = command->spans[0].at;
+    int span = mcq_command_metadata_span(command->id);
+    uint32_t from = span >= 0 ? command->spans[span].at : UINT32_MAX;
 
-    if (command->id != MCQ_COMMAND_READY || command->at < from || command->rule != MCQ_RULE_NONE)
+    if (command->at < from || command->rule != MCQ_RULE_NONE)
         return MCQ_AGAIN;
     if (before <= from) {
-        mcq_metadata_begin(metadata, command->spans[0].len, session->config.max_properties,
+        mcq_metadata_begin(metadata, command->spans[span].len, session->config.max_properties,
                            session->quirks);
         mcq_bytes_skip(&piece, from - before);
     }
@@ -134,12 +43,13 @@ static enum mcq_err feed_metadata(struct mcq_session *session, struct mcq_bytes 
 static enum mcq_err reject_metadata(struct mcq_session *session, enum mcq_err err)
 {
     struct mcq_handshake *handshake = &session->handshake;
-    uint64_t at = session->body_at + session->command.spans[0].at + session->metadata.at;
+    int span = mcq_command_metadata_span(session->command.id);
+    uint64_t at = session->body_at + session->command.spans[span].at + session->metadata.at;
 
     handshake->err = err;
     handshake->rule = session->metadata.rule;
-    mcq_handshake_step(handshake, handshake->machine->event_of[MCQ_COMMAND_READY]);
-    return mcq_session_rejected(session, handshake->err, handshake->rule, at);
+    return mcq_session_reject(session, handshake->machine->event_of[session->command.id], err,
+                              handshake->rule, at);
 }
 
 /* --- traffic --------------------------------------------------------------------------------- */
@@ -180,7 +90,7 @@ static enum mcq_err take_ping(struct mcq_session *session, uint16_t ttl, struct 
 
     if (mcq_session_put_pong(session, context) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
-                                stream_offset(session));
+                                mcq_session_offset(session));
     session->ttl_at_ns = mcq_deadline_ns(now_ns, ttl_ns);
     event->kind = MCQ_EVENT_PING;
     event->ping.ttl_ns = ttl_ns;
@@ -216,19 +126,24 @@ static enum mcq_err end_traffic_command(struct mcq_session *session, const uint8
 
 static enum mcq_err begin_command(struct mcq_session *session, const struct mcq_frame_piece *piece)
 {
-    session->body_at = stream_offset(session) - piece->body.len;
-    session->skips_command = false;
+    session->body_at = mcq_session_offset(session) - piece->body.len;
+    /* The peer had its say, and `cut` holds it. */
+    if (session->ready_kept)
+        return mcq_session_reject_unexpected(session);
     mcq_grow_clear(&session->cut);
     /* In the handshake a message frame can stand for a command, which no header check has bounded
      * yet. */
     if (piece->size > session->config.max_command_bytes)
         return mcq_session_fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_COMMAND_BYTES,
                                 MCQ_REASON_NONE, session->body_at);
-    mcq_command_begin(&session->command, (uint32_t) piece->size, session->quirks);
+    mcq_command_begin(&session->command,
+                      session->phase == MCQ_PHASE_HANDSHAKE ? session->handshake.machine->scope
+                                                            : MCQ_SCOPE_TRAFFIC,
+                      (uint32_t) piece->size, session->quirks);
     if (session->phase == MCQ_PHASE_HANDSHAKE &&
         !(session->quirks & MCQ_QUIRK_HANDSHAKE_FLAGS_IGNORED) &&
         !(piece->flags & MCQ_FRAME_COMMAND))
-        return reject_unexpected(session);
+        return mcq_session_reject_unexpected(session);
     return MCQ_OK;
 }
 
@@ -236,11 +151,11 @@ static enum mcq_err begin_command(struct mcq_session *session, const struct mcq_
  * */
 static enum mcq_err keep_piece(struct mcq_session *session, const struct mcq_frame_piece *piece)
 {
-    if ((piece->first && piece->last) || session->command.is_unknown || session->skips_command)
+    if ((piece->first && piece->last) || session->command.is_unknown)
         return MCQ_OK;
     if (mcq_grow_append(&session->cut, piece->body) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
-                                stream_offset(session));
+                                mcq_session_offset(session));
     return MCQ_OK;
 }
 
@@ -250,13 +165,8 @@ static enum mcq_err malformed(struct mcq_session *session)
     uint64_t at = session->body_at + command->at;
 
     if (session->phase == MCQ_PHASE_HANDSHAKE)
-        return reject(session, session->handshake.machine->event_malformed, MCQ_PROTO,
-                      command->rule, at);
-    /* What belongs to the handshake means nothing here, well-formed or not. */
-    if (!mcq_command_in_traffic(command->id)) {
-        session->skips_command = true;
-        return MCQ_OK;
-    }
+        return mcq_session_reject(session, session->handshake.machine->event_malformed, MCQ_PROTO,
+                                  command->rule, at);
     return mcq_session_fail(session, MCQ_PROTO, command->rule, MCQ_REASON_NONE, at);
 }
 
@@ -265,12 +175,12 @@ static enum mcq_err check_piece(struct mcq_session *session, const struct mcq_fr
     uint32_t before = session->command.at;
     enum mcq_err err = mcq_command_decode(&session->command, piece->body);
 
+    if (session->phase == MCQ_PHASE_HANDSHAKE && !is_expected(session))
+        return mcq_session_reject_unexpected(session);
     if (err == MCQ_PROTO)
         return malformed(session);
     if (session->phase != MCQ_PHASE_HANDSHAKE)
         return MCQ_OK;
-    if (!is_expected(session))
-        return reject_unexpected(session);
     err = feed_metadata(session, piece->body, before);
     return err == MCQ_OK || err == MCQ_AGAIN ? MCQ_OK : reject_metadata(session, err);
 }
@@ -280,18 +190,16 @@ static enum mcq_err feed_command(struct mcq_session *session, const struct mcq_f
 {
     if (piece->first)
         MCQ_TRY(begin_command(session, piece));
-    if (!session->skips_command)
-        MCQ_TRY(check_piece(session, piece));
+    MCQ_TRY(check_piece(session, piece));
     MCQ_TRY(keep_piece(session, piece));
     if (!piece->last)
         return MCQ_AGAIN;
 
     const uint8_t *body = piece->first ? piece->body.data : mcq_grow_bytes(&session->cut).data;
 
-    if (session->phase == MCQ_PHASE_HANDSHAKE)
-        return end_handshake_command(session, body, now_ns, event);
-    return session->skips_command ? ignore_command(session, event)
-                                  : end_traffic_command(session, body, now_ns, event);
+    return session->phase == MCQ_PHASE_HANDSHAKE
+               ? mcq_session_take_handshake(session, body, !piece->first, now_ns, event)
+               : end_traffic_command(session, body, now_ns, event);
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -301,7 +209,7 @@ static enum mcq_err feed_command(struct mcq_session *session, const struct mcq_f
 static enum mcq_err begin_part(struct mcq_session *session, const struct mcq_frame_piece *piece)
 {
     const struct mcq_session_config *config = &session->config;
-    uint64_t head_end = stream_offset(session) - piece->body.len;
+    uint64_t head_end = mcq_session_offset(session) - piece->body.len;
 
     if (session->part_index >= config->max_message_frames)
         return mcq_session_fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_MESSAGE_FRAMES,
@@ -357,7 +265,7 @@ enum mcq_err mcq_session_feed_frames(struct mcq_session *session, struct mcq_byt
             if (err == MCQ_AGAIN)
                 return MCQ_AGAIN;
             return mcq_session_fail(session, err, session->frames.rule, MCQ_REASON_NONE,
-                                    stream_offset(session));
+                                    mcq_session_offset(session));
         }
         if (piece.first)
             session->in_command =

@@ -64,7 +64,7 @@ static struct mcq_bytes type_name(const struct mcq_session_config *config)
     return mcq_bytes_of(mcq_socket_type_name(config->socket_type));
 }
 
-static size_t metadata_bytes(const struct mcq_session_config *config)
+size_t mcq_session_metadata_bytes(const struct mcq_session_config *config)
 {
     size_t len = mcq_property_bytes(mcq_bytes_of(MCQ_PROPERTY_SOCKET_TYPE), type_name(config));
 
@@ -73,24 +73,82 @@ static size_t metadata_bytes(const struct mcq_session_config *config)
     return mcq_size_add(len, config->extra_metadata.len);
 }
 
-size_t mcq_session_ready_bytes(const struct mcq_session_config *config)
+static uint8_t *encode_metadata(uint8_t *at, const struct mcq_session_config *config)
 {
-    return mcq_size_add(mcq_ready_bytes(mcq_bytes(NULL, 0)), metadata_bytes(config));
-}
-
-enum mcq_err mcq_session_put_ready(struct mcq_session *session)
-{
-    const struct mcq_session_config *config = &session->config;
-    uint8_t *at = begin_command(session, mcq_session_ready_bytes(config));
-
-    if (at == NULL)
-        return MCQ_NOMEM;
-    at = mcq_encode_ready(at, mcq_bytes(NULL, 0));
     at = mcq_encode_property(at, mcq_bytes_of(MCQ_PROPERTY_SOCKET_TYPE), type_name(config));
     if (sends_identity(config))
         at = mcq_encode_property(at, mcq_bytes_of(MCQ_PROPERTY_IDENTITY), config->routing_id);
-    at = mcq_put_bytes(at, config->extra_metadata);
-    return end_command(session, at);
+    return mcq_put_bytes(at, config->extra_metadata);
+}
+
+static enum mcq_err put_ready(struct mcq_session *session)
+{
+    struct mcq_bytes none = mcq_bytes(NULL, 0);
+    uint8_t *at = begin_command(session, mcq_ready_bytes(none) +
+                                             mcq_session_metadata_bytes(&session->config));
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    return end_command(session, encode_metadata(mcq_encode_ready(at, none), &session->config));
+}
+
+static enum mcq_err put_plain_initiate(struct mcq_session *session)
+{
+    struct mcq_bytes none = mcq_bytes(NULL, 0);
+    uint8_t *at = begin_command(session, mcq_plain_initiate_bytes(none) +
+                                             mcq_session_metadata_bytes(&session->config));
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    return end_command(session,
+                       encode_metadata(mcq_encode_plain_initiate(at, none), &session->config));
+}
+
+static enum mcq_err put_plain_hello(struct mcq_session *session)
+{
+    const struct mcq_session_config *config = &session->config;
+    uint8_t *at = begin_command(session, mcq_plain_hello_bytes(config->username, config->password));
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    return end_command(session, mcq_encode_plain_hello(at, config->username, config->password));
+}
+
+static enum mcq_err put_plain_welcome(struct mcq_session *session)
+{
+    uint8_t *at = begin_command(session, mcq_plain_welcome_bytes());
+
+    return at != NULL ? end_command(session, mcq_encode_plain_welcome(at)) : MCQ_NOMEM;
+}
+
+/* The reason of an ERROR is the status of ZAP's reply, in digits. */
+static enum mcq_err put_error(struct mcq_session *session, unsigned status)
+{
+    uint8_t digits[10];
+    size_t at_digit = sizeof digits;
+
+    do {
+        digits[--at_digit] = (uint8_t) ('0' + status % 10);
+        status /= 10;
+    } while (status > 0);
+
+    struct mcq_bytes reason = mcq_bytes(digits + at_digit, sizeof digits - at_digit);
+    uint8_t *at = begin_command(session, mcq_error_bytes(reason));
+
+    return at != NULL ? end_command(session, mcq_encode_error(at, reason)) : MCQ_NOMEM;
+}
+
+enum mcq_err mcq_session_put_handshake(struct mcq_session *session, enum mcq_command_id id,
+                                       unsigned status)
+{
+    switch (id) {
+    case MCQ_COMMAND_READY: return put_ready(session);
+    case MCQ_COMMAND_ERROR: return put_error(session, status);
+    case MCQ_COMMAND_PLAIN_HELLO: return put_plain_hello(session);
+    case MCQ_COMMAND_PLAIN_WELCOME: return put_plain_welcome(session);
+    case MCQ_COMMAND_PLAIN_INITIATE: return put_plain_initiate(session);
+    default: return MCQ_INVAL; /* CURVE's, which no configuration asks for */
+    }
 }
 
 enum mcq_err mcq_session_put_ping(struct mcq_session *session)

@@ -31,6 +31,7 @@ void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_
 
     *config = (struct mcq_session_config) {
         .socket_type = type,
+        .mechanism = MCQ_MECHANISM_NULL,
         .profile = profile,
         .max_command_bytes = row->max_command_bytes,
         .max_properties = row->max_properties,
@@ -40,9 +41,15 @@ void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_
     };
 }
 
+/* READY or INITIATE without its metadata. */
+#define READY_HEAD_BYTES_MAX 16
+
 static bool config_is_valid(const struct mcq_session_config *config)
 {
     return (size_t) config->profile < MCQ_COUNTOF(profile_table) &&
+           (config->mechanism == MCQ_MECHANISM_NULL || config->mechanism == MCQ_MECHANISM_PLAIN) &&
+           config->username.len <= MCQ_PLAIN_HELLO_USERNAME_BYTES_MAX &&
+           config->password.len <= MCQ_PLAIN_HELLO_PASSWORD_BYTES_MAX &&
            mcq_socket_type_row(config->socket_type) != NULL &&
            config->routing_id.len <= MCQ_PROPERTY_IDENTITY_BYTES_MAX &&
            config->max_command_bytes <= MCQ_MAX_COMMAND_BYTES &&
@@ -50,7 +57,7 @@ static bool config_is_valid(const struct mcq_session_config *config)
            config->max_message_frames <= MCQ_MAX_MESSAGE_FRAMES &&
            config->max_frame_bytes <= MCQ_MAX_FRAME_BYTES &&
            config->max_message_bytes <= MCQ_MAX_MESSAGE_BYTES &&
-           mcq_session_ready_bytes(config) <= MCQ_MAX_COMMAND_BYTES;
+           mcq_session_metadata_bytes(config) <= MCQ_MAX_COMMAND_BYTES - READY_HEAD_BYTES_MAX;
 }
 
 enum mcq_err mcq_session_init(struct mcq_session *session, const struct mcq_session_config *config,
@@ -70,10 +77,11 @@ enum mcq_err mcq_session_init(struct mcq_session *session, const struct mcq_sess
     mcq_greeting_decoder_init(&session->greeting, session->quirks);
     mcq_frame_decoder_init(&session->frames, session->quirks, config->max_frame_bytes,
                            config->max_command_bytes);
-    mcq_handshake_init(&session->handshake, &mcq_machine_null_peer, config->socket_type,
-                       session->quirks);
+    mcq_handshake_init(&session->handshake, mcq_machine_find(config->mechanism, config->as_server),
+                       config->socket_type, session->quirks);
     mcq_grow_init(&session->cut, MCQ_MAX_COMMAND_BYTES);
     mcq_grow_init(&session->out, SIZE_MAX);
+    session->cut.wipes = session->out.wipes = config->mechanism != MCQ_MECHANISM_NULL;
 
     enum mcq_err err = mcq_session_put_greeting(session);
 
@@ -95,6 +103,7 @@ enum mcq_err mcq_session_fail(struct mcq_session *session, enum mcq_err err, enu
 {
     mcq_assert(session->phase != MCQ_PHASE_FAILED);
     session->phase = MCQ_PHASE_FAILED;
+    session->due = MCQ_DUE_NOTHING;
     session->failure = (struct mcq_failure) {err, rule, reason, offset};
     return err;
 }
@@ -119,7 +128,7 @@ static enum mcq_err greeting_done(struct mcq_session *session, uint64_t now_ns,
     session->phase = MCQ_PHASE_HANDSHAKE;
     event->kind = MCQ_EVENT_GREETING;
     event->greeting = *peer;
-    return mcq_session_run_handshake(session, now_ns);
+    return mcq_session_run_handshake(session, 0, now_ns);
 }
 
 static enum mcq_err feed_greeting(struct mcq_session *session, struct mcq_bytes *in,
@@ -142,6 +151,10 @@ static enum mcq_err feed_greeting(struct mcq_session *session, struct mcq_bytes 
 enum mcq_err mcq_session_feed(struct mcq_session *session, struct mcq_bytes *in, uint64_t now_ns,
                               struct mcq_event *event)
 {
+    if (MCQ_UNLIKELY(session->due != MCQ_DUE_NOTHING)) {
+        mcq_session_tell_due(session, event);
+        return MCQ_OK;
+    }
     switch (session->phase) {
     case MCQ_PHASE_TRAFFIC:
     case MCQ_PHASE_HANDSHAKE: return mcq_session_feed_frames(session, in, now_ns, event);

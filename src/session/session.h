@@ -33,6 +33,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "security/handshake.h"
 #include "table/socket_type.h"
 #include "wire/frame.h"
 #include "wire/greeting.h"
@@ -53,6 +54,11 @@ enum mcq_profile {
 struct mcq_session_config {
     enum mcq_socket_type socket_type; /* our own */
     enum mcq_profile profile;
+    enum mcq_mechanism mechanism; /* CURVE is not there yet */
+    bool as_server;               /* which end of PLAIN we are */
+    bool asks_zap; /* NULL: a ZAP domain is set; PLAIN's server asks whatever this says */
+    struct mcq_bytes username;   /* borrowed; 0..255 octets; of PLAIN's client */
+    struct mcq_bytes password;   /* likewise; copies are wiped once they have left */
     struct mcq_bytes routing_id; /* borrowed; 0..255 octets; sent by REQ, DEALER and ROUTER */
     struct mcq_bytes
         extra_metadata;            /* borrowed; whole encoded properties for our READY, or empty */
@@ -69,6 +75,7 @@ struct mcq_session_config {
 
 enum mcq_event_kind {
     MCQ_EVENT_GREETING,  /* the peer's greeting is complete */
+    MCQ_EVENT_ZAP,       /* ask ZAP about the peer, and answer with mcq_session_zap */
     MCQ_EVENT_READY,     /* the handshake is over; messages may flow both ways */
     MCQ_EVENT_BODY,      /* a piece of a message frame */
     MCQ_EVENT_REFUSED,   /* ERROR in the handshake; the next feed answers MCQ_REFUSED */
@@ -87,6 +94,10 @@ struct mcq_event {
     enum mcq_event_kind kind;
     union {
         struct mcq_greeting greeting;
+        struct {
+            const char *mechanism;
+            struct mcq_credentials credentials; /* secret: copies are to be wiped */
+        } zap;
         struct {
             enum mcq_socket_type
                 socket_type;           /* MCQ_SOCKET_TYPE_NONE: the peer named none (quirk) */
@@ -153,6 +164,17 @@ void mcq_session_fini(struct mcq_session *session);
  *               want() may still hold octets that should go out before the close. */
 MCQ_MUST_CHECK enum mcq_err mcq_session_feed(struct mcq_session *session, struct mcq_bytes *in,
                                              uint64_t now_ns, struct mcq_event *event);
+
+/* The answer to MCQ_EVENT_ZAP: the status of the reply. One that ZAP does not know, 0 for instance,
+ * says that the reply is broken, or that nobody is there to give one. The peer's octets may be fed
+ * while the answer is due; feed once afterwards, be it with nothing.
+ *   MCQ_OK        the handshake goes on
+ *   MCQ_STATE     nothing was asked
+ *   MCQ_NOMEM     the session failed
+ *   MCQ_REFUSED   the session failed; want() may hold an ERROR that should go out before the
+ *                 close */
+MCQ_MUST_CHECK enum mcq_err mcq_session_zap(struct mcq_session *session, unsigned status,
+                                            uint64_t now_ns);
 
 /* The peer's stream ended. A cut greeting, frame or message is dropped; the session fails with
  * MCQ_CLOSED unless it had failed before. */

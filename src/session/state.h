@@ -11,13 +11,22 @@
 #include "session/session.h"
 #include "wire/command.h"
 
+/* An event of the handshake that could not be told in the call that made it. */
+enum mcq_session_due {
+    MCQ_DUE_NOTHING,
+    MCQ_DUE_ZAP,
+    MCQ_DUE_READY, /* its metadata is in `cut` */
+};
+
 struct mcq_session {
     enum mcq_session_phase phase;
+    enum mcq_session_due due; /* the next feed begins with it */
+    bool zap_asked;           /* its answer is to come */
+    bool ready_kept;          /* the peer's READY is in `cut`; ours may not leave yet */
     uint32_t quirks;          /* MCQ_QUIRK_* bits of the profile */
     bool peer_takes_commands; /* subscriptions in command form */
     bool pong_due;            /* a PONG is in `out`; the next command waits for it to leave */
     bool in_command;          /* the frame being read is a command */
-    bool skips_command;       /* ... and its octets no longer matter */
     uint32_t part_index;      /* of the message frame being read */
     uint64_t message_bytes;   /* bodies of the message being read */
     uint64_t body_at;         /* offset in the stream of the body being read */
@@ -44,14 +53,16 @@ enum mcq_err mcq_session_fail(struct mcq_session *session, enum mcq_err err, enu
 
 /* session/output.c: what we send. Each leaves `out` as it was when it returns MCQ_NOMEM. */
 MCQ_MUST_CHECK enum mcq_err mcq_session_put_greeting(struct mcq_session *session);
-MCQ_MUST_CHECK enum mcq_err mcq_session_put_ready(struct mcq_session *session);
+/* A command of the handshake, with what the configuration says. `status`: of ZAP, in an ERROR. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_put_handshake(struct mcq_session *session,
+                                                      enum mcq_command_id id, unsigned status);
 MCQ_MUST_CHECK enum mcq_err mcq_session_put_ping(struct mcq_session *session);
 MCQ_MUST_CHECK enum mcq_err mcq_session_put_pong(struct mcq_session *session,
                                                  struct mcq_bytes context);
 /* Our own greeting, as configured. */
 void mcq_session_own_greeting(const struct mcq_session *session, struct mcq_greeting *greeting);
-/* Octets of the body of our READY; SIZE_MAX when the sum overflows. */
-size_t mcq_session_ready_bytes(const struct mcq_session_config *config);
+/* Octets of the metadata in our READY; SIZE_MAX when the sum overflows. */
+size_t mcq_session_metadata_bytes(const struct mcq_session_config *config);
 
 /* session/heartbeat.c: deadlines. */
 void mcq_session_heard(struct mcq_session *session);
@@ -61,11 +72,31 @@ void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns);
 MCQ_MUST_CHECK enum mcq_err mcq_session_feed_frames(struct mcq_session *session,
                                                     struct mcq_bytes *in, uint64_t now_ns,
                                                     struct mcq_event *event);
-/* Takes handshake steps that need no octet of the peer: what a state sends. */
-MCQ_MUST_CHECK enum mcq_err mcq_session_run_handshake(struct mcq_session *session, uint64_t now_ns);
+/* session/handshake.c: the machine of the mechanism, and what it calls for. */
+/* Takes handshake steps that need no octet of the peer: what a state sends and asks. `status`: of
+ * ZAP's reply, for an ERROR. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_run_handshake(struct mcq_session *session, unsigned status,
+                                                      uint64_t now_ns);
+/* A whole command of the peer; `body` holds it. `is_kept`: in `cut`. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_take_handshake(struct mcq_session *session,
+                                                       const uint8_t *body, bool is_kept,
+                                                       uint64_t now_ns, struct mcq_event *event);
+/* An event that is due since an earlier call. */
+void mcq_session_tell_due(struct mcq_session *session, struct mcq_event *event);
+/* The peer broke off, or broke a rule: takes the step and fails with what the machine says. */
+enum mcq_err mcq_session_reject(struct mcq_session *session, unsigned event, enum mcq_err err,
+                                enum mcq_rule rule, uint64_t offset);
+/* A command that the present state has no use for, whatever its fields say. How much of it was
+ * read by then depends on how it was cut, so the report names its beginning. */
+enum mcq_err mcq_session_reject_unexpected(struct mcq_session *session);
 /* Turns the machine's rejection into the session's failure. */
 enum mcq_err mcq_session_rejected(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
                                   uint64_t offset);
+
+static inline uint64_t mcq_session_offset(const struct mcq_session *session)
+{
+    return session->greeting.accepted + session->frames.offset;
+}
 
 /* now + wait, without wrapping; a wait of 0 means never. */
 static inline uint64_t mcq_deadline_ns(uint64_t now_ns, uint64_t wait_ns)

@@ -297,14 +297,14 @@ static void run_command(const struct input *input, struct feed *feed, struct tex
     enum mcq_err err = MCQ_AGAIN;
     struct mcq_bytes piece;
 
-    mcq_command_begin(&decoder, (uint32_t) input->octets.len + input->other, input->quirks);
+    mcq_command_begin(&decoder, (enum mcq_command_scope) input->own,
+                      (uint32_t) input->octets.len + input->other, input->quirks);
     while (err == MCQ_AGAIN && feed_next(feed, &piece))
         err = mcq_command_decode(&decoder, piece);
     if (is_refusal(err))
         write_repeats(text, err, mcq_command_decode(&decoder, mcq_bytes(NULL, 0)));
     if (err == MCQ_OK) {
         mcq_command_view(&decoder, input->octets.data, &command);
-        write_text(text, mcq_command_name(command.id));
         write_command(text, &command);
         if (command.id != MCQ_COMMAND_UNKNOWN)
             write_encoded_command(text, &command);

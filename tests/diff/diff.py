@@ -11,6 +11,7 @@ import argparse
 import collections
 import functools
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import pathlib
@@ -27,7 +28,7 @@ SHOWN = 5                        # differences that are printed
 SHRINKING = 400                  # inputs tried to make one of them smaller
 KINDS = ("greeting", "frames", "command", "metadata", "ready")
 WEIGHTS = (14, 26, 28, 16, 16)
-GREETING, FRAME, RECORD, LIST = "greeting.v3", "frame.v3", "property", "READY"
+DETECT, GREETING, FRAME, RECORD, LIST = "greeting", "greeting.v3", "frame.v3", "property", "READY"
 EDGES = (0x00, 0x01, 0x02, 0x03, 0x04, 0x08, 0x7f, 0x80, 0xfe, 0xff)
 HEAD = struct.Struct("<BBIQIII")
 
@@ -49,7 +50,11 @@ class Input(collections.namedtuple("Input", "kind own quirks limit other seed oc
     """One input of the driver; the fields' meanings stand there. own is a name, quirks a frozenset."""
 
     def pack(self, codec):
-        own = codec.SOCKETS[self.own]["code"] if self.kind == "ready" else 0
+        own = 0
+        if self.kind == "ready":
+            own = codec.SOCKETS[self.own]["code"]
+        elif self.kind == "command":
+            own = list(codec.SCOPES).index(self.own)
         bits = sum(1 << place for place, name in enumerate(codec.QUIRKS) if name in self.quirks)
         return HEAD.pack(KINDS.index(self.kind), own, bits, self.limit, self.other, self.seed,
                          len(self.octets)) + self.octets
@@ -91,7 +96,7 @@ class Oracle:
             again = {"padding": record["padding"], "mechanism": record["mechanism"]}
             ours = codec.encode_fields(codec.LAYOUTS[GREETING]["fields"], again)
             text = f"greeting{self.fields(record, record)} encoded={ours.hex()}\n"
-        return f"{text} due={codec.due('greeting', GREETING, verdict.at)}\n{self.closing(verdict)}"
+        return f"{text} due={codec.due(DETECT, item.octets[:verdict.at])}\n{self.closing(verdict)}"
 
     def answer_frames(self, item):
         limits = {"max_frame_bytes": item.limit, "max_command_bytes": item.other}
@@ -110,9 +115,11 @@ class Oracle:
             if name is None:
                 text = "unknown\n"
                 continue
-            names = [field["name"] for field in codec.COMMANDS[name].get("fields", ())]
-            again = codec.encode_command(name, record, strict=False)
-            text = f"{codec.COMMANDS[name]['name']}{self.fields(record, names)} encoded={again.hex()}\n"
+            fields = codec.COMMANDS[name].get("fields", ())
+            chosen = {field["name"]: record[field["name"]] for field in fields
+                      if not isinstance(field.get("value", field.get("send")), int)}
+            again = codec.encode_command(name, chosen, strict=False)
+            text = f"{name}{self.fields(record, [field['name'] for field in fields])} encoded={again.hex()}\n"
         return text + self.closing(verdict)
 
     def records(self, item, missing):
@@ -139,6 +146,13 @@ class Oracle:
             text += f"ready{self.fields(values, names)}\n"
         return text + self.closing(checked)
 
+    def can_break(self, field):
+        """All but octets up to the end that may be any and any number."""
+        if field["type"] in self.codec.WIDTHS or "chars" in field or "rest" not in field:
+            return True
+        low, high = field["size"]
+        return field["type"] == "bytes" and (low > 0 or high < self.codec.CEILINGS["max_command_bytes"])
+
     def refusable(self):
         """The rules that some input of these kinds must break, or the inputs are worth little."""
         codec = self.codec
@@ -149,9 +163,8 @@ class Oracle:
         units = [codec.STRUCTS[RECORD]]
         units += [codec.COMMANDS[name] for scope in codec.SCOPES.values() for name in scope.values()]
         for unit in units:
-            found.update(field["id"] for field in unit.get("fields", ())
-                         if field["type"] in codec.WIDTHS or "chars" in field or not field.get("rest") or
-                         field["type"] == "bytes" and field["size"][1] < codec.CEILINGS["max_command_bytes"])
+            found.update(field["id"] for field in unit.get("fields", ()) if self.can_break(field))
+            found.update(() if "fields" in unit else (unit["id"],))
         found.update(f"{self.ready_field['id']}.{key['name']}" for key in self.ready_field["keys"])
         return found
 
@@ -170,17 +183,17 @@ class Maker:
 
     def input(self):
         kind = self.random.choices(KINDS, WEIGHTS)[0]
-        own, limit, other, octets, lengths = getattr(self, "make_" + kind)()
+        own, limit, other, octets, numbers = getattr(self, "make_" + kind)()
         if self.one_in(20):
             octets = self.random.randbytes(self.random.randrange(80))
         elif self.one_in(2):
             missing = 0
             for _ in range(self.random.choice((1, 1, 1, 2, 3))):
-                octets, missing = self.mutated(kind, octets, lengths)
-            most = self.codec.CEILINGS["max_command_bytes"]
-            octets = octets if kind == "frames" else octets[:most - missing]     # no frame announces more
+                octets, missing = self.mutated(kind, octets, numbers)
             if missing and kind in ("command", "metadata") and self.one_in(2):
                 other = missing
+        if kind != "frames":                         # no frame announces a longer command
+            octets = octets[:self.codec.CEILINGS["max_command_bytes"] - other]
         return Input(kind, own, self.quirks(), limit, other, self.random.getrandbits(32), octets)
 
     def quirks(self):
@@ -195,16 +208,13 @@ class Maker:
 
     def size(self, low, high):
         """Between the two, mostly small, often at an end."""
-        high = high if high is not None else 1 << 20
-        near = min(high, low + 20)
+        high = 1 << 16 if high is None else high
         choice = self.random.random()
         if choice < 0.6:
-            return self.random.randint(low, near)
-        if choice < 0.97 and high > 300:
-            return self.random.choice((low, low + 1, 127, 128, 254, 255, 256, 300))
-        if choice < 0.995 and high > 300:
-            return low
-        return self.random.choice((low, high, max(low, high - 1))) if high <= 1 << 17 else low
+            return self.random.randint(low, min(high, low + 20))
+        if choice < 0.99:
+            return min(high, max(low, self.random.choice((low, low + 1, 127, 128, 254, 255, 256, 300))))
+        return max(low, high - self.random.randrange(2)) if high <= 1 << 17 else low
 
     def number(self, field):
         low, high = self.random.choice(self.codec.accepted(field))
@@ -233,22 +243,23 @@ class Maker:
         extra = self.random.randbytes(self.random.randrange(12)) if self.one_in(4) else b""
         return "", 0, 0, octets + extra, []
 
-    def frame(self):
+    def frame(self, numbers):
         flags = self.random.choice((0, 0, 0, 1, 1, 4, self.random.choice((5, 8, 0x80, self.random.randrange(256)))))
         body = self.random.randbytes(self.size(0, 70000 if self.one_in(200) else 300))
         form = self.random.choice(self.codec.size_forms(FRAME, len(body)))
-        return self.codec.encode_size(FRAME, flags, form, len(body)), body
+        return self.codec.encode_size(FRAME, flags, form, len(body), numbers) + body
 
     def make_frames(self):
-        octets, lengths = b"", []
+        octets, numbers = b"", []
         for _ in range(self.random.choice((1, 1, 2, 3, 5))):
-            head, body = self.frame()
-            lengths.append((len(octets) + 1, len(head) - 1))
-            octets += head + body
+            own = []
+            frame = self.frame(own)
+            numbers += [(place + len(octets), width) for place, width in own]
+            octets += frame
         tight = self.random.choice((0, 1, 16, 255, 256, 300))
         limit = tight if self.one_in(6) else self.codec.CEILINGS["max_frame_bytes"]
         most = tight if self.one_in(6) else self.codec.CEILINGS["max_command_bytes"]
-        return "", limit, most, octets, lengths
+        return "", limit, most, octets, numbers
 
     def make_command(self):
         scope = self.random.choice(list(self.codec.SCOPES))
@@ -256,12 +267,15 @@ class Maker:
         if self.one_in(30):                          # a name of another table, or none
             table = self.random.choice(list(self.codec.SCOPES.values()))
         name = table[self.random.choice(list(table))]
-        lengths = []
+        numbers = []
         fields = self.codec.COMMANDS[name].get("fields", ())
-        octets = self.codec.encode_command(name, self.values(fields), lengths=lengths)
+        octets = self.codec.encode_command(name, self.values(fields), numbers=numbers)
         if self.one_in(30):
             octets = octets[:1] + octets[1:].lower()
-        return scope, 0, 0, octets, lengths
+        for alias, _, command in self.codec.ALIASES[scope]:
+            if command == name and self.one_in(2):
+                octets = alias + octets[1 + octets[0]:]
+        return scope, 0, 0, octets, numbers
 
     def records(self, known=False):
         """Properties; with those that the spec knows by name among them, most of their values good."""
@@ -273,8 +287,8 @@ class Maker:
             for key in self.codec.COMMANDS[LIST]["fields"][0]["keys"]:
                 for _ in range(self.random.choice((0, 1, 1, 1, 1, 2))):
                     records.insert(self.random.randint(0, len(records)), self.key_record(key))
-        lengths = []
-        return self.codec.encode_records(RECORD, records, lengths=lengths), lengths
+        numbers = []
+        return self.codec.encode_records(RECORD, records, numbers=numbers), numbers
 
     def key_record(self, key):
         name = key["name"].encode()
@@ -294,63 +308,67 @@ class Maker:
         return self.random.choice((limit["value"], limit["value"], limit["native"], 0, 1, 2, 3))
 
     def make_metadata(self):
-        octets, lengths = self.records(known=self.one_in(4))
-        return "", self.most_records(), 0, octets, lengths
+        octets, numbers = self.records(known=self.one_in(4))
+        return "", self.most_records(), 0, octets, numbers
 
     def make_ready(self):
-        octets, lengths = self.records(known=True)
+        octets, numbers = self.records(known=True)
         own = self.random.choice(list(self.codec.SOCKETS))
         if self.one_in(2):                           # one that fits the peer that we made
             peers = [name for name, socket in self.codec.SOCKETS.items()
                      if any(peer.encode() in octets for peer in socket["peers"])]
             own = self.random.choice(peers or [own])
-        return own, max(self.most_records(), 3), 0, octets, lengths
+        return own, max(self.most_records(), 3), 0, octets, numbers
 
     # --- broken ones ---
 
-    def mutated(self, kind, octets, lengths):
+    def mutated(self, kind, octets, numbers):
         """(octets, how many were cut off) after one change."""
         change = self.random.choice((self.flip, self.set_edge, self.cut, self.cut, self.extend, self.remove,
-                                     self.repeat, self.splice, self.set_length, self.set_length))
-        out = change(kind, octets, lengths)
+                                     self.repeat, self.splice, self.set_number, self.set_number))
+        out = change(kind, octets, numbers)
         return out, max(0, len(octets) - len(out)) if change == self.cut else 0
 
     def place(self, octets):
-        """Most often near the beginning, where names and lengths are."""
+        """Most often near the beginning, where names and numbers are."""
         most = len(octets) if self.one_in(2) else min(len(octets), 24)
         return self.random.randrange(most) if most else 0
 
-    def flip(self, kind, octets, lengths):
+    def flip(self, kind, octets, numbers):
         at = self.place(octets)
-        return octets[:at] + bytes(octet ^ 1 << self.random.randrange(8) for octet in octets[at:at + 1]) + octets[at + 1:]
+        flipped = bytes(octet ^ 1 << self.random.randrange(8) for octet in octets[at:at + 1])
+        return octets[:at] + flipped + octets[at + 1:]
 
-    def set_edge(self, kind, octets, lengths):
+    def set_edge(self, kind, octets, numbers):
         at = self.place(octets)
         return octets[:at] + bytes([self.random.choice(EDGES)]) + octets[at + 1:]
 
-    def cut(self, kind, octets, lengths):
+    def cut(self, kind, octets, numbers):
+        if numbers and self.one_in(2):
+            at, width = self.random.choice(numbers)
+            return octets[:at + self.random.randrange(width + 1)]
         return octets[:self.place(octets)]
 
-    def extend(self, kind, octets, lengths):
+    def extend(self, kind, octets, numbers):
         return octets + self.random.randbytes(self.random.choice((1, 1, 2, 9, 300)))
 
-    def remove(self, kind, octets, lengths):
+    def remove(self, kind, octets, numbers):
         at = self.place(octets)
         return octets[:at] + octets[at + self.random.choice((1, 1, 2, 8)):]
 
-    def repeat(self, kind, octets, lengths):
+    def repeat(self, kind, octets, numbers):
         at = self.place(octets)
         end = at + self.random.choice((1, 2, 8))
         return octets[:end] + octets[at:]
 
-    def splice(self, kind, octets, lengths):
+    def splice(self, kind, octets, numbers):
         other = getattr(self, "make_" + kind)()[3]
         return octets[:self.place(octets)] + other[self.place(other):]
 
-    def set_length(self, kind, octets, lengths):
-        if not lengths:
+    def set_number(self, kind, octets, numbers):
+        if not numbers:
             return octets
-        at, width = self.random.choice(lengths)
+        at, width = self.random.choice(numbers)
         top = 256 ** width - 1
         now = int.from_bytes(octets[at:at + width], "big")
         left = max(0, len(octets) - at - width)
@@ -452,10 +470,21 @@ class Side:
         return oracle.verdicts, found
 
     def difference(self, oracle, item):
+        """The input, made smaller, and the lines in which the two sides differ."""
         item = smaller(self.driver, oracle, item)
-        lines = {"C": self.driver.answers([item])[0], "codec": oracle.answer(item)}
-        return f"{item}\n" + "".join(f"    {side:<6} {line}\n" for side, text in lines.items()
-                                     for line in text.splitlines())
+        text = f"{item}\n"
+        pairs = itertools.zip_longest(self.driver.answers([item])[0].splitlines(), oracle.answer(item).splitlines(),
+                                      fillvalue="")
+        for line, wanted in [pair for pair in pairs if pair[0] != pair[1]]:
+            text += f"    C      {excerpt(line, wanted)}\n    codec  {excerpt(wanted, line)}\n"
+        return text
+
+
+def excerpt(line, other):
+    """A long line from a little before the place where it differs."""
+    begin = max(0, len(os.path.commonprefix([line, other])) - 24)
+    begin = 0 if len(line) <= 160 else begin
+    return "..." * (begin > 0) + line[begin:begin + 160] + "..." * (len(line) > begin + 160)
 
 
 def batches(count):

@@ -60,7 +60,7 @@ class KnownAnswers(unittest.TestCase):
         if case["unit"] == "frame":
             return CODEC.decode_stream(diff.FRAME, octets, quirks)
         if case["unit"] == "command":
-            return CODEC.decode_command(case.get("scope") or "all", octets, quirks)
+            return CODEC.decode_command(case["scope"], octets, quirks)
         return CODEC.decode_records(diff.RECORD, octets, CODEC.CEILINGS["max_properties"], "max_properties", quirks)
 
     def test_known_answers(self):
