@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, lower, ragel, security, vocab, words
+from gen import VERSION, cases, dissect, lower, ragel, security, vocab, words
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -33,6 +33,7 @@ BUILD = {
     "table/socket_type.c": ("table/socket_type.c.j2", "spec/socket.spec"),
     "security/steps.h": ("security/steps.h.j2", "spec/null.spec"),
     "security/steps.c": ("security/steps.c.j2", "spec/null.spec"),
+    "zmtp.lua": ("dissector/zmtp.lua.j2", "spec/"),
     "tests/cases.h": ("tests/cases.h.j2", "spec/"),
     "tests/test_greeting.c": ("tests/test_greeting.c.j2", "spec/greeting.spec"),
     "tests/test_frame.c": ("tests/test_frame.c.j2", "spec/frame.spec"),
@@ -54,6 +55,8 @@ def banner(name, sources):
     """The head of a generated file; a date, host or path has no place in it."""
     said = f"Generated from {sources} by gen {VERSION}."
     edit = "Do not edit: change the spec or the template, then run ./dev gen."
+    if name.endswith(".lua"):
+        return f"-- {said}\n-- {edit}"
     return f"<!-- {said} {edit} -->" if name.endswith(".md") else f"/* {said}\n * {edit} */"
 
 
@@ -66,7 +69,8 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 charset_words=lower.charset_words, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                code="`{}`".format, octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
+                                lua=dissect.lua, code="`{}`".format,
+                                octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
 
     def _context(self):
@@ -99,7 +103,7 @@ class Renderer:
             "greeting": greeting, "frame": frame, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words,
-            "element_words": words.element_words,
+            "element_words": words.element_words, "dissect": dissect, "newest": greeting.id.rpartition(".")[2],
         }
 
     def _text(self, name, template, sources):
