@@ -3,6 +3,7 @@
 from gen import match as matching
 from gen import model as m
 from gen import vocab
+from gen.detect import Detection
 from gen.match import nearest
 from gen.reader import cover
 from gen.security import Mechanisms
@@ -19,7 +20,7 @@ def names_in(statement):
     return found.union(*(names_in(child) for child in statement.children or ()))
 
 
-class Builder(Mechanisms):
+class Builder(Detection, Mechanisms):
     def __init__(self, problems):
         self.problems = problems
         self.refused = set()     # words of refused statements: what refers to one of them is no second mistake
@@ -210,12 +211,13 @@ class Builder(Mechanisms):
             pad=found["pad"].value if "pad" in found else None,
             length=found["length"].text if "length" in found else "",
             limit=self.reference(found.get("limit"), self.limits, "limit", rule), rest="rest" in found,
-            stream="stream" in found, condition=(condition.text, "if" in found) if condition is not None else None,
+            stream="stream" in found, condition=(condition.value, "if" in found) if condition is not None else None,
             unit=(unit_words[0].value, unit_words[1].text) if unit_words else None, nocase="nocase" in found,
             quirks=tuple(word.text for word in found.get("quirk", ())), bits=bits, reserved_quirk=reserved,
             keys=() if box else self.keys(found.statement.children, rule), doc=found.statement.doc, where=name.where,
             at=found.at, size_from=size_from, reserved_must=must, secret="secret" in found, key=key,
-            echo=found["echo"].text if "echo" in found else "", box=box)
+            echo=found["echo"].text if "echo" in found else "", box=box,
+            counts=found["counts"].text if "counts" in found else "")
 
     def size_from(self, size, siblings):
         """The field that holds this one's size: bytes[size] is read from the wire, bytes[a_limit] is not."""
@@ -262,20 +264,6 @@ class Builder(Mechanisms):
                               found["quirk"][0].text if "quirk" in found else "", name.where,
                               {**found.at, **({"forbid": found["forbid"].where} if "forbid" in found else {})}))
         return tuple(keys)
-
-    def unit_detect(self, found):
-        name = found.fixed[0]
-        stages = []
-        for row, child in self.rows(found.statement.children, "detect"):
-            if row.key == "source":
-                continue
-            octet = child.fixed[0].value if row.key == "octet" else -1
-            names = child.fixed[-1]
-            stages.append(m.Stage(octet, tuple(word.text for word in names), child.statement.where,
-                                  {f"send {word.text}": word.where for word in names}))
-        detect = m.Detect(name.text, tuple(stages), self.source(found.statement.children, "detect"), name.where,
-                          found.at)
-        self.put(self.detects, detect, name.text, "detect")
 
     def unit_machine(self, found):
         mechanism, role = found.fixed

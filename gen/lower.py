@@ -141,21 +141,6 @@ def fixed_fields(layout, protocol):
     return found
 
 
-@dataclass(frozen=True)
-class StageRow:
-    accepted: int            # octets of the peer's that must be in
-    due: int                 # octets of ours that may then leave
-
-
-def stages(detect, layout):
-    """How much may leave by how much is in; stages name fields in their order on the wire."""
-    ends, offset = {}, 0
-    for field in layout.fields:
-        offset += field_octets(field)
-        ends[field.name] = offset
-    return [StageRow(stage.octet + 1, ends[stage.fields[-1]]) for stage in detect.stages]
-
-
 # --- frames ----------------------------------------------------------------------------------------
 
 
@@ -179,38 +164,83 @@ def flag_quirks(field, octet):
     for bit in field.bits:
         known |= 1 << bit.number
         rival = next((b for b in field.bits if b.name == bit.excludes), None)
-        if rival is not None and octet >> bit.number & 1 and octet >> rival.number & 1:
+        if octet >> bit.number & 1 and (octet >> rival.number & 1 if rival else bit.quirk):
             need.append(bit.quirk)
     if octet & ~known & 0xff != (field.reserved_must or 0):
         need.append(field.reserved_quirk)
     return tuple(need)
 
 
-def flag_forms(layout):
-    """All 256 flag octets, by the size that follows and the quirks they need."""
-    field = next(f for f in layout.fields if f.type == "bits8")
-    long_field = next(f for f in layout.fields if f.condition and f.condition[1])
-    long_bit = next(b for b in field.bits if b.name == long_field.condition[0])
-    groups = {}
-    for octet in range(256):
-        key = (bool(octet >> long_bit.number & 1), flag_quirks(field, octet))
-        groups.setdefault(key, set()).add(octet)
-    return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
-            for (long, quirks), octets in sorted(groups.items())]
+@dataclass(frozen=True)
+class Framing:
+    """A stream of frames: flags octet, size of one or eight octets, body. A bit of the flags announces the eight, or
+    an octet in the size's place does; then the size comes first and may count the flags too."""
+    layout: object
 
+    @property
+    def name(self):
+        return self.layout.id.rpartition(".")[2]
 
-def strict_flags_mask(layout):
-    """Bit n set: flags octet n (below 32) needs no quirk. The fast path's whole test."""
-    mask = sum(1 << octet for form in flag_forms(layout) if not form.quirks for octet in form.octets)
-    assert mask < 1 << 32
-    return mask
+    @property
+    def flags(self):
+        return next(f for f in self.layout.fields if f.type == "bits8")
 
+    @property
+    def short(self):
+        return next(f for f in self.layout.fields if f.condition and not f.condition[1])
 
-def first_size_octet(field):
-    """The highest first octet of a big-endian size whose largest value is 2^n-1."""
-    width = WIDTHS[field.type]
-    high = field.range[1] if field.range else 2 ** (8 * width) - 1
-    return high >> (8 * (width - 1))
+    @property
+    def long(self):
+        return next(f for f in self.layout.fields if f.condition and f.condition[1])
+
+    @property
+    def marker(self):
+        """The octet that announces the eight, or None where a bit does."""
+        return self.long.condition[0] if isinstance(self.long.condition[0], int) else None
+
+    @property
+    def counted(self):
+        """Octets that the size counts besides the body."""
+        return WIDTHS[self.flags.type] if self.long.counts else 0
+
+    @property
+    def reserved(self):
+        return self.flags.reserved_must or 0
+
+    @property
+    def head_most(self):
+        """Octets of the longest header."""
+        return 1 + WIDTHS[self.long.type] + (self.marker is not None)
+
+    @property
+    def short_most(self):
+        """The largest body that the short size can announce."""
+        return (self.short.range[1] if self.short.range else 255) - self.counted
+
+    @property
+    def forms(self):
+        """All 256 flag octets, by the size that follows and the quirks they need."""
+        long_bit = next((b for b in self.flags.bits if b.name == self.long.condition[0]), None)
+        groups = {}
+        for octet in range(256):
+            key = (bool(long_bit and octet >> long_bit.number & 1), flag_quirks(self.flags, octet))
+            groups.setdefault(key, set()).add(octet)
+        return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
+                for (long, quirks), octets in sorted(groups.items())]
+
+    @property
+    def strict_mask(self):
+        """Bit n set: flags octet n (below 32) needs no quirk. The fast path's whole test."""
+        mask = sum(1 << octet for form in self.forms if not form.quirks for octet in form.octets)
+        assert mask < 1 << 32
+        return mask
+
+    @property
+    def top_octet(self):
+        """The highest first octet of the long size, whose largest value is 2^n-1."""
+        width = WIDTHS[self.long.type]
+        high = self.long.range[1] if self.long.range else 2 ** (8 * width) - 1
+        return high >> (8 * (width - 1))
 
 
 # --- commands and records --------------------------------------------------------------------------

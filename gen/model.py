@@ -105,7 +105,7 @@ class Field:
     limit: str
     rest: bool
     stream: bool
-    condition: tuple         # (flag, wanted), or None
+    condition: tuple         # (flag, wanted), or None; a number in the flag's place is the octet read just there
     unit: tuple              # (factor, name), or None
     nocase: bool
     quirks: tuple
@@ -117,6 +117,7 @@ class Field:
     at: dict = places()
     size_from: str = ""      # bytes[size]: the field that counts them
     reserved_must: object = None
+    counts: str = ""         # a size: the field whose octets it counts besides those it bounds
     secret: bool = False     # to be wiped after use
     key: tuple = None        # ("public" or "private", key) whose octets these are
     echo: str = ""           # the command from which the sender returns these octets as they came
@@ -146,9 +147,32 @@ class Struct:
 
 
 @dataclass(frozen=True)
+class Branch:
+    """One answer to the octet in question: those that equal `value` under `mask`; a mask of 0 is 'else'."""
+    mask: int
+    value: int
+    target: str              # a form's name, or 'next'
+    frames: str              # the layout of what follows; '' for 'next', as is `speaks`
+    speaks: str
+    fields: tuple            # ours that may then leave
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
 class Stage:
-    octet: int               # -1: at the start; else sent once this octet of the peer is in
+    octet: int               # -1: at the start, where `fields` leave; else the peer's octet that decides
     fields: tuple
+    branches: tuple
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    forms: tuple
+    unless: str              # the one mechanism that lets them in, or ''
+    condition: str           # 'zap_domain', or ''
     where: Where
     at: dict = places()
 
@@ -157,7 +181,11 @@ class Stage:
 class Detect:
     id: str
     stages: tuple
+    replay: tuple            # forms without a layout of their own
+    identity: tuple          # forms whose first frame is the identity
+    refusals: tuple
     source: str
+    doc: str
     where: Where
     at: dict = places()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, dissect, lower, ragel, security, vocab, words
+from gen import VERSION, cases, detect, dissect, lower, promela, ragel, security, vocab, words
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -51,6 +51,11 @@ COMMITTED = {
 }
 
 
+def build(protocol):
+    """BUILD, and what there is one of for each mechanism."""
+    return {**BUILD, **promela.rows(protocol)}
+
+
 def banner(name, sources):
     """The head of a generated file; a date, host or path has no place in it."""
     said = f"Generated from {sources} by gen {VERSION}."
@@ -75,9 +80,10 @@ class Renderer:
 
     def _context(self):
         p = self.protocol
-        greeting, frame = p.layouts["greeting.v3"], p.layouts["frame.v3"]
-        flags = next(f for f in frame.fields if f.type == "bits8")
-        long_size = next(f for f in frame.fields if f.condition and f.condition[1])
+        greeting = p.layouts["greeting.v3"]
+        framings = [lower.Framing(layout) for layout in sorted(p.layouts.values(), key=lambda layout: layout.id)
+                    if layout.form == "stream"]
+        frame = framings[-1]
         struct = p.structs["property"]
         elements = lower.elements(struct, p)
         commands = lower.commands(p)
@@ -85,10 +91,10 @@ class Renderer:
         return {
             "protocol": p, "rules": lower.rules(p), "reasons": lower.reasons(p), "commands": commands,
             "profile_quirks": {name: lower.profile_quirks(p, name) for name in ("native", "compat")},
-            "fields": lower.fixed_fields(greeting, p), "stages": lower.stages(p.detects["greeting"], greeting),
-            "flags": flags, "reserved": flags.reserved_must or 0, "forms": lower.flag_forms(frame),
-            "strict_mask": lower.strict_flags_mask(frame),
-            "top_octet": lower.first_size_octet(long_size), "size_rule": long_size.id, "flags_rule": flags.id,
+            "fields": lower.fixed_fields(greeting, p), "detection": (detected := detect.Detected(p, p.detects["greeting"])), "stages": detected.stages,
+            "framings": framings, "flags": frame.flags, "reserved": frame.reserved, "forms": frame.forms,
+            "strict_mask": frame.strict_mask, "top_octet": frame.top_octet, "size_rule": frame.long.id,
+            "flags_rule": frame.flags.id,
             "span_max": max(len(c.spans) for c in commands),
             "number_max": max(len(c.elements) - len(c.spans) for c in commands),
             "struct": struct, "elements": elements,
@@ -100,15 +106,18 @@ class Renderer:
             "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
             "zap_signals": ZAP, "scopes": security.scopes(p), "command_enum": security.command_enum,
             "number_pattern": lambda e: lower.octet_pattern(e.field, p), "steps": lower.steps,
-            "greeting": greeting, "frame": frame, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
+            "greeting": greeting, "frame": frame.layout, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
-            "accepted_words": words.accepted_words, "sent_words": words.sent_words,
-            "element_words": words.element_words, "dissect": dissect, "newest": greeting.id.rpartition(".")[2],
+            "accepted_words": words.accepted_words, "sent_words": words.sent_words, "fixed_fields": lower.fixed_fields,
+            "element_words": words.element_words, "framing_words": words.framing_words,
+            "branch_words": words.branch_words, "models": promela.Models(p),
+            "dissect": dissect, "newest": greeting.id.rpartition(".")[2],
         }
 
     def _text(self, name, template, sources):
         layout = self.protocol.layouts["frame.v3" if "frame" in name else "greeting.v3"]
-        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout)
+        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout,
+                                                         stem=Path(name).stem)
         if template.endswith(".rl.j2"):
             text = ragel.compile_machine(Path(name).stem, text)
         text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)

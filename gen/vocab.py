@@ -31,6 +31,8 @@ def _row(key, parents, fixed="", options=(), block="no", doc=""):
     return Row(key, tuple(parents.split()), tuple(fixed.split()), tuple(tuple(o.split()) for o in options), block, doc)
 
 
+BRANCH = ("frames NAME", "speaks VERSION", "send NAMES")
+
 ROWS = (
     _row("versions", "file", "VERSIONS", doc="The versions, oldest first; 'since' refers to this order."),
     _row("limits", "file", block="must", doc="Ceilings and the profiles' defaults."),
@@ -44,7 +46,7 @@ ROWS = (
          doc="Where the protocol says so. Every unit has one."),
     _row("NAME", "layout struct command", ": TYPE",
          ("= NUMBER", "in RANGE", "any", "mask NUMBER = NUMBER", "send ATOM", "chars NAME", "pad NUMBER", "length NAME",
-          "limit NAME", "rest", "stream", "if NAME", "unless NAME", "unit NUMBER NAME", "nocase", "quirk NAME",
+          "limit NAME", "rest", "stream", "if ATOM", "unless ATOM", "counts NAME", "unit NUMBER NAME", "nocase", "quirk NAME",
           "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME", "nonce TEXT NAME", "back TEXT",
           "echo NAME"),
          block="may", doc="A field: its type, what is accepted, what we send, what bounds it; or a box with fields "
@@ -53,9 +55,18 @@ ROWS = (
     _row("reserved", "field", "rest", ("must NUMBER", "quirk NAME"), doc="All bits without a name."),
     _row("key", "field", "NAME", ("required", "in NAME", "send NAMES", "bytes SIZE", "forbid first NUMBER",
                                   "quirk NAME"), doc="A property with a meaning of its own."),
-    _row("detect", "file", "NAME", block="must", doc="How much of our own layout leaves, by how much of theirs is in."),
+    _row("detect", "file", "NAME", block="must",
+         doc="Which form a peer's layout has, and how much of our own leaves by how much of theirs is in."),
     _row("start", "detect", "send NAMES", doc="Sent before anything is read."),
-    _row("octet", "detect", "NUMBER send NAMES", doc="Sent once the peer's octet of this index was accepted."),
+    _row("octet", "detect", "NUMBER", block="must", doc="What the peer's octet of this index decides."),
+    _row("is", "octet", "NUMBER -> NAME", BRANCH, doc="The octet is this one: read on at the 'next' octet, or it is "
+         "this form, with these frames behind it, in this version; the fields of ours may now leave."),
+    _row("mask", "octet", "NUMBER = NUMBER -> NAME", BRANCH, doc="The same, for the octets that are so under a mask."),
+    _row("else", "octet", "-> NAME", BRANCH, doc="The same, for all other octets."),
+    _row("replay", "detect", "NAMES", doc="Forms without a layout: the octets read begin the frames."),
+    _row("identity", "detect", "NAMES", doc="Forms whose first frame is the sender's identity."),
+    _row("refuse", "detect", "NAMES", ("unless NAME", "if NAME"),
+         doc="Forms that are refused unless our mechanism is this one, or if this is so: 'zap_domain'."),
     _row("command", "file", "NAME", ("in NAME", "since VERSION", "of NAME", "from NAMES", "size NUMBER"), block="must",
          doc="A command: name, when it may come, and its fields; or of one mechanism alone, with the "
          "roles that send it."),

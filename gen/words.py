@@ -36,3 +36,23 @@ def element_words(element):
     if element.kind == "rest":
         return f"{element.low} to {element.high}{chars}, to the body's end"
     return f"{element.width} for the length, then {element.low} to {element.high}{chars}"
+
+
+def framing_words(field, framing):
+    """What a frame's field takes, and when."""
+    width = lower.WIDTHS.get(field.type)
+    if width is None:
+        return f"as many as `{field.size_from}` says"
+    if not field.condition:
+        return str(width)
+    flag, wanted = field.condition
+    where = f"bit `{flag}`" if framing.marker is None else f"a first octet `{flag:02x}`"
+    low, high = field.range or (0, 256 ** width - 1)
+    counts = f", counting the {field.counts} too" if field.counts else ""
+    return f"{width} {'with' if wanted else 'without'} {where}: {low} to {high}{counts}"
+
+
+def branch_words(branch):
+    if branch.mask in (0, 0xff):
+        return f"`{branch.value:02x}`" if branch.mask else "anything else"
+    return f"octet & `{branch.mask:02x}` = `{branch.value:02x}`"

@@ -3,10 +3,11 @@
 
 def check(protocol, problems):
     """All families; the later ones run only on names that resolve."""
-    from gen.lint import bounds, keys, layout, machine, names, tables
+    from gen.lint import bounds, detect, keys, layout, machine, names, tables
     names.check(protocol, problems)
     tables.check(protocol, problems)
     bounds.check(protocol, problems)
     layout.check(protocol, problems)
     keys.check(protocol, problems)
+    detect.check(protocol, problems)
     machine.check(protocol, problems)

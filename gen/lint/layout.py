@@ -10,7 +10,7 @@ WORDS = {"=": NUMBERS, "in": NUMBERS, "any": (*NUMBERS, *SIZED), "mask": NUMBERS
          "chars": SIZED, "pad": ("text",), "nocase": ("text",), "unit": NUMBERS, "length": (*SIZED, "struct"),
          "rest": (*SIZED, "struct", "box"), "stream": ("bytes",), "size": (*SIZED, "struct"), "block bits": ("bits8",),
          "block keys": ("struct",), "from": ("box",), "to": ("box",), "back": ("box",), "with": ("secretbox",),
-         "nonce": ("box", "secretbox"), "public": ("bytes",), "private": ("bytes",), "secret": SIZED,
+         "counts": NUMBERS, "nonce": ("box", "secretbox"), "public": ("bytes",), "private": ("bytes",), "secret": SIZED,
          "echo": ("bytes", "box", "secretbox")}
 
 
@@ -24,8 +24,6 @@ def check(protocol, problems):
             conditions(item, unit.fields[:index], rule, problems)
             bits(item, rule, problems)
             sent(item, protocol, rule, problems)
-    for detect in settled(protocol.detects.values(), problems):
-        stages(detect, [unit for unit in clear if unit.id.startswith(detect.id + ".")], problems)
 
 
 def words(item, rule, problems):
@@ -63,7 +61,9 @@ def extent(item, unit, rule, problems):
 
 def conditions(item, before, rule, problems):
     """A flag decides only after it was read; so does a size."""
-    if item.condition:
+    if item.condition and isinstance(item.condition[0], int):
+        marker(item, before, rule, problems)
+    elif item.condition:
         flag = item.condition[0]
         if flag not in [bit.name for field in before for bit in field.bits]:
             word = "if" if item.condition[1] else "unless"
@@ -78,6 +78,18 @@ def conditions(item, before, rule, problems):
         problems.add(place(item, "size"), "bad-condition", f"'{item.size_from}' is read only "
                      f"{'if' if wanted else 'unless'} {flag}, but '{item.name}' always needs it; add the other form",
                      rule)
+
+
+def marker(item, before, rule, problems):
+    """An octet that is no value of the short form announces the long one."""
+    octet, long = item.condition
+    short = next((field for field in before if field.name == item.name and field.condition == (octet, False)), None)
+    if long and short is None:
+        problems.add(place(item, "if"), "bad-condition", f"no u8 '{item.name}' was read before that stands back for "
+                     f"{octet:#04x}; give '{item.name}' that form first", rule)
+    if not long and (item.type != "u8" or not item.range or item.range[0] <= octet <= item.range[1]):
+        problems.add(place(item, "unless"), "bad-condition", f"{octet:#04x} is a value of '{item.name}' as well; take "
+                     "it out with 'in', and read a u8", rule)
 
 
 def bits(item, rule, problems):
@@ -116,28 +128,3 @@ def sent(item, protocol, rule, problems):
     if said:
         problems.add(place(item, "send"), "send-not-accepted", f"we send {value:#04x}, but accept {said}; a peer that "
                      "reads as we do refuses us, so make the two agree", rule)
-
-
-def stages(detect, layouts, problems):
-    """Each field of our own layout leaves once, in its order, and no earlier than the peer's octets allow."""
-    rule = about(detect.id, detect)
-    places = [(name, place(stage, f"send {name}")) for stage in detect.stages for name in stage.fields]
-    for before, after in zip(detect.stages, detect.stages[1:]):
-        if after.octet <= before.octet:
-            problems.add(after.where, "ambiguous", f"octet {after.octet} does not come after "
-                         f"{'the start' if before.octet < 0 else f'octet {before.octet}'}; order the lines", rule)
-    for layout in layouts:
-        wanted = [item.name for item in layout.fields]
-        for index, (name, where) in enumerate(places):
-            if name in [earlier for earlier, _ in places[:index]]:
-                problems.add(where, "duplicate", f"'{name}' is sent twice; take one out", rule)
-                return
-        missing = [name for name in wanted if name not in [sent_name for sent_name, _ in places]]
-        if missing:
-            problems.add(detect.where, "unused", f"'{missing[0]}' of {layout.id} is never sent; add it to a line", rule)
-            return
-        for name, (given, where) in zip(wanted, places):
-            if name != given:
-                problems.add(where, "ambiguous", f"'{given}' is sent where {layout.id} has '{name}'; keep its order",
-                             rule)
-                return

@@ -90,6 +90,8 @@ def references(protocol):
                 yield item.length, place(item, "length"), "integer", LENGTHS, rule
             for quirk in item.quirks:
                 yield quirk, place(item, f"quirk {quirk}"), "quirk", protocol.quirks, rule
+            if item.counts:
+                yield item.counts, place(item, "counts"), "field", [other.name for other in unit.fields], rule
             if item.reserved_quirk:
                 yield item.reserved_quirk, place(item, "reserved quirk"), "quirk", protocol.quirks, rule
             for part in (*item.bits, *item.keys):
@@ -107,10 +109,8 @@ def references(protocol):
         if not family and not any(word.startswith(detect.id + ".") for word in protocol.refused):
             known = [name.rpartition(".")[0] for name in protocol.layouts if "." in name]
             yield detect.id, detect.where, "layout of several versions", known, about(detect.id, detect)
-        mine = [item.name for unit in family for item in unit.fields]
-        for stage in detect.stages if family else ():
-            for name in stage.fields:
-                yield name, place(stage, f"send {name}"), "field", mine, about(detect.id, detect)
+        if family:
+            yield from detection(detect, family, protocol)
     for mechanism in protocol.mechanisms.values():
         known = [command.name for command in protocol.commands.values() if command.mechanism in ("", mechanism.name)]
         for name, where in mechanism.commands:
@@ -137,6 +137,29 @@ def references(protocol):
             yield socket.mute, place(socket, "mute"), "policy", ["block", "drop"], socket.id
     for machine in protocol.machines.values():
         yield from machine_references(machine, protocol)
+
+
+def detection(detect, layouts, protocol):
+    rule = about(detect.id, detect)
+    forms = [*(unit.id.partition(".")[2] for unit in layouts), *detect.replay]
+    streams = [unit.id for unit in protocol.layouts.values() if unit.form == "stream"]
+    mine = [item.name for unit in layouts for item in unit.fields]
+    for part in (*detect.stages, *(branch for stage in detect.stages for branch in stage.branches)):
+        for name in part.fields:
+            yield name, place(part, f"send {name}"), "field", mine, rule
+    for branch in (branch for stage in detect.stages for branch in stage.branches):
+        yield branch.target, place(branch, "target"), "form", ["next", *forms], rule
+        if branch.frames:
+            yield branch.frames, place(branch, "frames"), "stream", streams, rule
+    for name in detect.identity:
+        yield name, place(detect, f"identity {name}"), "form", forms, rule
+    for refusal in detect.refusals:
+        for name in refusal.forms:
+            yield name, place(refusal, f"refuse {name}"), "form", forms, rule
+        if refusal.unless:
+            yield refusal.unless, place(refusal, "unless"), "mechanism", protocol.mechanisms, rule
+        if refusal.condition:
+            yield refusal.condition, place(refusal, "if"), "condition", ["zap_domain"], rule
 
 
 def machine_references(machine, protocol):

@@ -253,7 +253,7 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option option, const void 
     if (len < (uint64_t) row->min || len > (uint64_t) row->max)
         return mcq_fail(EINVAL, "set %s of %zu octets: not %" PRId64 "..%" PRId64 " octets",
                         row->name, len, row->min, row->max);
-    if (option == MCQ_OPT_ROUTING_ID && len > 0 && bytes.data[0] == 0)
+    if (option == MCQ_OPT_ROUTING_ID && len > 0 && bytes.data[0] == MCQ_PROPERTY_IDENTITY_NOT_FIRST)
         return mcq_fail(EINVAL, "set ROUTING_ID: those that begin with a zero octet are ROUTER's");
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)

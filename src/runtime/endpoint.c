@@ -21,6 +21,7 @@
 #include "runtime/socket.h"
 #include "session/state.h"
 #include "transport/tcp.h"
+#include "wire/command.h"
 
 #define MS UINT64_C(1000000)
 /* Strangers that may be opening at a time, by listener; beyond it the oldest makes room if it has
@@ -284,7 +285,7 @@ static uint64_t at_least_0(int value)
 static void session_config(const struct mcq_endpoint_node *node, struct mcq_session_config *config)
 {
     const struct mcq_socket_options *options = &node->options;
-    uint64_t ttl_ds = at_least_0(options->heartbeat_ttl_ms) / 100;
+    uint64_t ttl_ds = at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
 
     mcq_session_config_init(config, node->socket->type, MCQ_PROFILE_NATIVE);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);

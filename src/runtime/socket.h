@@ -26,8 +26,9 @@
 #include "runtime/context.h"
 #include "runtime/lock.h"
 #include "socket/pattern.h"
+#include "wire/metadata.h"
 
-#define MCQ_ROUTING_ID_MAX 255
+#define MCQ_ROUTING_ID_MAX MCQ_PROPERTY_IDENTITY_BYTES_MAX
 
 /* Values as of the manual (include/monocoque.h); times in ms, -1 where that means none or ever. */
 struct mcq_socket_options {

@@ -3,6 +3,7 @@
 
 #include "socket/duplex.h"
 
+#include "wire/command.h"
 #include "wire/encode.h"
 
 #define PEER_BYTES_MAX (UINT32_C(16) << 20) /* charged for the subscriptions of one peer */
@@ -107,12 +108,15 @@ static enum mcq_err subscribe(struct pub *pub, struct mcq_peer *peer, struct mcq
                  : mcq_subscriptions_remove(&pub->subscriptions, &peer->subscriber, topic, &change);
 }
 
-/* Before 3.1 subscriptions are messages: 01 and the topic, or 00. All others are nobody's. */
+/* Before 3.1 subscriptions are messages. All others are nobody's. */
 static enum mcq_err hear_message(struct pub *pub, struct mcq_peer *peer, struct mcq_bytes body)
 {
-    if (body.len == 0 || body.data[0] > 1)
+    enum mcq_command_id id = mcq_command_of_message(body);
+
+    if (id == MCQ_COMMAND_UNKNOWN)
         return MCQ_OK;
-    return subscribe(pub, peer, mcq_bytes(body.data + 1, body.len - 1), body.data[0] == 1);
+    mcq_bytes_skip(&body, 1);
+    return subscribe(pub, peer, body, id == MCQ_COMMAND_SUBSCRIBE);
 }
 
 static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)

@@ -3,6 +3,11 @@
 
 #include "socket/duplex.h"
 
+#include "wire/metadata.h"
+
+static_assert(MCQ_ROUTER_ID_MAX == MCQ_PROPERTY_IDENTITY_BYTES_MAX,
+              "the table of names must hold any Identity");
+
 struct router {
     struct mcq_duplex duplex; /* first; its balance is not used: the router's is */
     struct mcq_router router;
@@ -85,7 +90,7 @@ static enum mcq_err router_up(struct mcq_pattern *pattern, struct mcq_peer *peer
  * and what waits was not for it. */
 static bool is_generated(struct mcq_bytes id)
 {
-    return id.len == MCQ_ROUTER_GENERATED_BYTES && id.data[0] == 0;
+    return id.len == MCQ_ROUTER_GENERATED_BYTES && id.data[0] == MCQ_PROPERTY_IDENTITY_NOT_FIRST;
 }
 
 static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)

@@ -70,7 +70,7 @@ class SameBytes(unittest.TestCase):
                 self.assertTrue(text.endswith(b"\n"))
 
     def test_the_list_names_what_is_written(self):
-        listed = tree.generate(tree.ROOT, "--list").stdout.split()
+        listed = tree.generate(tree.ROOT, "--names").stdout.split()
         self.assertEqual(sorted(listed), sorted(self.first))
 
     def test_a_second_run_writes_nothing(self):

@@ -1,6 +1,7 @@
 """Each lint refuses what it is there to refuse: trees with one offence each, and clean ones."""
 
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -10,6 +11,7 @@ import layers
 import links
 import objects
 import tree
+import wire
 
 
 # In two pieces each, since this file is held to the same rules.
@@ -107,6 +109,48 @@ class Objects(unittest.TestCase):
                   const char *f(int n, char *to, char *from)
                   { memcpy(to, from, n); return names[mcq_f(to)]; }"""
         self.assertEqual(self.offences(text), [])
+
+
+class Wire(LintTest):
+    # path, text, and how the only offence begins
+    OFFENCES = [
+        ("src/hub/x.c", 'find("READY");', '"READY" is a word of the wire: use MCQ_COMMAND_READY'),
+        ("src/base/x.c", 'find("Socket-Type");', '"Socket-Type" is a word of the wire: use MCQ_PROPERTY_SOCKET_TYPE'),
+        ("src/api/x.c", 'is("CURVE");', '"CURVE" is a word of the wire'),
+        ("src/session/x.c", "uint8_t octets[64];", "64 is 64, a number of the wire: use MCQ_MAX_PROPERTIES_NATIVE or"),
+        ("src/session/x.c", "#define LAST 0x7f", "LAST is 127, a number of the wire: use what greeting.v3.tail sends"),
+        ("src/runtime/x.c", "n / 100", "100 is 100, a number of the wire: use the unit of PING.ttl"),
+        ("src/socket/x.c", "flags |= 0x04;", "0x04 is 4, a number of the wire: use MCQ_FRAME_COMMAND"),
+        ("src/socket/x.c", "if (body.data[0] == 1)", "body.data[0] is compared with 1, an octet of the wire: use "
+                                                     "mcq_command_of_message()"),
+    ]
+    CLEAN = [
+        ("src/hub/x.c", "/* READY */ f(\"REA\"); // 255, 0x7f\n"),
+        ("src/socket/x.c", "char batch[64]; size_t n = 2000 << 16; x = y[0] == 7;"),
+        ("src/arena/x.c", "#define MANY 255"),
+        ("tests/session/x.c", 'memcpy(at, "READY", 64);'),
+    ]
+
+    def test_offences(self):
+        for path, text, sentence in self.OFFENCES:
+            with self.subTest(path=path, text=text):
+                self.refuses(wire, {path: text}, f"{path}:1: {sentence}")
+
+    def test_clean(self):
+        for path, text in self.CLEAN:
+            with self.subTest(path=path, text=text):
+                self.accepts(wire, {path: text})
+
+    def test_each_exception_is_still_needed(self):
+        kept = dict(wire.ALLOWED)
+        self.addCleanup(wire.ALLOWED.update, kept)
+        wire.ALLOWED.clear()
+        found = "\n".join(wire.check(tree.ROOT))
+        for path, what in kept:
+            self.assertRegex(found, rf"(?m)^{re.escape(path)}:\d+: {re.escape(what)} ")
+
+    def test_the_tree(self):
+        self.assertEqual([], list(wire.check(tree.ROOT)))
 
 
 class Banned(LintTest):

@@ -1,0 +1,103 @@
+"""Which version a peer speaks: from statements to the model, and what templates print of the decision."""
+
+from dataclasses import dataclass
+
+from gen import model as m
+from gen.lower import field_octets
+
+
+class Detection:
+    """The builder's part for `detect`; a mixin of gen.build.Builder."""
+
+    def unit_detect(self, found):
+        name = found.fixed[0]
+        stages, refusals, forms = [], [], {"replay": [], "identity": []}
+        at = dict(found.at)
+        for row, child in self.rows(found.statement.children, "detect"):
+            if row.key == "start":
+                names = child.fixed[-1]
+                stages.append(m.Stage(-1, tuple(word.text for word in names), (), child.statement.where,
+                                      {f"send {word.text}": word.where for word in names}))
+            elif row.key == "octet":
+                branches = tuple(self.branch(key.key, one)
+                                 for key, one in self.rows(child.statement.children, "octet"))
+                stages.append(m.Stage(child.fixed[0].value, (), branches, child.statement.where, child.at))
+            elif row.key == "refuse":
+                refusals.append(m.Refusal(tuple(word.text for word in child.fixed[0]),
+                                          child["unless"].text if "unless" in child else "",
+                                          child["if"].text if "if" in child else "", child.statement.where, child.at))
+            elif row.key in forms:
+                forms[row.key] += [word.text for word in child.fixed[0]]
+                at.update({f"{row.key} {word.text}": word.where for word in child.fixed[0]})
+        self.put(self.detects, m.Detect(name.text, tuple(stages), tuple(forms["replay"]), tuple(forms["identity"]),
+                                        tuple(refusals), self.source(found.statement.children, "detect"),
+                                        found.statement.doc, name.where, at), name.text, "detect")
+
+    def branch(self, key, found):
+        *test, target = found.fixed
+        mask, value = {"is": (0xff, *test), "mask": test, "else": (0, 0)}[key]
+        number = (lambda word: word if isinstance(word, int) else word.value)
+        word = (lambda option: found[option].text if option in found else "")
+        if "speaks" in found and word("speaks") not in self.versions:
+            self.refuse(found["speaks"].where, "bad-version", f"{word('speaks')} is not among the versions "
+                        f"{', '.join(self.versions)}; take one of them, or add it there")
+        return m.Branch(number(mask), number(value), target.text, word("frames"), word("speaks"),
+                        tuple(name.text for name in found.get("send", ())), found.statement.where,
+                        {**found.at, "target": target.where})
+
+
+def family(protocol, detect):
+    """The layouts that the decision is about, by form."""
+    return {name.partition(".")[2]: layout for name, layout in protocol.layouts.items()
+            if name.startswith(detect.id + ".")}
+
+
+def taken(branches):
+    """The octets that each of these branches answers, when the first that fits does."""
+    left = set(range(256))
+    for branch in branches:
+        fits = {octet for octet in left if octet & branch.mask == branch.value}
+        left -= fits
+        yield frozenset(fits)
+
+
+def paths(detect):
+    """Every way through the decision: its branches, the last of which names a form, and the fields sent on it."""
+    def walk(index, so_far, sent):
+        stage = detect.stages[index] if index < len(detect.stages) else None
+        for branch in stage.branches if stage else ():
+            line = (*so_far, (stage.octet, branch)), (*sent, *((name, branch) for name in branch.fields))
+            if branch.target == "next":
+                yield from walk(index + 1, *line)
+            else:
+                yield line
+    start = [stage for stage in detect.stages if stage.octet < 0]
+    yield from walk(len(start), (), tuple((name, stage) for stage in start for name in stage.fields))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One branch, with what templates print of it."""
+    octet: int
+    branch: object
+    octets: frozenset        # those it answers
+    due: int                 # octets of our greeting that may then have left
+
+
+class Detected:
+    """A decision lowered: its rows, its forms, and what becomes of a peer of each."""
+
+    def __init__(self, protocol, detect):
+        self.detect, self.layouts = detect, family(protocol, detect)
+        self.forms = sorted([*self.layouts, *detect.replay])
+        sizes = {field.name: field_octets(field) for layout in self.layouts.values() for field in layout.fields}
+        due = self.due_at_start = sum(sizes[name] for name in detect.stages[0].fields)
+        self.decisions = []
+        for stage in detect.stages[1:]:
+            rows = [Decision(stage.octet, branch, octets, due + sum(sizes[name] for name in branch.fields))
+                    for branch, octets in zip(stage.branches, taken(stage.branches))]
+            due = max((row.due for row in rows if row.branch.target == "next"), default=due)
+            self.decisions += rows
+        self.stages = [{"accepted": 0, "due": self.due_at_start}, *(
+            {"accepted": row.octet + 1, "due": row.due} for row in self.decisions if row.branch.mask
+            and row.branch.target == "next" and row.branch.fields)]
