@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, codec, detect, lower, promela, ragel, security, vocab, words
+from gen import VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, vocab, words
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -37,6 +37,7 @@ BUILD = {
     "security/boxes.c": ("security/boxes.c.j2", "spec/"),
     "python/zmtp_codec.py": ("python/zmtp_codec.py.j2", "spec/"),
     "tests/codec.h": ("tests/codec.h.j2", "spec/"),
+    "zmtp.lua": ("dissector/zmtp.lua.j2", "spec/"),
     "tests/cases.h": ("tests/cases.h.j2", "spec/"),
     "tests/test_greeting.c": ("tests/test_greeting.c.j2", "spec/greeting.spec"),
     "tests/test_frame.c": ("tests/test_frame.c.j2", "spec/frame.spec"),
@@ -66,6 +67,8 @@ def banner(name, sources):
     edit = "Do not edit: change the spec or the template, then run ./dev gen."
     if name.endswith(".py"):
         return f"# {said}\n# {edit}"
+    if name.endswith(".lua"):
+        return f"-- {said}\n-- {edit}"
     return f"<!-- {said} {edit} -->" if name.endswith(".md") else f"/* {said}\n * {edit} */"
 
 
@@ -78,7 +81,8 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 charset_words=lower.charset_words, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                code="`{}`".format, octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
+                                lua=dissect.lua, code="`{}`".format,
+                                octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
 
     def _context(self):
@@ -118,6 +122,7 @@ class Renderer:
             "element_words": words.element_words, "framing_words": words.framing_words,
             "field_words": words.field_words, "box_words": words.box_words,
             "branch_words": words.branch_words, "models": promela.Models(p),
+            "dissect": dissect, "newest": greeting.id.rpartition(".")[2],
         }
 
     def _text(self, name, template, sources):
