@@ -70,8 +70,8 @@ ROWS = (
     _row("command", "file", "NAME", ("in NAME", "since VERSION", "of NAME", "from NAMES", "size NUMBER"), block="must",
          doc="A command: name, when it may come, and its fields; or of one mechanism alone, with the "
          "roles that send it."),
-    _row("before", "command", "message NUMBER",
-         doc="Peers older than 'since' get a message: this octet, then the field."),
+    _row("before", "command", "message NUMBER", ("from NAMES",),
+         doc="Peers older than 'since' get a message from these sockets: this octet, then the field."),
     _row("mechanism", "file", "NAME", block="must", doc="A security mechanism."),
     _row("status", "file", "NUMBER NAME", doc="A status of ZAP's reply, and its event; any other is 'zap_broken'."),
     _row("commands", "mechanism", "NAMES", doc="The commands it uses, in the order in which they are first sent."),
