@@ -46,8 +46,8 @@ ROWS = (
          doc="Where the protocol says so. Every unit has one."),
     _row("NAME", "layout struct command", ": TYPE",
          ("= NUMBER", "in RANGE", "any", "mask NUMBER = NUMBER", "send ATOM", "chars NAME", "pad NUMBER", "length NAME",
-          "limit NAME", "rest", "stream", "if ATOM", "unless ATOM", "counts NAME", "unit NUMBER NAME", "nocase", "quirk NAME",
-          "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME", "nonce TEXT NAME", "back TEXT",
+          "limit NAME", "rest", "stream", "if ATOM", "unless ATOM", "counts NAME", "unit NUMBER NAME", "nocase",
+          "quirk NAME", "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME", "nonce TEXT NAME", "back TEXT",
           "echo NAME"),
          block="may", doc="A field: its type, what is accepted, what we send, what bounds it; or a box with fields "
          "inside: who seals it for whom, or with which key, and its nonce: a text, then what the named field carries."),
