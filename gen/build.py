@@ -148,8 +148,9 @@ class Builder(Detection, Mechanisms):
         name, mechanism = found.fixed[0], found["of"].text if "of" in found else ""
         command_id = f"{mechanism}.{name.text}" if mechanism else name.text
         fields = self.fields(found.statement.children, "command", command_id, mechanism)
-        before = next((child.fixed[0] for row, child in self.rows(found.statement.children, "command")
-                       if row.key == "before"), None)
+        old_form = next((child for row, child in self.rows(found.statement.children, "command")
+                         if row.key == "before"), None)
+        before = None if old_form is None else old_form.fixed[0]
         phase = found.get("in")
         since = found["since"].text if "since" in found else (self.versions[0] if self.versions else "")
         if "since" in found and since not in self.versions:
@@ -164,7 +165,9 @@ class Builder(Detection, Mechanisms):
                             fields, before.value if before else None,
                             self.source(found.statement.children, "command"), found.statement.doc, name.where, at,
                             mechanism, tuple(word.text for word in found.get("from", ())),
-                            found["size"].value if "size" in found else None)
+                            found["size"].value if "size" in found else None,
+                            before_senders=tuple(word.text for word in old_form.get("from", ())) if before else (),
+                            before_at=old_form.at if before else {})
         self.put(self.commands, command, command_id, "command")
 
     def fields(self, statements, parent, unit, mechanism=""):

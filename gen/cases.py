@@ -181,7 +181,7 @@ class Cases:
         out = b""
         for element in elements:
             if element.kind == "number":
-                value = (numbers or {}).get(element.name, element.constant or 0)
+                value = (numbers or {}).get(element.name, element.low)
                 out += value.to_bytes(element.width, "big")
                 continue
             length = (spans or {}).get(element.name, element.low)
@@ -199,10 +199,10 @@ class Cases:
                 Case(f"{of.name}: {name}", *args, scope=of.enum, **more)))
             for command in scope.commands:
                 self._command_cases(command, add)
-            for alias in scope.aliases:
-                octets = alias.octets + self.body(alias.command.elements)
-                add(alias.quirk, octets, quirks=(alias.quirk,), at=len(octets))
-                add(f"{alias.quirk}, strict", octets, at=len(octets), rule="unknown")
+            for quirk, head, command in scope.aliases:
+                octets = head + self.body(command.elements)
+                add(quirk, octets, quirks=(quirk,), at=len(octets))
+                add(f"{quirk}, strict", octets, at=len(octets), rule="unknown")
             stranger = next(command for other in tables for command in other.commands
                             if command.command.name not in [known.command.name for known in scope.commands])
             octets = self._head(stranger) + self.body(stranger.elements)
@@ -231,13 +231,13 @@ class Cases:
     def _number_cases(self, element, name, before, after, add):
         wrong = {"err": "PROTO", "rule": element.field.id}
         octets = (lambda value: value.to_bytes(element.width, "big"))
-        if element.field.value is None:
-            most = before + octets(256 ** element.width - 1) + after
-            add(f"{name} largest", most, at=len(most))
-        else:
-            add(f"{name} = {element.field.value + 1}", before + octets(element.field.value + 1) + after,
-                at=len(before) + element.width - 1, **wrong)
-        cut = before + octets(element.constant or 0)[:-1]
+        most = before + octets(element.high) + after
+        add(f"{name} largest", most, at=len(most))
+        for value in (element.low - 1, element.high + 1):
+            if 0 <= value < 256 ** element.width:       # what one octet may be is the machine's, the rest is compared
+                add(f"{name} = {value}", before + octets(value) + after,
+                    at=len(before) + (element.width if element.width > 1 else 0), **wrong)
+        cut = before + octets(element.low)[:-1]
         add(f"{name} cut", cut, at=len(cut), **wrong)
 
     def _span_cases(self, element, name, before, after, add):
@@ -298,3 +298,35 @@ class Cases:
             octets = b"\x01a" + b"\0" * (cut - 1)
             found.append(Case(f"cut {cut} before the value", octets, err="PROTO", rule=value.field.id, at=len(octets)))
         return found
+
+    def ready(self):
+        """Properties that the spec knows by name at their bounds, and names that are nearly theirs; the peer is a
+        socket of the table's first type, we are one that it talks to."""
+        field = self.p.commands["READY"].fields[0]
+        kind, peer = next(key for key in field.keys if key.among_sockets), next(iter(self.p.sockets.values()))
+        name, own = kind.name.encode(), peer.peers[0]
+        stranger = next(other for other in self.p.sockets if other not in self.p.sockets[own].peers)
+        found = []
+
+        def add(what, octets, err="OK", key=kind, quirks=()):
+            rule = "" if err == "OK" else f"{field.id}.{key.name}"
+            found.append(Case(what, octets, quirks=quirks, err=err, rule=rule))
+
+        typed = self.property(name, peer.name.encode())
+        add("a type that fits", typed)
+        add("no type", b"", "PROTO")
+        add("no type, let in", b"", quirks=(kind.quirk,))
+        add("a type that does not fit", self.property(name, stranger.encode()), "MISMATCH")
+        add("no such type", self.property(name, b"?"), "MISMATCH")
+        add("in lower case", typed.replace(name, name.lower()))
+        add("a case that matters", typed.replace(name, name.lower()), "PROTO", quirks=("property_case_matters",))
+        for octet in sorted({octet for octet in name if not chr(octet).isalpha()}):
+            near = name.replace(bytes([octet]), bytes([octet ^ 0x20]))
+            add(f"{octet ^ 0x20:#04x} in its name", typed.replace(name, near), "PROTO", quirks=("property_name_any",))
+        for key in [key for key in field.keys if key.size]:
+            for length, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
+                octets = typed + self.property(key.name.encode(), bytes([first]) + b"a" * (length - 1))
+                good = length <= key.size[1] and first != key.forbid_first
+                add(f"{key.name} of {length} from {first:#04x}", octets, "OK" if good else "PROTO", key)
+                add(f"{key.name} of {length} from {first:#04x}, let in", octets, key=key, quirks=(key.quirk,))
+        return own, found

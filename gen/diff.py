@@ -102,11 +102,12 @@ def effects(owner, attribute, old, new):
 
 def table(value):
     """A table's items by a name that survives an insertion; None: the value is no table of items."""
-    values = [*value.values()] if isinstance(value, dict) else [*value] if isinstance(value, tuple) else []
-    if not isinstance(value, dict) and not (values and dataclasses.is_dataclass(values[0])):
+    if isinstance(value, dict):
+        return value
+    if not (isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0])):
         return None
     found = {}
-    for item in values:
+    for item in value:
         key = str(next(getattr(item, k) for k in ("name", "id", "event", "octet", "number") if hasattr(item, k)))
         found[key if key not in found else f"{key} ({getattr(item, 'type', len(found))})"] = item
     return found
@@ -137,9 +138,7 @@ class Comparison:
 
     def __init__(self, old, new):
         self.old, self.new, self.changes = old, new, []
-        rejects = {m.reject for p in (old, new) for m in p.machines.values()}
-        self.ends = lambda step: {step.target, step.otherwise} <= rejects, lambda step: {step.target,
-                                                                                           step.otherwise} & rejects
+        self.rejects = {m.reject for p in (old, new) for m in p.machines.values()}
         self.item("", old, new)
 
     def add(self, rule, text, found):
@@ -168,7 +167,10 @@ class Comparison:
             if isinstance(item, lower.Step):
                 self.step(f"{rule} on {key}", one.get(key), other.get(key))
             elif key in one and key in other:
-                self.item(where, one[key], other[key])
+                if dataclasses.is_dataclass(item):
+                    self.item(where, one[key], other[key])
+                else:
+                    self.value(owner, f"{name}.{key}", name, one[key], other[key])
             else:
                 self.comes(where, item, key in other)
 
@@ -184,10 +186,9 @@ class Comparison:
         """An event's answer: what no longer ends the connection takes more."""
         if old is None or new is None or old == new:
             return               # an event that came or went is told with the machine's events
-        always, some = self.ends
+        refused = [sum(target in self.rejects for target in (s.target, s.otherwise)) for s in (old, new)]
         same = dataclasses.replace(old, reason="") == dataclasses.replace(new, reason="")
-        found = DOC if same else MORE if some(old) and not some(new) or always(old) and not always(new) else \
-            LESS if some(new) and not some(old) or always(new) and not always(old) else SENDS
+        found = DOC if same else MORE if refused[0] > refused[1] else LESS if refused[0] < refused[1] else SENDS
         self.add(where, f"{step_words(old)} -> {step_words(new)}", {found})
 
 
@@ -205,9 +206,10 @@ def witnesses(old, new, known):
     cases += [{"unit": "frame", "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
               for octet in range(256) for size in (1, 8)]
     best = {}
-    for case in (c for c in cases if c["unit"] in reading.READERS):
+    for case in cases:
         octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
-        before, after = (reading.read(p, case["unit"], octets, case["quirks"]) for p in (old, new))
+        before, after = (reading.read(model, case["unit"], octets, case["quirks"], case.get("scope", ""))
+                         for model in (old, new))
         rule = before.rule or after.rule
         rule = (before.spans or after.spans or [(rule,)])[0][0] if rule == reading.UNKNOWN else rule
         key = (MORE if after.accepted else LESS, rule, case["unit"])

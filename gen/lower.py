@@ -302,6 +302,19 @@ class Element:
         return next((value for value in choices if isinstance(value, int)), None)
 
     @property
+    def out_of_range(self):
+        """C that is true for a number of several octets outside its bounds; "" when it has none. One octet's bounds are
+        the machine's."""
+        tests = [f"decoder->number < {self.low}"] * (self.low > 0)
+        tests += [f"decoder->number > {self.high}"] * (self.high < 256 ** self.width - 1)
+        return " || ".join(tests) if self.width > 1 else ""
+
+    @property
+    def sample(self):
+        """A number that it may hold, its digits all different where it is wide enough."""
+        return self.constant if self.constant is not None else max(self.low, min(self.high, 0xa5))
+
+    @property
     def is_records(self):
         return self.field.type not in ("bytes", "text")
 
@@ -316,6 +329,7 @@ def elements(unit, protocol):
         quirk = field.quirks[0] if field.quirks else ""
         if field.type in WIDTHS:
             low, high = field.range or (0, 2 ** (8 * WIDTHS[field.type]) - 1)
+            low, high = (low, high) if field.value is None else (field.value, field.value)
             found.append(Element(field, "number", WIDTHS[field.type], numbers, low, high, quirk))
             numbers += 1
             continue

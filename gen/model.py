@@ -205,6 +205,8 @@ class Command:
     mechanism: str = ""      # "": shared by those that list it
     senders: tuple = ()      # roles; (): any
     size: object = None      # of the whole body, where it is always the same
+    before_senders: tuple = ()          # the sockets that send the message form
+    before_at: dict = places()
 
 
 @dataclass(frozen=True)

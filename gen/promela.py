@@ -1,9 +1,10 @@
-"""Machines -> models for spin: who may take part in a run, what each state hears, how a greeting leaves."""
+"""Machines -> models for spin: who may take part in a run, how a greeting decides, what each state hears."""
 
 from dataclasses import dataclass
 
+from gen.detect import Detected, paths
 from gen.lint.machine import PEERS
-from gen.lint.names import ZAP
+from gen.lint.names import SIGNALS, ZAP
 from gen.lower import c_name, field_octets
 from gen.model import Answer
 
@@ -16,18 +17,41 @@ def rows(protocol):
     return {f"model/{name}.pml": ("model/handshake.pml.j2", "spec/") for name in names}
 
 
+def number(version):
+    return int(version.replace(".", ""))
+
+
+def proves_nothing(machine):
+    """Where both roles are the same nobody is asked for a proof: such a mechanism older peers may lack."""
+    return machine.role == "peer"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a peer of one version greets: in which form, and with which octets where the decision looks."""
+    number: int
+    version: int             # 31 is 3.1
+    name: str
+    form: str
+    octets: dict
+
+
 @dataclass(frozen=True)
 class Side:
-    """How one end is configured. version is 31 for 3.1; asks: ZAP decides about the peer."""
+    """How one end is configured; asks: ZAP decides about the peer."""
     number: int
     machine: object
-    version: int
+    way: Way
     asks: bool
-    zap_matters: bool        # there is the same side without ZAP
+
+    @property
+    def by_domain(self):
+        """A mechanism without proofs asks ZAP only where a domain is set."""
+        return self.asks and proves_nothing(self.machine)
 
     @property
     def title(self):
-        return f"{self.machine.id} {self.version / 10}" + (" with ZAP" if self.asks and self.zap_matters else "")
+        return f"{self.machine.id} {self.way.name}" + " with ZAP" * self.by_domain
 
 
 @dataclass(frozen=True)
@@ -40,44 +64,78 @@ class Turn:
     answer: Answer
 
 
-@dataclass(frozen=True)
-class Octet:
-    """An octet of the greeting by which versions or mechanisms differ. Expressions of the model."""
-    index: int
-    name: str
-    accepted: str            # of `value`
-    own: str                 # what we send
+class Greeting:
+    """The decision on versions. What a side sends is reduced to the octets that decide, and a mechanism's first."""
 
+    def __init__(self, protocol):
+        self.detect = protocol.detects["greeting"]
+        self.detected = Detected(protocol, self.detect)
+        self.forms, self.rows = self.detected.forms, self.detected.decisions
+        self.sends, self.secure = {}, []                 # octet -> what our newest greeting has there
+        for form, layout in sorted(self.detected.layouts.items()):
+            offset = 0
+            for field in layout.fields:
+                self.sends[offset] = field.send if field.value is None else field.value
+                self.secure += [form] if field.name == "mechanism" else []
+                offset += field_octets(field)
+        self.mechanism = next((octet for octet, sent in self.sends.items() if sent == "mechanism"), 0)
+        self.octets = sorted({row.octet for row in self.rows} | {self.mechanism})
+        found = {}
+        for steps, _ in sorted(paths(self.detect), key=lambda path: self.is_ours(*path[0][-1])):
+            last = steps[-1][1]
+            found[number(last.speaks), last.target] = {octet: self.witness(branch) for octet, branch in steps}
+        versions = [version for version, _ in found]
+        self.ways = [Way(i, version, str(version / 10) + f" as {form}" * (versions.count(version) > 1), form,
+                         found[version, form]) for i, (version, form) in enumerate(sorted(found))]
 
-def proves_nothing(machine):
-    """Where both roles are the same nobody is asked for a proof: such a mechanism older peers may lack."""
-    return machine.role == "peer"
+    def witness(self, branch):
+        """An octet that leads there: ours, if that does."""
+        row = next(row for row in self.rows if row.branch is branch)
+        ours = self.sends[row.octet]
+        return ours if ours in row.octets else min(row.octets - {0} or row.octets)
+
+    def is_ours(self, octet, branch):
+        return self.witness(branch) == self.sends[octet]
+
+    def count(self, due):
+        """How many of the octets that count are among the first `due`."""
+        return sum(octet < due for octet in self.octets)
+
+    def length(self, form):
+        return self.count(self.detected.layouts[form].form) if form in self.detected.layouts else 1
+
+    def decisions(self, octet):
+        """(condition, form's number or 0 for 'next', version, octets that may leave) in the order of the spec."""
+        return [(f"(value & {row.branch.mask}) == {row.branch.value}" if row.branch.mask else "else",
+                 self.forms.index(row.branch.target) + 1 if row.branch.speaks else 0,
+                 number(row.branch.speaks or "0"), self.count(row.due)) for row in self.rows if row.octet == octet]
+
+    def odd(self):
+        """What an attacker may say: one octet for each branch."""
+        return sorted({self.witness(row.branch) for row in self.rows})
 
 
 class Models:
     """What the template needs of a protocol; the models differ only in whom the runs begin with."""
 
     def __init__(self, protocol):
-        self.protocol, self.zap = protocol, ZAP
+        self.protocol, self.zap, self.greeting = protocol, ZAP, Greeting(protocol)
         self.machines = list(protocol.machines.values())
         self.mechanisms = {name: number for number, name in enumerate(protocol.mechanisms, 1)}
         self.open = next((self.mechanisms[m.mechanism] for m in self.machines if proves_nothing(m)), 0)
-        self.commands = list(dict.fromkeys(event for machine in self.machines for event in machine.events
-                                           if event not in (*LOCAL, "other", "malformed")))
-        self.octets = list(self.decisive_octets())
+        spoken = (name for m in self.machines for name in (*m.events, *(state.sends for state in m.states)))
+        self.commands = list(dict.fromkeys(name for name in spoken if name and name not in SIGNALS))
 
     def sides(self):
-        """Everyone who may take part, the attacker apart."""
+        """Everyone who may take part, the attacker apart. Older versions have neither mechanism nor ZAP."""
         found = []
         for machine in self.machines:
             asks = any(state.asks for state in machine.states)
-            for version in self.protocol.versions:
+            for way in self.greeting.ways:
                 for zap in (False, True) if asks and proves_nothing(machine) else (asks,):
-                    found.append(Side(len(found), machine, int(version.replace(".", "")), zap,
-                                      proves_nothing(machine)))
+                    if way.form in self.greeting.secure or proves_nothing(machine) and not zap:
+                        found.append(Side(len(found), machine, way, zap))
         return found
-
-    # --- machines ---------------------------------------------------------------------------------
 
     def turns(self, machine, state):
         """One for each event that can come in a state. An event without an answer has none: it waits."""
@@ -128,39 +186,3 @@ class Models:
     @staticmethod
     def label(machine, state):
         return "failed" if state == machine.reject else f"in_{c_name(machine.id)}_{state}"
-
-    # --- greeting ---------------------------------------------------------------------------------
-
-    def decisive_octets(self):
-        """In the order of the wire; a mechanism's name counts as one."""
-        sent = {"major": "version[me] / 10", "minor": "version[me] % 10", "mechanism": "mechanism[me]"}
-        offset = 0
-        for field in self.protocol.layouts["greeting.v3"].fields:
-            accepted = "value == mechanism[me]" if field.name == "mechanism" else "true"
-            own = sent.get(field.name, str(field.send))
-            if field.value is not None:
-                accepted, own = f"value == {field.value}", str(field.value)
-            elif field.mask is not None:
-                accepted = f"(value & {field.mask[0]}) == {field.mask[1]}"
-            elif field.range is not None:
-                accepted = f"value >= {field.range[0]} && value <= {field.range[1]}"
-            if accepted != "true" or field.name in sent:
-                yield Octet(offset, field.name, accepted, own)
-            offset += field_octets(field)
-
-    def may_send(self):
-        """How many of our octets may leave, by how many of the peer's were accepted: `got`."""
-        text, names = "", set()
-        for stage in self.protocol.detects["greeting"].stages:
-            names.update(stage.fields)
-            need = sum(octet.index <= stage.octet for octet in self.octets)
-            count = sum(octet.name in names for octet in self.octets)
-            text = f"(got >= {need} -> {count} : {text})" if text else str(count)
-        return text
-
-    def odd_octets(self):
-        """What an attacker puts in a greeting: all that makes a difference somewhere, and a little more."""
-        bounds = {bound for f in self.protocol.layouts["greeting.v3"].fields if f.type == "u8"
-                  for value in (f.value, f.send, *(f.range or ())) if isinstance(value, int)
-                  for bound in (value - 1, value, value + 1)}
-        return sorted({0, 255, *self.mechanisms.values(), *bounds} & set(range(256)))

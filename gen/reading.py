@@ -4,7 +4,7 @@ It knows the kinds of units that tests/vectors/known.json has cases of, and no C
 
 from dataclasses import dataclass, field
 
-from gen import lower
+from gen import lower, security
 
 
 UNKNOWN = "unknown"      # the rule of a command whose name nobody knows
@@ -67,23 +67,27 @@ def elements(reading, protocol, unit):
     """The fields of a command or record. A quirk on a field lifts its bounds and its characters."""
     for e in lower.elements(unit, protocol):
         loose = set(e.field.quirks) & set(reading.quirks)
-        if e.kind == "number":
+        octets = b""
+        if e.width:
             value = reading.number(e.width, e.field.id)
-            octets = b""
         else:
-            value = reading.number(e.width, e.field.id) if e.kind == "counted" else len(reading.octets) - reading.at
+            value = e.low if e.kind == "fixed" else len(reading.octets) - reading.at
+        if e.kind != "number":
             octets = reading.take(value, e.field.id)
         chars = protocol.charsets[e.field.chars].octets if e.field.chars else range(256)
         if not loose and not (e.low <= value <= e.high and set(octets) <= set(chars)):
             raise Refusal(e.field.id)
 
 
-def command(reading, protocol):
-    known = {bytes([len(c.command.name)]) + c.command.name.encode(): c.command for c in lower.commands(protocol)}
-    unit = known.get(reading.octets[:reading.octets[0] + 1]) if reading.octets else None
-    if unit is None:
+def command(reading, protocol, scope):
+    found = next((s for s in security.scopes(protocol) if s.name == scope), None)
+    heads = {bytes([len(c.command.name)]) + c.command.name.encode(): c for c in found.commands} if found else {}
+    heads.update({a.octets: a.command for a in found.aliases if a.quirk in reading.quirks} if found else {})
+    head = next((head for head in heads if reading.octets.startswith(head)), None)
+    if head is None:
         raise Refusal(UNKNOWN)
-    reading.take(1 + len(unit.name), unit.id)
+    unit = heads[head].command
+    reading.take(len(head), unit.id)
     elements(reading, protocol, unit)
     if reading.at < len(reading.octets):
         raise Refusal(unit.fields[-1].id if unit.fields else unit.id)
@@ -99,18 +103,18 @@ def metadata(reading, protocol):
 
 
 READERS = {
-    "greeting": lambda reading, p: fixed(reading, p, p.layouts["greeting.v3"]),
-    "frame": lambda reading, p: frames(reading, p, p.layouts["frame.v3"]),
+    "greeting": lambda reading, p, _: fixed(reading, p, p.layouts["greeting.v3"]),
+    "frame": lambda reading, p, _: frames(reading, p, p.layouts["frame.v3"]),
     "command": command,
-    "metadata": metadata,
+    "metadata": lambda reading, p, _: metadata(reading, p),
 }
 
 
-def read(protocol, unit, octets, quirks=()):
-    """unit: one of READERS -> Reading."""
+def read(protocol, unit, octets, quirks=(), scope=""):
+    """unit: one of READERS; scope: the table of names that a command's is looked up in -> Reading."""
     reading = Reading(octets, tuple(quirks))
     try:
-        READERS.get(unit, lambda *_: None)(reading, protocol)
+        READERS.get(unit, lambda *_: None)(reading, protocol, scope)
     except Refusal as refusal:
         reading.rule = refusal.args[0]
     return reading

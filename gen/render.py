@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, detect, lower, promela, ragel, security, vocab, words
+from gen import VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, vocab, words
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -31,15 +31,21 @@ BUILD = {
     "wire/encode.h": ("wire/encode.h.j2", "spec/greeting.spec, frame.spec, command.spec"),
     "table/socket_type.h": ("table/socket_type.h.j2", "spec/socket.spec"),
     "table/socket_type.c": ("table/socket_type.c.j2", "spec/socket.spec"),
-    "security/steps.h": ("security/steps.h.j2", "spec/null.spec"),
-    "security/steps.c": ("security/steps.c.j2", "spec/null.spec"),
+    "security/steps.h": ("security/steps.h.j2", "spec/null.spec, plain.spec, curve.spec"),
+    "security/steps.c": ("security/steps.c.j2", "spec/null.spec, plain.spec, curve.spec"),
+    "security/boxes.h": ("security/boxes.h.j2", "spec/"),
+    "security/boxes.c": ("security/boxes.c.j2", "spec/"),
+    "python/zmtp_codec.py": ("python/zmtp_codec.py.j2", "spec/"),
+    "tests/codec.h": ("tests/codec.h.j2", "spec/"),
+    "zmtp.lua": ("dissector/zmtp.lua.j2", "spec/"),
     "tests/cases.h": ("tests/cases.h.j2", "spec/"),
     "tests/test_greeting.c": ("tests/test_greeting.c.j2", "spec/greeting.spec"),
     "tests/test_frame.c": ("tests/test_frame.c.j2", "spec/frame.spec"),
     "tests/test_command.c": ("tests/test_command.c.j2", "spec/command.spec"),
     "tests/test_metadata.c": ("tests/test_metadata.c.j2", "spec/command.spec"),
     "tests/test_socket_type.c": ("tests/test_socket_type.c.j2", "spec/socket.spec"),
-    "tests/test_steps.c": ("tests/test_steps.c.j2", "spec/null.spec"),
+    "tests/test_boxes.c": ("tests/test_boxes.c.j2", "spec/"),
+    "tests/test_steps.c": ("tests/test_steps.c.j2", "spec/null.spec, plain.spec, curve.spec"),
 }
 
 # Committed; `gen --write` refreshes them, `gen --check` compares.
@@ -59,6 +65,10 @@ def banner(name, sources):
     """The head of a generated file; a date, host or path has no place in it."""
     said = f"Generated from {sources} by gen {VERSION}."
     edit = "Do not edit: change the spec or the template, then run ./dev gen."
+    if name.endswith(".py"):
+        return f"# {said}\n# {edit}"
+    if name.endswith(".lua"):
+        return f"-- {said}\n-- {edit}"
     return f"<!-- {said} {edit} -->" if name.endswith(".md") else f"/* {said}\n * {edit} */"
 
 
@@ -71,7 +81,8 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 charset_words=lower.charset_words, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                code="`{}`".format, framing_enum=lower.framing_enum, zmtp_enum=lower.zmtp_enum,
+                                lua=dissect.lua, code="`{}`".format, framing_enum=lower.framing_enum,
+                                zmtp_enum=lower.zmtp_enum,
                                 octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
 
@@ -87,22 +98,28 @@ class Renderer:
             "protocol": p, "rules": lower.rules(p), "reasons": lower.reasons(p), "commands": commands,
             "profile_quirks": {name: lower.profile_quirks(p, name) for name in ("native", "compat")},
             "detection": detect.Detected(p, p.detects["greeting"]),
-            "framings": framings, "frame_cases": [(f.layout.id, cases.Cases(p).frames(f)) for f in framings], "frame_bits": framings[-1].flags.bits,
+            "framings": framings, "frame_bits": framings[-1].flags.bits,
+            "frame_cases": [(f.layout.id, cases.Cases(p).frames(f)) for f in framings],
             "span_max": max(len(c.spans) for c in commands),
             "number_max": max(len(c.elements) - len(c.spans) for c in commands),
             "struct": struct, "elements": elements,
             "element_quirks": {e.name: " | ".join(lower.quirk_bit(q) for q in e.field.quirks
                                                   if q == "property_name_any") or "0" for e in elements},
+            "metadata_head": max(c.fixed_octets for c in commands if any(e.is_records for e in c.elements)),
             "keys": [key for field in ready.fields for key in field.keys], "command": ready,
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
             "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
             "zap_signals": ZAP, "scopes": security.scopes(p), "command_enum": security.command_enum,
+            "insides": security.insides(p), "key_enum": security.key_enum,
             "number_pattern": lambda e: lower.octet_pattern(e.field, p), "steps": lower.steps,
             "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
+            "model_tables": codec.tables(p),
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words, "fixed_fields": lower.fixed_fields,
             "element_words": words.element_words, "framing_words": words.framing_words,
+            "field_words": words.field_words, "box_words": words.box_words,
             "branch_words": words.branch_words, "models": promela.Models(p),
+            "dissect": dissect, "newest": framings[-1].name,
         }
 
     def _text(self, name, template, sources):
@@ -111,7 +128,8 @@ class Renderer:
         if template.endswith(".rl.j2"):
             text = ragel.compile_machine(Path(name).stem, text)
         text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
-        return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
+        gap = "\n\n\n" if name.endswith(".py") else "\n\n"
+        return re.sub(r"\n{%d,}" % (len(gap) + 1), gap, text).rstrip("\n") + "\n"
 
     def render(self, table):
         """name -> text of every artefact of BUILD or COMMITTED, in the table's order."""

@@ -1,5 +1,6 @@
 """Mechanisms: their keys and boxes from statements to the model, and what templates print of them."""
 
+from collections import namedtuple
 from dataclasses import dataclass
 
 from gen import lower
@@ -11,7 +12,7 @@ def least(field):
     """The fewest octets of a field, its length included; records may all be missing."""
     if field.type in WIDTHS:
         return WIDTHS[field.type]
-    return WIDTHS.get(field.length, 0) + (field.size[0] if field.type in ("bytes", "text") else 0)
+    return WIDTHS.get(field.length, 0) + (field.size[0] if field.type in ("bytes", "text") and field.size else 0)
 
 
 def varies(field):
@@ -73,23 +74,11 @@ class Mechanisms:
 
 
 @dataclass(frozen=True)
-class Alias:
-    """Octets that stand for the head of a command where a quirk lets them in."""
-    octets: bytes
-    command: object          # lowered
-    quirk: str
-
-    @property
-    def name(self):
-        return "alias_" + lower.c_name(self.quirk)
-
-
-@dataclass(frozen=True)
 class Scope:
     """One table of names: a mechanism's handshake, its own traffic, or the traffic that mechanisms share."""
     name: str
     commands: tuple          # lowered
-    aliases: tuple
+    aliases: tuple           # (quirk, octets, lowered command): what a quirk lets in for a command's head
 
     @property
     def enum(self):
@@ -101,20 +90,53 @@ def scopes(protocol):
     lowered = {command.command.id: command for command in lower.commands(protocol)}
 
     def scope(name, commands, mechanism=""):
-        ids = {f"{mechanism}.{command.name}": command.id for command in commands}
-        aliases = [Alias(q.accept.to_bytes((q.accept.bit_length() + 7) // 8, "big"), lowered[ids[q.on]], q.name)
-                   for q in protocol.quirks.values() if q.on in ids and q.accept is not None]
-        return Scope(lower.c_name(name), tuple(lowered[command.id] for command in commands), tuple(aliases))
+        mine = {f"{mechanism}.{command.name}": lowered[command.id] for command in commands}
+        aliases = [(q.name, q.accept.to_bytes((q.accept.bit_length() + 7) // 8, "big"), mine[q.on])
+                   for q in protocol.quirks.values() if q.on in mine and q.accept is not None]
+        return Scope(lower.c_name(name), tuple(mine.values()), tuple(aliases))
 
     found = [scope("traffic", [c for c in protocol.commands.values() if c.phase == "traffic" and not c.mechanism])]
-    for mechanism in protocol.mechanisms.values():
-        own = [protocol.command_of(mechanism.name, name) for name, _ in mechanism.commands]
-        for phase, name in (("handshake", mechanism.name), ("traffic", mechanism.name + "_traffic")):
-            if commands := [command for command in own if command.phase == phase]:
-                found.append(scope(name, commands, mechanism.name))
+    for name, mechanism in protocol.mechanisms.items():
+        own = [protocol.command_of(name, command) for command, _ in mechanism.commands]
+        found += [scope(name + end, commands, name) for phase, end in (("handshake", ""), ("traffic", "_traffic"))
+                  if (commands := [command for command in own if command.phase == phase])]
     return found
 
 
 def command_enum(protocol, machine, name):
     """The command that a machine's mechanism calls so."""
     return "MCQ_COMMAND_" + lower.c_enum(protocol.command_of(machine.mechanism, name).id)
+
+
+# --- boxes -----------------------------------------------------------------------------------------
+
+
+def key_enum(mechanism, key):
+    """A name of C for a key: C' is C_PRIME."""
+    return f"MCQ_KEY_{lower.c_enum(mechanism)}_{lower.c_enum(key.replace(chr(39), '_prime'))}"
+
+
+Place = namedtuple("Place", "name field at octets")    # of the constants; the model's; offset; the least octets
+# A command of a mechanism with keys, or what is in a box, whose own place and nonce's are in what it lies in.
+Inside = namedtuple("Inside", "unit mechanism box nonce places octets varies")
+
+
+def insides(protocol):
+    """The places of every field of the mechanisms with keys: commands, each followed by its boxes, outer ones first."""
+    def walk(unit, mechanism, start, box, nonce):
+        places, at = [], start
+        for field in unit.fields:
+            places.append(Place("MCQ_" + lower.c_enum(field.id), field, at, least(field)))
+            at += least(field)
+        found.append(Inside(unit, mechanism, box, nonce, tuple(places), at, any(varies(f) for f in unit.fields)))
+        for place in places:
+            if place.field.box:
+                carrier = next(p for p in places if p.field.name == place.field.box.nonce)
+                walk(place.field.box, mechanism, 0, place, carrier)
+
+    found = []
+    for command in protocol.commands.values():
+        mechanism = protocol.mechanisms.get(command.mechanism)
+        if mechanism and mechanism.keys:
+            walk(command, mechanism, 1 + len(command.name), None, None)
+    return found

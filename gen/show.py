@@ -16,7 +16,7 @@ def example(protocol, rule, known):
     best = None
     for case in json.loads(known)["cases"]:
         octets = bytes.fromhex(case["head"] + case["unit_octets"] * min(case["count"], 4) + case["tail"])
-        found = reading.read(protocol, case["unit"], octets, case["quirks"])
+        found = reading.read(protocol, case["unit"], octets, case["quirks"], case.get("scope", ""))
         spans = [span for span in found.spans if span[0] == rule and found.accepted]
         length = max((to - start for _, start, to in spans), default=0)
         if spans and (best is None or (length == 0, len(octets)) < best[0]):

@@ -46,8 +46,8 @@ ROWS = (
          doc="Where the protocol says so. Every unit has one."),
     _row("NAME", "layout struct command", ": TYPE",
          ("= NUMBER", "in RANGE", "any", "mask NUMBER = NUMBER", "send ATOM", "chars NAME", "pad NUMBER", "length NAME",
-          "limit NAME", "rest", "stream", "if ATOM", "unless ATOM", "counts NAME", "unit NUMBER NAME", "nocase", "quirk NAME",
-          "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME", "nonce TEXT NAME", "back TEXT",
+          "limit NAME", "rest", "stream", "if ATOM", "unless ATOM", "counts NAME", "unit NUMBER NAME", "nocase",
+          "quirk NAME", "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME", "nonce TEXT NAME", "back TEXT",
           "echo NAME"),
          block="may", doc="A field: its type, what is accepted, what we send, what bounds it; or a box with fields "
          "inside: who seals it for whom, or with which key, and its nonce: a text, then what the named field carries."),
@@ -70,8 +70,8 @@ ROWS = (
     _row("command", "file", "NAME", ("in NAME", "since VERSION", "of NAME", "from NAMES", "size NUMBER"), block="must",
          doc="A command: name, when it may come, and its fields; or of one mechanism alone, with the "
          "roles that send it."),
-    _row("before", "command", "message NUMBER",
-         doc="Peers older than 'since' get a message: this octet, then the field."),
+    _row("before", "command", "message NUMBER", ("from NAMES",),
+         doc="Peers older than 'since' get a message from these sockets: this octet, then the field."),
     _row("mechanism", "file", "NAME", block="must", doc="A security mechanism."),
     _row("status", "file", "NUMBER NAME", doc="A status of ZAP's reply, and its event; any other is 'zap_broken'."),
     _row("commands", "mechanism", "NAMES", doc="The commands it uses, in the order in which they are first sent."),

@@ -29,7 +29,10 @@ def element_words(element):
     chars = f", {element.field.chars} characters" if element.field.chars else ""
     unit = f", unit {element.field.unit[0]} {element.field.unit[1]}" if element.field.unit else ""
     if element.kind == "number":
-        return f"{element.width}{unit}"
+        constant = f", always {element.constant}" if element.constant is not None else ""
+        return f"{element.width}{unit}{constant}"
+    if element.kind == "fixed":
+        return f"{element.low}{chars}"
     if element.is_records:
         low, high = element.field.size
         return f"{low} to {high} times `{element.field.type}`, to the body's end"
@@ -56,3 +59,19 @@ def branch_words(branch):
     if branch.mask in (0, 0xff):
         return f"`{branch.value:02x}`" if branch.mask else "anything else"
     return f"octet & `{branch.mask:02x}` = `{branch.value:02x}`"
+
+
+def field_words(field):
+    """What a mechanism's field carries, besides its octets."""
+    half = [f"the {field.key[0]} half of `{field.key[1]}`"] if field.key else []
+    said = "; ".join(half + ["sealed"] * bool(field.box) + [f"as it came in {field.echo}"] * bool(field.echo)
+                     + ["secret"] * field.secret)
+    return " " * bool(field.doc) + said[:1].upper() + said[1:] + "." if said else ""
+
+
+def box_words(inside):
+    """Who seals it and what its nonce is."""
+    box = inside.unit
+    keys = f"from `{box.sender}` to `{box.receiver}`" if box.receiver else f"with the key `{box.sender}`"
+    back = f" (`{box.back}` the other way)" if box.back else ""
+    return f"{keys}, its nonce `{box.prefix}`{back} and the octets of `{box.nonce}`"

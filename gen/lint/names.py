@@ -123,6 +123,10 @@ def references(protocol):
             yield command.mechanism, place(command, "of"), "mechanism", protocol.mechanisms, about(command.id, command)
         for role in command.senders:
             yield role, place(command, f"from {role}"), "role", ("client", "server"), about(command.id, command)
+    for command in protocol.commands.values():
+        for name in command.before_senders:
+            yield (name, command.before_at.get(f"from {name}", command.where), "socket type", protocol.sockets,
+                   about(command.id, command))
     keys = [key.name for unit in units(protocol) for item in unit.fields for key in item.keys]
     for socket in protocol.sockets.values():
         for peer in socket.peers:

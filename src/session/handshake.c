@@ -170,11 +170,15 @@ enum mcq_err mcq_session_zap(struct mcq_session *session, unsigned status, uint6
 
     if (session->phase != MCQ_PHASE_HANDSHAKE || !session->zap_asked || session->due == MCQ_DUE_ZAP)
         return MCQ_STATE;
+    enum mcq_rule rule = mcq_handshake_rule(handshake);
+
     session->zap_asked = false;
+    if (!session->ready_kept)
+        mcq_grow_clear(&session->cut); /* the credentials were in it */
     mcq_handshake_step(handshake, mcq_machine_on_status(handshake->machine, status));
     if (!mcq_handshake_rejected(handshake))
         MCQ_TRY(mcq_session_run_handshake(session, status, now_ns));
     if (!mcq_handshake_rejected(handshake))
         return MCQ_OK;
-    return mcq_session_rejected(session, MCQ_REFUSED, MCQ_RULE_NONE, mcq_session_offset(session));
+    return mcq_session_rejected(session, MCQ_REFUSED, rule, mcq_session_offset(session));
 }

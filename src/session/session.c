@@ -43,9 +43,6 @@ void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_
     };
 }
 
-/* READY or INITIATE without its metadata. */
-#define READY_HEAD_BYTES_MAX 16
-
 static bool config_is_valid(const struct mcq_session_config *config)
 {
     return (size_t) config->profile < MCQ_COUNTOF(profile_table) &&
@@ -59,7 +56,7 @@ static bool config_is_valid(const struct mcq_session_config *config)
            config->max_message_frames <= MCQ_MAX_MESSAGE_FRAMES &&
            config->max_frame_bytes <= MCQ_MAX_FRAME_BYTES &&
            config->max_message_bytes <= MCQ_MAX_MESSAGE_BYTES &&
-           mcq_session_metadata_bytes(config) <= MCQ_MAX_COMMAND_BYTES - READY_HEAD_BYTES_MAX;
+           mcq_session_metadata_bytes(config) <= MCQ_MAX_COMMAND_BYTES - MCQ_METADATA_AT_MAX;
 }
 
 enum mcq_err mcq_session_init(struct mcq_session *session, const struct mcq_session_config *config,

@@ -180,6 +180,26 @@ static void clear__large__lets_its_memory_go(void **state)
     mcq_grow_fini(&grow);
 }
 
+static void wipes__grown_and_cleared__content_kept_then_overwritten(void **state)
+{
+    static const char secret[] = "what nobody may find in memory";
+    struct mcq_grow grow;
+
+    (void) state;
+    mcq_grow_init(&grow, SIZE_MAX);
+    grow.wipes = true;
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(mcq_grow_append(&grow, mcq_bytes(secret, sizeof secret)), MCQ_OK);
+    assert_true(grow.capacity > MCQ_GROW_BYTES_MIN && grow.capacity <= MCQ_GROW_KEEP_BYTES);
+    for (size_t i = 0; i < 8; i++)
+        assert_memory_equal(grow.data + i * sizeof secret, secret, sizeof secret);
+    mcq_grow_clear(&grow);
+    for (size_t i = 0; i < 8 * sizeof secret; i++)
+        assert_int_equal(grow.data[i], 0);
+    mcq_grow_fini(&grow);
+    assert_true(grow.wipes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +213,7 @@ int main(void)
         LEDGER_TEST(commit__more_than_reserved__is_a_broken_invariant),
         LEDGER_TEST(clear__small__keeps_its_memory),
         LEDGER_TEST(clear__large__lets_its_memory_go),
+        LEDGER_TEST(wipes__grown_and_cleared__content_kept_then_overwritten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

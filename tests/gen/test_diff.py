@@ -114,7 +114,8 @@ class Reading(unittest.TestCase):
             self.assertTrue(found)
             for case in found:
                 with self.subTest(unit=unit, case=case.name):
-                    read = reading.read(protocol, unit, case.octets, case.quirks)
+                    read = reading.read(protocol, unit, case.octets, case.quirks,
+                                        case.scope.removeprefix("MCQ_SCOPE_").lower())
                     self.assertEqual("" if case.err == "AGAIN" else case.rule, read.rule)
                     if read.accepted:
                         self.assertEqual(len(case.octets), read.at)

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 
 import mistakes
 import spin
@@ -29,7 +30,6 @@ class Model:
         self.name, self.text = name, text
         self.folder = pathlib.Path(folder) / name
         self.folder.mkdir(parents=True)
-        (self.folder / "model.pml").write_text(text, encoding="utf-8")
         self.sides = [title for _, title in SIDE.findall(text)] + [ATTACKER]
         self.built, self.lock = {}, threading.Lock()
 
@@ -44,8 +44,9 @@ class Model:
             if key not in self.built:
                 folder = self.folder / f"search{len(self.built)}"
                 folder.mkdir()
+                (folder / "model.pml").write_text(self.text, encoding="utf-8")
                 # Hundreds of short searches: compiling is most of the time.
-                spin.build(folder, self.folder / "model.pml", how, optimise="-O0")
+                spin.build(folder, folder / "model.pml", how, optimise="-O0")
                 self.built[key] = folder
             return self.built[key]
 
@@ -63,15 +64,16 @@ class Model:
         return states, depth, None
 
 
-def generate(root, folder, names=None, check=None):
-    """The models of a tree's spec; `check` replaces the lints."""
+def generate(root, folder, check=None, machines=None):
+    """The models of a tree's spec. `check` replaces the lints, `machines` names those that take part."""
     protocol, problems, sources = load.load(root, **({"check": check} if check else {}))
     if problems:
         raise spin.Broken(load.report(problems, sources))
+    if machines:
+        protocol = replace(protocol, machines={name: protocol.machines[name] for name in machines})
     renderer = render.Renderer(root, protocol)
-    return [Model(pathlib.Path(name).stem, text, folder)
-            for name, text in renderer.render(promela.rows(protocol)).items()
-            if not names or pathlib.Path(name).stem in names]
+    return {pathlib.Path(name).stem: Model(pathlib.Path(name).stem, text, folder)
+            for name, text in renderer.render(promela.rows(protocol)).items()}
 
 
 def judge(model, one, other):
@@ -93,13 +95,17 @@ def judge_mistake(mistake):
         shutil.copytree(ROOT / "spec", tree / "spec")
         (tree / "templates").symlink_to(ROOT / "templates")
         try:
-            mistakes.plant(tree / "spec", mistake)
+            if mistake.unit != "model":
+                mistakes.plant(tree / "spec", mistake)
             _, problems, _ = load.load(tree)
             lints = sorted({problem.lint for problem in problems.items})
             if lints != sorted(mistake.lints):
                 return False, f"{title:52} lints say {lints}, not {sorted(mistake.lints)}"
-            model = generate(tree, folder, [mistake.machine.split(".")[0]], lambda *_: None)[0]
-            one = next(i for i, side in enumerate(model.sides) if side == f"{mistake.machine} {mistake.version}")
+            machines = dict.fromkeys([mistake.machine, *mistake.peer.split()[:1]])    # others only take time
+            model = generate(tree, folder, lambda *_: None, machines)[mistake.machine.split(".")[0]]
+            if mistake.unit == "model":
+                model.text = mistakes.edited(model.text, mistake.edits, "the model")
+            one = model.sides.index(f"{mistake.machine} {mistake.version}")
             other = model.sides.index(mistake.peer or ATTACKER)
             states, depth, violated = model.search(one, other)
         except (spin.Broken, mistakes.Misplaced) as problem:

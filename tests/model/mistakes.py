@@ -11,16 +11,24 @@ from dataclasses import dataclass
 class Mistake:
     name: str
     machine: str             # the side where it shows, "PLAIN.server"
-    edits: tuple             # (old, new) within the machine's block; old must stand there, and all of it is replaced
+    edits: tuple             # (old, new) in the machine's block; old is a pattern that must be found
     violates: str
     peer: str = ""           # the other side with its version, "" an attacker
     lints: tuple = ()
     version: str = "3.1"
-    unit: str = ""           # what is edited, if not that machine: "detect greeting"
+    unit: str = ""           # what is edited, if not that machine: "detect greeting", or "model", the generated text
 
 
 class Misplaced(Exception):
     """The spec no longer has what a mistake changes."""
+
+
+def edited(text, edits, place):
+    for old, new in edits:
+        text, count = re.subn(old, new, text, flags=re.DOTALL)
+        if count == 0:
+            raise Misplaced(f"no '{old}' in {place}")
+    return text
 
 
 def plant(spec, mistake):
@@ -30,14 +38,10 @@ def plant(spec, mistake):
         text = path.read_text(encoding="utf-8")
         unit = re.search(rf"^{head} .*?^}}", text, re.MULTILINE | re.DOTALL)
         if unit:
-            block = unit[0]
-            for old, new in mistake.edits:
-                block, count = re.subn(old, new, block, flags=re.DOTALL)
-                if count == 0:
-                    raise Misplaced(f"no '{old}' in '{head}'")
+            block = edited(unit[0], mistake.edits, head)
             path.write_text(text[:unit.start()] + block + text[unit.end():], encoding="utf-8")
             return
-    raise Misplaced(f"no '{head}' in the spec")
+    raise Misplaced(f"no {head} in the spec")
 
 
 MISTAKES = (
@@ -80,6 +84,19 @@ MISTAKES = (
     Mistake("a right READY refused", "CURVE.client", (("if ready_opens else failed", "if ready_opens else failed"),
                                                      (r"READY +-> ready if", "READY -> failed if")),
             "lost", "CURVE.server 3.1", lints=("unreachable",)),
-    Mistake("octets that wait for each other", "NULL.peer", (("octet 9 ", "octet 10"),), "deadlock", "NULL.peer 3.1",
-            lints=("ambiguous",), unit="detect greeting"),
+    Mistake("octets that wait for each other", "NULL.peer",
+            (("-> next  send major", "-> next"), ("send minor", "send major minor"),
+             ("send socket_type", "send revision socket_type")), "deadlock", "NULL.peer 3.1", unit="detect greeting"),
+    Mistake("older peers let in", "PLAIN.server", (("refuse +v1 v2 +unless NULL", ""),), "downgrade",
+            unit="detect greeting"),
+    Mistake("older peers let in without a greeting", "CURVE.client", (("refuse +v1 v2 +unless NULL", "refuse v2 unless NULL"),),
+            "downgrade", unit="detect greeting"),
+    Mistake("older peers let in for PLAIN", "PLAIN.client", (("unless NULL", "unless PLAIN"),), "downgrade",
+            "NULL.peer 2.0", unit="detect greeting"),
+    Mistake("older peers let past ZAP", "NULL.peer", (("refuse +v1 v2 +if zap_domain", ""),), "downgrade",
+            version="3.1 with ZAP", unit="detect greeting"),
+    # The session compares the names of the mechanisms; without that, commands that are called alike meet.
+    Mistake("any mechanism taken", "CURVE.server",
+            (("if :: value == mechanism\\[me\\] :: else -> goto failed fi", "skip"),), "disagree", "PLAIN.client 3.1",
+            unit="model"),
 )

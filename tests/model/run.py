@@ -58,7 +58,7 @@ def main():
     args = parser.parse_args()
     written = {model.stem: model for model in sorted(HERE.glob("*.pml"))}
     with tempfile.TemporaryDirectory() as folder:
-        made = {model.name: model for model in handshake.generate(handshake.ROOT, folder)}
+        made = handshake.generate(handshake.ROOT, folder)
         names = args.names or [*written, *made]
         unknown = [name for name in names if name not in written and name not in made]
         if unknown:

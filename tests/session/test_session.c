@@ -12,6 +12,8 @@
 #include "session/state.h"
 #include "wire/encode.h"
 
+#include "session/greeting.h"
+
 #define MS UINT64_C(1000000)
 
 static int ledger_is_empty(void **state)
@@ -122,14 +124,6 @@ static size_t put_command(uint8_t *at, const uint8_t *body, size_t len)
     uint8_t *end = mcq_encode_frame_head(at, MCQ_FRAME_COMMAND, len);
 
     return (size_t) (mcq_put_bytes(end, mcq_bytes(body, len)) - at);
-}
-
-/* What a peer of ours begins with. */
-static void put_greeting(struct mcq_greeting_v3 *greeting, const char *mechanism)
-{
-    const struct mcq_greeting_sends sends = {.padding = 1, .mechanism = mcq_bytes_of(mechanism)};
-
-    mcq_encode_greeting_v3(greeting, &sends);
 }
 
 /* --- handshake ------------------------------------------------------------------------------- */

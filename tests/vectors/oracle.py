@@ -1,4 +1,5 @@
-"""A plain reading of ZMTP 3.x with NULL security, as libzmq takes it: octets in, expectations out.
+"""A plain reading of ZMTP 3.x with NULL or PLAIN security, as libzmq takes it: octets in,
+expectations out.
 
 It reads a whole stream at once and shares no code, table or generated file with the session, so
 they can only agree by both being right. Where the session refuses what libzmq accepts, the case is
@@ -33,9 +34,10 @@ ONE_FRAME = {"CLIENT", "SERVER", "SCATTER", "GATHER", "PEER", "CHANNEL"}
 class Refused(Exception):
     """The octets break a rule: `errors` are the names the session may give it."""
 
-    def __init__(self, why, *errors):
+    def __init__(self, why, *errors, exactly=False):
         super().__init__(why)
         self.why, self.errors = why, errors
+        self.exactly = exactly  # at the last octet
 
 
 @dataclass
@@ -105,16 +107,20 @@ def property_bytes(name, value):
     return bytes([len(name)]) + name + len(value).to_bytes(4, "big") + value
 
 
-def greeting_bytes(routing_id):
+def greeting_bytes(routing_id, mechanism="NULL"):
     return (b"\xff" + (len(routing_id) + 1).to_bytes(8, "big") + b"\x7f\x03\x01"
-            + b"NULL".ljust(20, b"\0") + bytes(32))
+            + mechanism.encode().ljust(20, b"\0") + bytes(32))
 
 
-def ready_bytes(socket_type, routing_id, metadata=b""):
+def metadata_bytes(socket_type, routing_id, metadata=b""):
     data = property_bytes(b"Socket-Type", socket_type.encode())
     if socket_type in SENDS_IDENTITY:
         data += property_bytes(b"Identity", routing_id)
-    return command_bytes(b"READY", data + metadata)
+    return data + metadata
+
+
+def ready_bytes(socket_type, routing_id, metadata=b""):
+    return command_bytes(b"READY", metadata_bytes(socket_type, routing_id, metadata))
 
 
 def subscription_bytes(version, topic, subscribe):
@@ -130,6 +136,62 @@ def older_peer(octets):
     if len(octets) >= 11 and octets[10] < 2:
         return "2.0"
     return None
+
+
+# --- the handshake --------------------------------------------------------------------------------
+
+# What our side must hear, in this order, by mechanism and whether it is the server.
+EXPECTED = {("NULL", False): [b"READY"], ("NULL", True): [b"READY"],
+            ("PLAIN", False): [b"WELCOME", b"READY"], ("PLAIN", True): [b"HELLO", b"INITIATE"]}
+ZAP_OK, ZAP_TOLD = 200, (400, 500)  # those of the second kind are told to the peer
+MISSPELT = b"\x5eRROR"  # ERROR, as both sides of libzmq's PLAIN write it
+
+
+@dataclass
+class Security:
+    """How our side is configured. zap: the status that ZAP answers when asked, or None: do not ask."""
+
+    mechanism: str = "NULL"
+    server: bool = False
+    username: bytes = b""
+    password: bytes = b""
+    zap: int | None = None
+    metadata: bytes = b""  # of our READY or INITIATE
+
+
+def misspelt(octets):
+    """A frame that holds an ERROR, in libzmq's spelling."""
+    body = MISSPELT + octets[8:]
+    return header_bytes(COMMAND, len(body)) + body
+
+
+def begin_handshake(verdict, security):
+    verdict.expected = list(EXPECTED[security.mechanism, security.server])
+    if security.mechanism == "NULL":
+        if security.zap is not None:
+            ask_zap(verdict, security, GREETING_BYTES, b"", b"")
+        verdict.say(GREETING_BYTES, b"READY", security.metadata)
+    elif not security.server:
+        verdict.say(GREETING_BYTES, b"HELLO", bytes([len(security.username)]) + security.username
+                    + bytes([len(security.password)]) + security.password)
+
+
+def ask_zap(verdict, security, at, username, password):
+    verdict.event("zap", mechanism=security.mechanism, username=username.hex(),
+                  password=password.hex())
+    if security.zap in ZAP_TOLD:
+        reason = str(security.zap).encode()
+        verdict.say(at, b"ERROR", bytes([len(reason)]) + reason)
+    if security.zap != ZAP_OK:
+        raise Refused("ZAP's answer", "REFUSED", exactly=True)
+
+
+def read_hello(data):
+    """(username, password)."""
+    name_end = 1 + data[0] if data else 1
+    if name_end >= len(data) or len(data) != name_end + 1 + data[name_end]:
+        raise Refused("a malformed HELLO", "PROTO")
+    return data[1:name_end], data[name_end + 1:]
 
 
 # --- the whole stream -----------------------------------------------------------------------------
@@ -156,12 +218,17 @@ class Verdict:
     version: str = "3.1"
     frames: list = field(default_factory=list)
     ttl_seen: bool = False
+    said: list = field(default_factory=list)  # our part of the handshake
+    expected: list = field(default_factory=list)  # the names of what the peer's part must still be
+
+    def say(self, at, name, data):
+        self.said.append(Answer(0, at, command_bytes(name, data)))
 
     def event(self, kind, **members):
         self.events.append(" ".join(["event", kind, *(f"{k}={v}" for k, v in members.items())]))
 
 
-def read(octets, socket_type, frame_limit=SIZE_MAX):
+def read(octets, socket_type, frame_limit=SIZE_MAX, security=Security()):
     """The verdict on a 3.x peer's stream for a socket of this type."""
     verdict = Verdict()
     if len(octets) < GREETING_BYTES:
@@ -170,7 +237,8 @@ def read(octets, socket_type, frame_limit=SIZE_MAX):
     at, last = 0, GREETING_BYTES
     message = []
     try:
-        read_greeting(verdict, octets)
+        read_greeting(verdict, octets, security.mechanism)
+        begin_handshake(verdict, security)
         for frame in frames_of(octets):
             verdict.frames.append(frame)
             at, last = frame.at, frame.end
@@ -179,36 +247,54 @@ def read(octets, socket_type, frame_limit=SIZE_MAX):
                 raise Refused("a size beyond the limit", "LIMIT", "PROTO")
             if verdict.ready_at is None:
                 if frame.is_complete:
-                    read_handshake(verdict, frame, socket_type)
+                    read_handshake(verdict, frame, socket_type, security)
             elif not frame.is_command:
                 message = read_message(verdict, frame, message)
             elif frame.is_complete:
                 read_command(verdict, frame, socket_type)
     except Refused as refused:
+        at = last if refused.exactly else at
         verdict.refusal = Refusal(refused.why, refused.errors, at, last)
     return verdict
 
 
-def read_greeting(verdict, octets):
+def read_greeting(verdict, octets, own_mechanism):
     mechanism = octets[12:32]
     if not re.fullmatch(rb"[A-Z0-9_.+-]*\0*", mechanism):
         raise Refused("a mechanism that is no name", "PROTO", "MISMATCH")
-    if mechanism != b"NULL".ljust(20, b"\0"):
+    if mechanism != own_mechanism.encode().ljust(20, b"\0"):
         raise Refused("another mechanism", "MISMATCH")
     verdict.event("greeting", form="v3", version=verdict.version, octets=octets[:64].hex())
 
 
-def read_handshake(verdict, frame, socket_type):
+def read_handshake(verdict, frame, socket_type, security):
     """libzmq looks at the name only, not at the flags."""
     name, data = frame.command()
-    if name == b"ERROR":
+    if security.mechanism == "PLAIN" and frame.body.startswith(MISSPELT):
+        name, data = b"ERROR", frame.body[len(MISSPELT):]
+    if name == b"ERROR" and (security.mechanism == "NULL" or not security.server):
         # libzmq minds neither octets after the reason nor what it is made of, and closes anyway.
         if not data or len(data) != 1 + data[0] or not re.fullmatch(rb"[ -~]*", data[1:]):
             raise Refused("a malformed ERROR", "PROTO")
         verdict.event("refused", reason=data[1:1 + data[0]].hex())
         raise Refused("an ERROR", "REFUSED")
-    if name != b"READY":
-        raise Refused("neither READY nor ERROR", "PROTO")
+    if name != verdict.expected[0]:
+        raise Refused(f"something else than {verdict.expected[0].decode()}", "PROTO")
+    verdict.expected.pop(0)
+    if name == b"HELLO":
+        ask_zap(verdict, security, frame.end, *read_hello(data))
+        verdict.say(frame.end, b"WELCOME", b"")
+    elif name == b"WELCOME":
+        if data:
+            raise Refused("a WELCOME with data", "PROTO")
+        verdict.say(frame.end, b"INITIATE", security.metadata)
+    else:
+        read_metadata(verdict, frame, data, socket_type)
+        if name == b"INITIATE":
+            verdict.say(frame.end, b"READY", security.metadata)
+
+
+def read_metadata(verdict, frame, data, socket_type):
     types, identity = [], b""
     for key, value in properties(data):
         if key == b"Socket-Type":
@@ -314,7 +400,7 @@ def pattern_refuses(verdict, socket_type):
 def differs_from_parsed(octets, parsed):
     """What the capture's `parsed` says otherwise than we do, or None."""
     greeting = (parsed or {}).get("greeting")
-    if not greeting or greeting.get("mechanism") != "NULL" or older_peer(octets):
+    if not greeting or greeting.get("mechanism") not in ("NULL", "PLAIN") or older_peer(octets):
         return None
     ours = {"signature": octets[:10].hex(), "major": octets[10], "minor": octets[11],
             "mechanism": octets[12:32].rstrip(b"\0").decode("latin-1"), "as_server": octets[32],

@@ -14,6 +14,7 @@ import oracle
 # Options of the libzmq API that a session is configured with.
 ROUTING_ID, MAXMSGSIZE, HANDSHAKE_IVL, METADATA = 5, 22, 66, 95
 ROUTER_HANDOVER = 56
+PLAIN_SERVER, PLAIN_USERNAME, PLAIN_PASSWORD, ZAP_DOMAIN = 44, 45, 46, 55
 HEARTBEAT_IVL, HEARTBEAT_TTL, HEARTBEAT_TIMEOUT = 75, 76, 77
 HANDSHAKE_MS = 30000  # libzmq's default
 
@@ -58,12 +59,8 @@ def refuse_what_comes_later(side):
         raise Skip("WebSocket")
     if side.has_option(47, 48, 49, 50):
         raise Skip("CURVE security")
-    if side.has_option(44, 45, 46):
-        raise Skip("PLAIN security")
     if side.has_option(62, 63, 64, 65):
         raise Skip("GSSAPI security")
-    if side.has_option(55):
-        raise Skip("ZAP, the authentication of NULL peers")
     older = oracle.older_peer(incoming)
     if older == "1.0":
         raise Skip("peers of ZMTP 1.0, or none of ZMTP at all")
@@ -81,7 +78,8 @@ class Planner:
         limit = side.option(MAXMSGSIZE, -1)
         self.limit = limit if limit >= 0 else oracle.SIZE_MAX
         self.incoming, self.recorded = side.stream("in"), side.stream("out")
-        self.verdict = oracle.read(self.incoming, self.type, self.limit)
+        self.security = self.configured_security()
+        self.verdict = oracle.read(self.incoming, self.type, self.limit, self.security)
         self.plan = Plan(events=self.verdict.events, refusal=self.verdict.refusal)
         self.own = deque(self.own_frames())  # recorded frames that are still to be sent
         self.answers = deque(self.own_answers())
@@ -114,6 +112,12 @@ class Planner:
             self.op("metadata", self.metadata().hex())
         if self.limit != oracle.SIZE_MAX:
             self.op("max_frame_bytes", self.limit)
+        security = self.security
+        self.op("mechanism", security.mechanism, "server" if security.server else "client")
+        self.op("username", security.username.hex() or "-")
+        self.op("password", security.password.hex() or "-")
+        if security.zap is not None:
+            self.op("zap", security.zap)
         self.op("handshake_ms", side.option(HANDSHAKE_IVL, HANDSHAKE_MS))
         interval = side.option(HEARTBEAT_IVL, 0)
         if interval > 0:
@@ -123,6 +127,25 @@ class Planner:
         self.op("slack_ms", SLACK_MS)
         self.op("splits", *self.splits())
         self.op("start", micros(side.steps[0].t_ms if side.steps else 0))
+
+    def configured_security(self):
+        side = self.side
+        own = oracle.metadata_bytes(self.type, self.routing_id, self.metadata())
+        if side.option(PLAIN_SERVER, 0):
+            return oracle.Security("PLAIN", True, zap=self.zap_status(0), metadata=own)
+        if side.has_option(PLAIN_USERNAME, PLAIN_PASSWORD):
+            return oracle.Security("PLAIN", False, side.option(PLAIN_USERNAME, b""),
+                                   side.option(PLAIN_PASSWORD, b""), metadata=own)
+        # Without a handler a NULL socket of libzmq lets everybody in.
+        asks = side.option(ZAP_DOMAIN, b"")
+        return oracle.Security(zap=self.zap_status(oracle.ZAP_OK) if asks else None, metadata=own)
+
+    def zap_status(self, without_handler):
+        """What the handler of the case answers; 0 for a reply that is none."""
+        handler = self.side.case["setup"].get("zap")
+        if not handler:
+            return without_handler
+        return 0 if "raw" in handler else int(handler["code"])
 
     def metadata(self):
         """ZMQ_METADATA is "name:value"."""
@@ -143,20 +166,19 @@ class Planner:
     # --- what goes out ----------------------------------------------------------------------------
 
     def own_frames(self):
-        """The recorded frames after our READY: of the application, of a timer, and PONGs."""
+        """The recorded frames after our part of the handshake: of the application, of a timer, and PONGs."""
         if self.exception == "sends":
             return []
-        return [frame for frame in oracle.frames_of(self.recorded) if frame.is_complete][1:]
+        frames = [frame for frame in oracle.frames_of(self.recorded) if frame.is_complete]
+        return frames[len(self.verdict.said):]
 
     def own_answers(self):
         """What the session says by itself, in order."""
-        greeting = oracle.greeting_bytes(self.routing_id)
+        greeting = oracle.greeting_bytes(self.routing_id, self.security.mechanism)
         yield oracle.Answer(0, 0, greeting[:10])
         yield oracle.Answer(0, 10, greeting[10:11])
         yield oracle.Answer(0, 11, greeting[11:])
-        if self.verdict.events:
-            yield oracle.Answer(0, oracle.GREETING_BYTES, oracle.ready_bytes(
-                self.type, self.routing_id, self.metadata()))
+        yield from self.verdict.said
         yield from self.verdict.answers
 
     def say(self, octets, may_be_missing=False):
@@ -338,6 +360,11 @@ class Planner:
         """The recorded stream of our side is what the set-up and the input call for. It may end
         early: where a side closed, and before subscriptions that the recorder did not wait for."""
         ours, recorded = bytes(self.plan.output), self.recorded
+        if self.exception == "spells":
+            error = self.verdict.said[-1].octets
+            ours = ours.replace(error, oracle.misspelt(error))
+            if recorded == self.plan.output:
+                raise Disagreement("the exception says that libzmq misspells ERROR")
         if self.side.is_cut or self.exception == "closes":
             return
         if self.exception == "sends":

@@ -45,7 +45,7 @@ class Exceptional:
     rule: str
 
 
-REACTIONS = ("closes", "stays", "sends")
+REACTIONS = ("closes", "stays", "sends", "spells")
 
 
 def read_exceptions(path):
@@ -65,7 +65,10 @@ def read_exceptions(path):
 
 def exception_of(side, exceptions):
     """The line for this side, or None. It is about one side: a probe's first connection, in a relay
-    the side that closes."""
+    the side that closes, or the one that it names."""
+    named = exceptions.get(f"{side.case['id']}:{side.name}")
+    if named:
+        return named
     found = exceptions.get(side.case["id"])
     other = side.number > 1 or found and found.reaction == "stays" and side.ended("in_end")
     return None if other else found

@@ -126,6 +126,9 @@ struct script {
     struct mcq_session_config config;
     struct text routing_id;
     struct text metadata;
+    struct text username;
+    struct text password;
+    unsigned zap_status; /* what ZAP answers when it is asked */
     uint64_t start_ns;
     uint64_t slack_ns;
     struct op *ops;
@@ -188,7 +191,7 @@ static void read_splits(struct script *script, char **rest)
 }
 
 /* false: this is no line of the configuration. */
-static bool read_config(struct script *script, const char *name, const char *word)
+static bool read_config(struct script *script, const char *name, const char *word, const char *next)
 {
     struct mcq_session_config *config = &script->config;
 
@@ -204,6 +207,18 @@ static bool read_config(struct script *script, const char *name, const char *wor
     } else if (strcmp(name, "metadata") == 0) {
         script->metadata = read_hex(word);
         config->extra_metadata = text_bytes(&script->metadata);
+    } else if (strcmp(name, "mechanism") == 0) {
+        config->mechanism = strcmp(word, "PLAIN") == 0 ? MCQ_MECHANISM_PLAIN : MCQ_MECHANISM_NULL;
+        config->as_server = strcmp(next, "server") == 0;
+    } else if (strcmp(name, "username") == 0) {
+        script->username = read_hex(word);
+        config->username = text_bytes(&script->username);
+    } else if (strcmp(name, "password") == 0) {
+        script->password = read_hex(word);
+        config->password = text_bytes(&script->password);
+    } else if (strcmp(name, "zap") == 0) {
+        config->asks_zap = true;
+        script->zap_status = (unsigned) read_number(word);
     } else if (strcmp(name, "max_frame_bytes") == 0) {
         config->max_frame_bytes = read_number(word);
     } else if (strcmp(name, "handshake_ms") == 0) {
@@ -277,8 +292,9 @@ static void read_script(struct script *script)
             continue;
         }
         char *word = strtok_r(NULL, " ", &rest);
-        if (!read_config(script, name, word))
-            read_op(script, name, word, strtok_r(NULL, " ", &rest));
+        char *next = strtok_r(NULL, " ", &rest);
+        if (!read_config(script, name, word, next))
+            read_op(script, name, word, next);
     }
     free(line);
 }
@@ -291,6 +307,8 @@ static void script_free(struct script *script)
     free(script->cuts);
     free(script->routing_id.data);
     free(script->metadata.data);
+    free(script->username.data);
+    free(script->password.data);
 }
 
 /* --- one run ---------------------------------------------------------------------------------- */
@@ -411,6 +429,11 @@ static void log_event(struct run *run, const struct mcq_event *event)
         text_hex(log, "identity", event->ready.identity);
         text_hex(log, "metadata", event->ready.metadata);
         break;
+    case MCQ_EVENT_ZAP:
+        text_format(log, "event zap mechanism=%s", event->zap.mechanism);
+        text_hex(log, "username", event->zap.credentials.username);
+        text_hex(log, "password", event->zap.credentials.password);
+        break;
     case MCQ_EVENT_BODY: log_body(run, event); return;
     case MCQ_EVENT_SUBSCRIBE:
     case MCQ_EVENT_CANCEL:
@@ -451,6 +474,14 @@ static void run_refused(struct run *run, enum mcq_err err)
                     mcq_err_name(first));
 }
 
+static void run_zap(struct run *run)
+{
+    enum mcq_err err = mcq_session_zap(&run->session, run->script->zap_status, run->now_ns);
+
+    if (err != MCQ_OK && err != mcq_session_failure(&run->session)->err)
+        text_format(&run->log, "broken: zap says %s\n", mcq_err_name(err));
+}
+
 /* Feeds octets at an address of their own, so that a sanitizer sees a read beyond them. */
 static void run_feed_piece(struct run *run, const uint8_t *data, size_t len)
 {
@@ -467,12 +498,15 @@ static void run_feed_piece(struct run *run, const uint8_t *data, size_t len)
         size_t before = in.len;
 
         err = mcq_session_feed(&run->session, &in, run->now_ns, &event);
-        if (err == MCQ_OK)
+        if (err == MCQ_OK) {
             log_event(run, &event);
-        else if (err == MCQ_BUSY)
+            if (event.kind == MCQ_EVENT_ZAP)
+                run_zap(run);
+        } else if (err == MCQ_BUSY) {
             run_drain(run);
-        else
+        } else {
             break;
+        }
         if (in.len < before)
             idle = 0;
     }

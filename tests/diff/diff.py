@@ -1,0 +1,596 @@
+"""The generated C decoders against the reference codec, on inputs that are valid, broken on purpose, and random.
+
+    diff.py [--seed N] [--count N] [--jobs N] [--build DIR]
+
+Each input goes to codec_driver, which decodes it whole and in pieces and writes down every field of every record and
+how it ended; the reference codec writes down what must come. A difference is made smaller and printed with what
+either side says; the seed and the input's number reproduce it. Exit status: 0 none differs, 1 some do.
+"""
+
+import argparse
+import collections
+import functools
+import importlib.util
+import itertools
+import multiprocessing
+import os
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DRIVER, CODEC = "tests/diff/codec_driver", "generated/python/zmtp_codec.py"    # within a build
+BATCH = 1000                     # inputs made from one generator of random numbers
+SHOWN = 5                        # differences that are printed
+SHRINKING = 400                  # inputs tried to make one of them smaller
+KINDS = ("greeting", "frames", "command", "metadata", "ready")
+WEIGHTS = (14, 26, 28, 16, 16)
+DETECT, RECORD, LIST = "greeting", "property", "READY"
+EDGES = (0x00, 0x01, 0x02, 0x03, 0x04, 0x08, 0x7f, 0x80, 0xfe, 0xff)
+HEAD = struct.Struct("<BBIQIII")
+
+
+def default_build():
+    return pathlib.Path(os.environ.get("MONOCOQUE_BUILD_DIR", ROOT / "build/dev"))
+
+
+@functools.cache
+def load_codec(path):
+    """The reference codec of a build."""
+    spec = importlib.util.spec_from_file_location("zmtp_codec", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def framings(codec):
+    """The layouts of frames, oldest first."""
+    return sorted(name for name, layout in codec.LAYOUTS.items() if layout["form"] == "stream")
+
+
+def meaning(codec, name, flags):
+    """Those of the flags that have one in this layout."""
+    bits = next(field["bits"] for field in codec.LAYOUTS[name]["fields"] if "bits" in field)
+    return flags & sum(1 << bit["number"] for bit in bits)
+
+
+class Input(collections.namedtuple("Input", "kind own quirks limit other seed octets")):
+    """One input of the driver; the fields' meanings stand there. own is a name, quirks a frozenset."""
+
+    def pack(self, codec):
+        own = 0
+        if self.kind == "ready":
+            own = codec.SOCKETS[self.own]["code"]
+        elif self.kind == "command":
+            own = list(codec.SCOPES).index(self.own)
+        elif self.kind == "frames":
+            own = framings(codec).index(self.own)
+        bits = sum(1 << place for place, name in enumerate(codec.QUIRKS) if name in self.quirks)
+        return HEAD.pack(KINDS.index(self.kind), own, bits, self.limit, self.other, self.seed,
+                         len(self.octets)) + self.octets
+
+    def __str__(self):
+        quirks = ", ".join(sorted(self.quirks)) or "none"
+        return (f"{self.kind} {self.own}  limit {self.limit}  other {self.other}  cuts {self.seed}\n"
+                f"    quirks {quirks}\n    octets {self.octets.hex() or 'none'}")
+
+
+# --- what must come -------------------------------------------------------------------------------------------
+
+
+class Oracle:
+    """What the driver must answer, worked out by the reference codec."""
+
+    def __init__(self, codec):
+        self.codec = codec
+        self.verdicts = collections.Counter()
+        self.ready_field = codec.COMMANDS[LIST]["fields"][0]
+
+    def answer(self, item):
+        return getattr(self, "answer_" + item.kind)(item)
+
+    def closing(self, verdict):
+        self.verdicts[verdict.err, verdict.rule] += 1
+        return f"{verdict.err} {verdict.rule or 'none'} {verdict.at}\n"
+
+    @staticmethod
+    def fields(record, names):
+        values = ((name, record[name]) for name in names)
+        return "".join(f" {name}={value if isinstance(value, int) else value.hex()}" for name, value in values)
+
+    def greeting(self, item):
+        """(verdict, the branch that names the form or None, octets that begin the frames)."""
+        codec = self.codec
+        steps = list(codec.branches(DETECT, item.octets))
+        if not steps or steps[-1]["target"] == "next":
+            return codec.Verdict("AGAIN", "", len(item.octets), []), None, 0
+        form = steps[-1]["target"]
+        if form not in codec.DETECTS[DETECT]["replay"]:
+            return codec.decode_layout(f"{DETECT}.{form}", item.octets, item.quirks), steps[-1], 0
+        decided = [stage["octet"] for stage in codec.DETECTS[DETECT]["stages"] if stage["octet"] >= 0]
+        return codec.Verdict("OK", "", 0, [{}]), steps[-1], decided[len(steps) - 1] + 1
+
+    def answer_greeting(self, item):
+        codec = self.codec
+        verdict, branch, replay = self.greeting(item)
+        text = ""
+        for record in verdict.records:
+            layout = codec.LAYOUTS.get(f"{DETECT}.{branch['target']}", {"fields": ()})
+            again = {field["name"]: record[field["name"]] for field in layout["fields"]
+                     if isinstance(field.get("send"), str)}
+            ours = codec.encode_fields(layout["fields"], again)
+            text = (f"greeting {branch['target']} {branch['frames']} {branch['speaks']}{self.fields(record, record)} "
+                    f"encoded={ours.hex()} replay={replay}\n")
+        seen = item.octets[:verdict.at + 1] if verdict.err == "PROTO" else item.octets
+        return f"{text} due={codec.due(DETECT, seen)}\n{self.closing(verdict)}"
+
+    def answer_frames(self, item):
+        limits = {"max_frame_bytes": item.limit, "max_command_bytes": item.other}
+        verdict = self.codec.decode_stream(item.own, item.octets, item.quirks, limits)
+        lines = []
+        for record in verdict.records:
+            flags = meaning(self.codec, item.own, record["flags"])
+            head = self.codec.encode_frame_head(item.own, flags, record["size"])
+            lines.append(f"frame flags={flags} size={record['size']} encoded={head.hex()} "
+                         f"body={record['body'].hex()}{' open' if 'open' in record else ''}\n")
+        return "".join(lines) + self.closing(verdict)
+
+    def answer_command(self, item):
+        codec = self.codec
+        verdict = codec.decode_command(item.own, item.octets, item.quirks, item.other)
+        text = ""
+        for record in verdict.records:
+            name = record["id"]
+            if name is None:
+                text = "unknown\n"
+                continue
+            fields = codec.COMMANDS[name].get("fields", ())
+            chosen = {field["name"]: record[field["name"]] for field in fields
+                      if not isinstance(field.get("value", field.get("send")), int)}
+            again = codec.encode_command(name, chosen, strict=False)
+            text = f"{name}{self.fields(record, [field['name'] for field in fields])} encoded={again.hex()}\n"
+        return text + self.closing(verdict)
+
+    def records(self, item, missing):
+        return self.codec.decode_records(RECORD, item.octets, item.limit, "max_properties", item.quirks, missing)
+
+    def answer_metadata(self, item):
+        verdict = self.records(item, item.other)
+        lines = [f"property{self.fields(record, record)} "
+                 f"encoded={self.codec.encode_records(RECORD, [record], strict=False).hex()}\n"
+                 for record in verdict.records if verdict.err == "OK"]
+        return "".join(lines) + self.closing(verdict)
+
+    def answer_ready(self, item):
+        verdict = self.records(item, 0)
+        text = self.closing(verdict)
+        if verdict.err != "OK":
+            return text
+        checked = self.codec.check_keys(self.ready_field, verdict.records, item.own, item.quirks)
+        for values in checked.records:
+            names = [key["name"] for key in self.ready_field["keys"]]
+            values = {name: values.get(name, b"") for name in names}
+            if not values["Socket-Type"]:
+                values["Socket-Type"] = b"none"
+            text += f"ready{self.fields(values, names)}\n"
+        return text + self.closing(checked)
+
+    def can_break(self, field):
+        """All but octets up to the end that may be any and any number."""
+        if field["type"] in self.codec.WIDTHS or "chars" in field or "rest" not in field:
+            return True
+        low, high = field["size"]
+        return field["type"] == "bytes" and (low > 0 or high < self.codec.CEILINGS["max_command_bytes"])
+
+    def refusable(self):
+        """The rules that some input of these kinds must break, or the inputs are worth little."""
+        codec = self.codec
+        found = {"limit.max_frame_bytes", "limit.max_command_bytes", "limit.max_properties"}
+        decided = {stage["octet"] for stage in codec.DETECTS[DETECT]["stages"]}
+        for name, layout in codec.LAYOUTS.items():
+            fields, at = layout["fields"], 0
+            for field in fields:                     # what decides on the form cannot break it, but for a quirk
+                free = layout["form"] == "stream" or at not in decided or "quirks" in field
+                if free and set(field) & {"value", "mask", "range", "chars", "bits"}:
+                    found.add(field["id"])
+                at += codec.WIDTHS.get(field["type"]) or field["size"][1] or 0
+        units = [codec.STRUCTS[RECORD]]
+        units += [codec.COMMANDS[name] for scope in codec.SCOPES.values() for name in scope.values()]
+        for unit in units:
+            found.update(field["id"] for field in unit.get("fields", ()) if self.can_break(field))
+            found.update(() if "fields" in unit else (unit["id"],))
+        found.update(f"{self.ready_field['id']}.{key['name']}" for key in self.ready_field["keys"])
+        return found
+
+
+# --- inputs ---------------------------------------------------------------------------------------------------
+
+
+class Maker:
+    """Inputs from a generator of random numbers; the same seed makes the same ones."""
+
+    def __init__(self, codec, seed):
+        self.codec, self.random = codec, random.Random(seed)
+
+    def one_in(self, count):
+        return self.random.random() * count < 1
+
+    def input(self):
+        kind = self.random.choices(KINDS, WEIGHTS)[0]
+        own, limit, other, octets, numbers = getattr(self, "make_" + kind)()
+        if self.one_in(20):
+            octets = self.random.randbytes(self.random.randrange(80))
+        elif self.one_in(2):
+            missing = 0
+            for _ in range(self.random.choice((1, 1, 1, 2, 3))):
+                octets, missing = self.mutated(kind, octets, numbers)
+            if missing and kind in ("command", "metadata") and self.one_in(2):
+                other = missing
+        if kind != "frames":                         # no frame announces a longer command
+            octets = octets[:self.codec.CEILINGS["max_command_bytes"] - other]
+        return Input(kind, own, self.quirks(), limit, other, self.random.getrandbits(32), octets)
+
+    def quirks(self):
+        names = list(self.codec.QUIRKS)
+        return self.random.choice((
+            frozenset(), self.codec.NATIVE, self.codec.NATIVE, self.codec.COMPAT,
+            frozenset(names).difference(self.random.sample(names, 1)),
+            frozenset(name for name in names if self.random.getrandbits(1)),
+        ))
+
+    # --- valid ones ---
+
+    def size(self, low, high):
+        """Between the two, mostly small, often at an end."""
+        high = 1 << 16 if high is None else high
+        choice = self.random.random()
+        if choice < 0.6:
+            return self.random.randint(low, min(high, low + 20))
+        if choice < 0.99:
+            return min(high, max(low, self.random.choice((low, low + 1, 127, 128, 254, 255, 256, 300))))
+        return max(low, high - self.random.randrange(2)) if high <= 1 << 17 else low
+
+    def number(self, field):
+        low, high = self.random.choice(self.codec.accepted(field))
+        ends = (low, min(low + 1, high), high, max(low, high - 1))
+        return self.random.choice((*ends, self.random.randint(low, high)))
+
+    def value(self, field):
+        if field["type"] in self.codec.WIDTHS:
+            return self.number(field)
+        if field["type"] not in ("bytes", "text"):
+            return self.records()[0]
+        low, high = field["size"]
+        size = self.size(0 if "pad" in field else low, high)
+        if "chars" in field:
+            return bytes(self.random.choices(self.codec.CHARSETS[field["chars"]]["octets"], k=size))
+        return self.random.randbytes(size)
+
+    def values(self, fields):
+        """Of all fields but some of those that we would send by ourselves."""
+        return {field["name"]: self.value(field) for field in fields
+                if "value" not in field and not (isinstance(field.get("send"), int) and self.one_in(3))}
+
+    def make_greeting(self):
+        """A form at random, then octets that decide for it, mostly."""
+        codec = self.codec
+        form = self.random.choice([name for name in codec.LAYOUTS if name.startswith(DETECT + ".")])
+        fields = codec.LAYOUTS[form]["fields"]
+        octets = bytearray(codec.encode_fields(fields, self.values(fields)))
+        for stage in codec.DETECTS[DETECT]["stages"]:
+            if stage["octet"] >= 0 and self.one_in(2 if stage["octet"] > 9 else 8):
+                branch = self.random.choice(stage["branches"])
+                octets[stage["octet"]] = (branch.get("value", 0) + self.random.choice((0, 0, 1, -1))) & 0xff
+        extra = self.random.randbytes(self.random.randrange(12)) if self.one_in(4) else b""
+        return "", 0, 0, bytes(octets) + extra, []
+
+    def frame(self, name, numbers):
+        flags = self.random.choice((0, 0, 0, 1, 1, 4, self.random.choice((5, 8, 0x80, self.random.randrange(256)))))
+        body = self.random.randbytes(self.size(0, 70000 if self.one_in(200) else 300))
+        form = self.random.choice(self.codec.size_forms(name, len(body)))
+        return self.codec.encode_size(name, flags, form, len(body), numbers) + body
+
+    def make_frames(self):
+        octets, numbers = b"", []
+        name = self.random.choice(framings(self.codec)[:-1] + framings(self.codec)[-1:] * 2)
+        for _ in range(self.random.choice((1, 1, 2, 3, 5))):
+            own = []
+            frame = self.frame(name, own)
+            numbers += [(place + len(octets), width) for place, width in own]
+            octets += frame
+        tight = self.random.choice((0, 1, 16, 255, 256, 300))
+        limit = tight if self.one_in(6) else self.codec.CEILINGS["max_frame_bytes"]
+        most = tight if self.one_in(6) else self.codec.CEILINGS["max_command_bytes"]
+        return name, limit, most, octets, numbers
+
+    def make_command(self):
+        scope = self.random.choice(list(self.codec.SCOPES))
+        table = self.codec.SCOPES[scope]
+        if self.one_in(30):                          # a name of another table, or none
+            table = self.random.choice(list(self.codec.SCOPES.values()))
+        name = table[self.random.choice(list(table))]
+        numbers = []
+        fields = self.codec.COMMANDS[name].get("fields", ())
+        octets = self.codec.encode_command(name, self.values(fields), numbers=numbers)
+        if self.one_in(30):
+            octets = octets[:1] + octets[1:].lower()
+        for alias, _, command in self.codec.ALIASES[scope]:
+            if command == name and self.one_in(2):
+                octets = alias + octets[1 + octets[0]:]
+        return scope, 0, 0, octets, numbers
+
+    def records(self, known=False):
+        """Properties; with those that the spec knows by name among them, most of their values good."""
+        fields = self.codec.STRUCTS[RECORD]["fields"]
+        records = [self.values(fields) for _ in range(self.random.choice((0, 1, 1, 2, 3)))]
+        if self.one_in(100):
+            records = [{"name": b"n", "value": b""}] * self.size(0, 1025)
+        if known:
+            for key in self.codec.COMMANDS[LIST]["fields"][0]["keys"]:
+                for _ in range(self.random.choice((0, 1, 1, 1, 1, 2))):
+                    records.insert(self.random.randint(0, len(records)), self.key_record(key))
+        numbers = []
+        return self.codec.encode_records(RECORD, records, numbers=numbers), numbers
+
+    def key_record(self, key):
+        name = key["name"].encode()
+        if self.one_in(6):
+            name = self.random.choice((name.lower(), name.upper(), name.swapcase()))
+        if "among_sockets" in key:
+            value = self.random.choice(list(self.codec.SOCKETS)).encode()
+            return {"name": name, "value": value.lower() if self.one_in(30) else value}
+        low, high = key["size"]
+        value = self.random.randbytes(self.random.choice((low, 1, 5, high, high + 1)))
+        if self.one_in(6):
+            value = bytes([key["forbid_first"]]) + value[1:]
+        return {"name": name, "value": value}
+
+    def most_records(self):
+        limit = self.codec.LIMITS["max_properties"]
+        return self.random.choice((limit["value"], limit["value"], limit["native"], 0, 1, 2, 3))
+
+    def make_metadata(self):
+        octets, numbers = self.records(known=self.one_in(4))
+        return "", self.most_records(), 0, octets, numbers
+
+    def make_ready(self):
+        octets, numbers = self.records(known=True)
+        own = self.random.choice(list(self.codec.SOCKETS))
+        if self.one_in(2):                           # one that fits the peer that we made
+            peers = [name for name, socket in self.codec.SOCKETS.items()
+                     if any(peer.encode() in octets for peer in socket["peers"])]
+            own = self.random.choice(peers or [own])
+        return own, max(self.most_records(), 3), 0, octets, numbers
+
+    # --- broken ones ---
+
+    def mutated(self, kind, octets, numbers):
+        """(octets, how many were cut off) after one change."""
+        change = self.random.choice((self.flip, self.set_edge, self.cut, self.cut, self.extend, self.remove,
+                                     self.repeat, self.splice, self.set_number, self.set_number))
+        out = change(kind, octets, numbers)
+        return out, max(0, len(octets) - len(out)) if change == self.cut else 0
+
+    def place(self, octets):
+        """Most often near the beginning, where names and numbers are."""
+        most = len(octets) if self.one_in(2) else min(len(octets), 24)
+        return self.random.randrange(most) if most else 0
+
+    def flip(self, kind, octets, numbers):
+        at = self.place(octets)
+        flipped = bytes(octet ^ 1 << self.random.randrange(8) for octet in octets[at:at + 1])
+        return octets[:at] + flipped + octets[at + 1:]
+
+    def set_edge(self, kind, octets, numbers):
+        at = self.place(octets)
+        return octets[:at] + bytes([self.random.choice(EDGES)]) + octets[at + 1:]
+
+    def cut(self, kind, octets, numbers):
+        if numbers and self.one_in(2):
+            at, width = self.random.choice(numbers)
+            return octets[:at + self.random.randrange(width + 1)]
+        return octets[:self.place(octets)]
+
+    def extend(self, kind, octets, numbers):
+        return octets + self.random.randbytes(self.random.choice((1, 1, 2, 9, 300)))
+
+    def remove(self, kind, octets, numbers):
+        at = self.place(octets)
+        return octets[:at] + octets[at + self.random.choice((1, 1, 2, 8)):]
+
+    def repeat(self, kind, octets, numbers):
+        at = self.place(octets)
+        end = at + self.random.choice((1, 2, 8))
+        return octets[:end] + octets[at:]
+
+    def splice(self, kind, octets, numbers):
+        other = getattr(self, "make_" + kind)()[3]
+        return octets[:self.place(octets)] + other[self.place(other):]
+
+    def set_number(self, kind, octets, numbers):
+        if not numbers:
+            return octets
+        at, width = self.random.choice(numbers)
+        top = 256 ** width - 1
+        now = int.from_bytes(octets[at:at + width], "big")
+        left = max(0, len(octets) - at - width)
+        value = self.random.choice((0, 1, now - 1, now + 1, left, left + 1, top, top // 2, top // 2 + 1, 255, 256))
+        return octets[:at] + (value & top).to_bytes(width, "big") + octets[at + width:]
+
+
+# --- comparison -----------------------------------------------------------------------------------------------
+
+
+class Driver:
+    """The C side, kept running: batches of inputs in, their answers out."""
+
+    def __init__(self, path, codec):
+        self.path, self.codec = path, codec
+        self.start()
+
+    def start(self):
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([self.path], stdin=pipe, stdout=pipe, stderr=pipe)
+
+    def answers(self, items):
+        """One text for each; a driver that dies is started again, and its death is the answer of the guilty input."""
+        try:
+            return self.ask(items)
+        except (EOFError, BrokenPipeError):
+            said = self.process.stderr.read().decode(errors="replace").split("\n")[:8]
+            status = self.close()
+            self.start()
+            if len(items) == 1:
+                return [f"the driver ended with status {status}\n" + "\n".join(said)]
+            return [self.answers([item])[0] for item in items]
+
+    def ask(self, items):
+        batch = b"".join(item.pack(self.codec) for item in items)
+        self.process.stdin.write(struct.pack("<I", len(batch)) + batch)
+        self.process.stdin.flush()
+        return [self.read(struct.unpack("<I", self.read(4))[0]).decode() for _ in items]
+
+    def read(self, size):
+        octets = self.process.stdout.read(size)
+        if len(octets) < size:
+            raise EOFError
+        return octets
+
+    def close(self):
+        """Ends it -> its exit status."""
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            try:
+                pipe.close()
+            except BrokenPipeError:              # octets that it did not live to read
+                pass
+        return self.process.wait()
+
+
+def smaller(driver, oracle, item):
+    """The same difference with fewer octets and quirks, as far as a bounded number of tries goes."""
+    tries = 0
+
+    def differs(candidate):
+        nonlocal tries
+        tries += 1
+        return tries <= SHRINKING and driver.answers([candidate])[0] != oracle.answer(candidate)
+
+    step = max(1, len(item.octets) // 2)
+    while step:
+        at = 0
+        while at < len(item.octets):
+            shorter = item._replace(octets=item.octets[:at] + item.octets[at + step:])
+            if differs(shorter):
+                item = shorter
+            else:
+                at += step
+        step //= 2
+    for quirk in sorted(item.quirks):
+        if differs(candidate := item._replace(quirks=item.quirks - {quirk})):
+            item = candidate
+    return item
+
+
+Result = collections.namedtuple("Result", "count verdicts differences seconds")
+
+
+class Side:
+    """What a process of the comparison keeps: its driver, and the codec of the same build."""
+
+    def __init__(self, driver, codec, shown=SHOWN):
+        self.codec, self.shown = load_codec(codec), shown
+        self.driver = Driver(driver, self.codec)
+
+    def batch(self, seed, number, count):
+        """Compares one batch -> (verdicts, a text for each difference; not all are worked out)."""
+        oracle, maker, found = Oracle(self.codec), Maker(self.codec, f"{seed}:{number}"), []
+        items = [maker.input() for _ in range(count)]
+        for place, (item, got) in enumerate(zip(items, self.driver.answers(items))):
+            if got != oracle.answer(item):
+                found.append(f"seed {seed}, input {number * BATCH + place}\n  {self.difference(oracle, item)}"
+                             if len(found) < self.shown else "")
+        return oracle.verdicts, found
+
+    def difference(self, oracle, item):
+        """The input, made smaller, and the lines in which the two sides differ."""
+        item = smaller(self.driver, oracle, item)
+        text = f"{item}\n"
+        pairs = itertools.zip_longest(self.driver.answers([item])[0].splitlines(), oracle.answer(item).splitlines(),
+                                      fillvalue="")
+        for line, wanted in [pair for pair in pairs if pair[0] != pair[1]]:
+            text += f"    C      {excerpt(line, wanted)}\n    codec  {excerpt(wanted, line)}\n"
+        return text
+
+
+def excerpt(line, other):
+    """A long line from a little before the place where it differs."""
+    begin = max(0, len(os.path.commonprefix([line, other])) - 24)
+    begin = 0 if len(line) <= 160 else begin
+    return "..." * (begin > 0) + line[begin:begin + 160] + "..." * (len(line) > begin + 160)
+
+
+def batches(count):
+    """(number, inputs) of each batch."""
+    return [(number, min(BATCH, count - number * BATCH)) for number in range(-(-count // BATCH))]
+
+
+def work(arguments):
+    """A process's share of the batches -> their results."""
+    driver, codec, seed, share = arguments
+    side = Side(driver, codec)
+    results = [side.batch(seed, *batch) for batch in share]
+    side.driver.close()
+    return results
+
+
+def compare(seed, count, processes, driver, codec):
+    """The whole comparison. The same seed compares the same inputs, however many processes there are."""
+    todo, started = batches(count), time.monotonic()
+    shares = [(driver, codec, seed, todo[at:at + 10]) for at in range(0, len(todo), 10)]
+    verdicts, differences = collections.Counter(), []
+    with multiprocessing.Pool(processes) as pool:
+        for results in pool.imap(work, shares):
+            for seen, found in results:
+                verdicts.update(seen)
+                differences += found
+    return Result(count, verdicts, differences, time.monotonic() - started)
+
+
+def is_found(seed, count, driver, codec):
+    """Does any of the inputs tell the two apart? For planted mistakes: no more is compared than it takes."""
+    side = Side(driver, codec, shown=0)
+    found = any(side.batch(seed, *batch)[1] for batch in batches(count))
+    side.driver.close()
+    return found
+
+
+def summary(result, codec, seed):
+    """One line: how much was compared, how it ended, which rules nobody broke."""
+    refused = {rule for err, rule in result.verdicts if err not in ("OK", "AGAIN")}
+    wanted = Oracle(codec).refusable()
+    accepted = sum(count for (err, _), count in result.verdicts.items() if err == "OK")
+    missed = f"; never broken: {', '.join(sorted(wanted - refused))}" if wanted - refused else ""
+    return (f"{result.count} inputs, seed {seed}: {len(result.differences)} differ; {accepted} accepted, "
+            f"{len(refused & wanted)} of {len(wanted)} rules broken, {result.seconds:.0f} s{missed}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test diff", description=__doc__.split("\n")[0])
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32), help="default: a new one")
+    parser.add_argument("--count", type=int, default=1_000_000, help="inputs to compare (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: %(default)s)")
+    parser.add_argument("--build", type=pathlib.Path, default=default_build(), help="the build that is compared")
+    args = parser.parse_args()
+    codec = args.build / CODEC
+    result = compare(args.seed, args.count, args.jobs, args.build / DRIVER, codec)
+    for text in [text for text in result.differences if text][:SHOWN]:
+        print(text)
+    print(summary(result, load_codec(codec), args.seed))
+    return 1 if result.differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What a change of the spec costs: each patch of changes/ touches the spec alone, or one hook file beside it, and the
+code that is then generated compiles without a warning and passes the tests that were generated with it."""
+
+import pathlib
+import re
+import tempfile
+import unittest
+
+import tree
+import workbench
+
+from gen import load
+
+CHANGES = pathlib.Path(__file__).parent / "changes"
+HOOKS = {"mechanism": "src/security/token.c"}      # exercise -> what it writes by hand
+
+
+class Exercises(unittest.TestCase):
+    def change(self, name):
+        """Applies a patch to a copy of the tree -> (what --diff says, the bench, built)."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        bench = workbench.Bench(folder.name)
+        bench.commit()
+        patch = CHANGES / f"{name}.patch"
+        for touched in re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.MULTILINE):
+            self.assertTrue(touched.startswith("spec/") or touched == HOOKS.get(name), touched)
+        bench.run("git", "apply", "--unidiff-zero", patch)
+        said = tree.generate(bench.root, "--diff")
+        self.assertEqual(0, said.returncode, said.stderr)
+        bench.generate()
+        bench.build()
+        self.assertEqual([], bench.failing())
+        return said.stdout, bench
+
+    def says(self, text, *rows):
+        for row in rows:
+            self.assertRegex(text, row)
+
+    def differ(self, text):
+        """The artefacts that --diff lists."""
+        return set(re.findall(r"(?m)^  (\S+)\s+\+\d+ +-\d+$", text))
+
+    def test_a_command(self):
+        text, bench = self.change("command")
+        self.says(text, r"level minor \(accepts more\)", r"NOTE +accepts more +new command",
+                  r"command NOTE +nothing -> 9..264 octets",
+                  r"accepts more +NOTE +9 octets +command: 044e4f54450107b200",
+                  r"wire/command\.c +\+")
+        others = re.compile("greeting|frame|metadata|socket")
+        self.assertEqual(set(), {name for name in self.differ(text) if others.search(name)})
+        cases = (bench.root / "build/tests/test_command.c").read_text()
+        for case in ("NOTE.text at 255", "NOTE.text cut", "NOTE.level largest", "NOTE.level = 0", "NOTE.level = 8",
+                     "NOTE.since = 1969", "NOTE.since = 10000", "mcq_encode_note("):
+            self.assertIn(case, cases)
+
+    def test_a_limit(self):
+        text, bench = self.change("limit")
+        old = load.load(tree.ROOT)[0].limits["max_properties"].value
+        self.says(text, r"level minor \(accepts more\)", rf"limit\.max_properties +accepts more +ceiling {old} -> 2048",
+                  rf"accepts more +limit\.max_properties +{6 * (old + 1)} octets +metadata: 016100000000 x {old + 1}",
+                  r"MCQ_MAX_PROPERTIES +UINT64_C")
+        cases = (bench.root / "build/tests/test_metadata.c").read_text()
+        for case in ("2048 properties", "2049 properties"):
+            self.assertIn(case, cases)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,83 @@
+"""A copy of the tree in a folder of its own: its spec is changed, its code regenerated, its generated tests compiled
+and run. Nothing of the build is shared, so an exercise says what a person with that change would see."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import tree
+
+LAYERS = ("base", "arena", "security")      # what is compiled beside the generated code: generated steps call it
+FLAGS = "-std=gnu11 -O0 -Wall -Wextra -Wconversion -Wno-sign-conversion -Isrc -Iinclude -Ibuild"
+NINJA = """\
+rule cc
+  command = cc {flags} -MMD -MF $out.d -c $in -o $out
+  depfile = $out.d
+  deps = gcc
+rule ar
+  command = rm -f $out && ar rcs $out $in
+rule link
+  command = cc $in -lcmocka {libraries} -o $out
+"""
+
+
+class Bench:
+    def __init__(self, folder):
+        """The files that git knows, or all of an unpacked tarball's."""
+        self.root = pathlib.Path(folder)
+        listed = subprocess.run(["git", "-C", tree.ROOT, "ls-files", "-z", "--cached", "--others",
+                                 "--exclude-standard"], capture_output=True, text=True, check=False)
+        names = [name for name in listed.stdout.split("\0") if name] or [
+            str(path.relative_to(tree.ROOT)) for path in tree.ROOT.rglob("*") if path.is_file()]
+        for name in names:
+            wanted = name.split("/")[0] in ("spec", "gen", "templates", "src", "include", "docs", "tests")
+            if wanted and (tree.ROOT / name).is_file():
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(tree.ROOT / name, self.root / name)
+
+    def run(self, *command, check=True, **more):
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False, timeout=120, **more)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(map(str, command))}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        return done
+
+    def commit(self):
+        """Makes the present state the revision that --diff compares with."""
+        self.run("git", "init", "-q")
+        self.run("git", "add", "spec")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "before")
+
+    def generate(self):
+        done = tree.generate(self.root, "--out", "build")
+        if done.returncode:
+            raise AssertionError(done.stderr)
+
+    def build(self, strict=True):
+        """Compiles what changed. Returns the names of the generated tests."""
+        flags = FLAGS + (" -Werror" if strict else " -w")
+        sources = [path.relative_to(self.root) for folder in (
+            *(f"build/{kind}" for kind in ("wire", "security", "table")), *(f"src/{layer}" for layer in LAYERS))
+            for path in sorted((self.root / folder).glob("*.c"))]
+        tests = sorted(path.stem for path in (self.root / "build/tests").glob("test_*.c"))
+        libraries = "-lsodium" if "src/security/curve.c" in map(str, sources) else ""
+        rows = [NINJA.format(flags=flags, libraries=libraries)]
+        rows += [f"build obj/{source}.o: cc {source}" for source in sources]
+        rows += [f"build obj/all.a: ar {' '.join(f'obj/{source}.o' for source in sources)}"]
+        for name in tests:
+            rows += [f"build obj/{name}.o: cc build/tests/{name}.c", f"build obj/{name}: link obj/{name}.o obj/all.a"]
+        (self.root / "build.ninja").write_text("\n".join(rows) + "\n")
+        self.run("ninja", "-j2", "-k0")
+        return tests
+
+    def failing(self):
+        """Names of the generated tests that are red, each 'program: test'; a crash counts."""
+        found = []
+        environment = {**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+        for name in sorted(path.stem for path in (self.root / "build/tests").glob("test_*.c")):
+            done = self.run(f"obj/{name}", check=False, env=environment)
+            if done.returncode:
+                lines = (done.stdout + done.stderr).splitlines()
+                red = [line.split(" - ", 1)[1] for line in lines if line.startswith("not ok") and " - " in line]
+                found.append(f"{name}: {red[0] if red else 'ended with ' + str(done.returncode)}")
+        return found
