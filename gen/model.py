@@ -158,6 +158,10 @@ class Branch:
     where: Where
     at: dict = places()
 
+    @property
+    def name(self):
+        return f"{self.value:#04x} under {self.mask:#04x}" if self.mask else "else"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -175,6 +179,10 @@ class Refusal:
     condition: str           # 'zap_domain', or ''
     where: Where
     at: dict = places()
+
+    @property
+    def name(self):
+        return f"unless {self.unless}" if self.unless else f"if {self.condition}"
 
 
 @dataclass(frozen=True)
