@@ -117,6 +117,7 @@ class Renderer:
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words, "fixed_fields": lower.fixed_fields,
             "element_words": words.element_words, "framing_words": words.framing_words,
+            "signature": words.signature, "params": lambda c: [f"{e.c_type} {e.name}" for e in c.given],
             "field_words": words.field_words, "box_words": words.box_words,
             "branch_words": words.branch_words, "models": promela.Models(p),
             "dissect": dissect, "newest": framings[-1].name,

@@ -20,8 +20,8 @@ static bool is_expected(const struct mcq_session *session)
     return is_undecided || machine->event_of[id] != machine->event_other;
 }
 
-/* The part of a piece that belongs to the command's metadata, through its own decoder. `before` octets of
- * the body came with earlier pieces. */
+/* The part of a piece that belongs to the command's metadata, through its own decoder. `before`
+ * octets of the body came with earlier pieces. */
 static enum mcq_err feed_metadata(struct mcq_session *session, struct mcq_bytes piece,
                                   uint32_t before)
 {
