@@ -207,7 +207,7 @@ def witnesses(old, new, known):
     """The shortest octets, by direction and rule, that one model takes and the other refuses: rows of (direction, rule,
     unit, length, case). known: the known answers of both; every flags octet is tried."""
     cases = [case for text in known for case in json.loads(text)["cases"]]
-    cases += [{"unit": "frame", "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
+    cases += [{"unit": "frame.v3", "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
               for octet in range(256) for size in (1, 8)]
     best = {}
     for case in cases:
