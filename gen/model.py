@@ -380,6 +380,19 @@ class Quirk:
 
 
 @dataclass(frozen=True)
+class Status:
+    """What a status of ZAP's reply is to a machine."""
+    number: int
+    event: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"status.{self.number}"
+
+
+@dataclass(frozen=True)
 class Protocol:
     versions: tuple
     limits: dict
@@ -397,7 +410,7 @@ class Protocol:
     at: dict = places()      # 'versions 3.1', 'sockets', 'sockets end'
     refused: frozenset = frozenset()    # words of statements that were refused: they may have been names
 
-    statuses: dict = field(default_factory=dict)     # ZAP's status code -> event
+    statuses: dict = field(default_factory=dict)     # ZAP's, by number
     options: dict = field(default_factory=dict)      # by id, in the order of the spec
     messages: dict = field(default_factory=dict)
     alphabets: dict = field(default_factory=dict)

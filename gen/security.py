@@ -39,9 +39,9 @@ class Mechanisms:
         if event.text not in m.ZAP:
             self.unknown(event, "event of ZAP", m.ZAP)
         if number.value in self.statuses:
-            self.refuse(number.where, "duplicate", f"status {number.value} is already {self.statuses[number.value]}; "
-                        "keep one line")
-        self.statuses[number.value] = event.text
+            self.refuse(number.where, "duplicate", f"status {number.value} is already "
+                        f"{self.statuses[number.value].event}; keep one line")
+        self.statuses[number.value] = m.Status(number.value, event.text, number.where, found.at)
 
     def security_key(self, found):
         name, owner = found.fixed
