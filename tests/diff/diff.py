@@ -28,7 +28,7 @@ SHOWN = 5                        # differences that are printed
 SHRINKING = 400                  # inputs tried to make one of them smaller
 KINDS = ("greeting", "frames", "command", "metadata", "ready")
 WEIGHTS = (14, 26, 28, 16, 16)
-DETECT, GREETING, FRAME, RECORD, LIST = "greeting", "greeting.v3", "frame.v3", "property", "READY"
+DETECT, RECORD, LIST = "greeting", "property", "READY"
 EDGES = (0x00, 0x01, 0x02, 0x03, 0x04, 0x08, 0x7f, 0x80, 0xfe, 0xff)
 HEAD = struct.Struct("<BBIQIII")
 
@@ -46,6 +46,17 @@ def load_codec(path):
     return module
 
 
+def framings(codec):
+    """The layouts of frames, oldest first."""
+    return sorted(name for name, layout in codec.LAYOUTS.items() if layout["form"] == "stream")
+
+
+def meaning(codec, name, flags):
+    """Those of the flags that have one in this layout."""
+    bits = next(field["bits"] for field in codec.LAYOUTS[name]["fields"] if "bits" in field)
+    return flags & sum(1 << bit["number"] for bit in bits)
+
+
 class Input(collections.namedtuple("Input", "kind own quirks limit other seed octets")):
     """One input of the driver; the fields' meanings stand there. own is a name, quirks a frozenset."""
 
@@ -55,6 +66,8 @@ class Input(collections.namedtuple("Input", "kind own quirks limit other seed oc
             own = codec.SOCKETS[self.own]["code"]
         elif self.kind == "command":
             own = list(codec.SCOPES).index(self.own)
+        elif self.kind == "frames":
+            own = framings(codec).index(self.own)
         bits = sum(1 << place for place, name in enumerate(codec.QUIRKS) if name in self.quirks)
         return HEAD.pack(KINDS.index(self.kind), own, bits, self.limit, self.other, self.seed,
                          len(self.octets)) + self.octets
@@ -88,22 +101,41 @@ class Oracle:
         values = ((name, record[name]) for name in names)
         return "".join(f" {name}={value if isinstance(value, int) else value.hex()}" for name, value in values)
 
+    def greeting(self, item):
+        """(verdict, the branch that names the form or None, octets that begin the frames)."""
+        codec = self.codec
+        steps = list(codec.branches(DETECT, item.octets))
+        if not steps or steps[-1]["target"] == "next":
+            return codec.Verdict("AGAIN", "", len(item.octets), []), None, 0
+        form = steps[-1]["target"]
+        if form not in codec.DETECTS[DETECT]["replay"]:
+            return codec.decode_layout(f"{DETECT}.{form}", item.octets, item.quirks), steps[-1], 0
+        decided = [stage["octet"] for stage in codec.DETECTS[DETECT]["stages"] if stage["octet"] >= 0]
+        return codec.Verdict("OK", "", 0, [{}]), steps[-1], decided[len(steps) - 1] + 1
+
     def answer_greeting(self, item):
         codec = self.codec
-        verdict = codec.decode_layout(GREETING, item.octets, item.quirks)
+        verdict, branch, replay = self.greeting(item)
         text = ""
         for record in verdict.records:
-            again = {"padding": record["padding"], "mechanism": record["mechanism"]}
-            ours = codec.encode_fields(codec.LAYOUTS[GREETING]["fields"], again)
-            text = f"greeting{self.fields(record, record)} encoded={ours.hex()}\n"
-        return f"{text} due={codec.due(DETECT, item.octets[:verdict.at])}\n{self.closing(verdict)}"
+            layout = codec.LAYOUTS.get(f"{DETECT}.{branch['target']}", {"fields": ()})
+            again = {field["name"]: record[field["name"]] for field in layout["fields"]
+                     if isinstance(field.get("send"), str)}
+            ours = codec.encode_fields(layout["fields"], again)
+            text = (f"greeting {branch['target']} {branch['frames']} {branch['speaks']}{self.fields(record, record)} "
+                    f"encoded={ours.hex()} replay={replay}\n")
+        seen = item.octets[:verdict.at + 1] if verdict.err == "PROTO" else item.octets
+        return f"{text} due={codec.due(DETECT, seen)}\n{self.closing(verdict)}"
 
     def answer_frames(self, item):
         limits = {"max_frame_bytes": item.limit, "max_command_bytes": item.other}
-        verdict = self.codec.decode_stream(FRAME, item.octets, item.quirks, limits)
-        lines = [f"frame flags={record['flags']} size={record['size']} "
-                 f"encoded={self.codec.encode_frame_head(FRAME, record['flags'], record['size']).hex()} "
-                 f"body={record['body'].hex()}{' open' if 'open' in record else ''}\n" for record in verdict.records]
+        verdict = self.codec.decode_stream(item.own, item.octets, item.quirks, limits)
+        lines = []
+        for record in verdict.records:
+            flags = meaning(self.codec, item.own, record["flags"])
+            head = self.codec.encode_frame_head(item.own, flags, record["size"])
+            lines.append(f"frame flags={flags} size={record['size']} encoded={head.hex()} "
+                         f"body={record['body'].hex()}{' open' if 'open' in record else ''}\n")
         return "".join(lines) + self.closing(verdict)
 
     def answer_command(self, item):
@@ -157,9 +189,14 @@ class Oracle:
         """The rules that some input of these kinds must break, or the inputs are worth little."""
         codec = self.codec
         found = {"limit.max_frame_bytes", "limit.max_command_bytes", "limit.max_properties"}
-        for name in (GREETING, FRAME):
-            found.update(field["id"] for field in codec.LAYOUTS[name]["fields"]
-                         if set(field) & {"value", "mask", "range", "chars", "bits"})
+        decided = {stage["octet"] for stage in codec.DETECTS[DETECT]["stages"]}
+        for name, layout in codec.LAYOUTS.items():
+            fields, at = layout["fields"], 0
+            for field in fields:                     # what decides on the form cannot break it, but for a quirk
+                free = layout["form"] == "stream" or at not in decided or "quirks" in field
+                if free and set(field) & {"value", "mask", "range", "chars", "bits"}:
+                    found.add(field["id"])
+                at += codec.WIDTHS.get(field["type"]) or field["size"][1] or 0
         units = [codec.STRUCTS[RECORD]]
         units += [codec.COMMANDS[name] for scope in codec.SCOPES.values() for name in scope.values()]
         for unit in units:
@@ -238,28 +275,36 @@ class Maker:
                 if "value" not in field and not (isinstance(field.get("send"), int) and self.one_in(3))}
 
     def make_greeting(self):
-        fields = self.codec.LAYOUTS[GREETING]["fields"]
-        octets = self.codec.encode_fields(fields, self.values(fields))
+        """A form at random, then octets that decide for it, mostly."""
+        codec = self.codec
+        form = self.random.choice([name for name in codec.LAYOUTS if name.startswith(DETECT + ".")])
+        fields = codec.LAYOUTS[form]["fields"]
+        octets = bytearray(codec.encode_fields(fields, self.values(fields)))
+        for stage in codec.DETECTS[DETECT]["stages"]:
+            if stage["octet"] >= 0 and self.one_in(2 if stage["octet"] > 9 else 8):
+                branch = self.random.choice(stage["branches"])
+                octets[stage["octet"]] = (branch.get("value", 0) + self.random.choice((0, 0, 1, -1))) & 0xff
         extra = self.random.randbytes(self.random.randrange(12)) if self.one_in(4) else b""
-        return "", 0, 0, octets + extra, []
+        return "", 0, 0, bytes(octets) + extra, []
 
-    def frame(self, numbers):
+    def frame(self, name, numbers):
         flags = self.random.choice((0, 0, 0, 1, 1, 4, self.random.choice((5, 8, 0x80, self.random.randrange(256)))))
         body = self.random.randbytes(self.size(0, 70000 if self.one_in(200) else 300))
-        form = self.random.choice(self.codec.size_forms(FRAME, len(body)))
-        return self.codec.encode_size(FRAME, flags, form, len(body), numbers) + body
+        form = self.random.choice(self.codec.size_forms(name, len(body)))
+        return self.codec.encode_size(name, flags, form, len(body), numbers) + body
 
     def make_frames(self):
         octets, numbers = b"", []
+        name = self.random.choice(framings(self.codec)[:-1] + framings(self.codec)[-1:] * 2)
         for _ in range(self.random.choice((1, 1, 2, 3, 5))):
             own = []
-            frame = self.frame(own)
+            frame = self.frame(name, own)
             numbers += [(place + len(octets), width) for place, width in own]
             octets += frame
         tight = self.random.choice((0, 1, 16, 255, 256, 300))
         limit = tight if self.one_in(6) else self.codec.CEILINGS["max_frame_bytes"]
         most = tight if self.one_in(6) else self.codec.CEILINGS["max_command_bytes"]
-        return "", limit, most, octets, numbers
+        return name, limit, most, octets, numbers
 
     def make_command(self):
         scope = self.random.choice(list(self.codec.SCOPES))
