@@ -162,6 +162,10 @@ class Branch:
     where: Where
     at: dict = places()
 
+    @property
+    def name(self):
+        return f"{self.value:#04x} under {self.mask:#04x}" if self.mask else "else"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -179,6 +183,10 @@ class Refusal:
     condition: str           # 'zap_domain', or ''
     where: Where
     at: dict = places()
+
+    @property
+    def name(self):
+        return f"unless {self.unless}" if self.unless else f"if {self.condition}"
 
 
 @dataclass(frozen=True)
@@ -380,6 +388,19 @@ class Quirk:
 
 
 @dataclass(frozen=True)
+class Status:
+    """What a status of ZAP's reply is to a machine."""
+    number: int
+    event: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"status.{self.number}"
+
+
+@dataclass(frozen=True)
 class Protocol:
     versions: tuple
     limits: dict
@@ -397,7 +418,7 @@ class Protocol:
     at: dict = places()      # 'versions 3.1', 'sockets', 'sockets end'
     refused: frozenset = frozenset()    # words of statements that were refused: they may have been names
 
-    statuses: dict = field(default_factory=dict)     # ZAP's status code -> event
+    statuses: dict = field(default_factory=dict)     # ZAP's, by number
     options: dict = field(default_factory=dict)      # by id, in the order of the spec
     messages: dict = field(default_factory=dict)
     alphabets: dict = field(default_factory=dict)

@@ -52,8 +52,8 @@ ROWS = (
     _row("NAME", "layout struct command", ": TYPE",
          ("= NUMBER", "in RANGE", "any", "mask NUMBER = NUMBER", "send ATOM", "chars NAME", "pad NUMBER", "length NAME",
           "limit NAME", "rest", "stream", "if ATOM", "unless ATOM", "counts NAME", "unit NUMBER NAME", "nocase",
-          "quirk NAME", "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME", "nonce TEXT NAME", "back TEXT",
-          "echo NAME"),
+          "quirk NAME", "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME",
+          "nonce TEXT NAME", "back TEXT", "echo NAME"),
          block="may", doc="A field: its type, what is accepted, what we send, what bounds it; or a box with fields "
          "inside: who seals it for whom, or with which key, and its nonce: a text, then what the named field carries."),
     _row("bit", "field", "NUMBER NAME", ("excludes NAME", "quirk NAME"), doc="One flag bit."),

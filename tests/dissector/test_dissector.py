@@ -63,8 +63,9 @@ def as_parsed(items):
             one = {"flags": int(values([item], "zmtp.frame.flags")[0], 0)}
             one["size"] = int(values([item], "zmtp.frame.size")[0])
             one["name"] = (values([item], "zmtp.command.name") or [None])[0]
-            one["properties"] = [[name, (values([p], "zmtp.property.value") or [""])[0].replace(":", "")]
-                                 for p in of_name([item], "zmtp.property") for name in values([p], "zmtp.property.name")]
+            one["properties"] = [[name, octets([p], "zmtp.property.value").hex()]
+                                 for p in of_name([item], "zmtp.property")
+                                 for name in values([p], "zmtp.property.name")]
             frames.append(one)
     return greeting, frames
 
@@ -135,6 +136,51 @@ class Recorded(Written):
                         self.assertEqual(differences(items, parsed), [])
                         compared += 1
         self.assertGreater(compared, 200)
+
+    def case(self, name):
+        """Both directions of one recorded conversation, the client's first."""
+        return self.decode([("only", next(chunks for side, chunks in recorded() if side.case["id"] == name))])["only"]
+
+    def test_heartbeats_have_their_time_and_context(self):
+        peer, _ = self.case("ping_ttl_wraps_16bit")
+        self.assertEqual(values(peer, "zmtp.ping.ttl"), ["656"])
+        peer, zmq = self.case("ping_context_15")
+        self.assertEqual(octets(peer, "zmtp.ping.context"), octets(zmq, "zmtp.pong.context"))
+        self.assertEqual(len(octets(peer, "zmtp.ping.context")), 15)
+
+    def test_a_subscription_is_found_in_both_forms(self):
+        for name, form in (("pub_recv_command_form_minor1", "command"), ("pub_recv_message_form_minor0", "message")):
+            with self.subTest(name):
+                peer, _ = self.case(name)
+                self.assertIn("A", [octets([item], "zmtp.subscribe.topic").decode() for item in peer])
+                self.assertEqual(bool(values(peer, "zmtp.command.before")), form == "message")
+
+    def test_older_peers_are_read_as_they_speak(self):
+        peer, zmq = self.case("v2_peer_dealer_for_router")
+        self.assertEqual([values(way, "zmtp.greeting.socket_type") for way in (peer, zmq)], [["5"], ["6"]])
+        self.assertEqual(octets(peer[-3:], "zmtp.frame.body")[:3], b"id2")
+        peer, zmq = self.case("v1_identity_sent_by_libzmq")
+        self.assertEqual(octets(zmq, "zmtp.frame.body"), b"mex")
+        peer, zmq = self.case("rev0_peer")
+        self.assertEqual((octets(peer, "zmtp.frame.body"), values(peer, "zmtp.greeting.revision")), (b"job", ["0"]))
+
+    def test_bodies_are_what_the_applications_sent(self):
+        """Of sockets that add nothing to a message: every part, in order."""
+        plain = ("PUSH", "PAIR", "DEALER", "SCATTER", "CHANNEL", "CLIENT")
+        sides = {f"{side.title} {number}": (side, chunks) for number, (side, chunks) in enumerate(recorded())
+                 if side.socket["type"] in plain and not side.case["id"].startswith("curve") and side.number == 1}
+        compared = 0
+        for title, (_, zmq) in self.decode((t, chunks) for t, (_, chunks) in sides.items()).items():
+            side, _ = sides[title]
+            sent = [capture.segments([part] if isinstance(part, dict) else [{"hex": part}])
+                    for step in side.case["result"]["steps"]
+                    if step.get("app") == side.name[0] and step.get("result") == "ok" for part in step.get("send", ())]
+            bodies = [octets([item], "zmtp.frame.body") for item in zmq if values([item], "zmtp.message.part")]
+            if sent and "mechanism" not in side.case["meaning"] and bodies:
+                with self.subTest(title):
+                    self.assertEqual(bodies[:len(sent)], sent[:len(bodies)])
+                    compared += 1
+        self.assertGreater(compared, 20)
 
     def test_segments_of_any_size_give_the_same_fields(self):
         """Conversations cut at random are put together by TCP, and read twice as Wireshark's window does."""
