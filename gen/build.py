@@ -7,10 +7,12 @@ from gen.detect import Detection
 from gen.match import nearest
 from gen.reader import cover
 from gen.security import Mechanisms
+from gen.tables import Tables
 
 
 # A second one would silently win over the first. Fields may be called like one of them.
-ONCE = {"source", "start", "events", "accept", "reject", "require", "commands", "before", "strict", "compat", "default"}
+ONCE = {"source", "start", "events", "accept", "reject", "require", "commands", "before", "strict", "compat", "default",
+        "characters", "group", "example"}
 PHASES = ("handshake", "traffic")
 
 
@@ -20,7 +22,7 @@ def names_in(statement):
     return found.union(*(names_in(child) for child in statement.children or ()))
 
 
-class Builder(Detection, Mechanisms):
+class Builder(Detection, Mechanisms, Tables):
     def __init__(self, problems):
         self.problems = problems
         self.refused = set()     # words of refused statements: what refers to one of them is no second mistake
@@ -31,6 +33,7 @@ class Builder(Detection, Mechanisms):
         self.detects, self.commands, self.mechanisms, self.machines = {}, {}, {}, {}
         self.sockets, self.quirks = {}, {}
         self.socket_source, self.statuses = "", {}
+        self.options, self.messages, self.alphabets = {}, {}, {}
         self.documents = 0
 
     # --- helpers ------------------------------------------------------------------------------
@@ -217,7 +220,9 @@ class Builder(Detection, Mechanisms):
             keys=() if box else self.keys(found.statement.children, rule), doc=found.statement.doc, where=name.where,
             at=found.at, size_from=size_from, reserved_must=must, secret="secret" in found, key=key,
             echo=found["echo"].text if "echo" in found else "", box=box,
-            counts=found["counts"].text if "counts" in found else "")
+            counts=found["counts"].text if "counts" in found else "", text=found["is"].value if "is" in found else None,
+            among=found["among"].text if "among" in found else "", fault=self.fault(found),
+            mechanism=found["for"].text if "for" in found else "")
 
     def size_from(self, size, siblings):
         """The field that holds this one's size: bytes[size] is read from the wire, bytes[a_limit] is not."""
@@ -319,7 +324,9 @@ class Builder(Detection, Mechanisms):
                               tuple(w.text for w in child.get("peers", ())),
                               tuple(w.text for w in child.get("sends", ()) if w.text != "nothing"),
                               child["mute"].text if "mute" in child else "", "draft" in child,
-                              child.statement.doc, name.where, child.at)
+                              child.statement.doc, name.where, child.at,
+                              *(child[word].text if word in child else "" for word in ("since", "only")),
+                              "thread_safe" in child, "there" in child)
             self.put(self.sockets, socket, name.text, "socket type")
 
     def unit_quirk(self, found):
@@ -339,7 +346,8 @@ class Builder(Detection, Mechanisms):
     def protocol(self):
         return m.Protocol(self.versions, self.limits, self.charsets, self.layouts, self.structs, self.detects,
                           self.commands, self.mechanisms, self.machines, self.sockets, self.socket_source, self.quirks,
-                          self.documents, self.at, frozenset(self.refused), self.statuses)
+                          self.documents, self.at, frozenset(self.refused), self.statuses,
+                          self.options, self.messages, self.alphabets)
 
 
 def build(files, problems):

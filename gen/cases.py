@@ -4,7 +4,7 @@ A case's octets are head + unit * count + tail, so that large ones stay short in
 
 from dataclasses import dataclass
 
-from gen import lower, security
+from gen import detect, lower, security
 
 U = {"u8": 1, "u16be": 2, "u32be": 4, "u64be": 8}
 
@@ -22,6 +22,7 @@ class Case:
     rule: str = ""
     at: int = 0
     scope: str = ""
+    branch: object = None     # of a greeting: the one that names the form, or None
 
     @property
     def octets(self):
@@ -45,19 +46,27 @@ def number(value, kind):
     return value.to_bytes(U[kind], "big")
 
 
-def frame_head(flags, size):
-    return bytes([flags, size]) if size < 256 else bytes([flags | 2]) + number(size, "u64be")
+def frame_head(framing, flags, size, long=False):
+    long = long or size > framing.short_most
+    if framing.marker is None:
+        return bytes([flags | framing.long_lead]) + number(size, "u64be") if long else bytes([flags, size])
+    counted = size + framing.counted
+    return (bytes([framing.long_lead]) + number(counted, "u64be") if long else bytes([counted])) + bytes([flags])
 
 
 class Cases:
     def __init__(self, protocol):
         self.p = protocol
+        self.detect = protocol.detects["greeting"]
+        detected = detect.Detected(protocol, self.detect)
+        self.layouts, self.decisions = detected.layouts, detected.decisions
 
     # --- greeting -----------------------------------------------------------------------------
 
-    def greeting_octets(self, mechanism="NULL"):
+    def greeting_octets(self, form="v3", mechanism="NULL"):
+        """Ours to a peer of that form."""
         out = b""
-        for field in self.p.layouts["greeting.v3"].fields:
+        for field in self.layouts[form].fields:
             octets = lower.field_octets(field)
             if field.value is not None:
                 out += bytes([field.value])
@@ -66,69 +75,93 @@ class Cases:
             elif isinstance(field.send, int):
                 out += bytes([field.send]) * octets
             else:
-                out += number(1, "u64be")
+                out += (1).to_bytes(octets, "big")
         return out
 
-    def greeting(self):
-        """The greeting we send, each octet at the edges of what its rule allows, each quirk on and off."""
-        good = self.greeting_octets()
-        found = [Case("as we send it", good, at=len(good))]
-        layout = self.p.layouts["greeting.v3"]
-        for row in lower.fixed_fields(layout, self.p):
-            quirk = row.quirk
-            lets_in = self.p.quirks[quirk].accept if quirk else None
-            for low, high in lower.ranges(row.accepted[0]):
-                for value in {low, high, low - 1, high + 1} - {-1, 256}:
-                    octets = bytearray(good)
-                    octets[row.offset] = value
-                    if row.field.pad is not None and value == row.field.pad:
-                        continue
-                    accepted = value in row.accepted[0] or value == lets_in
-                    case = self.verdict(f"{row.field.id} = {value:#04x}", bytes(octets), accepted, row.field.id,
-                                        row.offset, (quirk,) if value == lets_in else ())
-                    found.append(case)
-                    if value == lets_in:
-                        found.append(self.verdict(f"{row.field.id} = {value:#04x}, strict", bytes(octets), False,
-                                                  row.field.id, row.offset, ()))
-            if row.field.pad is not None:
-                found.append(self.verdict(f"{row.field.id} empty", self.greeting_octets(""), True, row.field.id, 0, ()))
-                gap = bytearray(good)
-                gap[row.offset + row.octets - 1] = ord("A")
-                found.append(self.verdict(f"{row.field.id} after its padding", bytes(gap), False, row.field.id,
-                                          row.offset + row.octets - 1, ()))
-                found.append(self.verdict(f"{row.field.id} full", self.greeting_octets("A" * row.octets), True,
-                                          row.field.id, 0, ()))
-        return sorted(set(found), key=lambda c: (c.name, c.octets))
+    def read_greeting(self, octets, quirks):
+        """(branch, verdict, rule, octets accepted): the decision first, then the form's fields one after the other."""
+        for stage in self.detect.stages[1:]:
+            if stage.octet >= len(octets):
+                return None, "AGAIN", "", len(octets)
+            branch = next(b for b in stage.branches if octets[stage.octet] & b.mask == b.value)
+            if branch.target != "next":
+                break
+        layout = self.layouts.get(branch.target)
+        for row in lower.fixed_fields(layout, self.p) if layout else ():
+            padded = False
+            lets_in = {self.p.quirks[name].accept for name in row.field.quirks if name in quirks}
+            for at, octet in enumerate(octets[row.offset:row.offset + row.octets], row.offset):
+                padded = padded or octet == row.field.pad
+                if octet not in ({row.field.pad} if padded else row.accepted[0] | lets_in):
+                    return branch, "PROTO", row.field.id, at
+        whole = layout is None or len(octets) >= layout.form
+        return branch, "OK" if whole else "AGAIN", "", min(len(octets), layout.form) if layout else 0
 
-    def verdict(self, name, octets, accepted, rule, at, quirks):
-        if accepted:
-            return Case(name, octets, quirks=quirks, at=len(octets))
-        return Case(name, octets, quirks=quirks, err="PROTO", rule=rule, at=at)
+    def greeting(self):
+        """Each way through the decision; behind it each octet at the edges of what its rule allows, or of what
+        decides; each quirk on and off; cuts."""
+        inputs = []
+        for taken_branches, _ in detect.paths(self.detect):
+            form = taken_branches[-1][1].target
+            good = bytearray(self.greeting_octets(form if form in self.layouts else "v3"))
+            for octet, branch in taken_branches:
+                fits = next(row.octets for row in self.decisions if row.branch is branch)
+                good[octet] = good[octet] if good[octet] in fits else min(fits)
+            name = f"{form} {taken_branches[-1][1].speaks}"
+            inputs += [(name, bytes(good)), (f"{name}, cut", bytes(good[:-1])), (f"{name}, at 9", bytes(good[:9]))]
+            edges = [(row.octet, row.octets) for row in self.decisions]
+            for row in lower.fixed_fields(self.layouts[form], self.p) if form in self.layouts else ():
+                edges.append((row.offset, row.accepted[0]))
+                if row.field.pad is not None:
+                    text = slice(row.offset, row.offset + row.octets)
+                    for what, said in (("empty", b""), ("full", b"A" * row.octets),
+                                       ("after its padding", b"\0".rjust(row.octets - 1, b"A") + b"A")):
+                        octets = bytearray(good)
+                        octets[text] = said.ljust(row.octets, b"\0")
+                        inputs.append((f"{name}, {row.field.id} {what}", bytes(octets)))
+            for at, octets in edges:
+                for low, high in lower.ranges(octets)[:3]:
+                    for value in {low, high, low - 1, high + 1} - {-1, 256}:
+                        inputs.append((f"{name}, octet {at} = {value:#04x}", bytes(good[:at]) + bytes([value])
+                                       + bytes(good[at + 1:])))
+        every = tuple(q.name for q in self.p.quirks.values() if q.accept is not None)
+        found = {}
+        for name, octets in inputs:
+            for quirks in ((), every):
+                branch, err, rule, at = self.read_greeting(octets, quirks)
+                if quirks and self.read_greeting(octets, ())[1:] == (err, rule, at):
+                    continue
+                found[octets, quirks] = Case(name + (", let in" if quirks else ""), octets, quirks=quirks, err=err,
+                                             rule=rule, at=at, branch=branch)
+        return sorted(found.values(), key=lambda c: (c.name, c.octets))
 
     # --- frames -------------------------------------------------------------------------------
 
-    def flag_octets(self):
+    def flag_octets(self, framing):
         """All 256 flag octets with the quirks they need."""
-        layout = self.p.layouts["frame.v3"]
-        field = next(f for f in layout.fields if f.type == "bits8")
-        return [(octet, lower.flag_quirks(field, octet)) for octet in range(256)]
+        return [(octet, lower.flag_quirks(framing.flags, octet)) for octet in range(256)]
 
-    def frames(self):
+    def frames(self, framing):
         """Headers at the edges of every size; a body follows where it is short enough to write down."""
-        found = []
-        for size in (0, 1, 2, 254, 255, 256, 257, 65535, 65536):
-            head = frame_head(0, size)
+        found, most = [], framing.short_most
+        for size in sorted({0, 1, 2, most - 1, most, most + 1, most + 2, 255, 256, 65535, 65536}):
+            head = frame_head(framing, 0, size)
             found.append(Case(f"body of {size}", head, b"\x5a", size, at=len(head) + size))
-        for size in (0, 1, 255):
-            head = b"\x02" + number(size, "u64be")
+        for size in (0, 1, most):
+            head = frame_head(framing, 0, size, long=True)
             found.append(Case(f"long form of {size}", head, b"\x5a", size, at=len(head) + size))
         for first in (0x7f, 0x80, 0xff):
-            accepted = first <= 0x7f
-            octets = bytes([0x02, first]) + b"\xff" * 7
+            accepted = first <= framing.top_octet
+            octets = bytes([framing.long_lead]) + bytes([first]) + b"\xff" * 7
             found.append(Case(f"size begins with {first:#04x}", octets, err="AGAIN" if accepted else "PROTO",
-                              rule="" if accepted else "frame.v3.size", at=9 if accepted else 1))
-        found.append(Case("two frames", frame_head(1, 3) + b"abc" + frame_head(0, 1) + b"d", at=8))
-        found.append(Case("five empty frames", b"\x01\x00" * 4 + b"\x00\x00", at=10))
+                              rule="" if accepted else framing.long.id, at=9 if accepted else 1))
+        if framing.counted:
+            for octets in (bytes(2), bytes([framing.long_lead]) + bytes(9)):
+                found.append(Case(f"size of 0 in {len(octets) - 1}", octets, err="PROTO", rule=framing.long.id,
+                                  at=len(octets) - 2))
+        one, last = frame_head(framing, 1, 3) + b"abc", frame_head(framing, 0, 1) + b"d"
+        found.append(Case("two frames", one + last, at=len(one + last)))
+        found.append(Case("five empty frames", frame_head(framing, 1, 0) * 4 + frame_head(framing, 0, 0), at=10))
         return found
 
     # --- commands -----------------------------------------------------------------------------

@@ -23,13 +23,15 @@ GROUPS = {"charsets": "layouts", "structs": "layouts", "detects": "layouts", "me
 SKIPPED = {"where", "at", "documents", "refused"}
 # What a changed attribute means to a peer: 'set' and 'need' by comparison, the rest always.
 MEANING = {name: meaning for meaning, names in {
-    DOC: "doc source socket_source strict reason draft mute unit name",
+    DOC: "doc source socket_source strict reason draft mute unit name thread_safe there aliases unguarded "
+         "deprecated example",
     SENDS: "send pad sends senders before_octet code action phase stages value",
     "set": "octets accepted size range peers events commands quirks versions native compat ceiling",
     "need": "required forbid_first require excludes condition",
 }.items() for name in names.split()}
 # What an item that comes means; gone is the opposite. The rest (a field, a stage) moves other octets.
-COMES = {**dict.fromkeys(("Command", "Mechanism", "Machine", "State", "Socket", "Option", "Quirk", "Bit"), MORE),
+COMES = {**dict.fromkeys(("Command", "Mechanism", "Machine", "State", "Socket", "Option", "Quirk", "Bit",
+                          "Message", "Alphabet"), MORE),
          **dict.fromkeys(("Limit", "Charset", "Struct"), DOC)}
 
 
@@ -93,6 +95,8 @@ def effects(owner, attribute, old, new):
     meaning = MEANING.get(attribute)
     if owner == "Quirk" and attribute in ("compat", "default"):
         return {DOC} if attribute == "compat" else {MORE if new == "compat" else LESS}
+    if owner in ("Option", "Socket") and attribute in ("since", "native", "compat"):
+        return {DOC if attribute == "since" else SENDS}
     if meaning == "set":
         return relation(old, new)
     if meaning == "need":
@@ -203,7 +207,7 @@ def witnesses(old, new, known):
     """The shortest octets, by direction and rule, that one model takes and the other refuses: rows of (direction, rule,
     unit, length, case). known: the known answers of both; every flags octet is tried."""
     cases = [case for text in known for case in json.loads(text)["cases"]]
-    cases += [{"unit": "frame", "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
+    cases += [{"unit": "frame.v3", "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
               for octet in range(256) for size in (1, 8)]
     best = {}
     for case in cases:

@@ -61,6 +61,8 @@ def rules(protocol):
             if not any(rule.id == field.id for rule in found):
                 found.append(Rule(field.id, unit.source, field.doc))
             found.extend(Rule(f"{field.id}.{key.name}", unit.source, "") for key in field.keys)
+    for detect in protocol.detects.values():
+        found.extend(Rule(f"{detect.id}.{form}", detect.source, detect.doc) for form in detect.replay)
     for machine in protocol.machines.values():
         found.extend(Rule(f"{machine.id}.{state.name}", machine.source, "") for state in machine.states)
     return found
@@ -68,6 +70,14 @@ def rules(protocol):
 
 def rule_enum(rule_id):
     return "MCQ_RULE_" + c_enum(rule_id)
+
+
+def framing_enum(layout_id):
+    return "MCQ_FRAMING_" + layout_id.rpartition(".")[2].upper()
+
+
+def zmtp_enum(version):
+    return "MCQ_ZMTP_" + c_enum(version)
 
 
 def quirk_bit(name):
@@ -199,6 +209,16 @@ class Framing:
         return self.long.condition[0] if isinstance(self.long.condition[0], int) else None
 
     @property
+    def head_shape(self):
+        """Framings that agree in it write the same header for a message frame."""
+        return self.marker, self.counted, self.short_most, self.reserved
+
+    @property
+    def long_lead(self):
+        """A first octet that announces the eight."""
+        return self.marker or sum(1 << b.number for b in self.flags.bits if b.name == self.long.condition[0])
+
+    @property
     def counted(self):
         """Octets that the size counts besides the body."""
         return WIDTHS[self.flags.type] if self.long.counts else 0
@@ -206,6 +226,10 @@ class Framing:
     @property
     def reserved(self):
         return self.flags.reserved_must or 0
+
+    @property
+    def known_flags(self):
+        return sum(1 << bit.number for bit in self.flags.bits)
 
     @property
     def head_most(self):
@@ -220,10 +244,9 @@ class Framing:
     @property
     def forms(self):
         """All 256 flag octets, by the size that follows and the quirks they need."""
-        long_bit = next((b for b in self.flags.bits if b.name == self.long.condition[0]), None)
         groups = {}
         for octet in range(256):
-            key = (bool(long_bit and octet >> long_bit.number & 1), flag_quirks(self.flags, octet))
+            key = (self.marker is None and bool(octet & self.long_lead), flag_quirks(self.flags, octet))
             groups.setdefault(key, set()).add(octet)
         return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
                 for (long, quirks), octets in sorted(groups.items())]
@@ -234,6 +257,12 @@ class Framing:
         mask = sum(1 << octet for form in self.forms if not form.quirks for octet in form.octets)
         assert mask < 1 << 32
         return mask
+
+    @property
+    def message_mask(self):
+        """The same without those of commands."""
+        command = sum(1 << bit.number for bit in self.flags.bits if bit.excludes)
+        return sum(1 << octet for octet in range(32) if self.strict_mask >> octet & 1 and not octet & command)
 
     @property
     def top_octet(self):

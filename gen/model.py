@@ -120,8 +120,12 @@ class Field:
     counts: str = ""         # a size: the field whose octets it counts besides those it bounds
     secret: bool = False     # to be wiped after use
     key: tuple = None        # ("public" or "private", key) whose octets these are
-    echo: str = ""           # the command from which the sender returns these octets as they came
+    echo: str = ""           # the command or message from which the sender returns these octets as they came
     box: Box = None
+    text: object = None      # a frame: the one text that it may be
+    among: str = ""          # a frame: the table that it names one of
+    mechanism: str = ""      # a frame: there for this one alone
+    fault: tuple = None      # a frame: (name, libzmq's number) of what a message without it is
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,10 @@ class Branch:
     where: Where
     at: dict = places()
 
+    @property
+    def name(self):
+        return f"{self.value:#04x} under {self.mask:#04x}" if self.mask else "else"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -175,6 +183,10 @@ class Refusal:
     condition: str           # 'zap_domain', or ''
     where: Where
     at: dict = places()
+
+    @property
+    def name(self):
+        return f"unless {self.unless}" if self.unless else f"if {self.condition}"
 
 
 @dataclass(frozen=True)
@@ -288,10 +300,74 @@ class Socket:
     doc: str
     where: Where
     at: dict = places()
+    since: str = ""          # the first version whose peers may say that they are one
+    only: str = ""           # send or receive, if it does not do both
+    thread_safe: bool = False    # by libzmq, which then has messages of one part only
+    there: bool = False      # this library has it
 
     @property
     def id(self):
         return f"socket.{self.name}"
+
+
+@dataclass(frozen=True)
+class Option:
+    """scope: 'option' of a socket, or 'context'. type: i32 i64 u64 bytes text key."""
+    scope: str
+    name: str
+    number: int
+    type: str
+    size: tuple              # (min, max) octets, or None
+    range: tuple             # (min, max) of a number, or None: all of its type
+    compat: object           # the default, libzmq's: a number, a text, or None
+    native: object           # the default, ours
+    excepted: tuple          # (number, types whose default it is), or None
+    binds: str               # any or later
+    unit: str
+    only: str                # set or get, if not both
+    types: tuple             # (): all
+    since: str               # libzmq's version
+    aliases: tuple
+    draft: bool
+    unguarded: bool          # a draft that builds without drafts take, too
+    deprecated: bool
+    there: bool              # this library has it
+    doc: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"{self.scope}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Message:
+    """Frames that ends of an application exchange."""
+    id: str
+    fields: tuple
+    fault: tuple             # (name, libzmq's number) when the frames are too many or too few
+    source: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    name: str
+    characters: str
+    octets: int              # of a group
+    letters: int             # of the same group
+    example: tuple           # (text, number)
+    source: str
+    doc: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"alphabet.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -312,6 +388,19 @@ class Quirk:
 
 
 @dataclass(frozen=True)
+class Status:
+    """What a status of ZAP's reply is to a machine."""
+    number: int
+    event: str
+    where: Where
+    at: dict = places()
+
+    @property
+    def id(self):
+        return f"status.{self.number}"
+
+
+@dataclass(frozen=True)
 class Protocol:
     versions: tuple
     limits: dict
@@ -329,7 +418,10 @@ class Protocol:
     at: dict = places()      # 'versions 3.1', 'sockets', 'sockets end'
     refused: frozenset = frozenset()    # words of statements that were refused: they may have been names
 
-    statuses: dict = field(default_factory=dict)     # ZAP's status code -> event
+    statuses: dict = field(default_factory=dict)     # ZAP's, by number
+    options: dict = field(default_factory=dict)      # by id, in the order of the spec
+    messages: dict = field(default_factory=dict)
+    alphabets: dict = field(default_factory=dict)
 
     def command_of(self, mechanism, name):
         """The command that a mechanism calls so: its own before the shared one; None: neither."""
@@ -337,8 +429,9 @@ class Protocol:
 
 
 def units(protocol):
-    """All that has fields, boxes too."""
-    found = [*protocol.layouts.values(), *protocol.structs.values(), *protocol.commands.values()]
+    """All that has fields, boxes and messages too."""
+    found = [*protocol.layouts.values(), *protocol.structs.values(), *protocol.commands.values(),
+             *protocol.messages.values()]
     for unit in found:                               # boxes may hold boxes: the list grows as it is walked
         found += [item.box for item in unit.fields if item.box]
     return found

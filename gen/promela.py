@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gen.detect import Detected, paths
 from gen.lint.machine import PEERS
 from gen.lint.names import SIGNALS, ZAP
-from gen.lower import c_name, field_octets
+from gen.lower import field_octets
 from gen.model import Answer
 
 LOCAL = (*ZAP, "sent", "timer")          # every other event is what the peer sent
@@ -81,9 +81,11 @@ class Greeting:
         self.mechanism = next((octet for octet, sent in self.sends.items() if sent == "mechanism"), 0)
         self.octets = sorted({row.octet for row in self.rows} | {self.mechanism})
         found = {}
-        for steps, _ in sorted(paths(self.detect), key=lambda path: self.is_ours(*path[0][-1])):
-            last = steps[-1][1]
-            found[number(last.speaks), last.target] = {octet: self.witness(branch) for octet, branch in steps}
+        # Of several ways to say a version the last counts: one that ends as ours does, else the shortest.
+        lines = [{octet: self.witness(branch) for octet, branch in steps} for steps, _ in paths(self.detect)]
+        ends = [steps[-1][1] for steps, _ in paths(self.detect)]
+        for last, octets in sorted(zip(ends, lines), key=lambda way: self.sends[max(way[1])] == way[1][max(way[1])]):
+            found[number(last.speaks), last.target] = octets
         versions = [version for version, _ in found]
         self.ways = [Way(i, version, str(version / 10) + f" as {form}" * (versions.count(version) > 1), form,
                          found[version, form]) for i, (version, form) in enumerate(sorted(found))]
@@ -93,9 +95,6 @@ class Greeting:
         row = next(row for row in self.rows if row.branch is branch)
         ours = self.sends[row.octet]
         return ours if ours in row.octets else min(row.octets - {0} or row.octets)
-
-    def is_ours(self, octet, branch):
-        return self.witness(branch) == self.sends[octet]
 
     def count(self, due):
         """How many of the octets that count are among the first `due`."""
@@ -119,7 +118,8 @@ class Models:
     """What the template needs of a protocol; the models differ only in whom the runs begin with."""
 
     def __init__(self, protocol):
-        self.protocol, self.zap, self.greeting = protocol, ZAP, Greeting(protocol)
+        self.protocol, self.greeting = protocol, Greeting(protocol)
+        self.peers, self.zap, self.signals = PEERS, ZAP, SIGNALS
         self.machines = list(protocol.machines.values())
         self.mechanisms = {name: number for number, name in enumerate(protocol.mechanisms, 1)}
         self.open = next((self.mechanisms[m.mechanism] for m in self.machines if proves_nothing(m)), 0)
@@ -152,9 +152,6 @@ class Models:
         turns = [turn for turn in self.turns(machine, state) if turn.event not in LOCAL]
         return [turn for turn in turns if turn.named] + [turn for turn in turns if not turn.named][:1]
 
-    def happens(self, machine, state, *events):
-        return [turn for turn in self.turns(machine, state) if turn.event in events]
-
     @staticmethod
     def pending(machine):
         """The states in which ZAP may be about to answer."""
@@ -172,17 +169,3 @@ class Models:
         """May a well-formed command of that name be wrong all the same?"""
         command = self.protocol.command_of(machine.mechanism, event)
         return command is not None and any(f.type in self.protocol.structs or f.box for f in command.fields)
-
-    def known(self, machine):
-        """Is `name` a command with an event of its own?"""
-        return " || ".join(f"name == {e.upper()}" for e in machine.events if e not in (*LOCAL, "other"))
-
-    def pairs(self):
-        """Which machines are made for each other, by `kind`."""
-        return " || ".join(f"(kind[0] == {i} && kind[1] == {j})"
-                           for i, one in enumerate(self.machines) for j, other in enumerate(self.machines)
-                           if one.mechanism == other.mechanism and PEERS[one.role] == other.role)
-
-    @staticmethod
-    def label(machine, state):
-        return "failed" if state == machine.reject else f"in_{c_name(machine.id)}_{state}"

@@ -22,6 +22,7 @@ class Reading:
     at: int = 0
     rule: str = ""
     spans: list = field(default_factory=list)
+    may_go_on: bool = False  # octets that are missing are no fault: they may come
 
     @property
     def accepted(self):
@@ -29,7 +30,7 @@ class Reading:
 
     def take(self, count, rule):
         if count > len(self.octets) - self.at:
-            raise Refusal(rule)
+            raise EOFError if self.may_go_on else Refusal(rule)
         self.at += count
         self.spans.append((rule, self.at - count, self.at))
         return self.octets[self.at - count:self.at]
@@ -48,19 +49,44 @@ def fixed(reading, protocol, layout):
             raise Refusal(row.field.id)
 
 
+def greeting(reading, protocol):
+    """The first octets decide on the form; one without a layout begins the frames, which are not looked at here."""
+    decision = protocol.detects["greeting"]
+    reading.may_go_on = True
+    for stage in decision.stages[1:]:
+        if stage.octet >= len(reading.octets):
+            raise EOFError
+        branch = next(b for b in stage.branches if reading.octets[stage.octet] & b.mask == b.value)
+        if branch.target != "next":
+            break
+    if branch.target not in decision.replay:
+        fixed(reading, protocol, protocol.layouts[f"{decision.id}.{branch.target}"])
+
+
 def frames(reading, protocol, layout):
-    flags = next(f for f in layout.fields if f.type == "bits8")
-    bits = {b.name: b.number for b in flags.bits}
-    sizes = [f for f in layout.fields if f.condition]
+    framing = lower.Framing(layout)
+    reading.may_go_on = True
     while reading.at < len(reading.octets):
-        octet = reading.number(1, flags.id)
-        if not set(lower.flag_quirks(flags, octet)) <= set(reading.quirks):
-            raise Refusal(flags.id)
-        size = next(f for f in sizes if bool(octet >> bits[f.condition[0]] & 1) == f.condition[1])
+        first = framing.marker is None and flags(reading, framing)
+        size = framing.short
+        if framing.marker is None and first & framing.long_lead:
+            size = framing.long
+        elif framing.marker is not None and reading.octets[reading.at] == framing.marker:
+            size = framing.long
+            reading.take(1, size.id)
         count = reading.number(lower.WIDTHS[size.type], size.id)
         if size.range and not size.range[0] <= count <= size.range[1]:
             raise Refusal(size.id)
-        reading.take(min(count, len(reading.octets) - reading.at), layout.fields[-1].id)
+        if framing.marker is not None:
+            flags(reading, framing)
+        reading.take(min(count - framing.counted, len(reading.octets) - reading.at), layout.fields[-1].id)
+
+
+def flags(reading, framing):
+    octet = reading.number(1, framing.flags.id)
+    if not set(lower.flag_quirks(framing.flags, octet)) <= set(reading.quirks):
+        raise Refusal(framing.flags.id)
+    return octet
 
 
 def elements(reading, protocol, unit):
@@ -103,18 +129,22 @@ def metadata(reading, protocol):
 
 
 READERS = {
-    "greeting": lambda reading, p, _: fixed(reading, p, p.layouts["greeting.v3"]),
-    "frame": lambda reading, p, _: frames(reading, p, p.layouts["frame.v3"]),
+    "greeting": lambda reading, p, _: greeting(reading, p),
     "command": command,
     "metadata": lambda reading, p, _: metadata(reading, p),
 }
 
 
 def read(protocol, unit, octets, quirks=(), scope=""):
-    """unit: one of READERS; scope: the table of names that a command's is looked up in -> Reading."""
+    """unit: one of READERS, or the layout of a stream of frames; scope: the table of names that a command's is looked up in -> Reading."""
     reading = Reading(octets, tuple(quirks))
     try:
-        READERS.get(unit, lambda *_: None)(reading, protocol, scope)
+        if unit in protocol.layouts:
+            frames(reading, protocol, protocol.layouts[unit])
+        else:
+            READERS.get(unit, lambda *_: None)(reading, protocol, scope)
+    except EOFError:
+        reading.at = len(octets)
     except Refusal as refusal:
         reading.rule = refusal.args[0]
     return reading

@@ -83,16 +83,15 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 charset_words=lower.charset_words, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                lua=dissect.lua, code="`{}`".format,
+                                lua=dissect.lua, code="`{}`".format, framing_enum=lower.framing_enum,
+                                zmtp_enum=lower.zmtp_enum,
                                 octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
 
     def _context(self):
         p = self.protocol
-        greeting = p.layouts["greeting.v3"]
         framings = [lower.Framing(layout) for layout in sorted(p.layouts.values(), key=lambda layout: layout.id)
                     if layout.form == "stream"]
-        frame = framings[-1]
         struct = p.structs["property"]
         elements = lower.elements(struct, p)
         commands = lower.commands(p)
@@ -100,10 +99,9 @@ class Renderer:
         return {
             "protocol": p, "rules": lower.rules(p), "reasons": lower.reasons(p), "commands": commands,
             "profile_quirks": {name: lower.profile_quirks(p, name) for name in ("native", "compat")},
-            "fields": lower.fixed_fields(greeting, p), "detection": (detected := detect.Detected(p, p.detects["greeting"])), "stages": detected.stages,
-            "framings": framings, "flags": frame.flags, "reserved": frame.reserved, "forms": frame.forms,
-            "strict_mask": frame.strict_mask, "top_octet": frame.top_octet, "size_rule": frame.long.id,
-            "flags_rule": frame.flags.id,
+            "detection": detect.Detected(p, p.detects["greeting"]),
+            "framings": framings, "frame_bits": framings[-1].flags.bits,
+            "frame_cases": [(f.layout.id, cases.Cases(p).frames(f)) for f in framings],
             "span_max": max(len(c.spans) for c in commands),
             "number_max": max(len(c.elements) - len(c.spans) for c in commands),
             "struct": struct, "elements": elements,
@@ -111,26 +109,25 @@ class Renderer:
                                                   if q == "property_name_any") or "0" for e in elements},
             "metadata_head": max(c.fixed_octets for c in commands if any(e.is_records for e in c.elements)),
             "keys": [key for field in ready.fields for key in field.keys], "command": ready,
-            "subscribe_minor": p.commands["SUBSCRIBE"].since.split(".")[1],
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
             "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
             "zap_signals": ZAP, "scopes": security.scopes(p), "command_enum": security.command_enum,
             "insides": security.insides(p), "key_enum": security.key_enum,
             "number_pattern": lambda e: lower.octet_pattern(e.field, p), "steps": lower.steps,
-            "greeting": greeting, "frame": frame.layout, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
+            "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
             "model_tables": codec.tables(p),
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words, "fixed_fields": lower.fixed_fields,
             "element_words": words.element_words, "framing_words": words.framing_words,
+            "signature": words.signature, "params": lambda c: [f"{e.c_type} {e.name}" for e in c.given],
             "field_words": words.field_words, "box_words": words.box_words,
             "branch_words": words.branch_words, "arrows": words.arrows, "cells": words.cells, "models": promela.Models(p),
-            "dissect": dissect, "newest": greeting.id.rpartition(".")[2],
+            "dissect": dissect, "newest": framings[-1].name,
         }
 
     def _text(self, name, template, sources):
-        layout = self.protocol.layouts["frame.v3" if "frame" in name else "greeting.v3"]
-        text = self.env.get_template(template).render(self.context, banner=banner(name, sources), layout=layout,
-                                                         stem=Path(name).stem)
+        text = self.env.get_template(template).render(self.context, banner=banner(name, sources),
+                                                      stem=Path(name).stem)
         if template.endswith(".rl.j2"):
             text = ragel.compile_machine(Path(name).stem, text)
         text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)

@@ -39,9 +39,9 @@ class Mechanisms:
         if event.text not in m.ZAP:
             self.unknown(event, "event of ZAP", m.ZAP)
         if number.value in self.statuses:
-            self.refuse(number.where, "duplicate", f"status {number.value} is already {self.statuses[number.value]}; "
-                        "keep one line")
-        self.statuses[number.value] = event.text
+            self.refuse(number.where, "duplicate", f"status {number.value} is already "
+                        f"{self.statuses[number.value].event}; keep one line")
+        self.statuses[number.value] = m.Status(number.value, event.text, number.where, found.at)
 
     def security_key(self, found):
         name, owner = found.fixed
@@ -73,12 +73,15 @@ class Mechanisms:
 # --- which names a command may have ----------------------------------------------------------------
 
 
+Alias = namedtuple("Alias", "quirk octets command")     # what a quirk lets in for the head of a lowered command
+
+
 @dataclass(frozen=True)
 class Scope:
     """One table of names: a mechanism's handshake, its own traffic, or the traffic that mechanisms share."""
     name: str
     commands: tuple          # lowered
-    aliases: tuple           # (quirk, octets, lowered command): what a quirk lets in for a command's head
+    aliases: tuple
 
     @property
     def enum(self):
@@ -91,7 +94,7 @@ def scopes(protocol):
 
     def scope(name, commands, mechanism=""):
         mine = {f"{mechanism}.{command.name}": lowered[command.id] for command in commands}
-        aliases = [(q.name, q.accept.to_bytes((q.accept.bit_length() + 7) // 8, "big"), mine[q.on])
+        aliases = [Alias(q.name, q.accept.to_bytes((q.accept.bit_length() + 7) // 8, "big"), mine[q.on])
                    for q in protocol.quirks.values() if q.on in mine and q.accept is not None]
         return Scope(lower.c_name(name), tuple(mine.values()), tuple(aliases))
 

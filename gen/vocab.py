@@ -3,6 +3,7 @@
 A row's pattern is a list of parts; '?' marks those that may be missing, in any order after the fixed ones:
 
     NAME NUMBER VERSION TEXT     one word of that kind
+    VALUE                        a number or a text
     NAMES                        one or more names
     SIZE                         [n], [a..b] or [name]
     RANGE                        a..b, ends are numbers or limit names
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 
 TYPES = ("u8", "u16be", "u32be", "u64be", "bytes", "text", "bits8")
 BOXES = ("box", "secretbox")                         # for a key pair's other half, and with one key
+OPTION_TYPES = ("i32", "i64", "u64", "bytes", "text", "key")
+RAW_SOCKETS = ("STREAM", "DGRAM")                    # libzmq's types that speak no ZMTP
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ def _row(key, parents, fixed="", options=(), block="no", doc=""):
     return Row(key, tuple(parents.split()), tuple(fixed.split()), tuple(tuple(o.split()) for o in options), block, doc)
 
 
+OPTION = ("id NUMBER", "type TYPE", "in RANGE", "default VALUE", "native VALUE", "except VALUE for NAMES", "when NAME",
+          "unit NAME", "only NAME", "of NAMES", "since VERSION", "alias NAMES", "draft", "unguarded", "deprecated", "there")
 BRANCH = ("frames NAME", "speaks VERSION", "send NAMES")
 
 ROWS = (
@@ -42,13 +47,13 @@ ROWS = (
     _row("layout", "file", "NAME", ("size NUMBER", "stream"), block="must",
          doc="Octets in a fixed order: of a fixed size, or a stream of records."),
     _row("struct", "file", "NAME", block="must", doc="A record that fields may repeat."),
-    _row("source", "layout struct command mechanism machine sockets detect", "TEXT",
+    _row("source", "layout struct command mechanism machine sockets detect message alphabet", "TEXT",
          doc="Where the protocol says so. Every unit has one."),
     _row("NAME", "layout struct command", ": TYPE",
          ("= NUMBER", "in RANGE", "any", "mask NUMBER = NUMBER", "send ATOM", "chars NAME", "pad NUMBER", "length NAME",
           "limit NAME", "rest", "stream", "if ATOM", "unless ATOM", "counts NAME", "unit NUMBER NAME", "nocase",
-          "quirk NAME", "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME", "nonce TEXT NAME", "back TEXT",
-          "echo NAME"),
+          "quirk NAME", "secret", "public NAME", "private NAME", "from NAME", "to NAME", "with NAME",
+          "nonce TEXT NAME", "back TEXT", "echo NAME"),
          block="may", doc="A field: its type, what is accepted, what we send, what bounds it; or a box with fields "
          "inside: who seals it for whom, or with which key, and its nonce: a text, then what the named field carries."),
     _row("bit", "field", "NUMBER NAME", ("excludes NAME", "quirk NAME"), doc="One flag bit."),
@@ -91,8 +96,26 @@ ROWS = (
     _row("reject", "machine", "NAME", doc="The state that ends the connection; reached with a reason."),
     _row("require", "machine", "NAME after NAMES", doc="No path to the state may skip one of these events."),
     _row("sockets", "file", block="must", doc="The socket types."),
-    _row("NAME", "sockets", "", ("code NUMBER", "peers NAMES", "sends NAMES", "mute NAME", "draft"),
-         doc="One socket type."),
+    _row("NAME", "sockets", "", ("code NUMBER", "since VERSION", "peers NAMES", "sends NAMES", "mute NAME", "only NAME",
+                                 "thread_safe", "draft", "there"),
+         doc="One socket type: the version whose peers may name it, whether it can only 'send' or 'receive', whether "
+         "libzmq lets several threads use it, and whether this library has it."),
+    _row("option", "file", "NAME", OPTION,
+         doc="A socket's option: libzmq's number, its values, libzmq's default and ours where it differs; for which "
+         "endpoints it holds ('any', those of a 'later' call); whether it can only be 'set' or asked for ('get'); the "
+         "types that have it; libzmq's version, other names of its, whether a draft and one that stable builds take; "
+         "whether this library has it."),
+    _row("context", "file", "NAME", OPTION, doc="The same of a context; 'later' is before its first socket."),
+    _row("message", "file", "NAME", ("fault NAME NUMBER",), block="must",
+         doc="A message of several frames, and what it is when their number is wrong: a name and libzmq's event."),
+    _row("NAME", "message", ": TYPE", ("is TEXT", "chars NAME", "among NAME", "for NAME", "echo NAME", "limit NAME",
+                                       "send ATOM", "secret", "quirk NAME", "fault NAME NUMBER"),
+         doc="A frame: the text that it must be, among which names it is, for which mechanism it is there, of which "
+         "message it returns the frame of its name, and what the message is when that is not so."),
+    _row("alphabet", "file", "NAME", block="must", doc="Octets as text: each group of them as characters."),
+    _row("characters", "alphabet", "CHARS", doc="The digits, the least one first."),
+    _row("group", "alphabet", "NUMBER octets NUMBER", doc="So many octets, big-endian, are so many characters."),
+    _row("example", "alphabet", "TEXT NUMBER", doc="A text, and the octets that it is."),
     _row("quirk", "file", "NAME on NAME", block="must", doc="A named deviation of real peers, with both readings."),
     _row("accept", "quirk", "NUMBER", doc="The one value it lets in."),
     _row("strict", "quirk", "TEXT", doc="The reading of the RFC."),

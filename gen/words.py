@@ -77,6 +77,18 @@ def box_words(inside):
     return f"{keys}, its nonce `{box.prefix}`{back} and the octets of `{box.nonce}`"
 
 
+def signature(head, params):
+    """A C function's head, its parameters aligned behind the bracket where they need more than one line."""
+    lines = [head + "("]
+    for index, param in enumerate(params or ["void"]):
+        word = param + ("," if index + 1 < len(params) else ")")
+        if len(lines[-1]) + len(word) + 1 > 100:
+            lines.append(" " * (len(head) + 1) + word)
+        else:
+            lines[-1] += (" " if index else "") + word
+    return "\n".join(lines)
+
+
 # --- pictures --------------------------------------------------------------------------------------
 
 

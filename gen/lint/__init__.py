@@ -3,9 +3,10 @@
 
 def check(protocol, problems):
     """All families; the later ones run only on names that resolve."""
-    from gen.lint import bounds, detect, keys, layout, machine, names, tables
+    from gen.lint import bounds, detect, keys, layout, machine, names, options, tables
     names.check(protocol, problems)
     tables.check(protocol, problems)
+    options.check(protocol, problems)
     bounds.check(protocol, problems)
     layout.check(protocol, problems)
     keys.check(protocol, problems)

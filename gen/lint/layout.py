@@ -20,7 +20,8 @@ def check(protocol, problems):
         for index, item in enumerate(unit.fields):
             rule = about(item.id, unit)
             words(item, rule, problems)
-            extent(item, unit, rule, problems)
+            if unit.id not in protocol.messages:        # a frame ends where it ends
+                extent(item, unit, rule, problems)
             conditions(item, unit.fields[:index], rule, problems)
             bits(item, rule, problems)
             sent(item, protocol, rule, problems)

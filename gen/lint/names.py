@@ -28,11 +28,15 @@ def check(protocol, problems):
         twice(machine.events, machine, "events", "event", about(machine.id, machine), problems)
     for table in (protocol.charsets, protocol.limits, protocol.structs, protocol.commands):
         look_alikes(table, problems)
-    for word, where, what, known, rule in references(protocol):
-        if word not in known and word not in protocol.refused:
-            problems.add(where, "unknown-name", f"no {what} is called '{word}'" + nearest(word, known), rule)
+    resolve(references(protocol), protocol, problems)
     if not problems:
         unused(protocol, problems)
+
+
+def resolve(found, protocol, problems):
+    for word, where, what, known, rule in found:
+        if word not in known and word not in protocol.refused:
+            problems.add(where, "unknown-name", f"no {what} is called '{word}'" + nearest(word, known), rule)
 
 
 def fields(unit, problems):

@@ -22,7 +22,7 @@ def check(protocol, problems):
 
 def sources(protocol, problems):
     for table in (protocol.layouts, protocol.structs, protocol.commands, protocol.mechanisms, protocol.machines,
-                  protocol.detects):
+                  protocol.detects, protocol.messages, protocol.alphabets):
         for unit in settled(table.values(), problems):
             if not unit.source:
                 problems.add(unit.where, "no-source", f"'{unit.id}' does not say where the protocol says so; "
@@ -74,6 +74,9 @@ def sockets(protocol, problems):
         if socket.code > 255:
             problems.add(place(socket, "code"), "overflow",
                          f"code {socket.code} does not fit the octet ZMTP 2.0 has for it (at most 255)", socket.id)
+        if socket.since and socket.since not in protocol.versions:
+            problems.add(place(socket, "since"), "bad-version", f"{socket.since} is not among the versions "
+                         f"{', '.join(protocol.versions)}; take one of them, or add it there", socket.id)
         rival = first.setdefault(socket.code, socket)
         if rival is not socket:
             problems.add(place(socket, "code"), "code-taken",

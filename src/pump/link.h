@@ -70,9 +70,10 @@ struct mcq_link_group {
 struct mcq_link {
     struct mcq_link_group *group;
     bool is_up;
-    int fd;         /* -1: OFF */
-    uint64_t epoch; /* of the connection; grows with each start */
-    bool can_read;  /* recv has not said AGAIN since the last edge */
+    enum mcq_framing framing; /* of what is queued in wpump */
+    int fd;                   /* -1: OFF */
+    uint64_t epoch;           /* of the connection; grows with each start */
+    bool can_read;            /* recv has not said AGAIN since the last edge */
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
     bool is_blocked;

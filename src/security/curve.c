@@ -1,7 +1,7 @@
 #include "security/handshake.h"
 
-/* Without cryptography no box opens, so that no handshake of CURVE succeeds. A session refuses to be
- * configured with it. */
+/* Without cryptography no box opens, so that no handshake of CURVE succeeds. A session refuses to
+ * be configured with it. */
 static bool stays_closed(struct mcq_handshake *handshake, enum mcq_rule rule)
 {
     handshake->err = MCQ_PROTO;

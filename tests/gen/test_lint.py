@@ -66,7 +66,7 @@ def ids_in_the_generator():
 def misread(example):
     """Refusals of an example's words; it stands wherever its statements may."""
     told = []
-    for parent in ("file", "limits", "layout", "machine", "state", "sockets"):
+    for parent in ("file", "limits", "layout", "machine", "state", "sockets", "message", "alphabet"):
         problems = reader.Problems()
         statements = reader.read("example", example, problems)
         build.Builder(problems).rows(statements, parent)

@@ -123,8 +123,8 @@ def ready_bytes(socket_type, routing_id, metadata=b""):
     return command_bytes(b"READY", metadata_bytes(socket_type, routing_id, metadata))
 
 
-def subscription_bytes(minor, topic, subscribe):
-    if minor == 0:
+def subscription_bytes(version, topic, subscribe):
+    if version < "3.1":
         return header_bytes(0, 1 + len(topic)) + (b"\1" if subscribe else b"\0") + topic
     return command_bytes(b"SUBSCRIBE" if subscribe else b"CANCEL", topic)
 
@@ -215,7 +215,7 @@ class Verdict:
     answers: list = field(default_factory=list)  # the PONGs, in order
     refusal: Refusal | None = None
     ready_at: int | None = None  # input offset at which messages may flow
-    minor: int = 1
+    version: str = "3.1"
     frames: list = field(default_factory=list)
     ttl_seen: bool = False
     said: list = field(default_factory=list)  # our part of the handshake
@@ -233,7 +233,7 @@ def read(octets, socket_type, frame_limit=SIZE_MAX, security=Security()):
     verdict = Verdict()
     if len(octets) < GREETING_BYTES:
         return verdict
-    verdict.minor = octets[11] if octets[10] == 3 else 1
+    verdict.version = "3.0" if octets[10] == 3 and octets[11] == 0 else "3.1"
     at, last = 0, GREETING_BYTES
     message = []
     try:
@@ -264,9 +264,7 @@ def read_greeting(verdict, octets, own_mechanism):
         raise Refused("a mechanism that is no name", "PROTO", "MISMATCH")
     if mechanism != own_mechanism.encode().ljust(20, b"\0"):
         raise Refused("another mechanism", "MISMATCH")
-    verdict.event("greeting", lead=octets[0], padding=octets[1:9].hex(), tail=octets[9],
-                  major=octets[10], minor=octets[11], mechanism=mechanism.hex(),
-                  as_server=octets[32], filler=octets[33:64].hex())
+    verdict.event("greeting", form="v3", version=verdict.version, octets=octets[:64].hex())
 
 
 def read_handshake(verdict, frame, socket_type, security):
@@ -307,7 +305,7 @@ def read_metadata(verdict, frame, data, socket_type):
         if name not in PEERS[socket_type]:
             raise Refused(f"a {name} socket", "MISMATCH")
     verdict.ready_at = frame.end
-    verdict.event("ready", socket_type=types[-1] if types else "none", identity=identity.hex(),
+    verdict.event("ready", version=verdict.version, socket_type=types[-1] if types else "none", identity=identity.hex(),
                   metadata=data.hex())
 
 

@@ -216,7 +216,7 @@ class Planner:
 
     def subscribe(self, topic, subscribe, may_be_missing=False):
         self.op("subscribe" if subscribe else "cancel", topic.hex() or "-")
-        self.say(oracle.subscription_bytes(self.verdict.minor, topic, subscribe), may_be_missing)
+        self.say(oracle.subscription_bytes(self.verdict.version, topic, subscribe), may_be_missing)
 
     # --- what comes in ----------------------------------------------------------------------------
 
