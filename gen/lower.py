@@ -377,6 +377,12 @@ class LoweredCommand:
         return [e for e in self.elements if e.constant is None]
 
     @property
+    def trial(self):
+        """The least and the most octets that one round trip after the other puts into all spans whose length varies."""
+        spans = [e for e in self.spans if e.kind != "fixed"]
+        return max([e.low for e in spans], default=0), min([180 // max(1, len(spans)), *(e.high for e in spans)])
+
+    @property
     def is_secret(self):
         return any(e.field.secret for e in self.elements)
 

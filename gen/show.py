@@ -3,7 +3,7 @@
 import json
 import re
 
-from gen import diff, lower, reading, render, words
+from gen import diff, lower, render, words
 from gen.lint import explain
 from gen.match import nearest
 from gen.model import units
@@ -11,17 +11,32 @@ from gen.model import units
 BOX, ROW, COLUMN = (150, 40), 110, 300      # a state's box and the grid it stands on, in pixels
 
 
-def example(protocol, rule, known):
+def places(codec, case, record):
+    """(rule, from, to) of the fields of a record that the codec read from a case."""
+    names, unit = codec.names, case["unit"]
+    if unit == "frame":
+        head = len(names["encode_frame_head"]("frame.v3", record["flags"], record["size"]))
+        ends = {"flags": (0, 1), "size": (1, head), "body": (head, head + record["size"])}
+        return [(field["id"], *ends[field["name"]]) for field in names["LAYOUTS"]["frame.v3"]["fields"]]
+    table, name = {"command": ("COMMANDS", record.get("id")), "metadata": ("STRUCTS", "property")}.get(
+        unit, ("LAYOUTS", f"{unit}.v3"))
+    fields = names[table][name].get("fields", ())
+    head = len(names["encode_command"](name, record, False)) - len(names["encode_fields"](fields, record, False)) \
+        if unit == "command" else 0
+    ends = [head + len(names["encode_fields"](fields[:count], record, False)) for count in range(len(fields) + 1)]
+    own = [(name, 0, head)] if head else []
+    return own + [(field["id"], *ends[i:i + 2]) for i, field in enumerate(fields)]
+
+
+def example(rule, files):
     """The shortest known answer whose octets the rule takes a part in, with that part in brackets."""
-    best = None
-    for case in json.loads(known)["cases"]:
-        octets = bytes.fromhex(case["head"] + case["unit_octets"] * min(case["count"], 4) + case["tail"])
-        found = reading.read(protocol, case["unit"], octets, case["quirks"], case.get("scope", ""))
-        spans = [span for span in found.spans if span[0] == rule and found.accepted]
-        length = max((to - start for _, start, to in spans), default=0)
-        if spans and (best is None or (length == 0, len(octets)) < best[0]):
-            start, end = spans[0][1], spans[-1][2]
-            best = (length == 0, len(octets)), case["name"], octets, start, end
+    codec, best = diff.Codec(files), None
+    for case in json.loads(files["tests/vectors/known.json"])["cases"]:
+        record = next(iter(codec.judge(case).records), None)
+        for _, start, end in [p for p in places(codec, case, record) if p[0] == rule] if record else ():
+            octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
+            if end <= len(octets) and (best is None or (start == end, len(octets)) < best[0]):
+                best = (start == end, len(octets)), case["name"], octets, start, end
     if best is None:
         return []
     _, name, octets, start, end = best
@@ -76,7 +91,7 @@ def explained(protocol, name, renderer):
     known = {rule.id: rule for rule in lower.rules(protocol)}
     if name not in known:
         return f"gen: no rule or lint is called '{name}'{nearest(name, [*known, *explain.LINTS])}", False
-    files = renderer.render({**render.BUILD, **render.COMMITTED})
+    files = renderer.render({**render.build(protocol), **render.COMMITTED})
     rule, (item, facts) = known[name], owner(protocol, name)
     cases = [case for case in json.loads(files["tests/vectors/known.json"])["cases"]
              if case["rule"] == name or case["name"].startswith(name)]
@@ -86,7 +101,7 @@ def explained(protocol, name, renderer):
     rows = [("says", [rule.doc.replace("\n", " ")] if rule.doc else []),
             ("source", [rule.source] if rule.source else []),
             ("declared", [str(item.where)] if item else []), ("model", facts),
-            ("example", example(protocol, name, files["tests/vectors/known.json"])),
+            ("example", example(name, files)),
             ("in C", [f"{rule.enum}", *enforced(name, files)]),
             ("tests", [f"build/generated/{file}" for file in tests]),
             ("cases", [f"{case['name']}: {case['verdict']}" for case in cases]),
