@@ -259,6 +259,12 @@ class Framing:
         return mask
 
     @property
+    def message_mask(self):
+        """The same without those of commands."""
+        command = sum(1 << bit.number for bit in self.flags.bits if bit.excludes)
+        return sum(1 << octet for octet in range(32) if self.strict_mask >> octet & 1 and not octet & command)
+
+    @property
     def top_octet(self):
         """The highest first octet of the long size, whose largest value is 2^n-1."""
         width = WIDTHS[self.long.type]
