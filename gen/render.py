@@ -60,6 +60,8 @@ BUILD = {
 # Committed; `gen --write` refreshes them, `gen --check` compares.
 COMMITTED = {
     "docs/reference/zmtp.md": ("docs/zmtp.md.j2", "spec/"),
+    **{f"docs/reference/{page}.md": (f"docs/{page}.md.j2", "spec/")
+       for page in ("greeting", "frames", "commands", "security")},
     "docs/reference/notation.md": ("docs/notation.md.j2", "gen/vocab.py"),
     "tests/vectors/known.json": ("tests/known.json.j2", "spec/"),
 }
@@ -131,7 +133,7 @@ class Renderer:
             "element_words": words.element_words, "framing_words": words.framing_words,
             "signature": words.signature, "params": lambda c: [f"{e.c_type} {e.name}" for e in c.given],
             "field_words": words.field_words, "box_words": words.box_words,
-            "branch_words": words.branch_words, "models": promela.Models(p),
+            "branch_words": words.branch_words, "arrows": words.arrows, "cells": words.cells, "models": promela.Models(p),
             "dissect": dissect, "newest": framings[-1].name,
         }
 
