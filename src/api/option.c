@@ -63,6 +63,7 @@ static const struct option_row option_table[] = {
     {MCQ_OPT_HEARTBEAT_TTL, "HEARTBEAT_TTL", KIND_INT, BOTH, 0, TTL_MAX_MS, AT(heartbeat_ttl_ms)},
     {MCQ_OPT_HEARTBEAT_TIMEOUT, "HEARTBEAT_TIMEOUT", KIND_INT, BOTH, -1, INT_MAX,
      AT(heartbeat_timeout_ms)},
+    {MCQ_OPT_OLDER_PEERS, "OLDER_PEERS", KIND_BOOL, BOTH, 0, 1, AT(meets_older)},
 };
 
 /* The row for a call that wants octets or a number, and sets or gets. NULL: it has failed. */
