@@ -736,6 +736,7 @@ static void init_options(struct mcq_socket *socket)
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),
+        .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }
