@@ -11,6 +11,7 @@ import re
 import subprocess
 import tarfile
 import tempfile
+import types
 
 import jinja2
 
@@ -113,7 +114,8 @@ def table(value):
         return None
     found = {}
     for index, item in enumerate(value):
-        key = str(next((getattr(item, k) for k in ("name", "id", "event", "octet", "number") if hasattr(item, k)), index))
+        named = (getattr(item, k) for k in ("name", "id", "event", "octet", "number") if hasattr(item, k))
+        key = str(next(named, index))
         found[key if key not in found else f"{key} ({getattr(item, 'type', len(found))})"] = item
     return found
 
@@ -205,34 +207,44 @@ def level(found):
 
 
 class Codec:
-    """The reference codec of a model, as its template prints it: the judge of what one spec takes and another refuses."""
+    """The reference codec of a model, as its template prints it: the judge of what a spec takes."""
 
     def __init__(self, files):
-        self.names = {"__name__": "zmtp_codec"}
-        exec(compile(files["python/zmtp_codec.py"], "zmtp_codec.py", "exec"), self.names)
+        names = {"__name__": "zmtp_codec"}
+        exec(compile(files["python/zmtp_codec.py"], "zmtp_codec.py", "exec"), names)
+        self.codec = types.SimpleNamespace(**names)
+
+    def layout(self, unit, octets):
+        """The layout that octets of a unit are read by: a decision's form for a greeting, which may have none."""
+        if unit not in self.codec.DETECTS:
+            return unit
+        form = next(iter([*self.codec.branches(unit, octets)][-1:]), {"target": "next"})["target"]
+        return f"{unit}.{form}" if f"{unit}.{form}" in self.codec.LAYOUTS else None
 
     def judge(self, case):
-        """A known answer's octets -> the codec's verdict; the unit of a name that nobody knows is refused as such."""
+        """A known answer's octets -> the codec's verdict. A command that nobody knows is refused as UNKNOWN."""
+        codec, unit = self.codec, case["unit"]
         octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
-        quirks, layout = frozenset(case["quirks"]) & self.names["COMPAT"], case["unit"] + ".v3"
-        if case["unit"] == "command":
-            known = case["scope"] in self.names["SCOPES"]
-            found = self.names["decode_command"](case["scope"], octets, quirks) if known else None
-            return found if known and found.err != "OK" or known and found.records[0]["id"] else \
-                self.names["Verdict"]("PROTO", UNKNOWN, 0, [])
-        if case["unit"] == "metadata":
-            most = self.names["CEILINGS"]["max_properties"]
-            return self.names["decode_records"]("property", octets, most, "max_properties", quirks)
-        if self.names["LAYOUTS"][layout]["form"] == "stream":
-            return self.names["decode_stream"](layout, octets, quirks)
-        return self.names["decode_layout"](layout, octets, quirks)
+        quirks, good = frozenset(case["quirks"]) & codec.COMPAT, codec.Verdict("OK", "", len(octets), [])
+        if unit == "command":
+            found = codec.decode_command(case["scope"], octets, quirks) if case["scope"] in codec.SCOPES else good
+            known = found.err != "OK" or found.records and found.records[0]["id"]
+            return found if known else codec.Verdict("PROTO", UNKNOWN, 0, [])
+        if unit == "metadata":
+            return codec.decode_records("property", octets, codec.CEILINGS["max_properties"], "max_properties", quirks)
+        layout = self.layout(unit, octets)
+        if layout not in codec.LAYOUTS:
+            return good
+        read = codec.decode_stream if codec.LAYOUTS[layout]["form"] == "stream" else codec.decode_layout
+        return read(layout, octets, quirks)
 
 
 def witnesses(codecs, known):
     """The shortest octets, by direction and rule, that one codec takes and the other refuses: rows of (direction, rule,
     length, case). known: the known answers of both; every flags octet is tried."""
     cases = [case for text in known for case in json.loads(text)["cases"]]
-    cases += [{"unit": "frame.v3", "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
+    cases += [{"unit": name, "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
+              for name, layout in codecs[1].codec.LAYOUTS.items() if layout["form"] == "stream"
               for octet in range(256) for size in (1, 8)]
     best = {}
     for case in cases:
@@ -283,7 +295,7 @@ def numbers(files):
         for body in re.findall(r"^enum \w+ \{\n(.*?)^\};", text, re.M | re.S):
             value = -1
             for name, given in re.findall(r"^ +(\w+)(?: = (-?\w+))?,?", body, re.M):
-                found[name] = value = int(given, 0) if given else value + 1
+                found[name] = value = found[given] if given in found else int(given, 0) if given else value + 1
         found.update(re.findall(r"^#define (\w+) +(.+)$", text, re.M))
         found.update((f"struct {n}", b) for n, b in re.findall(r"^struct (\w+) \{\n(.*?)^\}", text, re.M | re.S))
     return found

@@ -11,21 +11,26 @@ from gen.model import units
 BOX, ROW, COLUMN = (150, 40), 110, 300      # a state's box and the grid it stands on, in pixels
 
 
-def places(codec, case, record):
+def places(judge, case, octets, record):
     """(rule, from, to) of the fields of a record that the codec read from a case."""
-    names, unit = codec.names, case["unit"]
-    if unit == "frame":
-        head = len(names["encode_frame_head"]("frame.v3", record["flags"], record["size"]))
-        ends = {"flags": (0, 1), "size": (1, head), "body": (head, head + record["size"])}
-        return [(field["id"], *ends[field["name"]]) for field in names["LAYOUTS"]["frame.v3"]["fields"]]
-    table, name = {"command": ("COMMANDS", record.get("id")), "metadata": ("STRUCTS", "property")}.get(
-        unit, ("LAYOUTS", f"{unit}.v3"))
-    fields = names[table][name].get("fields", ())
-    head = len(names["encode_command"](name, record, False)) - len(names["encode_fields"](fields, record, False)) \
-        if unit == "command" else 0
-    ends = [head + len(names["encode_fields"](fields[:count], record, False)) for count in range(len(fields) + 1)]
-    own = [(name, 0, head)] if head else []
-    return own + [(field["id"], *ends[i:i + 2]) for i, field in enumerate(fields)]
+    codec, unit, head = judge.codec, case["unit"], 0
+    if unit == "command":
+        fields = codec.COMMANDS[record["id"]].get("fields", ())
+        head = 1 + len(codec.COMMANDS[record["id"]]["name"])
+    else:
+        table, name = (codec.STRUCTS, "property") if unit == "metadata" else (codec.LAYOUTS, judge.layout(unit, octets))
+        fields = table[name]["fields"]
+    found = [(record["id"], 0, head)] if head else []
+    if "body" in record:        # of the forms that a frame's size has, the shortest is the example
+        size = len(codec.encode_frame_head(name, record["flags"], record["size"])) - 1
+        fields = {field["name"]: field for field in fields}.values()
+        lengths = [{"flags": 1, "size": size, "body": record["size"]}[field["name"]] for field in fields]
+    else:
+        lengths = [len(codec.encode_fields([field], record, False)) for field in fields]
+    for field, length in zip(fields, lengths):
+        found.append((field["id"], head, head + length))
+        head += length
+    return found
 
 
 def example(rule, files):
@@ -33,8 +38,8 @@ def example(rule, files):
     codec, best = diff.Codec(files), None
     for case in json.loads(files["tests/vectors/known.json"])["cases"]:
         record = next(iter(codec.judge(case).records), None)
-        for _, start, end in [p for p in places(codec, case, record) if p[0] == rule] if record else ():
-            octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
+        octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
+        for _, start, end in [p for p in places(codec, case, octets, record) if p[0] == rule] if record else ():
             if end <= len(octets) and (best is None or (start == end, len(octets)) < best[0]):
                 best = (start == end, len(octets)), case["name"], octets, start, end
     if best is None:
@@ -81,7 +86,7 @@ def owner(protocol, rule):
             if f"{machine.id}.{state.name}" == rule:
                 return state, [f"{s.event} -> {s.target}" + (f" if {s.guard}, else {s.otherwise}" if s.guard else "")
                                + (f": {s.reason}" if s.reason else "") for s in lower.steps(machine, state)]
-    return None, []
+    return next((d for d in protocol.detects.values() if rule.startswith(f"{d.id}.")), None), []
 
 
 def explained(protocol, name, renderer):

@@ -20,7 +20,7 @@ IN_C = [     # file, what stands there, the mistake
     ("wire/frame.c", r"decoder->left -= len;", "decoder->left -= len > 1 ? len - 1 : len;"),
     ("wire/metadata.c", r"\+\+decoder->count > decoder->max_count", "++decoder->count >= decoder->max_count"),
     ("wire/metadata.c", r"len > decoder->size - at", "len > decoder->size"),
-    ("wire/encode.h", r"size > UINT8_MAX", "size >= UINT8_MAX"),
+    ("wire/encode.h", r"size > 255", "size >= 255"),
     ("wire/encode.h", r"\.tail = 127", ".tail = 126"),
     ("wire/charset.h", r"0x0000000000000000u, 0x7fffffffffffffffu|0x7fffffffffffffffu", "0xffffffffffffffffu"),
     ("security/steps.c", r"NULL, NULL_PEER_FAILED, NULL_PEER_FAILED", "NULL, NULL_PEER_READY, NULL_PEER_FAILED"),
