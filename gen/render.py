@@ -133,7 +133,8 @@ class Renderer:
             "element_words": words.element_words, "framing_words": words.framing_words,
             "signature": words.signature, "params": lambda c: [f"{e.c_type} {e.name}" for e in c.given],
             "field_words": words.field_words, "box_words": words.box_words,
-            "branch_words": words.branch_words, "arrows": words.arrows, "cells": words.cells, "models": promela.Models(p),
+            "branch_words": words.branch_words, "arrows": words.arrows, "cells": words.cells,
+            "models": promela.Models(p),
             "dissect": dissect, "newest": framings[-1].name,
         }
 
