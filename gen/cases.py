@@ -303,33 +303,26 @@ class Cases:
         return found
 
     def ready(self):
-        """Properties that the spec knows by name at their bounds, and names that are nearly theirs; the peer is a
-        socket of the table's first type, we are one that it talks to."""
-        field = self.p.commands["READY"].fields[0]
-        kind, peer = next(key for key in field.keys if key.among_sockets), next(iter(self.p.sockets.values()))
-        name, own = kind.name.encode(), peer.peers[0]
-        stranger = next(other for other in self.p.sockets if other not in self.p.sockets[own].peers)
-        found = []
-
-        def add(what, octets, err="OK", key=kind, quirks=()):
-            rule = "" if err == "OK" else f"{field.id}.{key.name}"
-            found.append(Case(what, octets, quirks=quirks, err=err, rule=rule))
-
+        """(our type, what a peer of the table's first type may say to it): properties that the spec knows by name at
+        their bounds, and names that are nearly theirs."""
+        field, peer = self.p.commands["READY"].fields[0], next(iter(self.p.sockets.values()))
+        kind, own = next(key for key in field.keys if key.among_sockets), peer.peers[0]
+        name, stranger = kind.name.encode(), next(s for s in self.p.sockets if s not in self.p.sockets[own].peers)
         typed = self.property(name, peer.name.encode())
-        add("a type that fits", typed)
-        add("no type", b"", "PROTO")
-        add("no type, let in", b"", quirks=(kind.quirk,))
-        add("a type that does not fit", self.property(name, stranger.encode()), "MISMATCH")
-        add("no such type", self.property(name, b"?"), "MISMATCH")
-        add("in lower case", typed.replace(name, name.lower()))
-        add("a case that matters", typed.replace(name, name.lower()), "PROTO", quirks=("property_case_matters",))
-        for octet in sorted({octet for octet in name if not chr(octet).isalpha()}):
-            near = name.replace(bytes([octet]), bytes([octet ^ 0x20]))
-            add(f"{octet ^ 0x20:#04x} in its name", typed.replace(name, near), "PROTO", quirks=("property_name_any",))
+        lower_case = typed.replace(name, name.lower())
+        rows = [("a type that fits", typed, "OK", kind, ()), ("no type", b"", "PROTO", kind, ()),
+                ("no type, let in", b"", "OK", kind, (kind.quirk,)), ("in lower case", lower_case, "OK", kind, ()),
+                ("a case that matters", lower_case, "PROTO", kind, ("property_case_matters",))]
+        rows += [(f"a type {what}", self.property(name, value), "MISMATCH", kind, ())
+                 for what, value in (("that does not fit", stranger.encode()), ("that nobody knows", b"?"))]
+        for octet in sorted({octet for octet in name if not chr(octet).isalpha()}):      # no letter: it has no case
+            near = typed.replace(bytes([octet]), bytes([octet ^ 0x20]))
+            rows.append((f"{octet ^ 0x20:#04x} in its name", near, "PROTO", kind, ("property_name_any",)))
         for key in [key for key in field.keys if key.size]:
-            for length, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
-                octets = typed + self.property(key.name.encode(), bytes([first]) + b"a" * (length - 1))
-                good = length <= key.size[1] and first != key.forbid_first
-                add(f"{key.name} of {length} from {first:#04x}", octets, "OK" if good else "PROTO", key)
-                add(f"{key.name} of {length} from {first:#04x}, let in", octets, key=key, quirks=(key.quirk,))
-        return own, found
+            for size, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
+                octets = typed + self.property(key.name.encode(), bytes([first]).ljust(size, b"a"))
+                good = size <= key.size[1] and first != key.forbid_first
+                rows += [(f"{key.name} of {size} from {first:#04x}", octets, "OK" if good else "PROTO", key, ()),
+                         (f"{key.name} of {size} from {first:#04x}, let in", octets, "OK", key, (key.quirk,))]
+        return own, [Case(what, octets, quirks=quirks, err=err, rule="" if err == "OK" else f"{field.id}.{key.name}")
+                     for what, octets, err, key, quirks in rows]

@@ -141,7 +141,7 @@ def ranks(machine):
 def picture(machine):
     """What templates/docs/machine.svg.j2 draws: boxes, top down, and one arrow for all events between two states. The
     rejecting state stands at the right, where every arrow that ends the handshake goes."""
-    rows, boxes, events = ranks(machine), {}, {}
+    rows, boxes = ranks(machine), {}
     sends = {state.name: state.sends for state in machine.states}
     right = max(list(rows.values()).count(row) for row in rows.values())
     for name in lower.all_states(machine):
@@ -149,14 +149,8 @@ def picture(machine):
         boxes[name] = {"name": name, "row": rows[name], "sends": sends.get(name, ""), "x": 30 + COLUMN * column,
                        "y": 30 + ROW * rows[name],
                        "kind": {machine.accept: "accept", machine.reject: "reject"}.get(name, "state")}
-    for state in machine.states:
-        for answer in state.answers:
-            guard = f" if {answer.guard}" if answer.guard else ""
-            events.setdefault((state.name, answer.target), []).append(answer.event + guard)
-            if guard:
-                events.setdefault((state.name, answer.else_target), []).append(f"{answer.event} otherwise")
     arrows = []
-    for (source, target), labels in events.items():
+    for (source, target), labels in words.arrows(machine).items():
         (x, y), (to_x, to_y) = ((boxes[name]["x"], boxes[name]["y"]) for name in (source, target))
         if target == machine.reject:
             at, end = (x + BOX[0] - 12, y + BOX[1] + 16), to_x + BOX[0] - 14 * rows[source] - 10

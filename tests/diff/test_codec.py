@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 BUILD = diff.default_build()
 CODEC = diff.load_codec(BUILD / diff.CODEC)
-SEED, COUNT = 1, 20_000
+SEED, COUNT = 1, 40_000
 
 # What is planted: file, pattern, replacement. The first hit of the pattern is replaced.
 PLANTED = {
