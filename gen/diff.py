@@ -322,7 +322,7 @@ def report(old, new, files, revision, full):
     found = set().union(*(change.effects for change in changes))
     known = [made["tests/vectors/known.json"] for made in files] if files else []
     seen = witnesses([Codec(made) for made in files], known) if files else []
-    lines = [f"{revision} -> working tree: {len(changes)} changes, level {level(found | {w[0] for w in seen})}"
+    lines = [f"{revision} -> working tree: changes {len(changes)}, level {level(found | {w[0] for w in seen})}"
              + (f" ({', '.join(e for e in (LESS, SENDS, MORE, DOC) if e in found)})" if found else "")]
     for group in dict.fromkeys(change.group for change in changes):
         lines += section(group, [(c.id, ", ".join(sorted(c.effects)), c.text) for c in changes if c.group == group])

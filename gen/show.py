@@ -47,7 +47,7 @@ def example(rule, files):
         return []
     _, name, octets, start, end = best
     parts = octets[:start].hex(" "), octets[start:end].hex(" "), octets[end:].hex(" ")
-    return [f"{parts[0]} [{parts[1]}] {parts[2]}".strip(), f"octets {start} to {end - 1} of {len(octets)}: {name}"
+    return [f"{parts[0]} [{parts[1]}] {parts[2]}".strip(), f"{end - start} at octet {start} of {len(octets)}: {name}"
             if end > start else f"empty, at octet {start} of {len(octets)}: {name}"]
 
 
@@ -77,8 +77,8 @@ def owner(protocol, rule):
         for field in unit.fields:
             if field.id == rule:
                 least, most = diff.octets(field, protocol.limits["max_command_bytes"].value)
-                return field, [f"{field.type} of {least}" + (f" to {most}" if most != least else "")
-                               + f" octets, accepted: {words.accepted_words(field)}"]
+                return field, [f"{field.type}, octets {least}" + (f" to {most}" if most != least else "")
+                               + f", accepted: {words.accepted_words(field)}"]
             if (key := next((k for k in field.keys if f"{field.id}.{k.name}" == rule), None)) is not None:
                 return key, ["required" if key.required else "may be missing",
                              *(["sent by " + ", ".join(key.senders)] if key.senders else [])]
