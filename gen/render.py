@@ -63,6 +63,8 @@ COMMITTED = {
     **{f"docs/reference/{page}.md": (f"docs/{page}.md.j2", "spec/")
        for page in ("greeting", "frames", "commands", "security")},
     "docs/reference/notation.md": ("docs/notation.md.j2", "gen/vocab.py"),
+    "docs/reference/spec.vim": ("editor/spec.vim.j2", "gen/vocab.py"),
+    "docs/reference/spec.tmLanguage.json": ("editor/spec.tmLanguage.json.j2", "gen/vocab.py"),
     "tests/vectors/known.json": ("tests/known.json.j2", "spec/"),
 }
 
@@ -78,8 +80,9 @@ def banner(name, sources):
     edit = "Do not edit: change the spec or the template, then run ./dev gen."
     if name.endswith(".py"):
         return f"# {said}\n# {edit}"
-    if name.endswith(".lua"):
-        return f"-- {said}\n-- {edit}"
+    if name.endswith((".lua", ".vim")):
+        mark = {"lua": "--", "vim": '"'}[name[-3:]]
+        return f"{mark} {said}\n{mark} {edit}"
     return f"<!-- {said} {edit} -->" if name.endswith(".md") else f"/* {said}\n * {edit} */"
 
 
