@@ -97,7 +97,7 @@ static uint64_t by_hand(void)
 typedef enum mcq_err decode_function(struct mcq_frame_decoder *, struct mcq_bytes *,
                                      struct mcq_frame_piece *);
 
-static uint64_t by_decoder(decode_function *decode)
+static inline __attribute__((always_inline)) uint64_t by_decoder(decode_function *decode)
 {
     struct mcq_frame_decoder decoder;
     struct mcq_frame_piece piece;

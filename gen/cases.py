@@ -172,9 +172,11 @@ class Cases:
             return bytes([element.constant])
         return b"\x61"
 
-    def bad_octet(self, element):
-        octets = set(range(256)) - self.p.charsets[element.field.chars].octets if element.field.chars else ()
-        return bytes([min(octets)]) if octets else b""
+    def bad_octets(self, element):
+        """The octets beside the ranges of its characters."""
+        octets = self.p.charsets[element.field.chars].octets if element.field.chars else range(256)
+        edges = {octet for low, high in lower.ranges(octets) for octet in (low - 1, high + 1)}
+        return [bytes([octet]) for octet in sorted(edges - {-1, 256} - set(octets))]
 
     def body(self, elements, spans=None, numbers=None):
         """The elements' octets, with spans of the given lengths (default: the least) and numbers (default: 0)."""
@@ -243,7 +245,7 @@ class Cases:
     def _span_cases(self, element, name, before, after, add):
         wrong = {"err": "PROTO", "rule": element.field.id}
         length = (lambda n: n.to_bytes(element.width, "big") if element.width else b"")
-        filler, bad, quirk = self.filler(element), self.bad_octet(element), element.quirk
+        filler, quirk = self.filler(element), element.quirk
         at = len(before) + element.width
         ceiling = self.p.limits["max_command_bytes"].value - len(before)
         high = min(element.high, ceiling)
@@ -258,7 +260,7 @@ class Cases:
             add(f"{name} at {high + 1}", before, filler, high + 1, at=at, **wrong)
             if quirk:
                 add(f"{name} at {high + 1}, let in", before, filler, high + 1, quirks=(quirk,), at=at + high + 1)
-        if bad:
+        for bad in self.bad_octets(element):
             size = max(element.low, 3)
             octets = before + length(size) + filler + bad + filler * (size - 2) + after
             add(f"{name} with 0x{bad.hex()}", octets, at=at + 1, **wrong)
@@ -277,7 +279,7 @@ class Cases:
         small = self.property(b"a", b"")
         good = self.property(b"Socket-Type", b"REQ") + self.property(b"Identity", b"")
         quirk = name.field.quirks[0]
-        bad = min(set(range(256)) - self.p.charsets[name.field.chars].octets)
+        beside = [octet[0] for octet in self.bad_octets(name)]
         found = [
             Case("empty", b""), Case("as we send it", good, at=len(good)),
             Case(f"{most} properties", b"", small, most, at=len(small) * most),
@@ -286,9 +288,10 @@ class Cases:
             Case(f"name at {name.high}", bytes([name.high]), b"n", name.high, b"\0\0\0\0", at=name.high + 5),
             Case("name empty", self.property(b"", b"v"), err="PROTO", rule=name.field.id, at=1),
             Case("name empty, let in", self.property(b"", b"v"), quirks=(quirk,), at=6),
-            Case(f"name with {bad:#04x}", self.property(bytes([0x61, bad]), b""), err="PROTO", rule=name.field.id,
-                 at=2),
-            Case(f"name with {bad:#04x}, let in", self.property(bytes([0x61, bad]), b""), quirks=(quirk,), at=7),
+            *(Case(f"name with {bad:#04x}", self.property(bytes([0x61, bad]), b""), err="PROTO", rule=name.field.id,
+                   at=2) for bad in beside),
+            *(Case(f"name with {bad:#04x}, let in", self.property(bytes([0x61, bad]), b""), quirks=(quirk,), at=7)
+              for bad in beside),
             Case("name past the end", b"\x09abc", err="PROTO", rule=name.field.id, at=1),
             Case("value past the end", b"\x01a\0\0\0\x02v", err="PROTO", rule=value.field.id, at=6),
             Case("value of 2^32-1", b"\x01a\xff\xff\xff\xffv", err="PROTO", rule=value.field.id, at=6),
@@ -300,33 +303,26 @@ class Cases:
         return found
 
     def ready(self):
-        """Properties that the spec knows by name at their bounds, and names that are nearly theirs; the peer is a
-        socket of the table's first type, we are one that it talks to."""
-        field = self.p.commands["READY"].fields[0]
-        kind, peer = next(key for key in field.keys if key.among_sockets), next(iter(self.p.sockets.values()))
-        name, own = kind.name.encode(), peer.peers[0]
-        stranger = next(other for other in self.p.sockets if other not in self.p.sockets[own].peers)
-        found = []
-
-        def add(what, octets, err="OK", key=kind, quirks=()):
-            rule = "" if err == "OK" else f"{field.id}.{key.name}"
-            found.append(Case(what, octets, quirks=quirks, err=err, rule=rule))
-
+        """(our type, what a peer of the table's first type may say to it): properties that the spec knows by name at
+        their bounds, and names that are nearly theirs."""
+        field, peer = self.p.commands["READY"].fields[0], next(iter(self.p.sockets.values()))
+        kind, own = next(key for key in field.keys if key.among_sockets), peer.peers[0]
+        name, stranger = kind.name.encode(), next(s for s in self.p.sockets if s not in self.p.sockets[own].peers)
         typed = self.property(name, peer.name.encode())
-        add("a type that fits", typed)
-        add("no type", b"", "PROTO")
-        add("no type, let in", b"", quirks=(kind.quirk,))
-        add("a type that does not fit", self.property(name, stranger.encode()), "MISMATCH")
-        add("no such type", self.property(name, b"?"), "MISMATCH")
-        add("in lower case", typed.replace(name, name.lower()))
-        add("a case that matters", typed.replace(name, name.lower()), "PROTO", quirks=("property_case_matters",))
-        for octet in sorted({octet for octet in name if not chr(octet).isalpha()}):
-            near = name.replace(bytes([octet]), bytes([octet ^ 0x20]))
-            add(f"{octet ^ 0x20:#04x} in its name", typed.replace(name, near), "PROTO", quirks=("property_name_any",))
+        lower_case = typed.replace(name, name.lower())
+        rows = [("a type that fits", typed, "OK", kind, ()), ("no type", b"", "PROTO", kind, ()),
+                ("no type, let in", b"", "OK", kind, (kind.quirk,)), ("in lower case", lower_case, "OK", kind, ()),
+                ("a case that matters", lower_case, "PROTO", kind, ("property_case_matters",))]
+        rows += [(f"a type {what}", self.property(name, value), "MISMATCH", kind, ())
+                 for what, value in (("that does not fit", stranger.encode()), ("that nobody knows", b"?"))]
+        for octet in sorted({octet for octet in name if not chr(octet).isalpha()}):      # no letter: it has no case
+            near = typed.replace(bytes([octet]), bytes([octet ^ 0x20]))
+            rows.append((f"{octet ^ 0x20:#04x} in its name", near, "PROTO", kind, ("property_name_any",)))
         for key in [key for key in field.keys if key.size]:
-            for length, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
-                octets = typed + self.property(key.name.encode(), bytes([first]) + b"a" * (length - 1))
-                good = length <= key.size[1] and first != key.forbid_first
-                add(f"{key.name} of {length} from {first:#04x}", octets, "OK" if good else "PROTO", key)
-                add(f"{key.name} of {length} from {first:#04x}, let in", octets, key=key, quirks=(key.quirk,))
-        return own, found
+            for size, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
+                octets = typed + self.property(key.name.encode(), bytes([first]).ljust(size, b"a"))
+                good = size <= key.size[1] and first != key.forbid_first
+                rows += [(f"{key.name} of {size} from {first:#04x}", octets, "OK" if good else "PROTO", key, ()),
+                         (f"{key.name} of {size} from {first:#04x}, let in", octets, "OK", key, (key.quirk,))]
+        return own, [Case(what, octets, quirks=quirks, err=err, rule="" if err == "OK" else f"{field.id}.{key.name}")
+                     for what, octets, err, key, quirks in rows]

@@ -264,6 +264,12 @@ class Framing:
         return mask
 
     @property
+    def message_mask(self):
+        """The same without those of commands."""
+        command = sum(1 << bit.number for bit in self.flags.bits if bit.excludes)
+        return sum(1 << octet for octet in range(32) if self.strict_mask >> octet & 1 and not octet & command)
+
+    @property
     def top_octet(self):
         """The highest first octet of the long size, whose largest value is 2^n-1."""
         width = WIDTHS[self.long.type]
@@ -374,6 +380,12 @@ class LoweredCommand:
     def given(self):
         """The elements that a caller of the encoder chooses."""
         return [e for e in self.elements if e.constant is None]
+
+    @property
+    def trial(self):
+        """The least and the most octets that one round trip after the other puts into all spans whose length varies."""
+        spans = [e for e in self.spans if e.kind != "fixed"]
+        return max([e.low for e in spans], default=0), min([180 // max(1, len(spans)), *(e.high for e in spans)])
 
     @property
     def is_secret(self):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, seeds, vocab, words
+from gen import (VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, seeds, tables, vocab,
+                 words)
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -31,6 +32,8 @@ BUILD = {
     "wire/encode.h": ("wire/encode.h.j2", "spec/greeting.spec, frame.spec, command.spec"),
     "table/socket_type.h": ("table/socket_type.h.j2", "spec/socket.spec"),
     "table/socket_type.c": ("table/socket_type.c.j2", "spec/socket.spec"),
+    "table/option.h": ("table/option.h.j2", "spec/option.spec"),
+    "table/option.c": ("table/option.c.j2", "spec/option.spec"),
     "security/steps.h": ("security/steps.h.j2", "spec/null.spec, plain.spec, curve.spec"),
     "security/steps.c": ("security/steps.c.j2", "spec/null.spec, plain.spec, curve.spec"),
     "security/boxes.h": ("security/boxes.h.j2", "spec/"),
@@ -46,6 +49,7 @@ BUILD = {
     "tests/test_frame.c": ("tests/test_frame.c.j2", "spec/frame.spec"),
     "tests/test_command.c": ("tests/test_command.c.j2", "spec/command.spec"),
     "tests/test_metadata.c": ("tests/test_metadata.c.j2", "spec/command.spec"),
+    "tests/test_option.c": ("tests/test_option.c.j2", "spec/option.spec"),
     "tests/test_socket_type.c": ("tests/test_socket_type.c.j2", "spec/socket.spec"),
     "tests/test_boxes.c": ("tests/test_boxes.c.j2", "spec/"),
     "tests/test_steps.c": ("tests/test_steps.c.j2", "spec/null.spec, plain.spec, curve.spec"),
@@ -54,6 +58,8 @@ BUILD = {
 # Committed; `gen --write` refreshes them, `gen --check` compares.
 COMMITTED = {
     "docs/reference/zmtp.md": ("docs/zmtp.md.j2", "spec/"),
+    **{f"docs/reference/{page}.md": (f"docs/{page}.md.j2", "spec/")
+       for page in ("greeting", "frames", "commands", "security")},
     "docs/reference/notation.md": ("docs/notation.md.j2", "gen/vocab.py"),
     "tests/vectors/known.json": ("tests/known.json.j2", "spec/"),
 }
@@ -84,7 +90,7 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 octet_bits=lower.octet_bits, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                lua=dissect.lua, code="`{}`".format, framing_enum=lower.framing_enum,
+                                lua=dissect.lua, code="`{}`".format, c_number=tables.c_number, framing_enum=lower.framing_enum,
                                 zmtp_enum=lower.zmtp_enum,
                                 octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
@@ -111,6 +117,7 @@ class Renderer:
             "metadata_head": max(c.fixed_octets for c in commands if any(e.is_records for e in c.elements)),
             "keys": [key for field in ready.fields for key in field.keys], "command": ready,
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
+            "options": (options := tables.option_rows(p)), "option_names": tables.option_names(options),
             "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
             "zap_signals": ZAP, "scopes": security.scopes(p), "command_enum": security.command_enum,
             "insides": security.insides(p), "key_enum": security.key_enum,
@@ -122,7 +129,7 @@ class Renderer:
             "element_words": words.element_words, "framing_words": words.framing_words,
             "signature": words.signature, "params": lambda c: [f"{e.c_type} {e.name}" for e in c.given],
             "field_words": words.field_words, "box_words": words.box_words,
-            "branch_words": words.branch_words, "models": promela.Models(p),
+            "branch_words": words.branch_words, "arrows": words.arrows, "cells": words.cells, "models": promela.Models(p),
             "seeds": seeds.Seeds(p), "entry": seeds.entry, "edges": seeds.edges, "frame_head": cases.frame_head,
             "dissect": dissect, "newest": framings[-1].name,
         }

@@ -1,5 +1,7 @@
 """Tables: options, messages of frames, alphabets: from statements to the model, and what templates print of them."""
 
+from dataclasses import dataclass
+
 from gen import model as m
 from gen import vocab
 
@@ -65,3 +67,62 @@ class Tables:
         self.put(self.alphabets, m.Alphabet(name.text, characters, group[0].value, group[1].value,
                                             (example[0].value, example[1].value), self.origin, found.statement.doc,
                                             name.where, at), name.text, "alphabet")
+
+
+# --- what templates print --------------------------------------------------------------------------
+
+
+NAMED = {2 ** 31 - 1: "INT32_MAX", -2 ** 31: "INT32_MIN", 2 ** 63 - 1: "INT64_MAX", 2 ** 64 - 1: "UINT64_MAX"}
+
+
+def c_number(value):
+    return NAMED.get(value, str(value))
+
+
+@dataclass(frozen=True)
+class Row:
+    """An option as C and the page have it. Ranges of octets are of their count."""
+    option: object
+    sockets: tuple           # of types that speak ZMTP
+    key: int                 # octets of a key
+
+    @property
+    def scope(self):
+        return "CONTEXT" if self.option.scope == "context" else "SOCKET"
+
+    @property
+    def enum(self):
+        return f"MCQ_{'CONTEXT' if self.option.scope == 'context' else 'OPTION'}_{self.option.name}"
+
+    @property
+    def public(self):
+        return f"MCQ_{'CTX' if self.option.scope == 'context' else 'OPT'}_{self.option.name}"
+
+    @property
+    def is_number(self):
+        return self.option.type in TYPE_RANGES
+
+    @property
+    def span(self):
+        return self.option.range or self.option.size or TYPE_RANGES.get(self.option.type) or (self.key, self.key)
+
+    @property
+    def types(self):
+        return [name for name in self.option.types if name in self.sockets]
+
+    @property
+    def uses(self):
+        return {"set": "MCQ_OPTION_SET", "get": "MCQ_OPTION_GET", "": "MCQ_OPTION_BOTH"}[self.option.only]
+
+
+def option_rows(protocol):
+    """By scope, number, and what can only be asked for first."""
+    key = max((mechanism.box[2] for mechanism in protocol.mechanisms.values() if mechanism.box), default=0)
+    rows = [Row(option, tuple(protocol.sockets), key) for option in protocol.options.values()]
+    return sorted(rows, key=lambda row: (row.scope != "SOCKET", row.option.number, row.option.only))
+
+
+def option_names(rows):
+    """(scope, name, index of the row) of each name, the old ones too, in the order of their octets."""
+    return sorted(((row.scope, name, index) for index, row in enumerate(rows)
+                   for name in (row.option.name, *row.option.aliases)), key=lambda n: (n[0] != "SOCKET", n[1]))

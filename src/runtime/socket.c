@@ -4,6 +4,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "table/option.h"
 
 #define MS UINT64_C(1000000)
 #define COLD_NS (5 * MS) /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
@@ -714,21 +715,27 @@ static void run_requests(struct mcq_task *task)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+static int preset(const struct mcq_socket *socket, enum mcq_option_id id)
+{
+    return (int) mcq_option_default(id, socket->type);
+}
+
 static void init_options(struct mcq_socket *socket)
 {
-    bool sends_messages = socket->pattern->ops->can_send;
-
     socket->options = (struct mcq_socket_options) {
-        .linger_ms = sends_messages ? -1 : 0, /* subscriptions need not be flushed */
-        .recv_timeout_ms = -1,
-        .send_timeout_ms = -1,
-        .send_hwm = 1000,
-        .recv_hwm = 1000,
-        .backlog = 100,
-        .reconnect_ms = 100,
-        .handshake_ms = 5000,
-        .heartbeat_timeout_ms = -1,
-        .max_message_bytes = -1,
+        .linger_ms = preset(socket, MCQ_OPTION_LINGER),
+        .recv_timeout_ms = preset(socket, MCQ_OPTION_RCVTIMEO),
+        .send_timeout_ms = preset(socket, MCQ_OPTION_SNDTIMEO),
+        .send_hwm = preset(socket, MCQ_OPTION_SNDHWM),
+        .recv_hwm = preset(socket, MCQ_OPTION_RCVHWM),
+        .backlog = preset(socket, MCQ_OPTION_BACKLOG),
+        .reconnect_ms = preset(socket, MCQ_OPTION_RECONNECT_IVL),
+        .reconnect_max_ms = preset(socket, MCQ_OPTION_RECONNECT_IVL_MAX),
+        .handshake_ms = preset(socket, MCQ_OPTION_HANDSHAKE_IVL),
+        .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
+        .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
+        .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),
+        .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }
 

@@ -45,7 +45,7 @@ class Exercises(unittest.TestCase):
         text, bench = self.change("command")
         self.says(text, r"level minor \(accepts more\)", r"NOTE +accepts more +new command",
                   r"command NOTE +nothing -> 9..264 octets",
-                  r"accepts more +NOTE +9 octets +command: 044e4f54450107b200",
+                  r"accepts more +NOTE +9 octets +command of traffic: 044e4f54450107b200",
                   r"wire/command\.c +\+")
         others = re.compile("greeting|frame|metadata|socket")
         self.assertEqual(set(), {name for name in self.differ(text) if others.search(name)})
@@ -53,6 +53,18 @@ class Exercises(unittest.TestCase):
         for case in ("NOTE.text at 255", "NOTE.text cut", "NOTE.level largest", "NOTE.level = 0", "NOTE.level = 8",
                      "NOTE.since = 1969", "NOTE.since = 10000", "mcq_encode_note("):
             self.assertIn(case, cases)
+
+    def test_a_mechanism(self):
+        text, bench = self.change("mechanism")
+        self.says(text, r"level minor \(accepts more\)", r"TOKEN\.SHOW +accepts more +new command",
+                  r"TOKEN +accepts more +new mechanism", r"TOKEN\.server +accepts more +new machine",
+                  r"machine TOKEN\.server +nothing -> 3 states x 5 events",
+                  r"accepts more +TOKEN\.SHOW +22 octets +command of token: 0453484f5710(61){16}")
+        self.assertIn("mcq_token_token_ok", (bench.root / "build/security/steps.h").read_text())
+        self.assertIn("token_server__each_state_and_event", (bench.root / "build/tests/test_steps.c").read_text())
+        (bench.root / HOOKS["mechanism"]).unlink()
+        with self.assertRaisesRegex(AssertionError, "undefined reference to `mcq_token_token_ok'"):
+            bench.build()
 
     def test_a_limit(self):
         text, bench = self.change("limit")
