@@ -32,7 +32,7 @@ MEANING = {name: meaning for meaning, names in {
     "need": "required forbid_first require excludes condition",
 }.items() for name in names.split()}
 # What an item that comes means; gone is the opposite. The rest (a field, a stage) moves other octets.
-COMES = {**dict.fromkeys(("Command", "Mechanism", "Machine", "State", "Socket", "Option", "Quirk", "Bit",
+COMES = {**dict.fromkeys(("Command", "Mechanism", "Machine", "State", "Socket", "Option", "Quirk", "Bit", "Layout",
                           "Message", "Alphabet"), MORE),
          **dict.fromkeys(("Limit", "Charset", "Struct"), DOC)}
 
@@ -214,47 +214,42 @@ class Codec:
         exec(compile(files["python/zmtp_codec.py"], "zmtp_codec.py", "exec"), names)
         self.codec = types.SimpleNamespace(**names)
 
-    def layout(self, unit, octets):
-        """The layout that octets of a unit are read by: a decision's form for a greeting, which may have none."""
-        if unit not in self.codec.DETECTS:
-            return unit
-        form = next(iter([*self.codec.branches(unit, octets)][-1:]), {"target": "next"})["target"]
-        return f"{unit}.{form}" if f"{unit}.{form}" in self.codec.LAYOUTS else None
-
     def judge(self, case):
-        """A known answer's octets -> the codec's verdict. A command that nobody knows is refused as UNKNOWN."""
-        codec, unit = self.codec, case["unit"]
+        """A known answer's octets -> the codec's verdict. What this spec has no name for is refused as UNKNOWN."""
+        codec, unit, unknown = self.codec, case["unit"], self.codec.Verdict("PROTO", UNKNOWN, 0, [])
         octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
-        quirks, good = frozenset(case["quirks"]) & codec.COMPAT, codec.Verdict("OK", "", len(octets), [])
+        quirks = frozenset(case["quirks"]) & codec.COMPAT
         if unit == "command":
-            found = codec.decode_command(case["scope"], octets, quirks) if case["scope"] in codec.SCOPES else good
-            known = found.err != "OK" or found.records and found.records[0]["id"]
-            return found if known else codec.Verdict("PROTO", UNKNOWN, 0, [])
+            found = codec.decode_command(case["scope"], octets, quirks) if case["scope"] in codec.SCOPES else unknown
+            return found if found.err != "OK" or found.records[0]["id"] else unknown
         if unit == "metadata":
             return codec.decode_records("property", octets, codec.CEILINGS["max_properties"], "max_properties", quirks)
-        layout = self.layout(unit, octets)
-        if layout not in codec.LAYOUTS:
-            return good
-        read = codec.decode_stream if codec.LAYOUTS[layout]["form"] == "stream" else codec.decode_layout
-        return read(layout, octets, quirks)
+        if unit in codec.DETECTS:
+            return codec.decode_greeting(unit, octets, quirks)
+        return codec.decode_stream(unit, octets, quirks) if unit in codec.STREAMS else unknown
 
 
 def witnesses(codecs, known):
     """The shortest octets, by direction and rule, that one codec takes and the other refuses: rows of (direction, rule,
     length, case). known: the known answers of both; every flags octet is tried."""
     cases = [case for text in known for case in json.loads(text)["cases"]]
+    streams = dict.fromkeys(name for judge in codecs for name in judge.codec.STREAMS)
     cases += [{"unit": name, "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
-              for name, layout in codecs[1].codec.LAYOUTS.items() if layout["form"] == "stream"
-              for octet in range(256) for size in (1, 8)]
+              for name in streams for octet in range(256) for size in (1, 8)]
     best = {}
     for case in cases:
         before, after = (codec.judge(case) for codec in codecs)
         taken = [verdict.err in ("OK", "AGAIN") for verdict in (before, after)]
         size = len(case["head"] + case["tail"]) // 2 + len(case["unit_octets"]) // 2 * case["count"]
         refused, other = (before, after) if taken[1] else (after, before)
-        rule = (other.records or [{"id": UNKNOWN}])[0].get("id", "") if refused.rule == UNKNOWN else refused.rule
+        unit = (other.records or [{}])[0].get("id") or case["unit"]
+        rule = unit if refused.rule == UNKNOWN else refused.rule
         key = (MORE if taken[1] else LESS, rule)
-        if taken[0] != taken[1] and size < best.get(key, (size + 1,))[0]:
+        if taken[0] and taken[1] and case["unit"] in codecs[1].codec.DETECTS and before.records[0] != after.records[0]:
+            key = ("reads differently", f"{case['unit']}: {after.records[0]['speaks']}")
+        elif taken[0] == taken[1]:
+            continue
+        if size < best.get(key, (size + 1,))[0]:
             best[key] = size, case
     return [(*key, *row) for key, row in sorted(best.items())]
 
@@ -327,7 +322,7 @@ def report(old, new, files, revision, full):
     found = set().union(*(change.effects for change in changes))
     known = [made["tests/vectors/known.json"] for made in files] if files else []
     seen = witnesses([Codec(made) for made in files], known) if files else []
-    lines = [f"{revision} -> working tree: {len(changes)} changes, level {level(found | {w[0] for w in seen})}"
+    lines = [f"{revision} -> working tree: changes {len(changes)}, level {level(found | {w[0] for w in seen})}"
              + (f" ({', '.join(e for e in (LESS, SENDS, MORE, DOC) if e in found)})" if found else "")]
     for group in dict.fromkeys(change.group for change in changes):
         lines += section(group, [(c.id, ", ".join(sorted(c.effects)), c.text) for c in changes if c.group == group])

@@ -11,18 +11,17 @@ from gen.model import units
 BOX, ROW, COLUMN = (150, 40), 110, 300      # a state's box and the grid it stands on, in pixels
 
 
-def places(judge, case, octets, record):
+def places(codec, unit, record):
     """(rule, from, to) of the fields of a record that the codec read from a case."""
-    codec, unit, head = judge.codec, case["unit"], 0
+    head = 0
     if unit == "command":
         fields = codec.COMMANDS[record["id"]].get("fields", ())
         head = 1 + len(codec.COMMANDS[record["id"]]["name"])
     else:
-        table, name = (codec.STRUCTS, "property") if unit == "metadata" else (codec.LAYOUTS, judge.layout(unit, octets))
-        fields = table[name]["fields"]
+        fields = codec.STRUCTS["property"]["fields"] if unit == "metadata" else codec.LAYOUTS[unit]["fields"]
     found = [(record["id"], 0, head)] if head else []
     if "body" in record:        # of the forms that a frame's size has, the shortest is the example
-        size = len(codec.encode_frame_head(name, record["flags"], record["size"])) - 1
+        size = len(codec.encode_frame_head(unit, record["flags"], record["size"])) - 1
         fields = {field["name"]: field for field in fields}.values()
         lengths = [{"flags": 1, "size": size, "body": record["size"]}[field["name"]] for field in fields]
     else:
@@ -37,16 +36,18 @@ def example(rule, files):
     """The shortest known answer whose octets the rule takes a part in, with that part in brackets."""
     codec, best = diff.Codec(files), None
     for case in json.loads(files["tests/vectors/known.json"])["cases"]:
-        record = next(iter(codec.judge(case).records), None)
+        records, unit = codec.judge(case).records, case["unit"]
         octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
-        for _, start, end in [p for p in places(codec, case, octets, record) if p[0] == rule] if record else ():
+        if unit in codec.codec.DETECTS:
+            unit, records = f"{unit}.{records[0]['form']}" if records else "", records[1:]
+        for _, start, end in [p for p in places(codec.codec, unit, records[0]) if p[0] == rule] if records else ():
             if end <= len(octets) and (best is None or (start == end, len(octets)) < best[0]):
                 best = (start == end, len(octets)), case["name"], octets, start, end
     if best is None:
         return []
     _, name, octets, start, end = best
     parts = octets[:start].hex(" "), octets[start:end].hex(" "), octets[end:].hex(" ")
-    return [f"{parts[0]} [{parts[1]}] {parts[2]}".strip(), f"octets {start} to {end - 1} of {len(octets)}: {name}"
+    return [f"{parts[0]} [{parts[1]}] {parts[2]}".strip(), f"{end - start} at octet {start} of {len(octets)}: {name}"
             if end > start else f"empty, at octet {start} of {len(octets)}: {name}"]
 
 
@@ -76,8 +77,8 @@ def owner(protocol, rule):
         for field in unit.fields:
             if field.id == rule:
                 least, most = diff.octets(field, protocol.limits["max_command_bytes"].value)
-                return field, [f"{field.type} of {least}" + (f" to {most}" if most != least else "")
-                               + f" octets, accepted: {words.accepted_words(field)}"]
+                return field, [f"{field.type}, octets {least}" + (f" to {most}" if most != least else "")
+                               + f", accepted: {words.accepted_words(field)}"]
             if (key := next((k for k in field.keys if f"{field.id}.{k.name}" == rule), None)) is not None:
                 return key, ["required" if key.required else "may be missing",
                              *(["sent by " + ", ".join(key.senders)] if key.senders else [])]

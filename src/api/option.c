@@ -56,6 +56,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_HEARTBEAT_IVL, KIND_INT, AT(heartbeat_ms)},
     {MCQ_OPTION_HEARTBEAT_TTL, KIND_INT, AT(heartbeat_ttl_ms)},
     {MCQ_OPTION_HEARTBEAT_TIMEOUT, KIND_INT, AT(heartbeat_timeout_ms)},
+    {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
 
 static const struct home *home_of(int id)

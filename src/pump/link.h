@@ -185,6 +185,12 @@ bool mcq_link_is_readable(const struct mcq_link *link);
 /* Whether there may be octets that were not looked at. */
 bool mcq_link_has_unread(const struct mcq_link *link);
 
+/* Whether what the protocol has to say, such as a PONG, does not fit into the stream. */
+static inline bool mcq_link_is_held(const struct mcq_link *link)
+{
+    return link->is_up && !link->can_write && mcq_session_want(link->session).len > 0;
+}
+
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,
                                                bool is_on);

@@ -141,7 +141,8 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
         pass_on(socket, conn);
         socket->news |= MCQ_NEWS_IN;
     }
-    if (!link->is_up || link->is_lost || !link->can_read)
+    /* A peer that does not take its PONG is read on once it has (resume_output). */
+    if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
         return false;
     mcq_socket_set_unread(socket, conn);
     return socket->pattern->ops->hear != NULL;
@@ -275,11 +276,11 @@ void mcq_socket_flush(struct mcq_socket *socket)
 static void resume_output(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_link *link = &conn->peer.link;
-    bool was_control_waiting = mcq_session_want(link->session).len > 0;
+    bool was_held = mcq_link_is_held(link);
 
     link->can_write = true;
     mcq_link_flush(link);
-    if (!was_control_waiting || !mcq_link_is_readable(link))
+    if (!was_held || !mcq_link_is_readable(link))
         return;
     mcq_socket_set_unread(socket, conn);
     ask(socket, REQUEST_SERVE_AGAIN);
@@ -735,6 +736,7 @@ static void init_options(struct mcq_socket *socket)
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),
+        .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }

@@ -244,7 +244,7 @@ enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes
 
 enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group, bool join)
 {
-    if (session->phase != MCQ_PHASE_TRAFFIC)
+    if (session->phase != MCQ_PHASE_TRAFFIC || session->version < MCQ_ZMTP_3_0)
         return MCQ_STATE;
     if (group.len > MCQ_JOIN_GROUP_BYTES_MAX ||
         mcq_charset_span(&mcq_charset_group, group) < group.len)

@@ -77,7 +77,7 @@ class Words(unittest.TestCase):
         self.edit("zmtp.spec", r"max_properties      1024     native 64      compat 1024", "max_properties 2048")
         done = tree.generate(self.tree, "--diff")
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertRegex(done.stdout, r"HEAD -> working tree: \d+ changes, level minor \(accepts more\)")
+        self.assertRegex(done.stdout, r"HEAD -> working tree: changes \d+, level minor \(accepts more\)")
         for row in (r"limit.max_properties  accepts more  ceiling 1024 -> 2048",
                     r"accepts more  limit.max_properties  6150 octets  metadata: 016100000000 x 1025",
                     r"MCQ_MAX_PROPERTIES +UINT64_C\(1024\) -> UINT64_C\(2048\)",

@@ -66,6 +66,19 @@ class Exercises(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, "undefined reference to `mcq_token_token_ok'"):
             bench.build()
 
+    def test_a_minor_version_with_a_flag(self):
+        text, bench = self.change("minor")
+        self.says(text, r"level major", r"greeting\.v3\.minor +sends differently +send 1 -> 2",
+                  r"frame\.v3_2 +accepts more +new layout", r"versions +accepts more .* 3\.1 -> .* 3\.1 3\.2",
+                  r"accepts more +frame\.v3_2 +2 octets +frame\.v3_2: 0000",
+                  r"reads differently +greeting: 3\.2 +6. octets +greeting: ff0000000000000001\w\w0302")
+        urgent = bench.root / "build/wire/frame.h"
+        self.assertIn("#define MCQ_FRAME_URGENT UINT8_C(0x08)\n", urgent.read_text())
+        kept = (bench.root / "build/tests/test_frame.c").read_text()
+        for name, needs in (("v3", "reserved_bits_ignored"), ("v3_2", "0")):      # the flag is one at 3.2 alone
+            row = re.search(rf"flags_need_{name}\[256\] = \{{\n(.*?)\}};", kept, re.DOTALL)[1]
+            self.assertIn(needs, row.replace("\n", "").split(",")[8].lower())
+
     def test_a_limit(self):
         text, bench = self.change("limit")
         old = load.load(tree.ROOT)[0].limits["max_properties"].value
