@@ -207,23 +207,23 @@ class Cases:
                 add(f"{quirk}, strict", octets, at=len(octets), rule="unknown")
             stranger = next(command for other in tables for command in other.commands
                             if command.command.name not in [known.command.name for known in scope.commands])
-            octets = self._head(stranger) + self.body(stranger.elements)
+            octets = self.head(stranger) + self.body(stranger.elements)
             add(f"{stranger.command.id}, which it has not", octets, at=len(octets), rule="unknown")
             add("no name at all", b"", rule="unknown")
             add("a name that nobody knows", b"\x05HELLP", rule="unknown", at=6)
             add("a name longer than its command", b"\xffREADY", rule="unknown", at=6)
         return found
 
-    def _head(self, command):
+    def head(self, command):
         return bytes([len(command.command.name)]) + command.command.name.encode()
 
     def _command_cases(self, command, add):
         elements, name = command.elements, command.command.id
-        least = self._head(command) + self.body(elements)
+        least = self.head(command) + self.body(elements)
         add(f"{name} least", least, at=len(least))
         add(f"{name} in lower case", least.lower(), at=len(least), rule="unknown")
         for place, element in enumerate(elements):
-            before = self._head(command) + self.body(elements[:place])
+            before = self.head(command) + self.body(elements[:place])
             cases = self._number_cases if element.kind == "number" else self._span_cases
             cases(element, f"{name}.{element.name}", before, self.body(elements[place + 1:]), add)
         if not elements or elements[-1].kind != "rest":

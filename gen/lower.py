@@ -228,6 +228,11 @@ class Framing:
         return self.flags.reserved_must or 0
 
     @property
+    def command(self):
+        """The flag of commands, or 0."""
+        return sum(1 << bit.number for bit in self.flags.bits if bit.name == "command")
+
+    @property
     def known_flags(self):
         return sum(1 << bit.number for bit in self.flags.bits)
 
@@ -447,9 +452,9 @@ def all_states(machine):
     return [state.name for state in machine.states] + [machine.accept, machine.reject]
 
 
-def charset_words(charset):
+def octet_bits(octets):
     """256 bits as four 64-bit words of C, lowest octet first."""
-    return ["0x%016xu" % sum(1 << (o - 64 * w) for o in charset.octets if 64 * w <= o < 64 * w + 64) for w in range(4)]
+    return ["0x%016xu" % sum(1 << (o - 64 * w) for o in octets if 64 * w <= o < 64 * w + 64) for w in range(4)]
 
 
 def profile_quirks(protocol, profile):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, tables, vocab, words
+from gen import (VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, seeds, tables, vocab,
+                 words)
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -42,6 +43,9 @@ BUILD = {
     "security/boxes.h": ("security/boxes.h.j2", "spec/"),
     "security/boxes.c": ("security/boxes.c.j2", "spec/"),
     "python/zmtp_codec.py": ("python/zmtp_codec.py.j2", "spec/"),
+    "fuzz/zmtp.dict": ("fuzz/zmtp.dict.j2", "spec/"),
+    "fuzz/seeds.txt": ("fuzz/seeds.txt.j2", "spec/"),
+    "fuzz/grammar.h": ("fuzz/grammar.h.j2", "spec/"),
     "tests/codec.h": ("tests/codec.h.j2", "spec/"),
     "zmtp.lua": ("dissector/zmtp.lua.j2", "spec/"),
     "tests/cases.h": ("tests/cases.h.j2", "spec/"),
@@ -78,7 +82,7 @@ def banner(name, sources):
     """The head of a generated file; a date, host or path has no place in it."""
     said = f"Generated from {sources} by gen {VERSION}."
     edit = "Do not edit: change the spec or the template, then run ./dev gen."
-    if name.endswith(".py"):
+    if name.endswith((".py", ".dict", ".txt")):
         return f"# {said}\n# {edit}"
     if name.endswith((".lua", ".vim")):
         mark = {"lua": "--", "vim": '"'}[name[-3:]]
@@ -93,7 +97,7 @@ class Renderer:
         self.env = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True,
                                       lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
-                                charset_words=lower.charset_words, all_states=lower.all_states,
+                                octet_bits=lower.octet_bits, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
                                 lua=dissect.lua, code="`{}`".format, c_number=tables.c_number, framing_enum=lower.framing_enum,
                                 zmtp_enum=lower.zmtp_enum,
@@ -138,6 +142,7 @@ class Renderer:
             "field_words": words.field_words, "box_words": words.box_words,
             "branch_words": words.branch_words, "arrows": words.arrows, "cells": words.cells,
             "models": promela.Models(p),
+            "seeds": seeds.Seeds(p), "entry": seeds.entry, "edges": seeds.edges, "frame_head": cases.frame_head,
             "dissect": dissect, "newest": framings[-1].name,
         }
 
