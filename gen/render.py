@@ -104,8 +104,8 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 octet_bits=lower.octet_bits, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                lua=dissect.lua, code="`{}`".format, c_number=tables.c_number, framing_enum=lower.framing_enum,
-                                zmtp_enum=lower.zmtp_enum,
+                                lua=dissect.lua, code="`{}`".format, c_number=tables.c_number,
+                                framing_enum=lower.framing_enum, zmtp_enum=lower.zmtp_enum,
                                 octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
 
