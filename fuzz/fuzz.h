@@ -109,6 +109,18 @@ static inline void write_verdict(struct text *text, enum mcq_err err, enum mcq_r
 #include "tests/codec.h"
 #pragma GCC diagnostic pop
 
+/* Octets of a greeting of that form. */
+static inline size_t greeting_bytes(enum mcq_form form)
+{
+    switch (form) {
+    case MCQ_FORM_V3: return MCQ_GREETING_V3_BYTES;
+    case MCQ_FORM_V2: return MCQ_GREETING_V2_BYTES;
+    case MCQ_FORM_V1:
+    case MCQ_FORM_NONE: break;
+    }
+    return 0;
+}
+
 /* --- handing over ----------------------------------------------------------------------------- */
 
 enum cutting { CUT_NOWHERE, CUT_AT_RANDOM, CUT_EVERYWHERE, CUT_COUNT };

@@ -72,11 +72,9 @@ static void write_event(struct run *run, const struct mcq_event *event)
     case MCQ_EVENT_GREETING:
         write_number(text, "form", event->greeting.form);
         write_number(text, "version", event->greeting.version);
-        write_octets(text, "octets",
-                     mcq_bytes(event->greeting.octets->octets,
-                               event->greeting.form == MCQ_FORM_V3   ? MCQ_GREETING_V3_BYTES
-                               : event->greeting.form == MCQ_FORM_V2 ? MCQ_GREETING_V2_BYTES
-                                                                     : 0));
+        write_octets(
+            text, "octets",
+            mcq_bytes(event->greeting.octets->octets, greeting_bytes(event->greeting.form)));
         break;
     case MCQ_EVENT_READY:
         write_number(text, "version", event->ready.version);
