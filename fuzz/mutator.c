@@ -586,15 +586,15 @@ static void change_token(struct mutator *m, int index, const uint8_t *other, siz
 static void change(struct mutator *m, const uint8_t *other, size_t other_len)
 {
     read_input(m);
-    if (m->count == 0 || once_in(m, HAVOC_EVERY))
+    if (once_in(m, HAVOC_EVERY))
         havoc(m);
-    if (once_in(m, 6))
+    else if (m->count == 0 || once_in(m, 6))
         append_item(m, other, other_len);
     else if (once_in(m, 24))
         m->octets[below(m, HEAD_BYTES)] = (uint8_t) below(m, 40);
-    else if (once_in(m, 24) && m->count > 0)
+    else if (once_in(m, 24))
         m->len = m->tokens[below(m, m->count)].at;
-    else if (m->count > 0)
+    else
         change_token(m, (int) below(m, m->count), other, other_len);
 }
 

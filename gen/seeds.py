@@ -100,7 +100,8 @@ class Seeds(Cases):
         """Each version's conversation; each machine's, and each state of it with every command it does not want and
         with each rule of its own broken; each frame and command of the traffic."""
         known, newest = self.command(), self.framings[-1]
-        plainest = min(self.machines, key=lambda machine: len(machine.states))
+        own = {command.mechanism for command in self.p.commands.values()}
+        plainest = next(machine for machine in self.machines if machine.mechanism not in own)
         for index, machine in enumerate(self.machines):
             choice = bytes([index, self.sockets[0].code])
             start = choice + self.greeting_octets("v3", machine.mechanism)
@@ -130,7 +131,7 @@ class Seeds(Cases):
                 yield from self.version(taken, choice, so_far[len(start):])
 
     def version(self, taken, choice, handshake):
-        """The conversation behind one way through the decision."""
+        """The conversation behind one way through the decision, and its first frame's rules broken."""
         last = taken[-1][1]
         framing = next(f for f in self.framings if f.layout.id == last.frames)
         older, greeting = last.target in self.detect.identity, bytearray(
@@ -141,9 +142,15 @@ class Seeds(Cases):
                 greeting[octet] = min(fits)
         if greeting and older:
             greeting[-1] = self.p.sockets[self.sockets[0].peers[0]].code
-        first = frame_head(framing, 0, 2) + b"me" if older else handshake
-        yield ("session", f"{self.detect.id}.{last.target} {last.speaks}",
-               choice + bytes(greeting) + first + self.traffic(framing, older))
+        firsts = [("", handshake)]
+        if older:
+            key = next(key for field in self.p.commands["READY"].fields for key in field.keys if key.size)
+            firsts = [(what, frame_head(framing, more, len(said)) + said) for what, more, said in (
+                ("", 0, b"me"), (" MORE", 1, b"me"), (f" {key.name} too long", 0, b"a" * (key.size[1] + 1)),
+                (f" {key.name} begins", 0, bytes([key.forbid_first]) + b"me"))]
+        for what, first in firsts:
+            yield ("session", f"{self.detect.id}.{last.target} {last.speaks}{what}",
+                   choice + bytes(greeting) + first + self.traffic(framing, older))
 
 
 def entry(rule, octets):
