@@ -46,6 +46,10 @@ def number(value, kind):
     return value.to_bytes(U[kind], "big")
 
 
+def put(octets, at, value):
+    return octets[:at] + bytes([value]) + octets[at + 1:]
+
+
 def frame_head(framing, flags, size, long=False):
     long = long or size > framing.short_most
     if framing.marker is None:
@@ -101,38 +105,34 @@ class Cases:
         """Each way through the decision; behind it each octet at the edges of what its rule allows, or of what
         decides; each quirk on and off; cuts."""
         inputs = []
-        for taken_branches, _ in detect.paths(self.detect):
-            form = taken_branches[-1][1].target
-            good = bytearray(self.greeting_octets(form if form in self.layouts else "v3"))
-            for octet, branch in taken_branches:
+        for way, _ in detect.paths(self.detect):
+            form = way[-1][1].target
+            good = self.greeting_octets(form if form in self.layouts else "v3")
+            for octet, branch in way:
                 fits = next(row.octets for row in self.decisions if row.branch is branch)
-                good[octet] = good[octet] if good[octet] in fits else min(fits)
-            name = f"{form} {taken_branches[-1][1].speaks}"
-            inputs += [(name, bytes(good)), (f"{name}, cut", bytes(good[:-1])), (f"{name}, at 9", bytes(good[:9]))]
+                good = put(good, octet, good[octet] if good[octet] in fits else min(fits))
+            name = f"{form} {way[-1][1].speaks}"
+            inputs += [(name, good), (f"{name}, cut", good[:-1]), (f"{name}, at 9", good[:9])]
             edges = [(row.octet, row.octets) for row in self.decisions]
             for row in lower.fixed_fields(self.layouts[form], self.p) if form in self.layouts else ():
                 edges.append((row.offset, row.accepted[0]))
-                if row.field.pad is not None:
-                    text = slice(row.offset, row.offset + row.octets)
-                    for what, said in (("empty", b""), ("full", b"A" * row.octets),
-                                       ("after its padding", b"\0".rjust(row.octets - 1, b"A") + b"A")):
-                        octets = bytearray(good)
-                        octets[text] = said.ljust(row.octets, b"\0")
-                        inputs.append((f"{name}, {row.field.id} {what}", bytes(octets)))
-            for at, octets in edges:
-                for low, high in lower.ranges(octets)[:3]:
-                    for value in {low, high, low - 1, high + 1} - {-1, 256}:
-                        inputs.append((f"{name}, octet {at} = {value:#04x}", bytes(good[:at]) + bytes([value])
-                                       + bytes(good[at + 1:])))
-        every = tuple(q.name for q in self.p.quirks.values() if q.accept is not None)
+                for what, said in (("empty", b""), ("full", b"A" * row.octets),
+                                   ("after its padding", b"\0A".rjust(row.octets, b"A"))):
+                    if row.field.pad is not None:
+                        octets = good[:row.offset] + said.ljust(row.octets, b"\0") + good[row.offset + row.octets:]
+                        inputs.append((f"{name}, {row.field.id} {what}", octets))
+            inputs += [(f"{name}, octet {at} = {value:#04x}", put(good, at, value)) for at, octets in edges
+                       for low, high in lower.ranges(octets)[:3]
+                       for value in {low, high, low - 1, high + 1} - {-1, 256}]
         found = {}
         for name, octets in inputs:
-            for quirks in ((), every):
-                branch, err, rule, at = self.read_greeting(octets, quirks)
-                if quirks and self.read_greeting(octets, ())[1:] == (err, rule, at):
-                    continue
-                found[octets, quirks] = Case(name + (", let in" if quirks else ""), octets, quirks=quirks, err=err,
-                                             rule=rule, at=at, branch=branch)
+            strict = self.read_greeting(octets, ())
+            every = tuple(q.name for q in self.p.quirks.values() if q.accept is not None)
+            loose = self.read_greeting(octets, every)
+            for quirks, said, read in ((), "", strict), *([(every, ", let in", loose)] if loose != strict else []):
+                branch, err, rule, at = read
+                found[octets, quirks] = Case(name + said, octets, quirks=quirks, err=err, rule=rule, at=at,
+                                             branch=branch)
         return sorted(found.values(), key=lambda c: (c.name, c.octets))
 
     # --- frames -------------------------------------------------------------------------------

@@ -181,100 +181,38 @@ def flag_quirks(field, octet):
     return tuple(need)
 
 
-@dataclass(frozen=True)
 class Framing:
     """A stream of frames: flags octet, size of one or eight octets, body. A bit of the flags announces the eight, or
     an octet in the size's place does; then the size comes first and may count the flags too."""
-    layout: object
 
-    @property
-    def name(self):
-        return self.layout.id.rpartition(".")[2]
-
-    @property
-    def flags(self):
-        return next(f for f in self.layout.fields if f.type == "bits8")
-
-    @property
-    def short(self):
-        return next(f for f in self.layout.fields if f.condition and not f.condition[1])
-
-    @property
-    def long(self):
-        return next(f for f in self.layout.fields if f.condition and f.condition[1])
-
-    @property
-    def marker(self):
-        """The octet that announces the eight, or None where a bit does."""
-        return self.long.condition[0] if isinstance(self.long.condition[0], int) else None
-
-    @property
-    def head_shape(self):
-        """Framings that agree in it write the same header for a message frame."""
-        return self.marker, self.counted, self.short_most, self.reserved
-
-    @property
-    def long_lead(self):
-        """A first octet that announces the eight."""
-        return self.marker or sum(1 << b.number for b in self.flags.bits if b.name == self.long.condition[0])
-
-    @property
-    def counted(self):
-        """Octets that the size counts besides the body."""
-        return WIDTHS[self.flags.type] if self.long.counts else 0
-
-    @property
-    def reserved(self):
-        return self.flags.reserved_must or 0
-
-    @property
-    def command(self):
-        """The flag of commands, or 0."""
-        return sum(1 << bit.number for bit in self.flags.bits if bit.name == "command")
-
-    @property
-    def known_flags(self):
-        return sum(1 << bit.number for bit in self.flags.bits)
-
-    @property
-    def head_most(self):
-        """Octets of the longest header."""
-        return 1 + WIDTHS[self.long.type] + (self.marker is not None)
-
-    @property
-    def short_most(self):
-        """The largest body that the short size can announce."""
-        return (self.short.range[1] if self.short.range else 255) - self.counted
-
-    @property
-    def forms(self):
-        """All 256 flag octets, by the size that follows and the quirks they need."""
+    def __init__(self, layout):
+        self.layout, self.name = layout, layout.id.rpartition(".")[2]
+        self.flags = next(f for f in layout.fields if f.type == "bits8")
+        self.short, self.long = (next(f for f in layout.fields if f.condition and f.condition[1] == wanted)
+                                 for wanted in (False, True))
+        by, width = self.long.condition[0], WIDTHS[self.long.type]
+        self.marker = by if isinstance(by, int) else None                    # the octet, where it is one
+        self.long_lead = self.marker or sum(1 << b.number for b in self.flags.bits if b.name == by)
+        self.counted = WIDTHS[self.flags.type] if self.long.counts else 0    # octets besides the body's
+        self.known_flags = sum(1 << bit.number for bit in self.flags.bits)
+        self.reserved = self.flags.reserved_must or 0
+        self.head_most = 1 + width + (self.marker is not None)
+        self.short_most = (self.short.range[1] if self.short.range else 255) - self.counted     # a body's octets
+        self.head_shape = self.marker, self.counted, self.short_most, self.reserved
+        self.top_octet = (self.long.range[1] if self.long.range else 256 ** width - 1) >> 8 * (width - 1)
+        self.command = sum(1 << bit.number for bit in self.flags.bits if bit.name == "command")
         groups = {}
         for octet in range(256):
             key = (self.marker is None and bool(octet & self.long_lead), flag_quirks(self.flags, octet))
             groups.setdefault(key, set()).add(octet)
-        return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
-                for (long, quirks), octets in sorted(groups.items())]
-
-    @property
-    def strict_mask(self):
-        """Bit n set: flags octet n (below 32) needs no quirk. The fast path's whole test."""
-        mask = sum(1 << octet for form in self.forms if not form.quirks for octet in form.octets)
-        assert mask < 1 << 32
-        return mask
-
-    @property
-    def message_mask(self):
-        """The same without those of commands."""
+        self.forms = [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
+                      for (long, quirks), octets in sorted(groups.items())]
+        # Bit n set: flags octet n (below 32) needs no quirk; the same without those of commands.
+        self.strict_mask = sum(1 << octet for form in self.forms if not form.quirks for octet in form.octets)
+        assert self.strict_mask < 1 << 32
         command = sum(1 << bit.number for bit in self.flags.bits if bit.excludes)
-        return sum(1 << octet for octet in range(32) if self.strict_mask >> octet & 1 and not octet & command)
-
-    @property
-    def top_octet(self):
-        """The highest first octet of the long size, whose largest value is 2^n-1."""
-        width = WIDTHS[self.long.type]
-        high = self.long.range[1] if self.long.range else 2 ** (8 * width) - 1
-        return high >> (8 * (width - 1))
+        self.message_mask = sum(1 << octet for octet in range(32)
+                                if self.strict_mask >> octet & 1 and not octet & command)
 
 
 # --- commands and records --------------------------------------------------------------------------

@@ -394,6 +394,7 @@ class Status:
     event: str
     where: Where
     at: dict = places()
+    doc: str = ""
 
     @property
     def id(self):

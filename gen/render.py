@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import (VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, seeds, tables, vocab,
+from gen import (VERSION, cases, codec, detect, dissect, export, lower, promela, ragel, security, seeds, tables, vocab,
                  words)
 from gen.model import ZAP
 
@@ -47,6 +47,7 @@ BUILD = {
     "fuzz/seeds.txt": ("fuzz/seeds.txt.j2", "spec/"),
     "fuzz/grammar.h": ("fuzz/grammar.h.j2", "spec/"),
     "tests/codec.h": ("tests/codec.h.j2", "spec/"),
+    "zmtp.json": ("json/zmtp.json.j2", "spec/"),
     "zmtp.lua": ("dissector/zmtp.lua.j2", "spec/"),
     "tests/cases.h": ("tests/cases.h.j2", "spec/"),
     "tests/test_greeting.c": ("tests/test_greeting.c.j2", "spec/greeting.spec"),
@@ -66,6 +67,10 @@ COMMITTED = {
     "docs/reference/zmtp.md": ("docs/zmtp.md.j2", "spec/"),
     **{f"docs/reference/{page}.md": (f"docs/{page}.md.j2", "spec/")
        for page in ("greeting", "frames", "commands", "security")},
+    "docs/reference/zmtp.schema.json": ("json/zmtp.schema.json.j2", "gen/model.py"),
+    "docs/reference/options.md": ("docs/options.md.j2", "spec/option.spec"),
+    "docs/reference/sockets.md": ("docs/sockets.md.j2", "spec/socket.spec"),
+    "docs/reference/zap.md": ("docs/zap.md.j2", "spec/zap.spec, z85.spec"),
     "docs/reference/notation.md": ("docs/notation.md.j2", "gen/vocab.py"),
     "docs/reference/spec.vim": ("editor/spec.vim.j2", "gen/vocab.py"),
     "docs/reference/spec.tmLanguage.json": ("editor/spec.tmLanguage.json.j2", "gen/vocab.py"),
@@ -99,8 +104,8 @@ class Renderer:
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
                                 octet_bits=lower.octet_bits, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
-                                lua=dissect.lua, code="`{}`".format, c_number=tables.c_number, framing_enum=lower.framing_enum,
-                                zmtp_enum=lower.zmtp_enum,
+                                lua=dissect.lua, code="`{}`".format, c_number=tables.c_number,
+                                framing_enum=lower.framing_enum, zmtp_enum=lower.zmtp_enum,
                                 octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
         self.context = self._context()
 
@@ -128,6 +133,8 @@ class Renderer:
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
             "options": (options := tables.option_rows(p)), "option_names": tables.option_names(options),
             "exchange": tables.Exchange(p, "zap"), "alphabet": p.alphabets["Z85"],
+            "export": export, "option_values": tables.option_values, "option_default": tables.option_default,
+            "option_notes": tables.option_notes, "frame_words": tables.frame_words, "fault_words": tables.fault_words,
             "group_digits": tables.group_digits, "example_octets": tables.example_octets,
             "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
             "zap_signals": ZAP, "scopes": security.scopes(p), "command_enum": security.command_enum,

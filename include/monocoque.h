@@ -206,7 +206,7 @@ bool mcq_message_more(const struct mcq_message *message);
 
 /* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes
  * out whole, with its last part. What a type does when no peer has room, waits or drops, is in
- * docs/reference/api.md.
+ * docs/reference/sockets.md.
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag

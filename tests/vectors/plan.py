@@ -53,7 +53,7 @@ def plan(side, exception=None):
 
 
 def refuse_what_comes_later(side):
-    setup, incoming = side.case["setup"], side.stream("in")
+    setup = side.case["setup"]
     if any(socket.get("transport", "tcp") != "tcp" for socket in setup.values()
            if isinstance(socket, dict)):
         raise Skip("WebSocket")
