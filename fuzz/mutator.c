@@ -26,7 +26,7 @@
 #define CHANGES_MOST 4    /* to one input */
 #define HAVOC_EVERY 16
 
-enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION };
+enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION, FACE_ZAP };
 
 enum token_kind { TOKEN_FIELD, TOKEN_GREETING, TOKEN_FRAME, TOKEN_COMMAND, TOKEN_PROPERTY };
 
@@ -332,6 +332,7 @@ static void read_input(struct mutator *m)
         read_command(m, m->octets[0] % COUNT(grammar_scopes), HEAD_BYTES, m->len, -1);
         break;
     case FACE_METADATA: read_properties(m, HEAD_BYTES, m->len, -1); break;
+    case FACE_ZAP: read_frames(m, &grammar_framings[MCQ_FRAMING_NEWEST], HEAD_BYTES, -1); break;
     case FACE_SESSION:
         at = read_greeting(m, &framing);
         read_frames(m, framing, at, machine_of(m)->scope);

@@ -6,7 +6,7 @@ holds them as lines, which fuzz/unpack.py turns into files."""
 
 import re
 
-from gen import detect, lower, security
+from gen import detect, lower, security, tables
 from gen.cases import Case, Cases, frame_head
 
 SEED_MOST = 2048                 # octets; longer ones slow a fuzzer down, and its mutator makes them anyway
@@ -34,7 +34,7 @@ class Seeds(Cases):
     def all(self):
         """Every seed that is not too long, with a file name of its own."""
         found = {}
-        for face, name, octets in (*self.plain(), *self.sessions()):
+        for face, name, octets in (*self.plain(), *self.tables(), *self.sessions()):
             if len(octets) <= SEED_MOST:
                 slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", name).strip("_")
                 found.setdefault(f"{face}/{slug}", octets)
@@ -62,6 +62,20 @@ class Seeds(Cases):
         for quirks, octet in firsts.items():
             head = frame_head(framing, octet, 1, framing.marker is None and bool(octet & framing.long_lead))
             yield Case(f"{framing.flags.id} {octet:#04x}", head + b"a", quirks=quirks)
+
+    def tables(self):
+        """Messages of frames, whose choice is which of them; texts of each alphabet."""
+        exchange = tables.Exchange(self.p, "zap")
+        for index, message in enumerate(exchange.messages):
+            for name, frames, quirks, _, rule in exchange.cases(message):
+                octets = b"".join(frame_head(self.framings[-1], 0, len(frame)) + frame for frame in frames)
+                yield exchange.name, f"{rule or message.id} {name}", bytes([index, QUIRKS_ALL * bool(quirks)]) + octets
+        for alphabet in self.p.alphabets.values():
+            text, edge = alphabet.example[0], 256 ** alphabet.octets
+            texts = [text, text[1:], text + " " * alphabet.letters,
+                     *(tables.group_digits(alphabet, value) for value in (0, edge - 1, edge))]
+            for said in texts:
+                yield lower.c_name(alphabet.name), f"{alphabet.name} {said.encode().hex()}", bytes(2) + said.encode()
 
     # --- conversations ------------------------------------------------------------------------
 
