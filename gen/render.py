@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from gen import VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, vocab, words
+from gen import VERSION, cases, codec, detect, dissect, lower, promela, ragel, security, seeds, vocab, words
 from gen.model import ZAP
 
 # Ragel's -G2 code falls through by design; nothing else is silenced.
@@ -37,6 +37,8 @@ BUILD = {
     "security/boxes.c": ("security/boxes.c.j2", "spec/"),
     "python/zmtp_codec.py": ("python/zmtp_codec.py.j2", "spec/"),
     "tests/codec.h": ("tests/codec.h.j2", "spec/"),
+    "fuzz/zmtp.dict": ("fuzz/zmtp.dict.j2", "spec/"),
+    "fuzz/grammar.h": ("fuzz/grammar.h.j2", "spec/"),
     "zmtp.lua": ("dissector/zmtp.lua.j2", "spec/"),
     "tests/cases.h": ("tests/cases.h.j2", "spec/"),
     "tests/test_greeting.c": ("tests/test_greeting.c.j2", "spec/greeting.spec"),
@@ -65,7 +67,7 @@ def banner(name, sources):
     """The head of a generated file; a date, host or path has no place in it."""
     said = f"Generated from {sources} by gen {VERSION}."
     edit = "Do not edit: change the spec or the template, then run ./dev gen."
-    if name.endswith(".py"):
+    if name.endswith((".py", ".dict")):
         return f"# {said}\n# {edit}"
     if name.endswith(".lua"):
         return f"-- {said}\n-- {edit}"
@@ -116,6 +118,7 @@ class Renderer:
             "insides": security.insides(p), "key_enum": security.key_enum,
             "number_pattern": lambda e: lower.octet_pattern(e.field, p), "steps": lower.steps,
             "greeting": greeting, "frame": frame.layout, "exec": EXEC, "cases": cases.Cases(p), "vocab": vocab,
+            "tokens": seeds.tokens(p),
             "model_tables": codec.tables(p),
             "parents": list(dict.fromkeys(parent for row in vocab.ROWS for parent in row.parents)),
             "accepted_words": words.accepted_words, "sent_words": words.sent_words, "fixed_fields": lower.fixed_fields,
