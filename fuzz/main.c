@@ -10,6 +10,10 @@
 
 #include <unistd.h>
 
+/* AFL++'s own macros. */
+#pragma clang diagnostic ignored "-Wcast-qual"
+#pragma clang diagnostic ignored "-Wshorten-64-to-32"
+
 __AFL_FUZZ_INIT();
 
 int main(void)
