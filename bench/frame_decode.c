@@ -55,7 +55,7 @@ static uint64_t walk(void)
     uint64_t frames = 0;
 
     for (size_t at = 0; at < stream_len; frames++)
-        at += stream[at] & MCQ_FRAME_LONG ? MCQ_FRAME_HEAD_MAX + mcq_get_u64be(stream + at + 1)
+        at += stream[at] & MCQ_FRAME_LONG ? MCQ_FRAME_V3_HEAD_MAX + mcq_get_u64be(stream + at + 1)
                                           : (size_t) 2 + stream[at + 1];
     return frames;
 }
@@ -66,7 +66,7 @@ static __attribute__((noinline)) bool decode_by_hand(struct mcq_bytes *in,
 {
     const uint8_t *at = in->data;
     bool is_long = at[0] & MCQ_FRAME_LONG;
-    size_t head = is_long ? MCQ_FRAME_HEAD_MAX : 2;
+    size_t head = is_long ? MCQ_FRAME_V3_HEAD_MAX : 2;
     uint64_t size = is_long ? mcq_get_u64be(at + 1) : at[1];
 
     *piece = (struct mcq_frame_piece) {
@@ -97,7 +97,7 @@ static uint64_t by_hand(void)
 typedef enum mcq_err decode_function(struct mcq_frame_decoder *, struct mcq_bytes *,
                                      struct mcq_frame_piece *);
 
-static uint64_t by_decoder(decode_function *decode)
+static inline __attribute__((always_inline)) uint64_t by_decoder(decode_function *decode)
 {
     struct mcq_frame_decoder decoder;
     struct mcq_frame_piece piece;

@@ -39,8 +39,9 @@ static inline void show_event(const char *who, const struct mcq_event *event)
 
     switch (event->kind) {
     case MCQ_EVENT_GREETING:
-        printf("%s ZMTP        %d.%d\n", who, event->greeting.major, event->greeting.minor);
-        show_text(who, name, mcq_bytes_of((const char *) event->greeting.mechanism));
+        printf("%s ZMTP        %s\n", who, mcq_zmtp_name(event->greeting.version));
+        if (event->greeting.form == MCQ_FORM_V3)
+            show_text(who, name, mcq_bytes_of((const char *) event->greeting.octets->v3.mechanism));
         break;
     case MCQ_EVENT_READY:
         printf("%s READY\n", who);

@@ -1,63 +1,80 @@
-/* frame: a stream of frames, by the straight-line code and by the machine. */
+/* Frames of each framing; straight-line code against the machine. */
+
 #include "fuzz.h"
 
-#define MESSAGE_MOST 65536 /* so that both limits are met by small inputs */
-#define COMMAND_MOST 4096
+#define LIMIT_BYTES 65536 /* for large sizes to be tried on both sides of a limit */
 
-static void encode_again(const struct mcq_frame_piece *piece, uint32_t quirks, struct text *text)
+/* A header that we would send for this frame is read as it, and is no longer than the peer's. */
+static void check_identity(enum mcq_framing framing, const struct mcq_frame_piece *piece)
 {
-    uint8_t head[MCQ_FRAME_HEAD_MAX];
-    uint8_t flags = piece->flags & (uint8_t) ~MCQ_FRAME_LONG;
-    uint8_t *end = mcq_encode_frame_head(head, flags, piece->size);
-    struct mcq_bytes octets = mcq_bytes(head, (size_t) (end - head));
     struct mcq_frame_decoder decoder;
-    struct mcq_frame_piece ours;
+    struct mcq_frame_piece again;
+    uint8_t flags = piece->flags & (uint8_t) ~MCQ_FRAME_LONG;
+    uint8_t head[MCQ_FRAME_HEAD_MAX];
+    uint8_t twice[MCQ_FRAME_HEAD_MAX];
+    size_t len = (size_t) (mcq_encode_frame_head_as(framing, head, flags, piece->size) - head);
+    struct mcq_bytes input = mcq_bytes(head, len);
 
-    must(octets.len == mcq_frame_head_bytes(piece->size), "a head of another size", text);
-    mcq_frame_decoder_init(&decoder, quirks, MESSAGE_MOST, COMMAND_MOST);
-    must(mcq_frame_decode(&decoder, &octets, &ours) == MCQ_OK && ours.size == piece->size &&
-             (ours.flags & (uint8_t) ~MCQ_FRAME_LONG) == flags,
-         "our head says something else", text);
+    mcq_frame_decoder_init(&decoder, UINT32_MAX, MCQ_MAX_FRAME_BYTES, UINT32_MAX);
+    mcq_frame_decoder_set_framing(&decoder, framing);
+    if (mcq_frame_decode(&decoder, &input, &again) != MCQ_OK || again.size != piece->size ||
+        (again.flags & (uint8_t) ~MCQ_FRAME_LONG) != flags || !again.first)
+        fuzz_fail("a header is not sent as it was read");
+    mcq_encode_frame_head_as(framing, twice, flags, again.size);
+    if (memcmp(head, twice, len) != 0)
+        fuzz_fail("a header is not sent twice the same");
 }
 
-/* The record of a frame begins with its first piece and ends with its last. */
-static void write_piece(struct text *text, const struct mcq_frame_piece *piece, uint32_t quirks)
+/* Joins the pieces of a frame, so that cuts do not show, and holds them against each other. */
+static void write_piece(struct text *text, enum mcq_framing framing, uint64_t *got,
+                        const struct mcq_frame_piece *last, const struct mcq_frame_piece *piece)
 {
+    if (piece->first != last->last)
+        fuzz_fail("a frame begins before another one is over");
     if (piece->first) {
+        *got = 0;
+        check_identity(framing, piece);
         write_number(text, "flags", piece->flags);
         write_number(text, "size", piece->size);
-        encode_again(piece, quirks, text);
-        write_text(text, " body ");
+    } else if (piece->flags != last->flags || piece->size != last->size) {
+        fuzz_fail("the pieces of a frame do not agree on it");
     }
+    *got += piece->body.len;
+    if (piece->last != (*got == piece->size))
+        fuzz_fail("last is %d after %" PRIu64 " of %" PRIu64 " octets", piece->last, *got,
+                  piece->size);
     write_raw(text, piece->body.data, piece->body.len);
-    if (piece->last)
-        write_text(text, " last\n");
 }
 
-static void run(struct feed *feed, uint32_t quirks, unsigned by_machine, struct text *text)
+static void run(const struct fuzz_input *input, struct feed *feed, unsigned is_slow,
+                struct text *text)
 {
+    enum mcq_framing framing = (enum mcq_framing)(input->choice[0] % MCQ_FRAMING_COUNT);
     enum mcq_err (*decode)(struct mcq_frame_decoder *, struct mcq_bytes *,
                            struct mcq_frame_piece *) =
-        by_machine ? mcq_frame_decode_slow : mcq_frame_decode;
+        is_slow ? mcq_frame_decode_slow : mcq_frame_decode;
     struct mcq_frame_decoder decoder;
+    struct mcq_frame_piece last = {.last = true};
     struct mcq_frame_piece frame;
     enum mcq_err err = MCQ_AGAIN;
     struct mcq_bytes piece;
+    uint64_t got = 0;
 
-    mcq_frame_decoder_init(&decoder, quirks, MESSAGE_MOST, COMMAND_MOST);
-    while (err == MCQ_AGAIN && feed_next(feed, &piece)) {
-        while ((err = decode(&decoder, &piece, &frame)) == MCQ_OK)
-            write_piece(text, &frame, quirks);
-        must(err != MCQ_AGAIN || piece.len == 0, "octets are left", text);
-    }
+    mcq_frame_decoder_init(&decoder, fuzz_quirks(input),
+                           input->choice[1] & 4 ? LIMIT_BYTES : MCQ_MAX_FRAME_BYTES, LIMIT_BYTES);
+    mcq_frame_decoder_set_framing(&decoder, framing);
+    while (err == MCQ_AGAIN && feed_next(feed, &piece))
+        while ((err = decode(&decoder, &piece, &frame)) == MCQ_OK) {
+            write_piece(text, framing, &got, &last, &frame);
+            last = frame;
+        }
     if (is_refusal(err))
-        must(decode(&decoder, &piece, &frame) == err, "a refusal is not repeated", text);
+        check_repeats(err, decode(&decoder, &piece, &frame));
+    write_number(text, "open", !last.last);
     write_verdict(text, err, decoder.rule, decoder.offset);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void fuzz_one(const struct fuzz_input *input)
 {
-    for (size_t i = 0; i < MCQ_COUNTOF(fuzz_quirks); i++)
-        compare_cuttings(mcq_bytes(data, size), fuzz_quirks[i], 0, run, true);
-    return 0;
+    fuzz_compare(input, run, 0, 2);
 }

@@ -1,15 +1,21 @@
 /*
- * fuzz: what the targets share. A target runs an input through one face of the protocol and writes
- * down every record and the verdict; the same octets must say the same however they are cut.
+ * fuzz: what the targets share: an input handed over in pieces, a log of all that came of it, and
+ * the comparison of logs.
  *
- * A difference prints both texts and aborts. Inputs are raw octets of the face: no knobs in front.
+ *     TARGET FILE|FOLDER...       as a plain program: each file once
+ *     afl-fuzz ... -- TARGET      built by AFL++'s compiler: persistent, deferred fork server
+ *     TARGET CORPUS...            built with MCQ_LIBFUZZER: libFuzzer's own main
+ *
+ * A target defines fuzz_one. An input is two octets that choose, and then what a peer sends; an
+ * empty or shorter one is no input. Whatever is wrong ends in fuzz_fail, which aborts.
  */
 #ifndef MCQ_FUZZ_FUZZ_H
 #define MCQ_FUZZ_FUZZ_H
 
-#include <ctype.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,29 +26,44 @@
 #include "base/error.h"
 #include "wire/ids.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define FUZZ_HEAD_BYTES 2
+#define FUZZ_OCTETS_MAX (1u << 17) /* what is longer says nothing new and takes long */
+#define FUZZ_BY_OCTETS_MAX 4096    /* longer inputs are not fed octet by octet */
 
-/* --- text that grows -------------------------------------------------------------------------- */
+struct fuzz_input {
+    uint8_t choice[FUZZ_HEAD_BYTES];
+    struct mcq_bytes octets;
+};
+
+static void fuzz_one(const struct fuzz_input *input);
+
+MCQ_PRINTF(1, 2) _Noreturn static inline void fuzz_fail(const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    /* The analyser does not follow va_start: NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fputc('\n', stderr);
+    abort();
+}
+
+/* The quirks that the second choice names, for targets of single decoders. */
+static inline uint32_t fuzz_quirks(const struct fuzz_input *input)
+{
+    static const uint32_t sets[] = {0, MCQ_QUIRKS_NATIVE, MCQ_QUIRKS_COMPAT, UINT32_MAX};
+
+    return sets[input->choice[1] % MCQ_COUNTOF(sets)];
+}
+
+/* --- a log: every field of every record, as octets -------------------------------------------- */
 
 struct text {
-    char *data;
+    uint8_t *data;
     size_t len;
     size_t room;
 };
-
-static inline void print_text(const char *name, const struct text *text)
-{
-    fprintf(stderr, "--- %s\n", name);
-    for (size_t i = 0; i < text->len; i++) {
-        unsigned char octet = (unsigned char) text->data[i];
-
-        if (isprint(octet) || octet == '\n')
-            fputc(octet, stderr);
-        else
-            fprintf(stderr, "\\x%02x", octet);
-    }
-    fputc('\n', stderr);
-}
 
 static inline void write_raw(struct text *text, const void *data, size_t len)
 {
@@ -50,7 +71,7 @@ static inline void write_raw(struct text *text, const void *data, size_t len)
         text->room = 2 * (text->len + len);
         text->data = realloc(text->data, text->room);
         if (text->data == NULL)
-            abort();
+            fuzz_fail("out of memory");
     }
     if (len > 0)
         memcpy(text->data + text->len, data, len);
@@ -59,94 +80,101 @@ static inline void write_raw(struct text *text, const void *data, size_t len)
 
 static inline void write_text(struct text *text, const char *string)
 {
-    write_raw(text, string, strlen(string));
+    write_raw(text, string, strlen(string) + 1);
 }
 
 static inline void write_number(struct text *text, const char *name, uint64_t value)
 {
-    char digits[32];
-
-    write_text(text, " ");
-    write_text(text, name);
-    write_raw(text, digits,
-              (size_t) snprintf(digits, sizeof digits, "=%llu", (unsigned long long) value));
+    (void) name;
+    write_raw(text, &value, sizeof value);
 }
 
 static inline void write_octets(struct text *text, const char *name, struct mcq_bytes octets)
 {
     write_number(text, name, octets.len);
-    write_text(text, ":");
     write_raw(text, octets.data, octets.len);
 }
 
 static inline void write_verdict(struct text *text, enum mcq_err err, enum mcq_rule rule,
                                  uint64_t at)
 {
-    write_text(text, mcq_err_name(err));
-    write_number(text, mcq_rule_name(rule), at);
-    write_text(text, "\n");
+    write_number(text, "err", err);
+    write_number(text, "rule", rule);
+    write_number(text, "at", at);
 }
 
-static inline void must(bool holds, const char *what, const struct text *text)
+/* What the generator writes of each record; no target needs all of it. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "tests/codec.h"
+#pragma GCC diagnostic pop
+
+/* Octets of a greeting of that form. */
+static inline size_t greeting_bytes(enum mcq_form form)
 {
-    if (!holds) {
-        print_text(what, text);
-        abort();
+    switch (form) {
+    case MCQ_FORM_V3: return MCQ_GREETING_V3_BYTES;
+    case MCQ_FORM_V2: return MCQ_GREETING_V2_BYTES;
+    case MCQ_FORM_V1:
+    case MCQ_FORM_NONE: break;
     }
+    return 0;
 }
 
-static inline bool is_refusal(enum mcq_err err)
-{
-    return err != MCQ_OK && err != MCQ_AGAIN;
-}
+/* --- handing over ----------------------------------------------------------------------------- */
 
-/* --- octets in pieces ------------------------------------------------------------------------- */
+enum cutting { CUT_NOWHERE, CUT_AT_RANDOM, CUT_EVERYWHERE, CUT_COUNT };
 
-enum cutting { CUT_NOWHERE, CUT_BY_INPUT, CUT_EVERYWHERE };
-
-/* Each piece lies at an address of its own, so that a sanitizer sees a read beyond it. */
 struct feed {
-    struct mcq_bytes all;
     struct mcq_bytes left;
     enum cutting cutting;
-    uint32_t random;
+    uint64_t random;
     uint8_t *piece;
 };
 
-/* xorshift32: its state is never 0 */
-static inline uint32_t next_random(uint32_t *state)
+static inline uint64_t fuzz_random(uint64_t *state)
 {
     *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
     return *state;
 }
 
-static inline struct feed feed_of(struct mcq_bytes octets, enum cutting cutting)
+/* Where the octets are cut follows from them alone, so that an input always does the same. */
+static inline uint64_t fuzz_hash(struct mcq_bytes octets)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-    for (size_t i = 0; cutting == CUT_BY_INPUT && i < octets.len; i++)
-        hash = (hash ^ octets.data[i]) * 16777619u;
-    return (struct feed) {octets, octets, cutting, hash | 1, NULL};
+    for (size_t i = 0; i < octets.len; i++)
+        hash = (hash ^ octets.data[i]) * UINT64_C(0x100000001b3);
+    return hash | 1;
 }
 
-/* The next piece; the first one is there even if it is empty. false: all were handed over. */
+static inline struct feed feed_of(const struct fuzz_input *input, enum cutting cutting)
+{
+    return (struct feed) {input->octets, cutting,
+                          cutting == CUT_AT_RANDOM ? fuzz_hash(input->octets) : 1, NULL};
+}
+
+/* The next piece, at an address of its own, so that a sanitizer sees a read beyond it; the first is
+ * there even if it is empty. false: all were handed over, and nothing is held any more. */
 static inline bool feed_next(struct feed *feed, struct mcq_bytes *piece)
 {
     size_t len = feed->left.len;
+    bool is_over = feed->piece != NULL && len == 0;
 
-    if (feed->piece != NULL && len == 0)
+    free(feed->piece);
+    feed->piece = NULL;
+    if (is_over)
         return false;
     if (feed->cutting == CUT_EVERYWHERE)
         len = mcq_min_size(len, 1);
-    else if (feed->cutting == CUT_BY_INPUT && len > 0)
-        len = 1 + next_random(&feed->random) %
-                      mcq_min_size(len, next_random(&feed->random) & 1 ? 8 : len);
-    free(feed->piece);
+    else if (feed->cutting == CUT_AT_RANDOM && len > 0)
+        len = 1 + fuzz_random(&feed->random) %
+                      mcq_min_size(len, fuzz_random(&feed->random) & 1 ? 8 : len);
     feed->piece = malloc(len > 0 ? len : 1);
     if (feed->piece == NULL)
-        abort();
+        fuzz_fail("out of memory");
     if (len > 0)
         memcpy(feed->piece, feed->left.data, len);
     mcq_bytes_skip(&feed->left, len);
@@ -154,39 +182,141 @@ static inline bool feed_next(struct feed *feed, struct mcq_bytes *piece)
     return true;
 }
 
-/* --- the comparison --------------------------------------------------------------------------- */
-
-/* One run over all that feed has, with the quirks given; `variant` is the target's own. */
-typedef void run_face(struct feed *feed, uint32_t quirks, unsigned variant, struct text *text);
-
-/* How loose the reading is: no quirk, and both profiles. */
-static const uint32_t fuzz_quirks[] = {0, MCQ_QUIRKS_NATIVE, MCQ_QUIRKS_COMPAT};
-
-/* Every cutting says the same as the whole; with `by_machine`, variants 0 and 1 agree too. */
-static inline void compare_cuttings(struct mcq_bytes octets, uint32_t quirks, unsigned variant,
-                                    run_face *run, bool by_machine)
+static inline void feed_end(struct feed *feed)
 {
-    /* Kept from one input to the next: they grow to the longest text, and then rest. */
-    static struct text whole, other;
-
-    whole.len = 0;
-    for (unsigned slow = 0; slow <= by_machine; slow++) {
-        for (unsigned cutting = CUT_NOWHERE; cutting <= CUT_EVERYWHERE; cutting++) {
-            struct feed feed = feed_of(octets, (enum cutting) cutting);
-            struct text *text = slow == 0 && cutting == CUT_NOWHERE ? &whole : &other;
-
-            text->len = 0;
-            run(&feed, quirks, variant + slow, text);
-            free(feed.piece);
-            if (text->len == whole.len && memcmp(text->data, whole.data, text->len) == 0)
-                continue;
-            print_text("whole", &whole);
-            print_text(cutting == CUT_EVERYWHERE ? "octet by octet" : "in pieces", text);
-            abort();
-        }
-    }
+    free(feed->piece);
+    feed->piece = NULL;
 }
 
-#include "tests/codec.h"
+static inline bool is_refusal(enum mcq_err err)
+{
+    return err != MCQ_OK && err != MCQ_AGAIN;
+}
+
+static inline void check_repeats(enum mcq_err first, enum mcq_err again)
+{
+    if (first != again)
+        fuzz_fail("refuses once with %s and then with %s", mcq_err_name(first),
+                  mcq_err_name(again));
+}
+
+/* --- the comparison --------------------------------------------------------------------------- */
+
+/* One run of an input; `variant` is the target's own: another decoder, another profile. */
+typedef void fuzz_run(const struct fuzz_input *input, struct feed *feed, unsigned variant,
+                      struct text *text);
+
+/* The input whole, cut at random and octet by octet, by each variant of which `variants` holds the
+ * number: all logs must be equal. */
+static inline void fuzz_compare(const struct fuzz_input *input, fuzz_run *run, unsigned first,
+                                unsigned variants)
+{
+    static const char *const names[] = {"whole", "cut at random", "octet by octet"};
+    static struct text whole;
+    static struct text other;
+
+    for (unsigned variant = first; variant < first + variants; variant++)
+        for (unsigned cutting = CUT_NOWHERE; cutting < CUT_COUNT; cutting++) {
+            bool is_first = variant == first && cutting == CUT_NOWHERE;
+            struct text *text = is_first ? &whole : &other;
+            struct feed feed = feed_of(input, (enum cutting) cutting);
+
+            if (cutting == CUT_EVERYWHERE && input->octets.len > FUZZ_BY_OCTETS_MAX)
+                continue;
+            text->len = 0;
+            run(input, &feed, variant, text);
+            feed_end(&feed);
+            if (!is_first && (other.len != whole.len ||
+                              (whole.len > 0 && memcmp(other.data, whole.data, whole.len) != 0)))
+                fuzz_fail("variant %u, %s: not what variant %u makes of the whole input", variant,
+                          names[cutting], first);
+        }
+}
+
+/* --- the program ------------------------------------------------------------------------------ */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    if (len < FUZZ_HEAD_BYTES || len > FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX)
+        return 0;
+    struct fuzz_input input = {
+        .octets = mcq_bytes(data + FUZZ_HEAD_BYTES, len - FUZZ_HEAD_BYTES),
+    };
+    memcpy(input.choice, data, FUZZ_HEAD_BYTES);
+    fuzz_one(&input);
+    return 0;
+}
+
+#if defined __AFL_COMPILER
+
+#include <unistd.h>
+
+/* in AFL++'s own macros */
+#pragma clang diagnostic ignored "-Wcast-qual"
+#pragma clang diagnostic ignored "-Wshorten-64-to-32"
+
+__AFL_FUZZ_INIT()
+
+int main(void)
+{
+    __AFL_INIT();
+    unsigned char *octets = __AFL_FUZZ_TESTCASE_BUF;
+
+    while (__AFL_LOOP(20000))
+        LLVMFuzzerTestOneInput(octets, (size_t) __AFL_FUZZ_TESTCASE_LEN);
+    return 0;
+}
+
+#elif !defined MCQ_LIBFUZZER
+
+static size_t fuzz_file(const char *path)
+{
+    static uint8_t octets[FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX + 1];
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL)
+        return 0;
+    size_t len = fread(octets, 1, sizeof octets, file);
+    bool is_read = ferror(file) == 0;
+
+    fclose(file);
+    if (is_read)
+        LLVMFuzzerTestOneInput(octets, len);
+    return is_read;
+}
+
+static size_t fuzz_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    size_t count = 0;
+
+    if (folder == NULL)
+        return fuzz_file(path);
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        char name[4096];
+
+        if (entry->d_name[0] == '.')
+            continue;
+        if ((size_t) snprintf(name, sizeof name, "%s/%s", path, entry->d_name) < sizeof name)
+            count += fuzz_file(name);
+    }
+    closedir(folder);
+    return count;
+}
+
+/* Exit status: 0 every input ran, 1 there was none. */
+int main(int argc, char **argv)
+{
+    size_t count = 0;
+
+    for (int i = 1; i < argc; i++)
+        count += fuzz_folder(argv[i]);
+    printf("%zu inputs\n", count);
+    return count > 0 ? 0 : 1;
+}
+
+#endif
 
 #endif

@@ -1,458 +1,643 @@
 /*
- * mutator: AFL++'s custom mutator for all targets. It reads an input as far as the grammar goes,
- * changes one thing in it, and keeps every length around that thing right, or breaks exactly one.
+ * mutator: AFL++'s custom mutator, which reads an input by the grammar as far as it goes.
  *
- * The face is found by looking: a greeting and then frames; one command; a list of properties; or
- * frames. What cannot be read is left as it is, and changed octet by octet like anything else.
+ *     AFL_CUSTOM_MUTATOR_LIBRARY=mutator_FACE.so afl-fuzz ...
+ *
+ * An input becomes tokens: fields, and the frames, commands and properties that hold them. Some are
+ * drawn and changed: a number or a length to an edge of its rule or beyond, octets to what the rule
+ * forbids, whole items left out, doubled, swapped, taken from another input or from the spec. What
+ * lies around a changed length is made to fit, so that exactly one rule is broken, or none. What
+ * cannot be read gets a few random octets. All that is drawn follows from AFL++'s seed.
  */
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "fuzz/grammar.h"
-#include "wire/frame.h"
-#include "wire/greeting.h"
 
-#define FIELDS_MOST 512
-#define UNITS_MOST 128
-#define STACK_MOST 3 /* changes to one input */
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define HEAD_BYTES 2 /* the choices in front */
+#define TOKENS_MAX 2048
+#define ROOM_BYTES (1u << 17)
+#define LENGTH_MOST 70000 /* of what is made: beyond max_command_bytes */
+#define LONG_EVERY 32     /* lengths above 300 once in so many: they are slow */
+#define CHANGES_MOST 4    /* to one input */
+#define HAVOC_EVERY 16
 
-void *afl_custom_init(void *afl, unsigned int seed);
-size_t afl_custom_fuzz(void *data, uint8_t *buf, size_t size, uint8_t **out, uint8_t *other,
-                       size_t other_size, size_t max_size);
-void afl_custom_deinit(void *data);
+enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION };
 
-/* A number, or a span with its length in the `width` octets before it. */
-struct field {
+enum token_kind { TOKEN_FIELD, TOKEN_GREETING, TOKEN_FRAME, TOKEN_COMMAND, TOKEN_PROPERTY };
+
+/* A run of octets. What precedes it says how long it is: a number of `width` octets, or, for what a
+ * frame holds, the frame's head. */
+struct token {
+    enum token_kind kind;
+    const struct grammar_field *field; /* or NULL */
+    const struct grammar_framing *framing;
     size_t at;
     size_t len;
-    unsigned width; /* 0: no length of its own */
-    bool is_frame;  /* a body: flags and size lie before it */
-    bool is_number;
-    int parent; /* the span that this one lies in; -1: none */
-    uint64_t low;
-    uint64_t high;
-};
-
-struct unit {
-    size_t at;
-    size_t len;
-};
-
-/* What was read of an input. */
-struct reading {
-    struct field fields[FIELDS_MOST];
-    struct unit units[UNITS_MOST];
-    int field_count;
-    int unit_count;
+    size_t width;
+    size_t head_at; /* of the frame's head, or of that number */
+    uint8_t flags;
+    int parent; /* the token around it, or -1 */
 };
 
 struct mutator {
     uint64_t random;
-    uint8_t *out;
+    uint8_t octets[ROOM_BYTES];
     size_t len;
-    size_t room; /* of out; the most that the current call may fill */
-    size_t most;
-    struct reading mine;
-    struct reading other;
+    struct token tokens[TOKENS_MAX];
+    size_t count;
+    uint8_t item[ROOM_BYTES]; /* what is about to be put in */
 };
+
+void *afl_custom_init(void *afl, unsigned seed);
+size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, const uint8_t *other,
+                       size_t other_len, size_t most);
+const char *afl_custom_describe(void *data, size_t most);
+void afl_custom_deinit(void *data);
 
 /* --- chance ----------------------------------------------------------------------------------- */
 
-/* splitmix64: any seed will do, 0 too */
-static uint64_t next_random(struct mutator *m)
+static uint64_t draw(struct mutator *m)
 {
-    uint64_t x = m->random += UINT64_C(0x9e3779b97f4a7c15);
-
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
+    m->random ^= m->random << 13;
+    m->random ^= m->random >> 7;
+    m->random ^= m->random << 17;
+    return m->random >> 8;
 }
 
+/* 0 .. bound - 1; bound > 0 */
 static size_t below(struct mutator *m, size_t bound)
 {
-    return bound > 0 ? (size_t) (next_random(m) % bound) : 0;
+    return (size_t) (draw(m) % bound);
 }
 
-/* A value at the edges of what is allowed, or any. */
-static uint64_t edge(struct mutator *m, uint64_t low, uint64_t high)
+static bool once_in(struct mutator *m, size_t times)
+{
+    return below(m, times) == 0;
+}
+
+/* A value at an edge of low..high, one beyond it, or any. */
+static uint64_t draw_value(struct mutator *m, uint64_t low, uint64_t high)
 {
     switch (below(m, 8)) {
     case 0: return low;
-    case 1: return low - (low > 0);
-    case 2: return high;
-    case 3: return high + (high < UINT64_MAX);
-    case 4: return 0;
-    case 5: return next_random(m);
-    default: return low + below(m, 64);
+    case 1: return high;
+    case 2: return low - 1;
+    case 3: return high + 1;
+    case 4: return low + (high > low);
+    case 5: return high - (high > low);
+    case 6: return draw(m) >> below(m, 56);
+    default: return low + (high - low < UINT64_MAX ? draw(m) % (high - low + 1) : draw(m));
     }
+}
+
+static size_t draw_length(struct mutator *m, uint64_t low, uint64_t high)
+{
+    uint64_t length = draw_value(m, low, high);
+
+    if (length > 300 && !once_in(m, LONG_EVERY))
+        length = low + below(m, 40);
+    return length < LENGTH_MOST ? (size_t) length : LENGTH_MOST;
+}
+
+/* An octet that the field allows, or one that it forbids if there is one. */
+static uint8_t draw_octet(struct mutator *m, const struct grammar_field *field, bool is_allowed)
+{
+    uint8_t octet = (uint8_t) draw(m);
+
+    if (field == NULL ||
+        !(field->octets[0] | field->octets[1] | field->octets[2] | field->octets[3]))
+        return octet;
+    for (unsigned i = 0; i < 256; i++, octet++)
+        if ((field->octets[octet >> 6] >> (octet & 63) & 1) == is_allowed)
+            break;
+    return octet;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static uint64_t get_number(const uint8_t *at, unsigned width)
+static uint64_t get_number(const uint8_t *at, size_t width)
 {
-    uint64_t value = 0;
+    uint64_t number = 0;
 
-    while (width-- > 0)
-        value = value << 8 | *at++;
-    return value;
+    for (size_t i = 0; i < width; i++)
+        number = number << 8 | at[i];
+    return number;
 }
 
-static void put_number(uint8_t *at, unsigned width, uint64_t value)
+static void put_number(uint8_t *at, size_t width, uint64_t number)
 {
-    while (width-- > 0) {
-        at[width] = (uint8_t) value;
-        value >>= 8;
-    }
+    for (size_t i = width; i-- > 0; number >>= 8)
+        at[i] = (uint8_t) number;
 }
 
-/* The index of the new field; -1: no room, which its children take for no parent. */
-static int add_field(struct reading *r, struct field field)
+/* The index of the new token; the last one is given again when there is no more room. */
+static int add(struct mutator *m, struct token token)
 {
-    if (r->field_count == FIELDS_MOST)
-        return -1;
-    r->fields[r->field_count] = field;
-    return r->field_count++;
+    if (m->count == TOKENS_MAX)
+        return TOKENS_MAX - 1;
+    m->tokens[m->count] = token;
+    return (int) m->count++;
 }
 
-static bool add_unit(struct reading *r, size_t at, size_t len)
-{
-    if (r->unit_count == UNITS_MOST)
-        return false;
-    r->units[r->unit_count++] = (struct unit) {at, len};
-    return true;
-}
+static void read_properties(struct mutator *m, size_t at, size_t end, int parent);
 
-/* Reads fields from `at` on; returns where it had to stop. */
-static size_t read_fields(struct reading *r, const uint8_t *data, size_t at, size_t end, int parent,
-                          const struct grammar_field *rows, size_t count)
+/* Tokens for as many fields as there are octets for. Returns where the last one ends. */
+static size_t read_fields(struct mutator *m, const struct grammar_unit *unit, size_t at, size_t end,
+                          int parent)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct grammar_field *row = &rows[i];
-        struct field field = {.parent = parent, .low = row->low, .high = row->high};
-        uint64_t len = row->kind == GRAMMAR_FIXED ? row->low : row->width;
+    for (size_t i = 0; i < unit->field_count && at < end; i++) {
+        const struct grammar_field *field = &unit->fields[i];
+        struct token token = {
+            .field = field, .at = at, .len = end - at, .head_at = at, .parent = parent};
 
-        if (row->kind == GRAMMAR_REST || row->kind == GRAMMAR_RECORDS)
-            len = end - at;
-        if (len > end - at)
-            return at;
-        if (row->kind == GRAMMAR_COUNTED) {
-            field.width = row->width;
-            len = get_number(data + at, row->width);
-            at += row->width;
-            if (len > end - at)
-                return at - row->width;
+        if (field->kind == GRAMMAR_NUMBER) {
+            token.len = field->width;
+        } else if (field->kind == GRAMMAR_FIXED) {
+            token.len = (size_t) field->low;
+        } else if (field->kind == GRAMMAR_COUNTED) {
+            if (end - at < field->width)
+                return end;
+            token.width = field->width;
+            token.at += field->width;
+            uint64_t announced = get_number(m->octets + at, field->width);
+            token.len = announced < end - token.at ? (size_t) announced : end - token.at;
         }
-        field.at = at;
-        field.len = (size_t) len;
-        field.is_number = row->kind == GRAMMAR_NUMBER;
-        int index = add_field(r, field);
-
-        for (size_t next = at; row->kind == GRAMMAR_RECORDS && next < end;) {
-            size_t begin = next;
-
-            next = read_fields(r, data, begin, end, index, grammar_property,
-                               MCQ_COUNTOF(grammar_property));
-            if (next == begin || (parent < 0 && !add_unit(r, begin, next - begin)))
-                break;
-        }
-        at += (size_t) len;
+        if (token.len > end - token.at)
+            token.len = end - token.at;
+        at = token.at + token.len;
+        int index = add(m, token);
+        if (field->kind == GRAMMAR_RECORDS)
+            read_properties(m, token.at, at, index);
     }
     return at;
 }
 
-/* A known command's fields; false: none that is known begins here. */
-static bool read_command(struct reading *r, const uint8_t *data, size_t at, size_t end, int parent)
+static void read_properties(struct mutator *m, size_t at, size_t end, int parent)
 {
-    for (size_t i = 0; i < MCQ_COUNTOF(grammar_commands); i++) {
-        const struct grammar_command *row = &grammar_commands[i];
+    while (at < end) {
+        int index = add(m, (struct token) {.kind = TOKEN_PROPERTY, .at = at, .parent = parent});
 
-        if (end - at < row->head_len || memcmp(data + at, row->head, row->head_len) != 0)
+        at = read_fields(m, &grammar_property, at, end, index);
+        m->tokens[index].len = at - m->tokens[index].at;
+        if (m->count == TOKENS_MAX)
+            return;
+    }
+}
+
+static void read_command(struct mutator *m, size_t scope, size_t at, size_t end, int parent)
+{
+    for (size_t i = 0; i < grammar_scopes[scope].count; i++) {
+        const struct grammar_unit *unit = &grammar_scopes[scope].commands[i];
+
+        if (end - at >= unit->head.len &&
+            memcmp(m->octets + at, unit->head.data, unit->head.len) == 0)
+            read_fields(m, unit, at + unit->head.len, end, parent);
+    }
+}
+
+/* A frame's head at `at`: its length, with *flags and *size filled; 0: it is cut. */
+static size_t read_head(const struct mutator *m, const struct grammar_framing *framing, size_t at,
+                        uint8_t *flags, uint64_t *size)
+{
+    const uint8_t *octets = m->octets + at;
+    size_t left = m->len - at;
+
+    if (framing->marker < 0) {
+        bool is_long = left > 0 && (octets[0] & framing->long_lead);
+        size_t len = is_long ? 9 : 2;
+
+        if (left < len)
+            return 0;
+        *flags = octets[0] & (uint8_t) ~framing->long_lead;
+        *size = get_number(octets + 1, len - 1);
+        return len;
+    }
+    bool is_long = left > 0 && octets[0] == framing->marker;
+    size_t len = is_long ? 10 : 2;
+    if (left < len)
+        return 0;
+    *size = (is_long ? get_number(octets + 1, 8) : octets[0]) - framing->counted;
+    *flags = octets[len - 1];
+    return len;
+}
+
+/* The other way round; a size that fits the short form takes it unless is_long. */
+static size_t make_head(const struct grammar_framing *framing, uint8_t *at, uint8_t flags,
+                        uint64_t size, bool is_long)
+{
+    uint64_t counted = size + framing->counted;
+
+    is_long = is_long || size > framing->short_most;
+    if (framing->marker < 0) {
+        at[0] = is_long ? flags | framing->long_lead : flags;
+        put_number(at + 1, is_long ? 8 : 1, counted);
+        return is_long ? 9 : 2;
+    }
+    at[0] = is_long ? framing->long_lead : (uint8_t) counted;
+    if (is_long)
+        put_number(at + 1, 8, counted);
+    at[is_long ? 9 : 1] = flags;
+    return is_long ? 10 : 2;
+}
+
+/* Frames, and the commands in them: of the handshake that is spoken, and of the traffic. */
+static void read_frames(struct mutator *m, const struct grammar_framing *framing, size_t at,
+                        int scope)
+{
+    while (at < m->len && m->count < TOKENS_MAX - 1) {
+        uint8_t flags = 0;
+        uint64_t size = 0;
+        size_t head = read_head(m, framing, at, &flags, &size);
+        size_t body = at + head;
+
+        if (head == 0)
+            return;
+        size_t len = size < m->len - body ? (size_t) size : m->len - body;
+        int frame = add(m, (struct token) {.kind = TOKEN_FRAME,
+                                           .framing = framing,
+                                           .at = at,
+                                           .len = head + len,
+                                           .head_at = at,
+                                           .flags = flags,
+                                           .parent = -1});
+        int command = add(m, (struct token) {.kind = TOKEN_COMMAND,
+                                             .framing = framing,
+                                             .at = body,
+                                             .len = len,
+                                             .head_at = at,
+                                             .flags = flags,
+                                             .parent = frame});
+        if (scope >= 0 && (flags & framing->command)) {
+            read_command(m, (size_t) scope, body, body + len, command);
+            read_command(m, MCQ_SCOPE_TRAFFIC, body, body + len, command);
+        }
+        at = body + len;
+    }
+}
+
+/* Decides as the peer's version is decided. Returns where the frames begin. */
+static size_t read_greeting(struct mutator *m, const struct grammar_framing **framing)
+{
+    size_t settled = SIZE_MAX; /* the octet that the last row answered */
+
+    *framing = &grammar_framings[MCQ_FRAMING_NEWEST];
+    for (size_t i = 0; i < COUNT(grammar_decisions); i++) {
+        const struct grammar_decision *row = &grammar_decisions[i];
+
+        if (row->octet == settled)
             continue;
-        add_field(r, (struct field) {.at = at + 1,
-                                     .len = row->head_len - 1,
-                                     .width = 1,
-                                     .parent = parent,
-                                     .high = row->head_len});
-        read_fields(r, data, at + row->head_len, end, parent, row->fields, row->field_count);
-        return true;
+        if (HEAD_BYTES + row->octet >= m->len)
+            return m->len;
+        if ((m->octets[HEAD_BYTES + row->octet] & row->mask) != row->value)
+            continue;
+        settled = row->octet;
+        if (!row->decides)
+            continue;
+        *framing = &grammar_framings[row->framing];
+        if (row->layout == NULL)
+            return HEAD_BYTES;
+        int greeting =
+            add(m, (struct token) {.kind = TOKEN_GREETING, .at = HEAD_BYTES, .parent = -1});
+        size_t end = read_fields(m, row->layout, HEAD_BYTES, m->len, greeting);
+        m->tokens[greeting].len = end - HEAD_BYTES;
+        return end;
     }
-    return false;
+    return m->len;
 }
 
-static void read_frames(struct reading *r, const uint8_t *data, size_t at, size_t end)
+static const struct grammar_machine *machine_of(const struct mutator *m)
 {
-    while (end - at >= 2) {
-        unsigned width = data[at] & MCQ_FRAME_LONG ? MCQ_FRAME_HEAD_MAX - 1 : 1;
-
-        if (end - at < 1 + width)
-            return;
-        uint64_t size = get_number(data + at + 1, width);
-        size_t body = at + 1 + width;
-
-        if (size > end - body || !add_unit(r, at, 1 + width + (size_t) size))
-            return;
-        add_field(r, (struct field) {.at = at,
-                                     .len = 1,
-                                     .is_number = true,
-                                     .parent = -1,
-                                     .high = MCQ_FRAME_MORE | MCQ_FRAME_LONG | MCQ_FRAME_COMMAND});
-        int index = add_field(r, (struct field) {.at = body,
-                                                 .len = (size_t) size,
-                                                 .width = width,
-                                                 .is_frame = true,
-                                                 .parent = -1,
-                                                 .high = UINT8_MAX});
-
-        read_command(r, data, body, body + (size_t) size, index);
-        at = body + (size_t) size;
-    }
+    return &grammar_machines[m->octets[0] % COUNT(grammar_machines)];
 }
 
-static void read_input(struct reading *r, const uint8_t *data, size_t len)
+static void read_input(struct mutator *m)
 {
-    size_t at = 0;
+    const struct grammar_framing *framing;
+    size_t at;
 
-    r->field_count = r->unit_count = 0;
-    if (len >= MCQ_GREETING_BYTES && data[0] == GRAMMAR_GREETING_LEAD) {
-        at = MCQ_GREETING_BYTES;
-        add_unit(r, 0, at);
-        for (size_t i = 0; i < MCQ_COUNTOF(grammar_greeting); i++)
-            add_field(r, (struct field) {.at = grammar_greeting[i].at,
-                                         .len = grammar_greeting[i].len,
-                                         .is_number = true,
-                                         .parent = -1,
-                                         .high = UINT8_MAX});
-    } else if (len > 0 && read_command(r, data, 0, len, -1)) {
-        add_unit(r, 0, len);
+    m->count = 0;
+    if (m->len < HEAD_BYTES)
         return;
-    } else {
-        static const struct grammar_field list = {GRAMMAR_RECORDS, 0, 0, UINT32_MAX};
-
-        read_fields(r, data, 0, len, -1, &list, 1);
-        /* Its first property was read: the list itself, a name and a value. */
-        if (r->field_count > (int) MCQ_COUNTOF(grammar_property))
-            return;
-        r->field_count = r->unit_count = 0;
+    switch (MUTATOR_FACE) {
+    case FACE_GREETING: read_greeting(m, &framing); break;
+    case FACE_FRAME:
+        read_frames(m, &grammar_framings[m->octets[0] % COUNT(grammar_framings)], HEAD_BYTES, -1);
+        break;
+    case FACE_COMMAND:
+        read_command(m, m->octets[0] % COUNT(grammar_scopes), HEAD_BYTES, m->len, -1);
+        break;
+    case FACE_METADATA: read_properties(m, HEAD_BYTES, m->len, -1); break;
+    case FACE_SESSION:
+        at = read_greeting(m, &framing);
+        read_frames(m, framing, at, machine_of(m)->scope);
+        break;
     }
-    read_frames(r, data, at, len);
 }
 
 /* --- changing --------------------------------------------------------------------------------- */
 
-/* Makes `from` octets at `at` `to` octets long; new ones are random. false: there is no room. */
-static bool resize(struct mutator *m, size_t at, size_t from, size_t to)
+/* Puts `len` octets in the place of `old` ones; nothing happens if that is too much. */
+static bool replace(struct mutator *m, size_t at, size_t old, const uint8_t *octets, size_t len)
 {
-    if (to > from && to - from > m->most - m->len)
+    if (m->len - old + len > ROOM_BYTES)
         return false;
-    memmove(m->out + at + to, m->out + at + from, m->len - at - from);
-    m->len = m->len - from + to;
-    for (size_t i = from; i < to; i++)
-        m->out[at + i] = (uint8_t) next_random(m);
+    memmove(m->octets + at + len, m->octets + at + old, m->len - at - old);
+    if (len > 0)
+        memcpy(m->octets + at, octets, len);
+    m->len += len - old;
     return true;
 }
 
-/* Gives a span another length; all lengths around it follow. */
-static void resize_span(struct mutator *m, int index, uint64_t want)
+/* The same, and all lengths around the place fit again. `within` is the token that the octets lie
+ * in, or -1. Tokens around it begin before it, so their places hold. */
+static void replace_within(struct mutator *m, int within, size_t at, size_t old,
+                           const uint8_t *octets, size_t len)
 {
-    struct field *field = &m->mine.fields[index];
-    size_t most = field->len + (m->most - m->len);
-    size_t len = (size_t) mcq_min_u64(want, most);
-    size_t before = field->len;
-
-    if (field->width == 1 && !field->is_frame)
-        len = mcq_min_size(len, UINT8_MAX);
-    if (!resize(m, field->at, before, len))
+    if (!replace(m, at, old, octets, len))
         return;
-    for (; index >= 0; index = field->parent) {
-        field = &m->mine.fields[index];
-        field->len = field->len - before + len;
-        if (field->is_frame && field->width == 1 && field->len > UINT8_MAX) {
-            unsigned width = MCQ_FRAME_HEAD_MAX - 1;
+    for (size_t change = len - old; within >= 0; within = m->tokens[within].parent) {
+        struct token *token = &m->tokens[within];
 
-            if (!resize(m, field->at - 1, 1, width))
-                return; /* one length is too small now: an input like any other */
-            m->out[field->at - 2] |= MCQ_FRAME_LONG;
-            field->at += width - 1;
-            field->width = width;
+        token->len += change; /* wraps around for what is shorter */
+        if (token->width > 0) {
+            put_number(m->octets + token->head_at, token->width, token->len);
+        } else if (token->kind == TOKEN_COMMAND) {
+            uint8_t head[16];
+            size_t head_old = token->at - token->head_at;
+            size_t head_len =
+                make_head(token->framing, head, token->flags, token->len, head_old > 2);
+
+            if (!replace(m, token->head_at, head_old, head, head_len))
+                return;
+            change += head_len - head_old;
         }
-        put_number(m->out + field->at - field->width, field->width, field->len);
     }
 }
 
-static void change_field(struct mutator *m)
+/* A number, or one octet of several. */
+static void change_octets(struct mutator *m, const struct token *token)
 {
-    int index = (int) below(m, (size_t) m->mine.field_count);
-    const struct field *field = &m->mine.fields[index];
-    bool is_number = field->is_number && field->len <= sizeof(uint64_t);
+    const struct grammar_field *field = token->field;
 
-    if (is_number)
-        put_number(m->out + field->at, (unsigned) field->len, edge(m, field->low, field->high));
-    else if (field->is_number || (below(m, 2) && field->len > 0))
-        m->out[field->at + below(m, field->len)] = (uint8_t) next_random(m);
-    else
-        resize_span(m, index, edge(m, field->low, field->high));
-}
-
-static void break_length(struct mutator *m)
-{
-    const struct field *field = &m->mine.fields[below(m, (size_t) m->mine.field_count)];
-    uint64_t len = field->len;
-    uint64_t wrong[] = {len + 1, len - 1, 0, UINT64_MAX, UINT64_MAX >> 1, next_random(m)};
-
-    if (field->width > 0)
-        put_number(m->out + field->at - field->width, field->width,
-                   wrong[below(m, MCQ_COUNTOF(wrong))]);
-}
-
-/* Puts octets in at a unit's beginning. */
-static void insert(struct mutator *m, size_t at, const uint8_t *data, size_t len)
-{
-    if (resize(m, at, 0, len))
-        memcpy(m->out + at, data, len);
-}
-
-static void duplicate_unit(struct mutator *m)
-{
-    struct unit unit = m->mine.units[below(m, (size_t) m->mine.unit_count)];
-
-    if (resize(m, unit.at + unit.len, 0, unit.len))
-        memcpy(m->out + unit.at + unit.len, m->out + unit.at, unit.len);
-}
-
-/* The first unit stays while others are there: what follows it needs it. */
-static void drop_unit(struct mutator *m)
-{
-    size_t count = (size_t) m->mine.unit_count;
-
-    if (count > 1) {
-        struct unit unit = m->mine.units[1 + below(m, count - 1)];
-
-        resize(m, unit.at, unit.len, 0);
-    }
-}
-
-static size_t place(struct mutator *m)
-{
-    struct unit unit = m->mine.units[below(m, (size_t) m->mine.unit_count)];
-
-    return unit.at + unit.len;
-}
-
-static void splice(struct mutator *m, const uint8_t *other, size_t other_size)
-{
-    read_input(&m->other, other, other_size);
-    if (m->other.unit_count > 0) {
-        struct unit unit = m->other.units[below(m, (size_t) m->other.unit_count)];
-
-        insert(m, place(m), other + unit.at, unit.len);
-    }
-}
-
-/* Another command with all that it must have, in a frame of its own. */
-static void put_command(struct mutator *m)
-{
-    const struct grammar_command *row = &grammar_commands[below(m, MCQ_COUNTOF(grammar_commands))];
-    uint8_t octets[2 + GRAMMAR_COMMAND_HEAD_MAX + UINT8_MAX];
-    size_t len = 2;
-
-    memcpy(octets + len, row->head, row->head_len);
-    len += row->head_len;
-    for (size_t i = 0; i < row->field_count; i++) {
-        const struct grammar_field *field = &row->fields[i];
-        size_t span = field->kind == GRAMMAR_NUMBER ? 0 : (size_t) field->low;
-
-        if (span + field->width > sizeof octets - len)
-            return;
-        put_number(octets + len, field->width, field->low);
-        memset(octets + len + field->width, 0, span);
-        len += field->width + span;
-    }
-    if (len - 2 > UINT8_MAX)
+    if (token->len == 0)
         return;
-    octets[0] = MCQ_FRAME_COMMAND;
-    octets[1] = (uint8_t) (len - 2);
-    insert(m, place(m), octets, len);
+    if (field != NULL && field->kind == GRAMMAR_NUMBER && token->len == field->width) {
+        put_number(m->octets + token->at, field->width, draw_value(m, field->low, field->high));
+        return;
+    }
+    m->octets[token->at + below(m, token->len)] = draw_octet(m, field, !once_in(m, 3));
 }
 
-static void change_octet(struct mutator *m)
+/* Another length at an edge of the rule; what the octets are is allowed. */
+static void change_length(struct mutator *m, int index)
 {
-    if (m->len > 0)
-        m->out[below(m, m->len)] = (uint8_t) next_random(m);
+    struct token *token = &m->tokens[index];
+    const struct grammar_field *field = token->field;
+    size_t len = field != NULL && field->kind != GRAMMAR_RECORDS && field->kind != GRAMMAR_NUMBER
+                     ? draw_length(m, field->low, field->high)
+                     : draw_length(m, 0, token->framing != NULL ? token->framing->short_most : 255);
+
+    for (size_t i = 0; i < len; i++)
+        m->item[i] = i < token->len ? m->octets[token->at + i] : draw_octet(m, field, true);
+    replace_within(m, index, token->at, token->len, m->item, len);
 }
 
-static void change(struct mutator *m, const uint8_t *other, size_t other_size)
+/* A length that its octets do not have. */
+static void lie(struct mutator *m, const struct token *token)
 {
-    size_t what = below(m, 16);
+    if (token->width > 0) {
+        uint64_t said = once_in(m, 2) ? draw_value(m, token->field->low, token->field->high)
+                                      : token->len + below(m, 3) - 1;
+        put_number(m->octets + token->head_at, token->width, said);
+    } else if (token->kind == TOKEN_COMMAND) {
+        uint8_t head[16];
+        uint64_t said = once_in(m, 2) ? draw_value(m, 0, token->framing->long_most)
+                                      : token->len + below(m, 3) - 1;
 
-    read_input(&m->mine, m->out, m->len);
-    if (m->mine.unit_count == 0 || m->mine.field_count == 0)
-        change_octet(m);
-    else if (what < 7)
-        change_field(m);
-    else if (what < 9)
-        break_length(m);
-    else if (what < 11)
-        duplicate_unit(m);
-    else if (what < 12)
-        drop_unit(m);
-    else if (what < 14)
-        splice(m, other, other_size);
-    else if (what < 15)
-        put_command(m);
+        replace(m, token->head_at, token->at - token->head_at, head,
+                make_head(token->framing, head, token->flags, said, once_in(m, 4)));
+    }
+}
+
+/* Another flags octet, or the other form of the size; the body stays. */
+static void change_head(struct mutator *m, const struct token *token)
+{
+    uint8_t head[16];
+    uint8_t flags =
+        once_in(m, 3) ? (uint8_t) draw(m) : (uint8_t) (draw(m) & token->framing->known_flags);
+    size_t old = token->at - token->head_at;
+
+    if (once_in(m, 2))
+        flags = token->flags;
+    replace(m, token->head_at, old, head,
+            make_head(token->framing, head, flags, token->len, once_in(m, 2)));
+}
+
+/* A command of the spec, in a frame if it is to lie among frames. */
+static size_t make_command(struct mutator *m, const struct grammar_framing *framing, size_t scope)
+{
+    const struct grammar_scope *names = &grammar_scopes[scope];
+    const struct grammar_octets *sample = &names->commands[below(m, names->count)].sample;
+    size_t head =
+        framing == NULL ? 0 : make_head(framing, m->item, framing->command, sample->len, false);
+
+    memcpy(m->item + head, sample->data, sample->len);
+    return head + sample->len;
+}
+
+static size_t make_message(struct mutator *m, const struct grammar_framing *framing)
+{
+    size_t size = draw_length(m, 0, framing->short_most);
+    size_t head = make_head(framing, m->item, (uint8_t) (draw(m) & 1), size, once_in(m, 4));
+
+    memset(m->item + head, 'm', size);
+    return head + size;
+}
+
+static size_t make_property(struct mutator *m)
+{
+    const struct grammar_octets *sample = &grammar_properties[below(m, COUNT(grammar_properties))];
+
+    memcpy(m->item, sample->data, sample->len);
+    return sample->len;
+}
+
+/* An item of that kind as the spec has it, to m->item. */
+static size_t make_item(struct mutator *m, const struct token *like)
+{
+    if (like->kind == TOKEN_PROPERTY)
+        return make_property(m);
+    if (like->kind == TOKEN_FRAME)
+        return once_in(m, 2) ? make_message(m, like->framing)
+                             : make_command(m, like->framing,
+                                            once_in(m, 2) ? below(m, COUNT(grammar_scopes))
+                                                          : machine_of(m)->scope);
+    return 0;
+}
+
+/* A whole item of that kind out of another input, to m->item; 0: it has none. */
+static size_t take_item(struct mutator *m, enum token_kind kind, const uint8_t *other,
+                        size_t other_len)
+{
+    static struct mutator theirs;
+    size_t found = 0;
+    size_t len = 0;
+
+    if (other == NULL || other_len > ROOM_BYTES || other_len < HEAD_BYTES)
+        return 0;
+    memcpy(theirs.octets, other, other_len);
+    theirs.len = other_len;
+    read_input(&theirs);
+    for (size_t i = 0; i < theirs.count; i++)
+        if (theirs.tokens[i].kind == kind && once_in(m, ++found)) {
+            len = theirs.tokens[i].len;
+            memcpy(m->item, theirs.octets + theirs.tokens[i].at, len);
+        }
+    return len;
+}
+
+/* Leaves an item out, doubles it, or puts another in front of it or in its place. */
+static void change_item(struct mutator *m, int index, const uint8_t *other, size_t other_len)
+{
+    const struct token item = m->tokens[index];
+    size_t old = once_in(m, 2) ? item.len : 0;
+    size_t len = 0;
+
+    switch (below(m, 4)) {
+    case 0: break;
+    case 1:
+        len = item.len;
+        memcpy(m->item, m->octets + item.at, len);
+        break;
+    case 2: len = make_item(m, &item); break;
+    default: len = take_item(m, item.kind, other, other_len); break;
+    }
+    replace_within(m, item.parent, item.at, old, m->item, len);
+}
+
+/* An item behind all others. */
+static void append_item(struct mutator *m, const uint8_t *other, size_t other_len)
+{
+    const struct token *last = NULL;
+    enum token_kind kind = MUTATOR_FACE == FACE_METADATA ? TOKEN_PROPERTY : TOKEN_FRAME;
+
+    for (size_t i = 0; i < m->count; i++)
+        if (m->tokens[i].kind == kind)
+            last = &m->tokens[i];
+    struct token like = {.kind = kind, .framing = &grammar_framings[MCQ_FRAMING_NEWEST]};
+    if (last != NULL)
+        like = *last;
+    size_t len = once_in(m, 3) ? take_item(m, kind, other, other_len) : make_item(m, &like);
+    if (MUTATOR_FACE == FACE_COMMAND)
+        len = make_command(m, NULL, m->octets[0] % COUNT(grammar_scopes));
+    if (MUTATOR_FACE == FACE_COMMAND)
+        replace(m, HEAD_BYTES, m->len - HEAD_BYTES, m->item, len);
     else
-        change_octet(m);
+        replace(m, m->len, 0, m->item, len);
+}
+
+/* A few octets anywhere: for what the grammar does not know. */
+static void havoc(struct mutator *m)
+{
+    for (size_t i = 1 + below(m, 8); i > 0 && m->len > 0; i--) {
+        size_t at = below(m, m->len);
+        uint8_t octet = (uint8_t) draw(m);
+
+        switch (below(m, 4)) {
+        case 0: m->octets[at] ^= (uint8_t) (1u << (octet & 7)); break;
+        case 1: m->octets[at] = octet; break;
+        case 2: replace(m, at, 1, NULL, 0); break;
+        default: replace(m, at, 0, &octet, 1); break;
+        }
+    }
+}
+
+static void change_token(struct mutator *m, int index, const uint8_t *other, size_t other_len)
+{
+    const struct token *token = &m->tokens[index];
+
+    switch (token->kind) {
+    case TOKEN_FIELD:
+        switch (below(m, 4)) {
+        case 0: change_length(m, index); break;
+        case 1: lie(m, token); break;
+        default: change_octets(m, token); break;
+        }
+        break;
+    case TOKEN_COMMAND:
+        switch (below(m, 4)) {
+        case 0: change_length(m, index); break;
+        case 1: lie(m, token); break;
+        case 2: change_head(m, token); break;
+        default: change_octets(m, token); break;
+        }
+        break;
+    case TOKEN_GREETING: change_octets(m, token); break;
+    case TOKEN_FRAME:
+    case TOKEN_PROPERTY: change_item(m, index, other, other_len); break;
+    }
+}
+
+static void change(struct mutator *m, const uint8_t *other, size_t other_len)
+{
+    read_input(m);
+    if (m->count == 0 || once_in(m, HAVOC_EVERY)) {
+        havoc(m);
+        read_input(m); /* the tokens lie elsewhere now */
+    }
+    if (once_in(m, 6))
+        append_item(m, other, other_len);
+    else if (once_in(m, 24))
+        m->octets[below(m, HEAD_BYTES)] = (uint8_t) below(m, 40);
+    else if (once_in(m, 24) && m->count > 0)
+        m->len = m->tokens[below(m, m->count)].at;
+    else if (m->count > 0)
+        change_token(m, (int) below(m, m->count), other, other_len);
 }
 
 /* --- what AFL++ calls ------------------------------------------------------------------------- */
 
-void *afl_custom_init(void *afl, unsigned int seed)
+void *afl_custom_init(void *afl, unsigned seed)
 {
     struct mutator *m = calloc(1, sizeof *m);
 
     (void) afl;
     if (m != NULL)
-        m->random = seed;
+        m->random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
     return m;
 }
 
-/* The octets in *out stay until the next call. 0: nothing was made of this input. */
-size_t afl_custom_fuzz(void *data, uint8_t *buf, size_t size, uint8_t **out, uint8_t *other,
-                       size_t other_size, size_t max_size)
+size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, const uint8_t *other,
+                       size_t other_len, size_t most)
 {
     struct mutator *m = data;
 
-    if (m->room < max_size) {
-        uint8_t *grown = realloc(m->out, max_size);
+    m->len = len < ROOM_BYTES ? len : ROOM_BYTES;
+    memcpy(m->octets, octets, m->len);
+    for (size_t i = 1 + below(m, CHANGES_MOST); i > 0; i--) {
+        while (m->len < HEAD_BYTES)
+            m->octets[m->len++] = 0;
+        change(m, other, other_len);
+    }
+    while (m->len < HEAD_BYTES)
+        m->octets[m->len++] = 0;
+    *out = m->octets;
+    return m->len < most ? m->len : most;
+}
 
-        if (grown == NULL)
-            return 0;
-        m->out = grown;
-        m->room = max_size;
-    }
-    m->most = max_size;
-    m->len = mcq_min_size(size, max_size);
-    if (m->len == 0)
-        return 0;
-    memcpy(m->out, buf, m->len);
-    for (size_t i = 1 + below(m, STACK_MOST); i > 0; i--)
-        change(m, other, other == NULL ? 0 : other_size);
-    if (m->len == 0) { /* the only span shrank to nothing */
-        m->out[0] = buf[0];
-        m->len = 1;
-    }
-    if (m->len == size && memcmp(m->out, buf, size) == 0) /* no room, or nothing there to change */
-        m->out[below(m, size)] ^= (uint8_t) (1 + below(m, UINT8_MAX));
-    *out = m->out;
-    return m->len;
+const char *afl_custom_describe(void *data, size_t most)
+{
+    (void) data;
+    (void) most;
+    return "grammar";
 }
 
 void afl_custom_deinit(void *data)
 {
-    struct mutator *m = data;
-
-    free(m->out);
-    free(m);
+    free(data);
 }

@@ -1,165 +1,225 @@
-/* session: all that a peer says, to each end that it may be talking to. */
+/* Whole conversations: one peer's octets through a session, in both profiles. The first choice is
+ * our machine, and behind it what ZAP is asked and answers; the second is our socket type. */
+
 #include "fuzz.h"
 
 #include "arena/alloc.h"
+#include "fuzz/grammar.h"
 #include "session/session.h"
 #include "session/state.h"
-#include "table/socket_type.h"
 
-/* Which end we are, and how ZAP answers. */
-static const struct end {
-    enum mcq_mechanism mechanism;
-    bool as_server;
-    bool asks_zap;
-    unsigned status;
-} ends[] = {
-    {MCQ_MECHANISM_NULL, false, false, 0},  {MCQ_MECHANISM_NULL, false, true, 200},
-    {MCQ_MECHANISM_NULL, false, true, 400}, {MCQ_MECHANISM_PLAIN, false, false, 0},
-    {MCQ_MECHANISM_PLAIN, true, true, 200}, {MCQ_MECHANISM_PLAIN, true, true, 300},
+#define NOW_NS 1
+#define IDLE_TURNS_MAX 64 /* calls in a row that may take and give nothing */
+#define LIMIT_BYTES 65536
+
+struct run {
+    struct mcq_session session;
+    struct text *text;
+    unsigned zap_status;
+    bool in_frame;
+    uint64_t frame_size;
+    uint64_t frame_got;
+    uint8_t frame_flags;
+    uint32_t part_index;
 };
 
-/* The first of our types that talks to the one which the peer seems to be; else the first. */
-static enum mcq_socket_type own_type(struct mcq_bytes octets)
-{
-    static const char name[] = MCQ_PROPERTY_SOCKET_TYPE;
-    const uint8_t *found = memmem(octets.data, octets.len, name, sizeof name - 1);
-    enum mcq_socket_type peer = MCQ_SOCKET_TYPE_NONE;
-    size_t first = MCQ_SOCKET_TYPE_LIMIT;
-
-    if (found != NULL) {
-        size_t at = (size_t) (found - octets.data) + sizeof name - 1 + sizeof(uint32_t);
-
-        if (at <= octets.len)
-            peer = mcq_socket_type_find(
-                mcq_bytes(octets.data + at, mcq_min_size(octets.len - at, octets.data[at - 1])));
-    }
-    for (unsigned own = MCQ_SOCKET_TYPE_LIMIT; own-- > 0;) {
-        if (mcq_socket_type_row((enum mcq_socket_type) own) == NULL)
-            continue;
-        if (peer == MCQ_SOCKET_TYPE_NONE || mcq_socket_type_fits((enum mcq_socket_type) own, peer))
-            first = own;
-    }
-    return first < MCQ_SOCKET_TYPE_LIMIT ? (enum mcq_socket_type) first : MCQ_SOCKET_TYPE_DEALER;
-}
-
-static void write_body(struct text *text, const struct mcq_event *event)
+/* The pieces of a frame go into the log as one, and are held against each other. */
+static void write_body(struct run *run, const struct mcq_event *event)
 {
     const struct mcq_frame_piece *piece = &event->body.piece;
 
+    if (piece->first == run->in_frame)
+        fuzz_fail("a piece says first=%d", piece->first);
     if (piece->first) {
-        write_number(text, "body, flags", piece->flags);
-        write_number(text, "size", piece->size);
-        write_number(text, "part", event->body.part_index);
-        write_text(text, ": ");
+        run->frame_size = piece->size;
+        run->frame_got = 0;
+        run->frame_flags = piece->flags;
+        run->part_index = event->body.part_index;
+        write_number(run->text, "event", event->kind);
+        write_number(run->text, "part", run->part_index);
+        write_number(run->text, "flags", piece->flags);
+        write_number(run->text, "size", piece->size);
+    } else if (piece->size != run->frame_size || piece->flags != run->frame_flags ||
+               event->body.part_index != run->part_index) {
+        fuzz_fail("the pieces of a frame do not agree on it");
     }
-    write_raw(text, piece->body.data, piece->body.len);
-    if (piece->last)
-        write_text(text, " last\n");
+    run->frame_got += piece->body.len;
+    if (piece->last != (run->frame_got == run->frame_size))
+        fuzz_fail("last=%d after %" PRIu64 " of %" PRIu64 " octets", piece->last, run->frame_got,
+                  run->frame_size);
+    run->in_frame = !piece->last;
+    write_raw(run->text, piece->body.data, piece->body.len);
 }
 
-static void write_event(struct text *text, const struct mcq_event *event)
+static void write_properties(struct text *text, struct mcq_bytes rest)
 {
+    struct mcq_property property;
+
+    while (mcq_property_next(&rest, &property))
+        write_property(text, &property);
+}
+
+static void write_event(struct run *run, const struct mcq_event *event)
+{
+    struct text *text = run->text;
+
     if (event->kind == MCQ_EVENT_BODY) {
-        write_body(text, event);
+        write_body(run, event);
         return;
     }
     write_number(text, "event", event->kind);
     switch (event->kind) {
-    case MCQ_EVENT_GREETING: write_greeting(text, &event->greeting); break;
+    case MCQ_EVENT_GREETING:
+        write_number(text, "form", event->greeting.form);
+        write_number(text, "version", event->greeting.version);
+        write_octets(
+            text, "octets",
+            mcq_bytes(event->greeting.octets->octets, greeting_bytes(event->greeting.form)));
+        break;
+    case MCQ_EVENT_READY:
+        write_number(text, "version", event->ready.version);
+        write_number(text, "socket_type", (uint64_t) event->ready.socket_type);
+        write_octets(text, "identity", event->ready.identity);
+        write_octets(text, "metadata", event->ready.metadata);
+        write_properties(text, event->ready.metadata);
+        break;
     case MCQ_EVENT_ZAP:
         write_text(text, event->zap.mechanism);
         write_octets(text, "username", event->zap.credentials.username);
         write_octets(text, "password", event->zap.credentials.password);
         break;
-    case MCQ_EVENT_READY:
-        write_number(text, "type", event->ready.socket_type);
-        write_octets(text, "identity", event->ready.identity);
-        write_octets(text, "metadata", event->ready.metadata);
-        break;
-    case MCQ_EVENT_REFUSED: write_octets(text, "reason", event->reason); break;
     case MCQ_EVENT_SUBSCRIBE:
     case MCQ_EVENT_CANCEL: write_octets(text, "topic", event->topic); break;
     case MCQ_EVENT_JOIN:
     case MCQ_EVENT_LEAVE: write_octets(text, "group", event->group); break;
     case MCQ_EVENT_PING:
     case MCQ_EVENT_PONG:
-        write_number(text, "ttl", event->ping.ttl_ns);
+        write_number(text, "ttl_ns", event->ping.ttl_ns);
         write_octets(text, "context", event->ping.context);
         break;
+    case MCQ_EVENT_REFUSED: write_octets(text, "reason", event->reason); break;
     case MCQ_EVENT_IGNORED:
         write_number(text, "id", event->ignored.id);
         write_number(text, "size", event->ignored.size);
         break;
-    case MCQ_EVENT_BODY: break;
+    case MCQ_EVENT_BODY:
+    default: fuzz_fail("an event of kind %d", (int) event->kind);
     }
-    write_text(text, "\n");
 }
 
-/* All control octets leave at once; what they are is compared when the run is over. */
-static void let_out(struct mcq_session *session, struct text *sent)
+/* All that the session wants written; kept apart from the events, since it may leave later. */
+static void drain(struct run *run, struct text *output)
 {
-    struct mcq_bytes out = mcq_session_want(session);
-
-    write_raw(sent, out.data, out.len);
-    mcq_session_sent(session, out.len);
+    for (struct mcq_bytes want = mcq_session_want(&run->session); want.len > 0;
+         want = mcq_session_want(&run->session)) {
+        write_raw(output, want.data, want.len);
+        mcq_session_sent(&run->session, want.len);
+    }
 }
 
-static enum mcq_err feed_piece(struct mcq_session *session, const struct end *end,
-                               struct mcq_bytes piece, struct text *text, struct text *sent)
+/* What an application does as soon as it may: topics and groups, in the peer's form. */
+static void act(struct run *run, struct text *output)
 {
-    struct mcq_event event;
-    enum mcq_err err;
+    struct mcq_bytes name = mcq_bytes_of("t");
+    uint8_t head[MCQ_FRAME_HEAD_MAX];
 
-    while ((err = mcq_session_feed(session, &piece, 0, &event)) == MCQ_OK || err == MCQ_BUSY) {
-        if (err == MCQ_BUSY)
-            must(mcq_session_want(session).len > 0, "busy with nothing to write", text);
-        else
-            write_event(text, &event);
-        if (err == MCQ_OK && event.kind == MCQ_EVENT_ZAP)
-            write_number(text, "zap", mcq_session_zap(session, end->status, 0));
-        let_out(session, sent);
+    write_number(run->text, "subscribe", mcq_session_subscribe(&run->session, name, true));
+    write_number(run->text, "join", mcq_session_join(&run->session, name, true));
+    drain(run, output);
+    write_raw(output, head, mcq_session_frame_head(&run->session, false, LIMIT_BYTES, head));
+}
+
+static enum mcq_err feed_piece(struct run *run, struct mcq_bytes *in, struct text *output)
+{
+    enum mcq_err err = MCQ_OK;
+
+    for (unsigned idle = 0; idle < IDLE_TURNS_MAX; idle++) {
+        struct mcq_event event = {0};
+        size_t before = in->len;
+
+        err = mcq_session_feed(&run->session, in, NOW_NS, &event);
+        if (err == MCQ_OK) {
+            write_event(run, &event);
+            if (event.kind == MCQ_EVENT_ZAP)
+                write_number(run->text, "zap",
+                             mcq_session_zap(&run->session, run->zap_status, NOW_NS));
+            else if (event.kind == MCQ_EVENT_READY)
+                act(run, output);
+        } else if (err == MCQ_BUSY) {
+            drain(run, output);
+        } else {
+            break;
+        }
+        if (in->len < before)
+            idle = 0;
     }
-    let_out(session, sent);
+    if (err == MCQ_OK || err == MCQ_BUSY)
+        fuzz_fail("feed says %s and takes nothing", mcq_err_name(err));
+    if (err == MCQ_AGAIN && in->len > 0)
+        fuzz_fail("feed wants more and leaves %zu octets", in->len);
+    drain(run, output);
     return err;
 }
 
-static void run(struct feed *feed, uint32_t profile, unsigned variant, struct text *text)
+static bool init(struct run *run, const struct fuzz_input *input, enum mcq_profile profile)
 {
-    static struct text sent; /* kept like the texts of fuzz.h */
-    const struct end *end = &ends[variant];
-    struct mcq_session session;
     struct mcq_session_config config;
-    const struct mcq_failure *failure;
+    const struct grammar_machine *machine =
+        &grammar_machines[input->choice[0] % MCQ_COUNTOF(grammar_machines)];
+    unsigned zap = input->choice[0] / MCQ_COUNTOF(grammar_machines);
+
+    mcq_session_config_init(&config, (enum mcq_socket_type) input->choice[1], profile);
+    config.mechanism = machine->mechanism;
+    config.as_server = machine->as_server;
+    config.asks_zap = zap & 1;
+    config.meets_older = true;
+    config.username = mcq_bytes_of("user");
+    config.password = mcq_bytes_of("password");
+    config.routing_id = mcq_bytes_of("us");
+    config.max_frame_bytes = LIMIT_BYTES;
+    config.max_message_bytes = 2 * LIMIT_BYTES;
+    run->zap_status = grammar_statuses[(zap >> 1) % MCQ_COUNTOF(grammar_statuses)];
+    return mcq_session_init(&run->session, &config, NOW_NS) == MCQ_OK;
+}
+
+static void run(const struct fuzz_input *input, struct feed *feed, unsigned profile,
+                struct text *text)
+{
+    struct run run = {.text = text};
+    struct text output = {0};
     enum mcq_err err = MCQ_AGAIN;
     struct mcq_bytes piece;
 
-    sent.len = 0;
-    mcq_session_config_init(&config, own_type(feed->all), (enum mcq_profile) profile);
-    config.mechanism = end->mechanism;
-    config.as_server = end->as_server;
-    config.asks_zap = end->asks_zap;
-    config.username = mcq_bytes_of("user");
-    config.password = mcq_bytes_of("password");
-    must(mcq_session_init(&session, &config, 0) == MCQ_OK, "no session", text);
-    let_out(&session, &sent);
+    if (!init(&run, input, (enum mcq_profile) profile))
+        return;
+    drain(&run, &output);
     while (err == MCQ_AGAIN && feed_next(feed, &piece))
-        err = feed_piece(&session, end, piece, text, &sent);
-    failure = mcq_session_failure(&session);
-    must(is_refusal(err) == (failure->err != MCQ_OK), "verdict and failure do not agree", text);
-    write_octets(text, "sent", mcq_bytes(sent.data, sent.len));
-    write_number(text, "phase", mcq_session_phase(&session));
+        err = feed_piece(&run, &piece, &output);
+
+    const struct mcq_failure *failure = mcq_session_failure(&run.session);
+    if (err != MCQ_AGAIN) {
+        struct mcq_event event;
+
+        if (err != failure->err || mcq_session_phase(&run.session) != MCQ_PHASE_FAILED)
+            fuzz_fail("feed says %s, the failure %s", mcq_err_name(err),
+                      mcq_err_name(failure->err));
+        check_repeats(err, mcq_session_feed(&run.session, &piece, NOW_NS, &event));
+    }
+    write_number(text, "phase", mcq_session_phase(&run.session));
     write_number(text, "reason", failure->reason);
-    write_verdict(text, err, failure->rule, failure->offset);
-    mcq_session_end(&session);
-    mcq_session_fini(&session);
-    must(mcq_alloc_ledger().block_count == 0, "memory is out", text);
+    write_verdict(text, failure->err, failure->rule, failure->offset);
+    write_octets(text, "output", mcq_bytes(output.data, output.len));
+    free(output.data);
+    mcq_session_end(&run.session);
+    mcq_session_fini(&run.session);
+    if (mcq_alloc_ledger().block_count != 0)
+        fuzz_fail("%" PRIu64 " allocations are left", mcq_alloc_ledger().block_count);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void fuzz_one(const struct fuzz_input *input)
 {
-    for (unsigned end = 0; end < MCQ_COUNTOF(ends); end++) {
-        compare_cuttings(mcq_bytes(data, size), MCQ_PROFILE_NATIVE, end, run, false);
-        compare_cuttings(mcq_bytes(data, size), MCQ_PROFILE_COMPAT, end, run, false);
-    }
-    return 0;
+    if (mcq_socket_type_row((enum mcq_socket_type) input->choice[1]) == NULL)
+        return;
+    fuzz_compare(input, run, MCQ_PROFILE_NATIVE, 1);
+    fuzz_compare(input, run, MCQ_PROFILE_COMPAT, 1);
 }

@@ -5,7 +5,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from gen import diff, load, render, seeds, show
+from gen import diff, load, render, show
 
 
 def arguments():
@@ -24,27 +24,22 @@ def arguments():
     return parser.parse_args()
 
 
-def encoded(text):
-    """Seeds are octets already."""
-    return text if isinstance(text, bytes) else text.encode()
-
-
 def write(folder, files):
     """Writes what changed, so that a build redoes no more than it must. Returns how many files that were."""
     changed = 0
     for name, text in files.items():
-        path, octets = Path(folder) / name, encoded(text)
-        if path.exists() and path.read_bytes() == octets:
+        path = Path(folder) / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(octets)
+        path.write_text(text, encoding="utf-8")
         changed += 1
     return changed
 
 
 def manifest(files):
     """One hash a file: what a difference between two machines is looked up in."""
-    return "".join(f"{hashlib.sha256(encoded(files[name])).hexdigest()}  {name}\n" for name in sorted(files))
+    return "".join(f"{hashlib.sha256(files[name].encode()).hexdigest()}  {name}\n" for name in sorted(files))
 
 
 def stale(root, files):
@@ -59,7 +54,7 @@ def main():
     protocol, problems, sources = load.load(args.root)
     table = render.BUILD if problems else render.build(protocol)
     if args.names:
-        print("\n".join([*table, *([] if problems else seeds.Seeds(protocol).files()), "manifest"]))
+        print("\n".join([*table, "manifest"]))
         return 0
     if args.list:
         print(show.listed({**table, **render.COMMITTED}))
@@ -78,7 +73,7 @@ def main():
         print(text, file=sys.stdout if found else sys.stderr)
         return 0 if found else 2
     if args.out:
-        files = {**renderer.render(render.build(protocol)), **seeds.Seeds(protocol).files()}
+        files = renderer.render(render.build(protocol))
         digest = hashlib.sha256(manifest(files).encode()).hexdigest()[:8]
         changed = write(args.out, {**files, "manifest": manifest(files)})
         rules = len(render.lower.rules(protocol))

@@ -4,7 +4,7 @@ A case's octets are head + unit * count + tail, so that large ones stay short in
 
 from dataclasses import dataclass
 
-from gen import lower, security
+from gen import detect, lower, security
 
 U = {"u8": 1, "u16be": 2, "u32be": 4, "u64be": 8}
 
@@ -22,6 +22,7 @@ class Case:
     rule: str = ""
     at: int = 0
     scope: str = ""
+    branch: object = None     # of a greeting: the one that names the form, or None
 
     @property
     def octets(self):
@@ -45,19 +46,31 @@ def number(value, kind):
     return value.to_bytes(U[kind], "big")
 
 
-def frame_head(flags, size):
-    return bytes([flags, size]) if size < 256 else bytes([flags | 2]) + number(size, "u64be")
+def put(octets, at, value):
+    return octets[:at] + bytes([value]) + octets[at + 1:]
+
+
+def frame_head(framing, flags, size, long=False):
+    long = long or size > framing.short_most
+    if framing.marker is None:
+        return bytes([flags | framing.long_lead]) + number(size, "u64be") if long else bytes([flags, size])
+    counted = size + framing.counted
+    return (bytes([framing.long_lead]) + number(counted, "u64be") if long else bytes([counted])) + bytes([flags])
 
 
 class Cases:
     def __init__(self, protocol):
         self.p = protocol
+        self.detect = protocol.detects["greeting"]
+        detected = detect.Detected(protocol, self.detect)
+        self.layouts, self.decisions = detected.layouts, detected.decisions
 
     # --- greeting -----------------------------------------------------------------------------
 
-    def greeting_octets(self, mechanism="NULL"):
+    def greeting_octets(self, form="v3", mechanism="NULL"):
+        """Ours to a peer of that form."""
         out = b""
-        for field in self.p.layouts["greeting.v3"].fields:
+        for field in self.layouts[form].fields:
             octets = lower.field_octets(field)
             if field.value is not None:
                 out += bytes([field.value])
@@ -66,69 +79,89 @@ class Cases:
             elif isinstance(field.send, int):
                 out += bytes([field.send]) * octets
             else:
-                out += number(1, "u64be")
+                out += (1).to_bytes(octets, "big")
         return out
 
-    def greeting(self):
-        """The greeting we send, each octet at the edges of what its rule allows, each quirk on and off."""
-        good = self.greeting_octets()
-        found = [Case("as we send it", good, at=len(good))]
-        layout = self.p.layouts["greeting.v3"]
-        for row in lower.fixed_fields(layout, self.p):
-            quirk = row.quirk
-            lets_in = self.p.quirks[quirk].accept if quirk else None
-            for low, high in lower.ranges(row.accepted[0]):
-                for value in {low, high, low - 1, high + 1} - {-1, 256}:
-                    octets = bytearray(good)
-                    octets[row.offset] = value
-                    if row.field.pad is not None and value == row.field.pad:
-                        continue
-                    accepted = value in row.accepted[0] or value == lets_in
-                    case = self.verdict(f"{row.field.id} = {value:#04x}", bytes(octets), accepted, row.field.id,
-                                        row.offset, (quirk,) if value == lets_in else ())
-                    found.append(case)
-                    if value == lets_in:
-                        found.append(self.verdict(f"{row.field.id} = {value:#04x}, strict", bytes(octets), False,
-                                                  row.field.id, row.offset, ()))
-            if row.field.pad is not None:
-                found.append(self.verdict(f"{row.field.id} empty", self.greeting_octets(""), True, row.field.id, 0, ()))
-                gap = bytearray(good)
-                gap[row.offset + row.octets - 1] = ord("A")
-                found.append(self.verdict(f"{row.field.id} after its padding", bytes(gap), False, row.field.id,
-                                          row.offset + row.octets - 1, ()))
-                found.append(self.verdict(f"{row.field.id} full", self.greeting_octets("A" * row.octets), True,
-                                          row.field.id, 0, ()))
-        return sorted(set(found), key=lambda c: (c.name, c.octets))
+    def read_greeting(self, octets, quirks):
+        """(branch, verdict, rule, octets accepted): the decision first, then the form's fields one after the other."""
+        for stage in self.detect.stages[1:]:
+            if stage.octet >= len(octets):
+                return None, "AGAIN", "", len(octets)
+            branch = next(b for b in stage.branches if octets[stage.octet] & b.mask == b.value)
+            if branch.target != "next":
+                break
+        layout = self.layouts.get(branch.target)
+        for row in lower.fixed_fields(layout, self.p) if layout else ():
+            padded = False
+            lets_in = {self.p.quirks[name].accept for name in row.field.quirks if name in quirks}
+            for at, octet in enumerate(octets[row.offset:row.offset + row.octets], row.offset):
+                padded = padded or octet == row.field.pad
+                if octet not in ({row.field.pad} if padded else row.accepted[0] | lets_in):
+                    return branch, "PROTO", row.field.id, at
+        whole = layout is None or len(octets) >= layout.form
+        return branch, "OK" if whole else "AGAIN", "", min(len(octets), layout.form) if layout else 0
 
-    def verdict(self, name, octets, accepted, rule, at, quirks):
-        if accepted:
-            return Case(name, octets, quirks=quirks, at=len(octets))
-        return Case(name, octets, quirks=quirks, err="PROTO", rule=rule, at=at)
+    def greeting(self):
+        """Each way through the decision; behind it each octet at the edges of what its rule allows, or of what
+        decides; each quirk on and off; cuts."""
+        inputs = []
+        for way, _ in detect.paths(self.detect):
+            form = way[-1][1].target
+            good = self.greeting_octets(form if form in self.layouts else "v3")
+            for octet, branch in way:
+                fits = next(row.octets for row in self.decisions if row.branch is branch)
+                good = put(good, octet, good[octet] if good[octet] in fits else min(fits))
+            name = f"{form} {way[-1][1].speaks}"
+            inputs += [(name, good), (f"{name}, cut", good[:-1]), (f"{name}, at 9", good[:9])]
+            edges = [(row.octet, row.octets) for row in self.decisions]
+            for row in lower.fixed_fields(self.layouts[form], self.p) if form in self.layouts else ():
+                edges.append((row.offset, row.accepted[0]))
+                for what, said in (("empty", b""), ("full", b"A" * row.octets),
+                                   ("after its padding", b"\0A".rjust(row.octets, b"A"))):
+                    if row.field.pad is not None:
+                        octets = good[:row.offset] + said.ljust(row.octets, b"\0") + good[row.offset + row.octets:]
+                        inputs.append((f"{name}, {row.field.id} {what}", octets))
+            inputs += [(f"{name}, octet {at} = {value:#04x}", put(good, at, value)) for at, octets in edges
+                       for low, high in lower.ranges(octets)[:3]
+                       for value in {low, high, low - 1, high + 1} - {-1, 256}]
+        found = {}
+        for name, octets in inputs:
+            strict = self.read_greeting(octets, ())
+            every = tuple(q.name for q in self.p.quirks.values() if q.accept is not None)
+            loose = self.read_greeting(octets, every)
+            for quirks, said, read in ((), "", strict), *([(every, ", let in", loose)] if loose != strict else []):
+                branch, err, rule, at = read
+                found[octets, quirks] = Case(name + said, octets, quirks=quirks, err=err, rule=rule, at=at,
+                                             branch=branch)
+        return sorted(found.values(), key=lambda c: (c.name, c.octets))
 
     # --- frames -------------------------------------------------------------------------------
 
-    def flag_octets(self):
+    def flag_octets(self, framing):
         """All 256 flag octets with the quirks they need."""
-        layout = self.p.layouts["frame.v3"]
-        field = next(f for f in layout.fields if f.type == "bits8")
-        return [(octet, lower.flag_quirks(field, octet)) for octet in range(256)]
+        return [(octet, lower.flag_quirks(framing.flags, octet)) for octet in range(256)]
 
-    def frames(self):
+    def frames(self, framing):
         """Headers at the edges of every size; a body follows where it is short enough to write down."""
-        found = []
-        for size in (0, 1, 2, 254, 255, 256, 257, 65535, 65536):
-            head = frame_head(0, size)
+        found, most = [], framing.short_most
+        for size in sorted({0, 1, 2, most - 1, most, most + 1, most + 2, 255, 256, 65535, 65536}):
+            head = frame_head(framing, 0, size)
             found.append(Case(f"body of {size}", head, b"\x5a", size, at=len(head) + size))
-        for size in (0, 1, 255):
-            head = b"\x02" + number(size, "u64be")
+        for size in (0, 1, most):
+            head = frame_head(framing, 0, size, long=True)
             found.append(Case(f"long form of {size}", head, b"\x5a", size, at=len(head) + size))
         for first in (0x7f, 0x80, 0xff):
-            accepted = first <= 0x7f
-            octets = bytes([0x02, first]) + b"\xff" * 7
+            accepted = first <= framing.top_octet
+            octets = bytes([framing.long_lead]) + bytes([first]) + b"\xff" * 7
             found.append(Case(f"size begins with {first:#04x}", octets, err="AGAIN" if accepted else "PROTO",
-                              rule="" if accepted else "frame.v3.size", at=9 if accepted else 1))
-        found.append(Case("two frames", frame_head(1, 3) + b"abc" + frame_head(0, 1) + b"d", at=8))
-        found.append(Case("five empty frames", b"\x01\x00" * 4 + b"\x00\x00", at=10))
+                              rule="" if accepted else framing.long.id, at=9 if accepted else 1))
+        if framing.counted:
+            for octets in (bytes(2), bytes([framing.long_lead]) + bytes(9)):
+                found.append(Case(f"size of 0 in {len(octets) - 1}", octets, err="PROTO", rule=framing.long.id,
+                                  at=len(octets) - 2))
+        one, last = frame_head(framing, 1, 3) + b"abc", frame_head(framing, 0, 1) + b"d"
+        found.append(Case("two frames", one + last, at=len(one + last)))
+        found.append(Case("five empty frames", frame_head(framing, 1, 0) * 4 + frame_head(framing, 0, 0), at=10))
         return found
 
     # --- commands -----------------------------------------------------------------------------
@@ -139,9 +172,11 @@ class Cases:
             return bytes([element.constant])
         return b"\x61"
 
-    def bad_octet(self, element):
-        octets = set(range(256)) - self.p.charsets[element.field.chars].octets if element.field.chars else ()
-        return bytes([min(octets)]) if octets else b""
+    def bad_octets(self, element):
+        """The octets beside the ranges of its characters."""
+        octets = self.p.charsets[element.field.chars].octets if element.field.chars else range(256)
+        edges = {octet for low, high in lower.ranges(octets) for octet in (low - 1, high + 1)}
+        return [bytes([octet]) for octet in sorted(edges - {-1, 256} - set(octets))]
 
     def body(self, elements, spans=None, numbers=None):
         """The elements' octets, with spans of the given lengths (default: the least) and numbers (default: 0)."""
@@ -172,23 +207,23 @@ class Cases:
                 add(f"{quirk}, strict", octets, at=len(octets), rule="unknown")
             stranger = next(command for other in tables for command in other.commands
                             if command.command.name not in [known.command.name for known in scope.commands])
-            octets = self._head(stranger) + self.body(stranger.elements)
+            octets = self.head(stranger) + self.body(stranger.elements)
             add(f"{stranger.command.id}, which it has not", octets, at=len(octets), rule="unknown")
             add("no name at all", b"", rule="unknown")
             add("a name that nobody knows", b"\x05HELLP", rule="unknown", at=6)
             add("a name longer than its command", b"\xffREADY", rule="unknown", at=6)
         return found
 
-    def _head(self, command):
+    def head(self, command):
         return bytes([len(command.command.name)]) + command.command.name.encode()
 
     def _command_cases(self, command, add):
         elements, name = command.elements, command.command.id
-        least = self._head(command) + self.body(elements)
+        least = self.head(command) + self.body(elements)
         add(f"{name} least", least, at=len(least))
         add(f"{name} in lower case", least.lower(), at=len(least), rule="unknown")
         for place, element in enumerate(elements):
-            before = self._head(command) + self.body(elements[:place])
+            before = self.head(command) + self.body(elements[:place])
             cases = self._number_cases if element.kind == "number" else self._span_cases
             cases(element, f"{name}.{element.name}", before, self.body(elements[place + 1:]), add)
         if not elements or elements[-1].kind != "rest":
@@ -210,7 +245,7 @@ class Cases:
     def _span_cases(self, element, name, before, after, add):
         wrong = {"err": "PROTO", "rule": element.field.id}
         length = (lambda n: n.to_bytes(element.width, "big") if element.width else b"")
-        filler, bad, quirk = self.filler(element), self.bad_octet(element), element.quirk
+        filler, quirk = self.filler(element), element.quirk
         at = len(before) + element.width
         ceiling = self.p.limits["max_command_bytes"].value - len(before)
         high = min(element.high, ceiling)
@@ -225,7 +260,7 @@ class Cases:
             add(f"{name} at {high + 1}", before, filler, high + 1, at=at, **wrong)
             if quirk:
                 add(f"{name} at {high + 1}, let in", before, filler, high + 1, quirks=(quirk,), at=at + high + 1)
-        if bad:
+        for bad in self.bad_octets(element):
             size = max(element.low, 3)
             octets = before + length(size) + filler + bad + filler * (size - 2) + after
             add(f"{name} with 0x{bad.hex()}", octets, at=at + 1, **wrong)
@@ -244,7 +279,7 @@ class Cases:
         small = self.property(b"a", b"")
         good = self.property(b"Socket-Type", b"REQ") + self.property(b"Identity", b"")
         quirk = name.field.quirks[0]
-        bad = min(set(range(256)) - self.p.charsets[name.field.chars].octets)
+        beside = [octet[0] for octet in self.bad_octets(name)]
         found = [
             Case("empty", b""), Case("as we send it", good, at=len(good)),
             Case(f"{most} properties", b"", small, most, at=len(small) * most),
@@ -253,9 +288,10 @@ class Cases:
             Case(f"name at {name.high}", bytes([name.high]), b"n", name.high, b"\0\0\0\0", at=name.high + 5),
             Case("name empty", self.property(b"", b"v"), err="PROTO", rule=name.field.id, at=1),
             Case("name empty, let in", self.property(b"", b"v"), quirks=(quirk,), at=6),
-            Case(f"name with {bad:#04x}", self.property(bytes([0x61, bad]), b""), err="PROTO", rule=name.field.id,
-                 at=2),
-            Case(f"name with {bad:#04x}, let in", self.property(bytes([0x61, bad]), b""), quirks=(quirk,), at=7),
+            *(Case(f"name with {bad:#04x}", self.property(bytes([0x61, bad]), b""), err="PROTO", rule=name.field.id,
+                   at=2) for bad in beside),
+            *(Case(f"name with {bad:#04x}, let in", self.property(bytes([0x61, bad]), b""), quirks=(quirk,), at=7)
+              for bad in beside),
             Case("name past the end", b"\x09abc", err="PROTO", rule=name.field.id, at=1),
             Case("value past the end", b"\x01a\0\0\0\x02v", err="PROTO", rule=value.field.id, at=6),
             Case("value of 2^32-1", b"\x01a\xff\xff\xff\xffv", err="PROTO", rule=value.field.id, at=6),
@@ -267,33 +303,26 @@ class Cases:
         return found
 
     def ready(self):
-        """Properties that the spec knows by name at their bounds, and names that are nearly theirs; the peer is a
-        socket of the table's first type, we are one that it talks to."""
-        field = self.p.commands["READY"].fields[0]
-        kind, peer = next(key for key in field.keys if key.among_sockets), next(iter(self.p.sockets.values()))
-        name, own = kind.name.encode(), peer.peers[0]
-        stranger = next(other for other in self.p.sockets if other not in self.p.sockets[own].peers)
-        found = []
-
-        def add(what, octets, err="OK", key=kind, quirks=()):
-            rule = "" if err == "OK" else f"{field.id}.{key.name}"
-            found.append(Case(what, octets, quirks=quirks, err=err, rule=rule))
-
+        """(our type, what a peer of the table's first type may say to it): properties that the spec knows by name at
+        their bounds, and names that are nearly theirs."""
+        field, peer = self.p.commands["READY"].fields[0], next(iter(self.p.sockets.values()))
+        kind, own = next(key for key in field.keys if key.among_sockets), peer.peers[0]
+        name, stranger = kind.name.encode(), next(s for s in self.p.sockets if s not in self.p.sockets[own].peers)
         typed = self.property(name, peer.name.encode())
-        add("a type that fits", typed)
-        add("no type", b"", "PROTO")
-        add("no type, let in", b"", quirks=(kind.quirk,))
-        add("a type that does not fit", self.property(name, stranger.encode()), "MISMATCH")
-        add("no such type", self.property(name, b"?"), "MISMATCH")
-        add("in lower case", typed.replace(name, name.lower()))
-        add("a case that matters", typed.replace(name, name.lower()), "PROTO", quirks=("property_case_matters",))
-        for octet in sorted({octet for octet in name if not chr(octet).isalpha()}):
-            near = name.replace(bytes([octet]), bytes([octet ^ 0x20]))
-            add(f"{octet ^ 0x20:#04x} in its name", typed.replace(name, near), "PROTO", quirks=("property_name_any",))
+        lower_case = typed.replace(name, name.lower())
+        rows = [("a type that fits", typed, "OK", kind, ()), ("no type", b"", "PROTO", kind, ()),
+                ("no type, let in", b"", "OK", kind, (kind.quirk,)), ("in lower case", lower_case, "OK", kind, ()),
+                ("a case that matters", lower_case, "PROTO", kind, ("property_case_matters",))]
+        rows += [(f"a type {what}", self.property(name, value), "MISMATCH", kind, ())
+                 for what, value in (("that does not fit", stranger.encode()), ("that nobody knows", b"?"))]
+        for octet in sorted({octet for octet in name if not chr(octet).isalpha()}):      # no letter: it has no case
+            near = typed.replace(bytes([octet]), bytes([octet ^ 0x20]))
+            rows.append((f"{octet ^ 0x20:#04x} in its name", near, "PROTO", kind, ("property_name_any",)))
         for key in [key for key in field.keys if key.size]:
-            for length, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
-                octets = typed + self.property(key.name.encode(), bytes([first]) + b"a" * (length - 1))
-                good = length <= key.size[1] and first != key.forbid_first
-                add(f"{key.name} of {length} from {first:#04x}", octets, "OK" if good else "PROTO", key)
-                add(f"{key.name} of {length} from {first:#04x}, let in", octets, key=key, quirks=(key.quirk,))
-        return own, found
+            for size, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
+                octets = typed + self.property(key.name.encode(), bytes([first]).ljust(size, b"a"))
+                good = size <= key.size[1] and first != key.forbid_first
+                rows += [(f"{key.name} of {size} from {first:#04x}", octets, "OK" if good else "PROTO", key, ()),
+                         (f"{key.name} of {size} from {first:#04x}, let in", octets, "OK", key, (key.quirk,))]
+        return own, [Case(what, octets, quirks=quirks, err=err, rule="" if err == "OK" else f"{field.id}.{key.name}")
+                     for what, octets, err, key, quirks in rows]

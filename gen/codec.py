@@ -8,7 +8,8 @@ import pprint
 from gen.reader import Where
 
 UNSAID = ("doc", "source", "where", "at")            # said to people, not to a decoder
-TABLES = ("limits", "charsets", "quirks", "layouts", "structs", "detects", "commands", "mechanisms", "sockets")
+TABLES = ("limits", "charsets", "alphabets", "quirks", "layouts", "structs", "detects", "commands", "mechanisms",
+          "messages", "statuses", "sockets")
 
 
 def plain(item):

@@ -98,6 +98,9 @@ class Detected:
                     for branch, octets in zip(stage.branches, taken(stage.branches))]
             due = max((row.due for row in rows if row.branch.target == "next"), default=due)
             self.decisions += rows
-        self.stages = [{"accepted": 0, "due": self.due_at_start}, *(
-            {"accepted": row.octet + 1, "due": row.due} for row in self.decisions if row.branch.mask
-            and row.branch.target == "next" and row.branch.fields)]
+        self.params = {field.send: field for layout in self.layouts.values() for field in layout.fields
+                       if isinstance(field.send, str)}
+
+    def is_refused(self, form, mechanism, has_zap_domain):
+        return any(form in refusal.forms and (mechanism != refusal.unless if refusal.unless else has_zap_domain)
+                   for refusal in self.detect.refusals)

@@ -11,15 +11,17 @@ import re
 import subprocess
 import tarfile
 import tempfile
+import types
 
 import jinja2
 
-from gen import load, lower, reading, render, words
+from gen import load, lower, render, words
 from gen.reader import Where
 
 MORE, LESS, SENDS, DOC = "accepts more", "accepts less", "sends differently", "only documentation"
 OPPOSITE = {MORE: LESS, LESS: MORE, SENDS: SENDS, DOC: DOC}
 GROUPS = {"charsets": "layouts", "structs": "layouts", "detects": "layouts", "mechanisms": "machines"}
+UNKNOWN = "unknown"
 SKIPPED = {"where", "at", "documents", "refused"}
 # What a changed attribute means to a peer: 'set' and 'need' by comparison, the rest always.
 MEANING = {name: meaning for meaning, names in {
@@ -30,7 +32,7 @@ MEANING = {name: meaning for meaning, names in {
     "need": "required forbid_first require excludes condition",
 }.items() for name in names.split()}
 # What an item that comes means; gone is the opposite. The rest (a field, a stage) moves other octets.
-COMES = {**dict.fromkeys(("Command", "Mechanism", "Machine", "State", "Socket", "Option", "Quirk", "Bit",
+COMES = {**dict.fromkeys(("Command", "Mechanism", "Machine", "State", "Socket", "Option", "Quirk", "Bit", "Layout",
                           "Message", "Alphabet"), MORE),
          **dict.fromkeys(("Limit", "Charset", "Struct"), DOC)}
 
@@ -111,8 +113,9 @@ def table(value):
     if not (isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0])):
         return None
     found = {}
-    for item in value:
-        key = str(next(getattr(item, k) for k in ("name", "id", "event", "octet", "number") if hasattr(item, k)))
+    for index, item in enumerate(value):
+        named = (getattr(item, k) for k in ("name", "id", "event", "octet", "number") if hasattr(item, k))
+        key = str(next(named, index))
         found[key if key not in found else f"{key} ({getattr(item, 'type', len(found))})"] = item
     return found
 
@@ -203,29 +206,59 @@ def level(found):
 # --- witnesses, sizes, headers ---------------------------------------------------------------------
 
 
-def witnesses(old, new, known):
-    """The shortest octets, by direction and rule, that one model takes and the other refuses: rows of (direction, rule,
-    unit, length, case). known: the known answers of both; every flags octet is tried."""
+class Codec:
+    """The reference codec of a model, as its template prints it: the judge of what a spec takes."""
+
+    def __init__(self, files):
+        names = {"__name__": "zmtp_codec"}
+        exec(compile(files["python/zmtp_codec.py"], "zmtp_codec.py", "exec"), names)
+        self.codec = types.SimpleNamespace(**names)
+
+    def judge(self, case):
+        """A known answer's octets -> the codec's verdict. What this spec has no name for is refused as UNKNOWN."""
+        codec, unit, unknown = self.codec, case["unit"], self.codec.Verdict("PROTO", UNKNOWN, 0, [])
+        octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
+        quirks = frozenset(case["quirks"]) & codec.COMPAT
+        if unit == "command":
+            found = codec.decode_command(case["scope"], octets, quirks) if case["scope"] in codec.SCOPES else unknown
+            return found if found.err != "OK" or found.records[0]["id"] else unknown
+        if unit == "metadata":
+            return codec.decode_records("property", octets, codec.CEILINGS["max_properties"], "max_properties", quirks)
+        if unit in codec.DETECTS:
+            return codec.decode_greeting(unit, octets, quirks)
+        return codec.decode_stream(unit, octets, quirks) if unit in codec.STREAMS else unknown
+
+
+def witnesses(codecs, known):
+    """The shortest octets, by direction and rule, that one codec takes and the other refuses: rows of (direction, rule,
+    length, case). known: the known answers of both; every flags octet is tried."""
     cases = [case for text in known for case in json.loads(text)["cases"]]
-    cases += [{"unit": "frame", "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
-              for octet in range(256) for size in (1, 8)]
+    streams = dict.fromkeys(name for judge in codecs for name in judge.codec.STREAMS)
+    cases += [{"unit": name, "head": f"{octet:02x}", "unit_octets": "00", "count": size, "tail": "", "quirks": []}
+              for name in streams for octet in range(256) for size in (1, 8)]
     best = {}
     for case in cases:
-        octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
-        before, after = (reading.read(model, case["unit"], octets, case["quirks"], case.get("scope", ""))
-                         for model in (old, new))
-        rule = before.rule or after.rule
-        rule = (before.spans or after.spans or [(rule,)])[0][0] if rule == reading.UNKNOWN else rule
-        key = (MORE if after.accepted else LESS, rule, case["unit"])
-        if before.accepted != after.accepted and len(octets) < best.get(key, (len(octets) + 1,))[0]:
-            best[key] = len(octets), case
+        before, after = (codec.judge(case) for codec in codecs)
+        taken = [verdict.err in ("OK", "AGAIN") for verdict in (before, after)]
+        size = len(case["head"] + case["tail"]) // 2 + len(case["unit_octets"]) // 2 * case["count"]
+        refused, other = (before, after) if taken[1] else (after, before)
+        unit = (other.records or [{}])[0].get("id") or case["unit"]
+        rule = unit if refused.rule == UNKNOWN else refused.rule
+        key = (MORE if taken[1] else LESS, rule)
+        if taken[0] and taken[1] and case["unit"] in codecs[1].codec.DETECTS and before.records[0] != after.records[0]:
+            key = ("reads differently", f"{case['unit']}: {after.records[0]['speaks']}")
+        elif taken[0] == taken[1]:
+            continue
+        if size < best.get(key, (size + 1,))[0]:
+            best[key] = size, case
     return [(*key, *row) for key, row in sorted(best.items())]
 
 
 def case_words(case):
-    """An input in hex; long runs are said by their length."""
+    """The unit that is read, and the input in hex; long runs are said by their length."""
     run = f" {case['unit_octets']} x {case['count']} " if case["count"] > 8 else case["unit_octets"] * case["count"]
-    return re.sub(r"(00){9,}", lambda z: f" 00 x {len(z[0]) // 2} ", case["head"] + run + case["tail"]).strip()
+    octets = re.sub(r"(00){9,}", lambda z: f" 00 x {len(z[0]) // 2} ", case["head"] + run + case["tail"]).strip()
+    return case["unit"] + (f" of {case['scope']}" if "scope" in case else "") + f": {octets}"
 
 
 def octets(field, ceiling):
@@ -257,7 +290,7 @@ def numbers(files):
         for body in re.findall(r"^enum \w+ \{\n(.*?)^\};", text, re.M | re.S):
             value = -1
             for name, given in re.findall(r"^ +(\w+)(?: = (-?\w+))?,?", body, re.M):
-                found[name] = value = int(given, 0) if given else value + 1
+                found[name] = value = found[given] if given in found else int(given, 0) if given else value + 1
         found.update(re.findall(r"^#define (\w+) +(.+)$", text, re.M))
         found.update((f"struct {n}", b) for n, b in re.findall(r"^struct (\w+) \{\n(.*?)^\}", text, re.M | re.S))
     return found
@@ -288,8 +321,8 @@ def report(old, new, files, revision, full):
     changes = Comparison(old, new).changes
     found = set().union(*(change.effects for change in changes))
     known = [made["tests/vectors/known.json"] for made in files] if files else []
-    seen = witnesses(old, new, known)
-    lines = [f"{revision} -> working tree: {len(changes)} changes, level {level(found | {w[0] for w in seen})}"
+    seen = witnesses([Codec(made) for made in files], known) if files else []
+    lines = [f"{revision} -> working tree: changes {len(changes)}, level {level(found | {w[0] for w in seen})}"
              + (f" ({', '.join(e for e in (LESS, SENDS, MORE, DOC) if e in found)})" if found else "")]
     for group in dict.fromkeys(change.group for change in changes):
         lines += section(group, [(c.id, ", ".join(sorted(c.effects)), c.text) for c in changes if c.group == group])
@@ -297,7 +330,7 @@ def report(old, new, files, revision, full):
     lines += section("sizes", [(name, f"{sized[0].get(name, 'nothing')} -> {sized[1].get(name, 'nothing')}")
                                for name in {**sized[0], **sized[1]} if sized[0].get(name) != sized[1].get(name)])
     lines += section("witnesses, the shortest input that one takes and the other refuses",
-                     [(d, rule, f"{size} octets", f"{unit}: {case_words(case)}") for d, rule, unit, size, case in seen])
+                     [(found, rule, f"{size} octets", case_words(case)) for found, rule, size, case in seen])
     if not files:
         return "\n".join([*lines, "", f"The present templates cannot print the spec of {revision}: no files compared."])
     one, other = numbers(files[0]), numbers(files[1])
@@ -320,9 +353,9 @@ def against(revision, root, new, full):
     old, why = spec_at(root, revision)
     if old is None:
         return f"gen: {why}", False
-    table = {**render.BUILD, **render.COMMITTED}
     try:
-        files = [render.Renderer(root, protocol).render(table) for protocol in (old, new)]
+        files = [render.Renderer(root, protocol).render({**render.build(protocol), **render.COMMITTED})
+                 for protocol in (old, new)]
     except (KeyError, StopIteration, AttributeError, jinja2.UndefinedError):
         files = None    # the templates need a unit that the old spec does not have
     return report(old, new, files, revision, full), True

@@ -61,6 +61,8 @@ def rules(protocol):
             if not any(rule.id == field.id for rule in found):
                 found.append(Rule(field.id, unit.source, field.doc))
             found.extend(Rule(f"{field.id}.{key.name}", unit.source, "") for key in field.keys)
+    for detect in protocol.detects.values():
+        found.extend(Rule(f"{detect.id}.{form}", detect.source, detect.doc) for form in detect.replay)
     for machine in protocol.machines.values():
         found.extend(Rule(f"{machine.id}.{state.name}", machine.source, "") for state in machine.states)
     return found
@@ -68,6 +70,14 @@ def rules(protocol):
 
 def rule_enum(rule_id):
     return "MCQ_RULE_" + c_enum(rule_id)
+
+
+def framing_enum(layout_id):
+    return "MCQ_FRAMING_" + layout_id.rpartition(".")[2].upper()
+
+
+def zmtp_enum(version):
+    return "MCQ_ZMTP_" + c_enum(version)
 
 
 def quirk_bit(name):
@@ -171,76 +181,38 @@ def flag_quirks(field, octet):
     return tuple(need)
 
 
-@dataclass(frozen=True)
 class Framing:
     """A stream of frames: flags octet, size of one or eight octets, body. A bit of the flags announces the eight, or
     an octet in the size's place does; then the size comes first and may count the flags too."""
-    layout: object
 
-    @property
-    def name(self):
-        return self.layout.id.rpartition(".")[2]
-
-    @property
-    def flags(self):
-        return next(f for f in self.layout.fields if f.type == "bits8")
-
-    @property
-    def short(self):
-        return next(f for f in self.layout.fields if f.condition and not f.condition[1])
-
-    @property
-    def long(self):
-        return next(f for f in self.layout.fields if f.condition and f.condition[1])
-
-    @property
-    def marker(self):
-        """The octet that announces the eight, or None where a bit does."""
-        return self.long.condition[0] if isinstance(self.long.condition[0], int) else None
-
-    @property
-    def counted(self):
-        """Octets that the size counts besides the body."""
-        return WIDTHS[self.flags.type] if self.long.counts else 0
-
-    @property
-    def reserved(self):
-        return self.flags.reserved_must or 0
-
-    @property
-    def head_most(self):
-        """Octets of the longest header."""
-        return 1 + WIDTHS[self.long.type] + (self.marker is not None)
-
-    @property
-    def short_most(self):
-        """The largest body that the short size can announce."""
-        return (self.short.range[1] if self.short.range else 255) - self.counted
-
-    @property
-    def forms(self):
-        """All 256 flag octets, by the size that follows and the quirks they need."""
-        long_bit = next((b for b in self.flags.bits if b.name == self.long.condition[0]), None)
+    def __init__(self, layout):
+        self.layout, self.name = layout, layout.id.rpartition(".")[2]
+        self.flags = next(f for f in layout.fields if f.type == "bits8")
+        self.short, self.long = (next(f for f in layout.fields if f.condition and f.condition[1] == wanted)
+                                 for wanted in (False, True))
+        by, width = self.long.condition[0], WIDTHS[self.long.type]
+        self.marker = by if isinstance(by, int) else None                    # the octet, where it is one
+        self.long_lead = self.marker or sum(1 << b.number for b in self.flags.bits if b.name == by)
+        self.counted = WIDTHS[self.flags.type] if self.long.counts else 0    # octets besides the body's
+        self.known_flags = sum(1 << bit.number for bit in self.flags.bits)
+        self.reserved = self.flags.reserved_must or 0
+        self.head_most = 1 + width + (self.marker is not None)
+        self.short_most = (self.short.range[1] if self.short.range else 255) - self.counted     # a body's octets
+        self.head_shape = self.marker, self.counted, self.short_most, self.reserved
+        self.top_octet = (self.long.range[1] if self.long.range else 256 ** width - 1) >> 8 * (width - 1)
+        self.command = sum(1 << bit.number for bit in self.flags.bits if bit.name == "command")
         groups = {}
         for octet in range(256):
-            key = (bool(long_bit and octet >> long_bit.number & 1), flag_quirks(self.flags, octet))
+            key = (self.marker is None and bool(octet & self.long_lead), flag_quirks(self.flags, octet))
             groups.setdefault(key, set()).add(octet)
-        return [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
-                for (long, quirks), octets in sorted(groups.items())]
-
-    @property
-    def strict_mask(self):
-        """Bit n set: flags octet n (below 32) needs no quirk. The fast path's whole test."""
-        mask = sum(1 << octet for form in self.forms if not form.quirks for octet in form.octets)
-        assert mask < 1 << 32
-        return mask
-
-    @property
-    def top_octet(self):
-        """The highest first octet of the long size, whose largest value is 2^n-1."""
-        width = WIDTHS[self.long.type]
-        high = self.long.range[1] if self.long.range else 2 ** (8 * width) - 1
-        return high >> (8 * (width - 1))
+        self.forms = [FlagForm("_".join(["long" if long else "short", *quirks]), frozenset(octets), quirks, long)
+                      for (long, quirks), octets in sorted(groups.items())]
+        # Bit n set: flags octet n (below 32) needs no quirk; the same without those of commands.
+        self.strict_mask = sum(1 << octet for form in self.forms if not form.quirks for octet in form.octets)
+        assert self.strict_mask < 1 << 32
+        command = sum(1 << bit.number for bit in self.flags.bits if bit.excludes)
+        self.message_mask = sum(1 << octet for octet in range(32)
+                                if self.strict_mask >> octet & 1 and not octet & command)
 
 
 # --- commands and records --------------------------------------------------------------------------
@@ -348,6 +320,12 @@ class LoweredCommand:
         return [e for e in self.elements if e.constant is None]
 
     @property
+    def trial(self):
+        """The least and the most octets that one round trip after the other puts into all spans whose length varies."""
+        spans = [e for e in self.spans if e.kind != "fixed"]
+        return max([e.low for e in spans], default=0), min([180 // max(1, len(spans)), *(e.high for e in spans)])
+
+    @property
     def is_secret(self):
         return any(e.field.secret for e in self.elements)
 
@@ -412,9 +390,9 @@ def all_states(machine):
     return [state.name for state in machine.states] + [machine.accept, machine.reject]
 
 
-def charset_words(charset):
+def octet_bits(octets):
     """256 bits as four 64-bit words of C, lowest octet first."""
-    return ["0x%016xu" % sum(1 << (o - 64 * w) for o in charset.octets if 64 * w <= o < 64 * w + 64) for w in range(4)]
+    return ["0x%016xu" % sum(1 << (o - 64 * w) for o in octets if 64 * w <= o < 64 * w + 64) for w in range(4)]
 
 
 def profile_quirks(protocol, profile):

@@ -162,6 +162,10 @@ class Branch:
     where: Where
     at: dict = places()
 
+    @property
+    def name(self):
+        return f"{self.value:#04x} under {self.mask:#04x}" if self.mask else "else"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -179,6 +183,10 @@ class Refusal:
     condition: str           # 'zap_domain', or ''
     where: Where
     at: dict = places()
+
+    @property
+    def name(self):
+        return f"unless {self.unless}" if self.unless else f"if {self.condition}"
 
 
 @dataclass(frozen=True)
@@ -386,6 +394,7 @@ class Status:
     event: str
     where: Where
     at: dict = places()
+    doc: str = ""
 
     @property
     def id(self):

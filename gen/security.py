@@ -41,7 +41,8 @@ class Mechanisms:
         if number.value in self.statuses:
             self.refuse(number.where, "duplicate", f"status {number.value} is already "
                         f"{self.statuses[number.value].event}; keep one line")
-        self.statuses[number.value] = m.Status(number.value, event.text, number.where, found.at)
+        self.statuses[number.value] = m.Status(number.value, event.text, number.where, found.at,
+                                                found.statement.doc)
 
     def security_key(self, found):
         name, owner = found.fixed

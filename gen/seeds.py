@@ -1,130 +1,151 @@
-"""What a fuzzer begins with: a dictionary, and as seeds every known case and whole conversations of a peer."""
+"""Inputs for the fuzz targets: a dictionary, and seeds for each face, from the model and the known answers.
+
+An input is two octets that choose, then what a peer sends. By face, the first chooses the framing, the scope of names,
+our socket type, or the machine of a session; the second the quirks, or in a session our socket type. fuzz/seeds.txt
+holds them as lines, which fuzz/unpack.py turns into files."""
 
 import re
 
-from gen import cases, detect, lower, security
+from gen import detect, lower, security
+from gen.cases import Case, Cases, frame_head
 
-LARGEST = 4096            # octets of a seed: a fuzzer mutates small ones better
-
-
-def tokens(protocol):
-    """(rule id, octets) of the dictionary: what a peer has to say exactly, and the edges of every length."""
-    edges = {(width, value % 256 ** width) for width in (1, 2, 4, 8) for value in (-1, 0, 1, 2 ** (8 * width - 1))}
-    found = [(mechanism.id, mechanism.name.encode()) for mechanism in protocol.mechanisms.values()]
-    for item in [*protocol.commands.values(), *protocol.sockets.values(),
-                 *(key for command in protocol.commands.values() for field in command.fields for key in field.keys)]:
-        name, rule = item.name.encode(), getattr(item, "id", f"property.{item.name}")
-        found += [(rule, name), (f"{rule}.counted", bytes([len(name)]) + name)]
-    found += [(f"{command.id}.message", bytes([command.before_octet])) for command in protocol.commands.values()
-              if command.before_octet is not None]
-    for layout in protocol.layouts.values():
-        for field in layout.fields:
-            found += [(field.id, bytes([octet])) for octet in (field.value, field.send) if isinstance(octet, int)]
-            found += [(f"{field.id}.{bit.name}", bytes([1 << bit.number])) for bit in field.bits]
-            edges |= {(lower.WIDTHS[field.type], edge) for edge in field.range or () if field.type in lower.WIDTHS}
-    for item in [*protocol.commands.values(), *protocol.structs.values()]:
-        for element in lower.elements(item, protocol):
-            bounds = (element.low, element.high, element.high and element.high + 1)
-            found += [(f"{element.field.id}.{edge}", edge.to_bytes(element.width, "big"))
-                      for edge in bounds if edge is not None and element.width and edge < 256 ** element.width]
-    found += [(f"edge.{8 * width}.{value}", value.to_bytes(width, "big")) for width, value in sorted(edges)]
-    first = {octets: name for name, octets in reversed(found)}
-    return [(lower.c_name(name), octets) for name, octets in found if first[octets] == name]
+SEED_MOST = 2048                 # octets; longer ones slow a fuzzer down, and its mutator makes them anyway
+QUIRKS_NONE, QUIRKS_ALL = 0, 3   # of the targets' none, native, compat, all
 
 
-def framed(framing, body, flags=0):
-    """A frame of any framing."""
-    size, long = len(body) + framing.counted, len(body) > framing.short_most
-    octets = size.to_bytes(8 if long else 1, "big")
-    if framing.marker is not None:
-        return bytes([framing.marker] * long) + octets + bytes([flags | framing.reserved]) + body
-    return bytes([flags | framing.reserved | long * bit(framing, framing.long.condition[0])]) + octets + body
+def edges(low, high, width=8):
+    """The values around both ends that so many octets can hold."""
+    near = {low - 1, low, low + 1, high - 1, high, high + 1}
+    return sorted(value for value in near if 0 <= value < 256 ** width)
 
 
-def bit(framing, name):
-    return sum(1 << b.number for b in framing.flags.bits if b.name == name)
+class Seeds(Cases):
+    """Inputs as (face, name, octets); names begin with the rule that an input breaks or holds."""
 
+    def __init__(self, protocol):
+        super().__init__(protocol)
+        self.framings = [lower.Framing(layout) for layout in sorted(protocol.layouts.values(), key=lambda x: x.id)
+                         if layout.form == "stream"]
+        self.scopes = security.scopes(protocol)
+        self.machines = list(protocol.machines.values())
+        self.sockets = sorted(protocol.sockets.values(), key=lambda socket: socket.code)
+        self.kind = next(key for field in protocol.commands["READY"].fields for key in field.keys if key.among_sockets)
 
-def ways(machine):
-    """(state, commands sent on the shortest way there) of the states that end a handshake, well or not."""
-    at = {machine.start: ()}
-    for name in (queue := [machine.start]):
-        for state in [state for state in machine.states if state.name == name]:
-            sent = at[name] + ((state.sends,) if state.sends else ())
-            targets = [target for a in state.answers for target in (a.target, a.else_target) if target]
-            if set(targets) == {machine.reject}:
-                yield name, sent
-            for target in targets:
-                if target not in (*at, machine.reject):
-                    at[target] = sent
-                    queue.append(target)
-    yield machine.accept, at[machine.accept]
-
-
-class Seeds(cases.Cases):
-    """Seeds by face; those of a case are the octets that it must answer."""
-
-    def said(self, name, kind):
-        """A handshake's command at its least, with the socket type in its metadata."""
-        command = next(c for c in lower.commands(self.p) if c.command.id == name)
-        key = next(key for c in self.p.commands.values() for f in c.fields for key in f.keys if key.among_sockets)
-        takes = any(e.is_records and e.kind == "rest" for e in command.elements)
-        typed = self.property(key.name.encode(), kind.encode()) * takes
-        return self._head(command) + self.body(command.elements) + typed
-
-    def traffic(self, framing):
-        commands = [self.said(c.command.id, "") for c in security.scopes(self.p)[0].commands]
-        mine = [framed(framing, body, bit(framing, "command")) for body in commands] if bit(framing, "command") else []
-        return b"".join([*mine, framed(framing, b"part", bit(framing, "more")), framed(framing, b"\x01" * 300)])
-
-    def frame(self):
-        for framing in [lower.Framing(layout) for layout in self.p.layouts.values() if layout.form == "stream"]:
-            name = framing.layout.id
-            for size in (0, 1, framing.short_most, framing.short_most + 1):
-                yield f"{name} of {size}", framed(framing, b"Z" * size) * 2
-            for form in framing.forms:
-                for octet in (min(form.octets), max(form.octets)):
-                    yield f"{name} {form.name} {octet:02x}", framed(framing, b"", octet) + b"\0" * 8
-            yield f"{name} traffic", self.traffic(framing)
-        yield from ((case.name, case.octets) for case in self.frames())
-
-    def session(self):
-        decision, socket = self.p.detects["greeting"], next(iter(self.p.sockets.values()))
-        layouts = detect.family(self.p, decision)
-        for number, (branches, _) in enumerate(detect.paths(decision)):
-            last, stages = branches[-1][1], {stage.octet: stage for stage in decision.stages}
-            framing = lower.Framing(self.p.layouts[last.frames])
-            octets = bytearray(self.greeting_octets() if last.target in layouts else b"")
-            octets[:] = octets[:layouts[last.target].form] if last.target in layouts else octets
-            for at, branch in branches if octets else ():
-                taken = dict(zip(stages[at].branches, detect.taken(stages[at].branches)))[branch]
-                octets[at] = octets[at] if octets[at] in taken else min(taken)
-            name = f"{number} {last.speaks}"
-            if last.target in decision.identity:
-                yield name, bytes(octets) + framed(framing, b"") + self.traffic(framing)
-                continue
-            for machine in self.p.machines.values():
-                mechanism = next(row for row in lower.fixed_fields(layouts[last.target], self.p)
-                                 if row.field.send == "mechanism")
-                octets[mechanism.offset:mechanism.offset + mechanism.octets] = machine.mechanism.encode().ljust(
-                    mechanism.octets, b"\0")
-                for state, commands in ways(machine):
-                    for kind in self.p.sockets.values() if state == machine.accept else [socket]:
-                        said = [self.said(self.p.command_of(machine.mechanism, c).id, kind.name) for c in commands]
-                        yield (f"{name} {machine.id} {state} {kind.name}", bytes(octets) + b"".join(
-                            framed(framing, body, bit(framing, "command")) for body in said) + self.traffic(framing))
-
-    def files(self):
-        """name -> octets of every seed, none of them twice in a face."""
-        metadata = self.metadata() + self.ready()[1]
-        faces = {face: [(case.name, case.octets) for case in known] for face, known in
-                 (("greeting", self.greeting()), ("command", self.command()), ("metadata", metadata))}
+    def all(self):
+        """Every seed that is not too long, with a file name of its own."""
         found = {}
-        for face, known in {**faces, "frame": self.frame(), "session": self.session()}.items():
-            first = {octets: name for name, octets in reversed([*known])}
-            for octets, name in first.items():
-                path = f"fuzz/seeds/{face}/{re.sub('[^a-z0-9]+', '_', name.lower()).strip('_')}"
-                path += "_again" * (path in found)
-                if 0 < len(octets) <= LARGEST and path not in found:
-                    found[path] = octets
-        return found
+        for face, name, octets in (*self.plain(), *self.sessions()):
+            if len(octets) <= SEED_MOST:
+                slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", name).strip("_")
+                found.setdefault(f"{face}/{slug}", octets)
+        return sorted(found.items())
+
+    def plain(self):
+        """What decoders are tested with, each with the quirks it needs."""
+        own, ready = self.ready()
+        faces = [("greeting", 0, self.greeting()), ("metadata", 0, self.metadata()),
+                 ("metadata", self.p.sockets[own].code, ready)]
+        faces += [("frame", index, [*self.frames(framing), *self.flags(framing)])
+                  for index, framing in enumerate(self.framings)]
+        faces += [("command", index, [case for case in self.command() if case.scope == scope.enum])
+                  for index, scope in enumerate(self.scopes)]
+        for face, choice, cases in faces:
+            for case in cases:
+                unit = self.framings[choice].layout.id if face == "frame" else ""
+                rule = case.rule if case.rule not in case.name and case.rule != "unknown" else ""
+                head = bytes([choice, QUIRKS_ALL if case.quirks else QUIRKS_NONE])
+                yield face, f"{rule or unit} {case.name}", head + case.octets
+
+    def flags(self, framing):
+        """A frame with each flags octet that needs another set of quirks."""
+        firsts = {quirks: octet for octet, quirks in reversed(self.flag_octets(framing))}
+        for quirks, octet in firsts.items():
+            head = frame_head(framing, octet, 1, framing.marker is None and bool(octet & framing.long_lead))
+            yield Case(f"{framing.flags.id} {octet:#04x}", head + b"a", quirks=quirks)
+
+    # --- conversations ------------------------------------------------------------------------
+
+    def typed(self, socket):
+        return self.property(self.kind.name.encode(), socket.encode())
+
+    def sample(self, command):
+        """A command as a peer that our first type talks to would send it."""
+        return self.head(command) + b"".join(self.typed(self.sockets[0].peers[0]) if element.is_records
+                                             else self.body([element]) for element in command.elements)
+
+    def framed(self, framing, octets):
+        return frame_head(framing, framing.command, len(octets)) + octets
+
+    def traffic(self, framing, older):
+        """Messages, then every command, or what stands for one."""
+        out = frame_head(framing, 1, 0) + frame_head(framing, 0, 5) + b"hello"
+        for command in self.scopes[0].commands:
+            if not older:
+                out += self.framed(framing, self.sample(command))
+            elif command.command.before_octet is not None:
+                out += frame_head(framing, 0, 2) + bytes([command.command.before_octet]) + b"t"
+        return out
+
+    def path(self, machine):
+        """(state, event) pairs on the shortest way to acceptance."""
+        states, front = {state.name: state for state in machine.states}, [(machine.start, ())]
+        for name, way in front:
+            if name == machine.accept:
+                return way
+            if name in states and len(way) < len(states) + 1:
+                front += [(step.target, (*way, (name, step.event))) for step in lower.steps(machine, states[name])]
+        return ()
+
+    def sessions(self):
+        """Each version's conversation; each machine's, and each state of it with every command it does not want and
+        with each rule of its own broken; each frame and command of the traffic."""
+        known, newest = self.command(), self.framings[-1]
+        plainest = min(self.machines, key=lambda machine: len(machine.states))
+        for index, machine in enumerate(self.machines):
+            choice = bytes([index, self.sockets[0].code])
+            start = choice + self.greeting_octets("v3", machine.mechanism)
+            scope = next(s for s in self.scopes if s.name == lower.c_name(machine.mechanism))
+            mine = {command.command.name: command for command in scope.commands}
+            so_far = start
+            for state, event in self.path(machine):
+                if event not in mine:
+                    continue
+                rule, prefix = f"{machine.id}.{state}", so_far
+                so_far += self.framed(newest, self.sample(mine[event]))
+                for name, command in mine.items():
+                    if name != event:
+                        yield "session", f"{rule} {name}", prefix + self.framed(newest, self.sample(command))
+                for case in known:
+                    if case.scope == scope.enum and case.octets.startswith(self.head(mine[event])):
+                        yield "session", f"{rule} {case.name}", prefix + self.framed(newest, case.octets)
+            yield "session", machine.id, so_far + self.traffic(newest, False)
+            if machine is not plainest:
+                continue
+            for case in self.frames(newest):
+                yield "session", f"{newest.layout.id} {case.name}", so_far + case.octets
+            for case in known:
+                if case.scope == self.scopes[0].enum:
+                    yield "session", case.name, so_far + self.framed(newest, case.octets)
+            for taken, _ in detect.paths(self.detect):
+                yield from self.version(taken, choice, so_far[len(start):])
+
+    def version(self, taken, choice, handshake):
+        """The conversation behind one way through the decision."""
+        last = taken[-1][1]
+        framing = next(f for f in self.framings if f.layout.id == last.frames)
+        older, greeting = last.target in self.detect.identity, bytearray(
+            self.greeting_octets(last.target) if last.target in self.layouts else b"")
+        for octet, branch in taken:
+            fits = next(row.octets for row in self.decisions if row.branch is branch)
+            if greeting and greeting[octet] not in fits:
+                greeting[octet] = min(fits)
+        if greeting and older:
+            greeting[-1] = self.p.sockets[self.sockets[0].peers[0]].code
+        first = frame_head(framing, 0, 2) + b"me" if older else handshake
+        yield ("session", f"{self.detect.id}.{last.target} {last.speaks}",
+               choice + bytes(greeting) + first + self.traffic(framing, older))
+
+
+def entry(rule, octets):
+    """A line of the dictionary, whose names are of letters, digits and underscores."""
+    return f'{lower.c_name(rule)}="{"".join(f"{chr(92)}x{octet:02x}" for octet in octets)}"'

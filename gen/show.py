@@ -3,7 +3,7 @@
 import json
 import re
 
-from gen import diff, lower, reading, render, words
+from gen import diff, lower, render, words
 from gen.lint import explain
 from gen.match import nearest
 from gen.model import units
@@ -11,22 +11,43 @@ from gen.model import units
 BOX, ROW, COLUMN = (150, 40), 110, 300      # a state's box and the grid it stands on, in pixels
 
 
-def example(protocol, rule, known):
+def places(codec, unit, record):
+    """(rule, from, to) of the fields of a record that the codec read from a case."""
+    head = 0
+    if unit == "command":
+        fields = codec.COMMANDS[record["id"]].get("fields", ())
+        head = 1 + len(codec.COMMANDS[record["id"]]["name"])
+    else:
+        fields = codec.STRUCTS["property"]["fields"] if unit == "metadata" else codec.LAYOUTS[unit]["fields"]
+    found = [(record["id"], 0, head)] if head else []
+    if "body" in record:        # of the forms that a frame's size has, the shortest is the example
+        size = len(codec.encode_frame_head(unit, record["flags"], record["size"])) - 1
+        fields = {field["name"]: field for field in fields}.values()
+        lengths = [{"flags": 1, "size": size, "body": record["size"]}[field["name"]] for field in fields]
+    else:
+        lengths = [len(codec.encode_fields([field], record, False)) for field in fields]
+    for field, length in zip(fields, lengths):
+        found.append((field["id"], head, head + length))
+        head += length
+    return found
+
+
+def example(rule, files):
     """The shortest known answer whose octets the rule takes a part in, with that part in brackets."""
-    best = None
-    for case in json.loads(known)["cases"]:
-        octets = bytes.fromhex(case["head"] + case["unit_octets"] * min(case["count"], 4) + case["tail"])
-        found = reading.read(protocol, case["unit"], octets, case["quirks"], case.get("scope", ""))
-        spans = [span for span in found.spans if span[0] == rule and found.accepted]
-        length = max((to - start for _, start, to in spans), default=0)
-        if spans and (best is None or (length == 0, len(octets)) < best[0]):
-            start, end = spans[0][1], spans[-1][2]
-            best = (length == 0, len(octets)), case["name"], octets, start, end
+    codec, best = diff.Codec(files), None
+    for case in json.loads(files["tests/vectors/known.json"])["cases"]:
+        records, unit = codec.judge(case).records, case["unit"]
+        octets = bytes.fromhex(case["head"] + case["unit_octets"] * case["count"] + case["tail"])
+        if unit in codec.codec.DETECTS:
+            unit, records = f"{unit}.{records[0]['form']}" if records else "", records[1:]
+        for _, start, end in [p for p in places(codec.codec, unit, records[0]) if p[0] == rule] if records else ():
+            if end <= len(octets) and (best is None or (start == end, len(octets)) < best[0]):
+                best = (start == end, len(octets)), case["name"], octets, start, end
     if best is None:
         return []
     _, name, octets, start, end = best
     parts = octets[:start].hex(" "), octets[start:end].hex(" "), octets[end:].hex(" ")
-    return [f"{parts[0]} [{parts[1]}] {parts[2]}".strip(), f"octets {start} to {end - 1} of {len(octets)}: {name}"
+    return [f"{parts[0]} [{parts[1]}] {parts[2]}".strip(), f"{end - start} at octet {start} of {len(octets)}: {name}"
             if end > start else f"empty, at octet {start} of {len(octets)}: {name}"]
 
 
@@ -56,8 +77,8 @@ def owner(protocol, rule):
         for field in unit.fields:
             if field.id == rule:
                 least, most = diff.octets(field, protocol.limits["max_command_bytes"].value)
-                return field, [f"{field.type} of {least}" + (f" to {most}" if most != least else "")
-                               + f" octets, accepted: {words.accepted_words(field)}"]
+                return field, [f"{field.type}, octets {least}" + (f" to {most}" if most != least else "")
+                               + f", accepted: {words.accepted_words(field)}"]
             if (key := next((k for k in field.keys if f"{field.id}.{k.name}" == rule), None)) is not None:
                 return key, ["required" if key.required else "may be missing",
                              *(["sent by " + ", ".join(key.senders)] if key.senders else [])]
@@ -66,7 +87,7 @@ def owner(protocol, rule):
             if f"{machine.id}.{state.name}" == rule:
                 return state, [f"{s.event} -> {s.target}" + (f" if {s.guard}, else {s.otherwise}" if s.guard else "")
                                + (f": {s.reason}" if s.reason else "") for s in lower.steps(machine, state)]
-    return None, []
+    return next((d for d in protocol.detects.values() if rule.startswith(f"{d.id}.")), None), []
 
 
 def explained(protocol, name, renderer):
@@ -76,7 +97,7 @@ def explained(protocol, name, renderer):
     known = {rule.id: rule for rule in lower.rules(protocol)}
     if name not in known:
         return f"gen: no rule or lint is called '{name}'{nearest(name, [*known, *explain.LINTS])}", False
-    files = renderer.render({**render.BUILD, **render.COMMITTED})
+    files = renderer.render({**render.build(protocol), **render.COMMITTED})
     rule, (item, facts) = known[name], owner(protocol, name)
     cases = [case for case in json.loads(files["tests/vectors/known.json"])["cases"]
              if case["rule"] == name or case["name"].startswith(name)]
@@ -86,7 +107,7 @@ def explained(protocol, name, renderer):
     rows = [("says", [rule.doc.replace("\n", " ")] if rule.doc else []),
             ("source", [rule.source] if rule.source else []),
             ("declared", [str(item.where)] if item else []), ("model", facts),
-            ("example", example(protocol, name, files["tests/vectors/known.json"])),
+            ("example", example(name, files)),
             ("in C", [f"{rule.enum}", *enforced(name, files)]),
             ("tests", [f"build/generated/{file}" for file in tests]),
             ("cases", [f"{case['name']}: {case['verdict']}" for case in cases]),
@@ -120,7 +141,7 @@ def ranks(machine):
 def picture(machine):
     """What templates/docs/machine.svg.j2 draws: boxes, top down, and one arrow for all events between two states. The
     rejecting state stands at the right, where every arrow that ends the handshake goes."""
-    rows, boxes, events = ranks(machine), {}, {}
+    rows, boxes = ranks(machine), {}
     sends = {state.name: state.sends for state in machine.states}
     right = max(list(rows.values()).count(row) for row in rows.values())
     for name in lower.all_states(machine):
@@ -128,14 +149,8 @@ def picture(machine):
         boxes[name] = {"name": name, "row": rows[name], "sends": sends.get(name, ""), "x": 30 + COLUMN * column,
                        "y": 30 + ROW * rows[name],
                        "kind": {machine.accept: "accept", machine.reject: "reject"}.get(name, "state")}
-    for state in machine.states:
-        for answer in state.answers:
-            guard = f" if {answer.guard}" if answer.guard else ""
-            events.setdefault((state.name, answer.target), []).append(answer.event + guard)
-            if guard:
-                events.setdefault((state.name, answer.else_target), []).append(f"{answer.event} otherwise")
     arrows = []
-    for (source, target), labels in events.items():
+    for (source, target), labels in words.arrows(machine).items():
         (x, y), (to_x, to_y) = ((boxes[name]["x"], boxes[name]["y"]) for name in (source, target))
         if target == machine.reject:
             at, end = (x + BOX[0] - 12, y + BOX[1] + 16), to_x + BOX[0] - 14 * rows[source] - 10

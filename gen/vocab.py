@@ -126,3 +126,14 @@ ROWS = (
 
 def rows_of(parent):
     return [row for row in ROWS if parent in row.parents]
+
+
+def statements():
+    """The words that statements begin with."""
+    return sorted({row.key for row in ROWS} - {"NAME"})
+
+
+def options():
+    """All other words that have a meaning, without the signs between them."""
+    found = {part for row in ROWS for parts in (row.fixed, *row.options) for part in parts}
+    return sorted(part for part in found - set(statements()) if part.isidentifier() and part.islower())

@@ -206,7 +206,7 @@ bool mcq_message_more(const struct mcq_message *message);
 
 /* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes
  * out whole, with its last part. What a type does when no peer has room, waits or drops, is in
- * docs/reference/api.md.
+ * docs/reference/sockets.md.
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag
@@ -260,7 +260,7 @@ int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
 
 /* --- options --------------------------------------------------------------------------------- */
 
-/* The numbers of libzmq. Each says its range and (default); times are in ms. Those marked "later"
+/* The numbers of libzmq, below 1000. Each says its range and (default); times are in ms. Those marked "later"
  * hold for what is bound and connected after they were set, all others at once. */
 enum mcq_option {
     /* Octets, for mcq_set_bytes and mcq_get_bytes. */
@@ -293,6 +293,9 @@ enum mcq_option {
     MCQ_OPT_HEARTBEAT_IVL = 75, /* 0: none, 0.. (0): between questions to a silent peer; later */
     MCQ_OPT_HEARTBEAT_TTL = 76, /* 0..6553599 (0): when the peer is to give us up; later */
     MCQ_OPT_HEARTBEAT_TIMEOUT = 77, /* -1: as HEARTBEAT_IVL, 0.. (-1): for it to answer; later */
+
+    /* Ours. */
+    MCQ_OPT_OLDER_PEERS = 1000, /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
 /* Sets an option with a number as its value, or gives that value.

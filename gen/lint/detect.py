@@ -1,4 +1,4 @@
-"""The decision on a peer's version: one answer to each octet, every one leads to a form, and what we send is that form."""
+"""The decision on a peer's version: one answer to each octet, each leads to a form, and what we send is that form."""
 
 from gen.detect import family, paths, taken
 from gen.lint.names import about, settled
@@ -15,8 +15,8 @@ def check(protocol, problems):
         used = {branch.target for stage in detect.stages for branch in stage.branches}
         for form in (*layouts, *detect.replay):
             if form not in used:
-                problems.add(detect.where, "unused", f"no octet tells that a peer's form is {detect.id}.{form}; give it "
-                             "a branch, or take the form out", rule)
+                problems.add(detect.where, "unused", f"no octet tells that a peer's form is {detect.id}.{form}; give "
+                             "it a branch, or take the form out", rule)
         if not problems:
             whole(detect, layouts, rule, problems)
 
@@ -33,8 +33,8 @@ def branches(stage, later, rule, problems):
     for index, (branch, octets) in enumerate(zip(stage.branches, taken(stage.branches))):
         own = {octet for octet in range(256) if octet & branch.mask == branch.value}
         if not own:
-            problems.add(branch.where, "empty-range", f"no octet masked by {branch.mask:#04x} is {branch.value:#04x}; ask "
-                         "only for bits of the mask", rule)
+            problems.add(branch.where, "empty-range", f"no octet masked by {branch.mask:#04x} is {branch.value:#04x}; "
+                         "ask only for bits of the mask", rule)
         elif not octets:
             problems.add(branch.where, "unreachable", "the branches before this one answer all its octets; put it "
                          "first, or take it out", rule)

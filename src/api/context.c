@@ -3,35 +3,33 @@
 #include <monocoque.h>
 
 #include "api/fail.h"
+#include "table/option.h"
 
 #define MS UINT64_C(1000000)
-#define SOCKETS_MAX 65535
 
-struct option_row {
-    enum mcq_ctx_option id;
-    const char *name;
-    uint32_t max; /* and at least 1 */
-    size_t at;    /* of a uint32_t in struct mcq_context */
+/* Where an option lives; all else about it is in the generated table. */
+struct home {
+    enum mcq_context_option_id id;
+    size_t at; /* of a uint32_t in struct mcq_context */
 };
 
-static const struct option_row option_table[] = {
-    {MCQ_CTX_IO_THREADS, "IO_THREADS", MCQ_ENGINES_MAX,
-     offsetof(struct mcq_context, engines_wanted)},
-    {MCQ_CTX_MAX_SOCKETS, "MAX_SOCKETS", SOCKETS_MAX, offsetof(struct mcq_context, sockets_max)},
+static const struct home homes[] = {
+    {MCQ_CONTEXT_IO_THREADS, offsetof(struct mcq_context, engines_wanted)},
+    {MCQ_CONTEXT_MAX_SOCKETS, offsetof(struct mcq_context, sockets_max)},
 };
 
-static const struct option_row *option_find(enum mcq_ctx_option option)
+static const struct home *option_find(enum mcq_ctx_option option)
 {
-    for (size_t i = 0; i < MCQ_COUNTOF(option_table); i++)
-        if (option_table[i].id == option)
-            return &option_table[i];
+    for (size_t i = 0; i < MCQ_COUNTOF(homes); i++)
+        if ((int) homes[i].id == (int) option)
+            return &homes[i];
     (void) mcq_fail(EINVAL, "ctx option %d: there is no such option", (int) option);
     return NULL;
 }
 
-static uint32_t *option_of(struct mcq_context *context, const struct option_row *row)
+static uint32_t *option_of(struct mcq_context *context, const struct home *home)
 {
-    return (uint32_t *) (void *) ((char *) context + row->at);
+    return (uint32_t *) (void *) ((char *) context + home->at);
 }
 
 static void lock(struct mcq_context *context)
@@ -57,20 +55,22 @@ struct mcq_context *mcq_ctx_new(void)
 
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value)
 {
-    const struct option_row *row = option_find(option);
+    const struct home *home = option_find(option);
+    const struct mcq_option_row *row =
+        mcq_option_row(MCQ_OPTION_OF_CONTEXT, (int) option, MCQ_OPTION_SET);
     bool is_late;
 
     if (context == NULL)
         return mcq_fail_null("ctx_set", "context");
-    if (row == NULL)
+    if (home == NULL || row == NULL)
         return -1;
-    if (value < 1 || value > row->max)
-        return mcq_fail(EINVAL, "ctx_set %s to %" PRId64 ": not in 1..%" PRIu32, row->name, value,
-                        row->max);
+    if (!mcq_option_takes(row, value))
+        return mcq_fail(EINVAL, "ctx_set %s to %" PRId64 ": not in %" PRId64 "..%" PRIu64,
+                        row->name, value, row->min, row->max);
     lock(context);
     is_late = option == MCQ_CTX_IO_THREADS && context->engine_count > 0;
     if (!is_late)
-        *option_of(context, row) = (uint32_t) value;
+        *option_of(context, home) = (uint32_t) value;
     unlock(context);
     if (is_late)
         return mcq_fail(EBUSY, "ctx_set %s: the threads run; set it before the first socket",
@@ -80,14 +80,14 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
 
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value)
 {
-    const struct option_row *row = option_find(option);
+    const struct home *home = option_find(option);
 
     if (context == NULL || value == NULL)
         return mcq_fail_null("ctx_get", context == NULL ? "context" : "value");
-    if (row == NULL)
+    if (home == NULL)
         return -1;
     lock(context);
-    *value = *option_of(context, row);
+    *value = *option_of(context, home);
     unlock(context);
     return 0;
 }

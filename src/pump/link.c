@@ -465,9 +465,9 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
     if (begins && !mcq_link_has_room(link))
         return link_full(link);
     head.data = octets;
-    head.len =
-        (size_t) (mcq_encode_frame_head(octets, part->more ? MCQ_FRAME_MORE : 0, part->body.len) -
-                  octets);
+    head.len = (size_t) (mcq_encode_frame_head_as(link->framing, octets,
+                                                  part->more ? MCQ_FRAME_MORE : 0, part->body.len) -
+                         octets);
     if (part->msg != NULL)
         err = mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
     else
@@ -519,7 +519,11 @@ enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, b
 void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
                    uint32_t in_max)
 {
-    *link = (struct mcq_link) {.group = group, .fd = -1, .out_max = out_max, .in_max = in_max};
+    *link = (struct mcq_link) {.group = group,
+                               .fd = -1,
+                               .out_max = out_max,
+                               .in_max = in_max,
+                               .framing = MCQ_FRAMING_NEWEST};
     mcq_wpump_init(&link->wpump, group->send_slab);
 }
 
@@ -531,12 +535,69 @@ void mcq_link_fini(struct mcq_link *link)
     mcq_wpump_fini(&link->wpump);
 }
 
+/* One frame, or a part of it, in the pump of another framing. */
+static enum mcq_err put_piece(struct mcq_wpump *pump, enum mcq_framing framing,
+                              const struct mcq_frame_piece *piece, struct mcq_buf *owner)
+{
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    uint8_t more = piece->flags & MCQ_FRAME_MORE;
+    bool ends_message = piece->last && !more;
+    uint8_t *end;
+
+    if (piece->first) {
+        end = mcq_encode_frame_head_as(framing, octets, more, piece->size);
+        MCQ_TRY(mcq_wpump_put_octets(pump, mcq_bytes(octets, (size_t) (end - octets)),
+                                     mcq_bytes(NULL, 0), ends_message && piece->body.len == 0));
+    }
+    return piece->body.len > 0 ? mcq_wpump_put_run(pump, owner, piece->body, ends_message) : MCQ_OK;
+}
+
+static enum mcq_err copy_frames(const struct mcq_link *link, struct mcq_wpump *pump,
+                                enum mcq_framing framing)
+{
+    struct mcq_wpump_cursor cursor = mcq_wpump_walk(&link->wpump);
+    struct mcq_frame_decoder frames;
+    struct mcq_frame_piece piece;
+    struct mcq_bytes run;
+    struct mcq_buf *owner;
+    enum mcq_err err;
+
+    mcq_frame_decoder_init(&frames, 0, MCQ_MAX_FRAME_BYTES, 0);
+    mcq_frame_decoder_set_framing(&frames, link->framing);
+    while (mcq_wpump_walk_on(&link->wpump, &cursor, &run, &owner)) {
+        while ((err = mcq_frame_decode(&frames, &run, &piece)) == MCQ_OK)
+            MCQ_TRY(put_piece(pump, framing, &piece, owner));
+        mcq_assert(err == MCQ_AGAIN); /* we wrote them */
+    }
+    return MCQ_OK;
+}
+
+/* What waits was put before anybody knew who would read it: a peer of another version wants other
+ * headers. Bodies stay where they are. */
+static enum mcq_err link_reframe(struct mcq_link *link, enum mcq_framing framing)
+{
+    struct mcq_wpump made;
+
+    if (mcq_framing_heads_alike(link->framing, framing))
+        return MCQ_OK;
+    mcq_wpump_init(&made, link->group->send_slab);
+    if (copy_frames(link, &made, framing) != MCQ_OK) {
+        mcq_wpump_fini(&made);
+        return MCQ_NOMEM;
+    }
+    mcq_wpump_fini(&link->wpump);
+    link->wpump = made;
+    link->framing = framing;
+    return MCQ_OK;
+}
+
 enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, uint64_t epoch,
                             struct mcq_ready_key key)
 {
     struct mcq_link_group *group = link->group;
 
     mcq_assert(!link->is_up && epoch > link->epoch);
+    MCQ_TRY(link_reframe(link, mcq_session_framing(opening->session)));
     if (mcq_ready_add(group->in_set, opening->fd, key, MCQ_READY_IN) != MCQ_IO_DONE)
         return MCQ_NOMEM;
     link->session = opening->session;

@@ -70,9 +70,10 @@ struct mcq_link_group {
 struct mcq_link {
     struct mcq_link_group *group;
     bool is_up;
-    int fd;         /* -1: OFF */
-    uint64_t epoch; /* of the connection; grows with each start */
-    bool can_read;  /* recv has not said AGAIN since the last edge */
+    enum mcq_framing framing; /* of what is queued in wpump */
+    int fd;                   /* -1: OFF */
+    uint64_t epoch;           /* of the connection; grows with each start */
+    bool can_read;            /* recv has not said AGAIN since the last edge */
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
     bool is_blocked;
@@ -183,6 +184,12 @@ bool mcq_link_is_readable(const struct mcq_link *link);
 
 /* Whether there may be octets that were not looked at. */
 bool mcq_link_has_unread(const struct mcq_link *link);
+
+/* Whether what the protocol has to say, such as a PONG, does not fit into the stream. */
+static inline bool mcq_link_is_held(const struct mcq_link *link)
+{
+    return link->is_up && !link->can_write && mcq_session_want(link->session).len > 0;
+}
 
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,

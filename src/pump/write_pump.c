@@ -327,6 +327,21 @@ uint64_t mcq_wpump_rewind(struct mcq_wpump *pump)
     return mcq_wpump_waiting_bytes(pump);
 }
 
+bool mcq_wpump_walk_on(const struct mcq_wpump *pump, struct mcq_wpump_cursor *cursor,
+                       struct mcq_bytes *run, struct mcq_buf **owner)
+{
+    const struct mcq_wpump_segment *segment;
+
+    if (cursor->segment == pump->segments.tail)
+        return false;
+    segment = segment_at(pump, cursor->segment);
+    *run = mcq_bytes(segment->data + cursor->offset, segment->len - cursor->offset);
+    *owner = segment->owner;
+    cursor->segment++;
+    cursor->offset = 0;
+    return true;
+}
+
 void mcq_wpump_init(struct mcq_wpump *pump, struct mcq_slab *slab)
 {
     *pump = (struct mcq_wpump) {.slab = slab};

@@ -113,6 +113,23 @@ size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len);
  * Returns how many octets wait now. Not while octets are lent. */
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump);
 
+/* Where a walk over what has not left is. */
+struct mcq_wpump_cursor {
+    uint32_t segment;
+    size_t offset;
+};
+
+/* A walk from the first octet that has not left. */
+static inline struct mcq_wpump_cursor mcq_wpump_walk(const struct mcq_wpump *pump)
+{
+    return (struct mcq_wpump_cursor) {pump->sent_segment, pump->sent_offset};
+}
+
+/* The next run of it, and whose octets they are, borrowed until the pump changes. False: there is
+ * no more. */
+bool mcq_wpump_walk_on(const struct mcq_wpump *pump, struct mcq_wpump_cursor *cursor,
+                       struct mcq_bytes *run, struct mcq_buf **owner);
+
 /* Octets of whole messages that have not left. */
 static inline uint64_t mcq_wpump_waiting_bytes(const struct mcq_wpump *pump)
 {

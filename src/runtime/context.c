@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "runtime/socket.h"
 
-#define SOCKETS_MAX 65535
 #define FIRST_EPOCH 0
 
 static enum mcq_err new_context(struct mcq_context **out)
@@ -16,7 +15,10 @@ static enum mcq_err new_context(struct mcq_context **out)
 
     if (context == NULL)
         return MCQ_NOMEM;
-    *context = (struct mcq_context) {.engines_wanted = 1, .sockets_max = SOCKETS_MAX};
+    *context = (struct mcq_context) {
+        .engines_wanted = MCQ_CONTEXT_IO_THREADS_DEFAULT,
+        .sockets_max = MCQ_CONTEXT_MAX_SOCKETS_DEFAULT,
+    };
     atomic_init(&context->epoch, FIRST_EPOCH);
     if (pthread_mutex_init(&context->mutex, NULL) != 0) {
         mcq_free(context);

@@ -17,8 +17,9 @@
 
 #include "reactor/sleeper.h"
 #include "runtime/engine.h"
+#include "table/option.h"
 
-#define MCQ_ENGINES_MAX 64
+#define MCQ_ENGINES_MAX MCQ_CONTEXT_IO_THREADS_MAX
 
 struct mcq_socket;
 

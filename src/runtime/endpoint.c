@@ -289,6 +289,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
 
     mcq_session_config_init(config, node->socket->type, MCQ_PROFILE_NATIVE);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->meets_older = options->meets_older;
     config->handshake_ns = at_least_0(options->handshake_ms) * MS;
     config->heartbeat_ns = at_least_0(options->heartbeat_ms) * MS;
     config->heartbeat_timeout_ns = at_least_0(options->heartbeat_timeout_ms) * MS;

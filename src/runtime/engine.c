@@ -161,21 +161,17 @@ static void run_tasks(struct mcq_engine *engine)
 
 bool mcq_engine_turn(struct mcq_engine *engine)
 {
-    bool did_any = false;
+    bool did_any = atomic_load_explicit(&engine->inbox, memory_order_relaxed) != NULL;
     struct mcq_op *op;
 
-    for (;;) {
-        bool had_tasks = atomic_load_explicit(&engine->inbox, memory_order_relaxed) != NULL;
-
-        if (had_tasks)
-            run_tasks(engine);
-        op = mcq_reactor_next(engine->reactor);
-        if (op != NULL)
-            wait_of(op)->done(wait_of(op));
-        if (!had_tasks && op == NULL)
-            return did_any;
+    /* Once: tasks that post tasks must not keep the reactor from looking at the world. */
+    if (did_any)
+        run_tasks(engine);
+    while ((op = mcq_reactor_next(engine->reactor)) != NULL) {
+        wait_of(op)->done(wait_of(op));
         did_any = true;
     }
+    return did_any;
 }
 
 uint64_t mcq_engine_random(struct mcq_engine *engine)

@@ -4,6 +4,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "table/option.h"
 
 #define MS UINT64_C(1000000)
 #define COLD_NS (5 * MS) /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
@@ -140,7 +141,8 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
         pass_on(socket, conn);
         socket->news |= MCQ_NEWS_IN;
     }
-    if (!link->is_up || link->is_lost || !link->can_read)
+    /* A peer that does not take its PONG is read on once it has (resume_output). */
+    if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
         return false;
     mcq_socket_set_unread(socket, conn);
     return socket->pattern->ops->hear != NULL;
@@ -274,11 +276,11 @@ void mcq_socket_flush(struct mcq_socket *socket)
 static void resume_output(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_link *link = &conn->peer.link;
-    bool was_control_waiting = mcq_session_want(link->session).len > 0;
+    bool was_held = mcq_link_is_held(link);
 
     link->can_write = true;
     mcq_link_flush(link);
-    if (!was_control_waiting || !mcq_link_is_readable(link))
+    if (!was_held || !mcq_link_is_readable(link))
         return;
     mcq_socket_set_unread(socket, conn);
     ask(socket, REQUEST_SERVE_AGAIN);
@@ -714,21 +716,28 @@ static void run_requests(struct mcq_task *task)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+static int preset(const struct mcq_socket *socket, enum mcq_option_id id)
+{
+    return (int) mcq_option_default(id, socket->type);
+}
+
 static void init_options(struct mcq_socket *socket)
 {
-    bool sends_messages = socket->pattern->ops->can_send;
-
     socket->options = (struct mcq_socket_options) {
-        .linger_ms = sends_messages ? -1 : 0, /* subscriptions need not be flushed */
-        .recv_timeout_ms = -1,
-        .send_timeout_ms = -1,
-        .send_hwm = 1000,
-        .recv_hwm = 1000,
-        .backlog = 100,
-        .reconnect_ms = 100,
-        .handshake_ms = 5000,
-        .heartbeat_timeout_ms = -1,
-        .max_message_bytes = -1,
+        .linger_ms = preset(socket, MCQ_OPTION_LINGER),
+        .recv_timeout_ms = preset(socket, MCQ_OPTION_RCVTIMEO),
+        .send_timeout_ms = preset(socket, MCQ_OPTION_SNDTIMEO),
+        .send_hwm = preset(socket, MCQ_OPTION_SNDHWM),
+        .recv_hwm = preset(socket, MCQ_OPTION_RCVHWM),
+        .backlog = preset(socket, MCQ_OPTION_BACKLOG),
+        .reconnect_ms = preset(socket, MCQ_OPTION_RECONNECT_IVL),
+        .reconnect_max_ms = preset(socket, MCQ_OPTION_RECONNECT_IVL_MAX),
+        .handshake_ms = preset(socket, MCQ_OPTION_HANDSHAKE_IVL),
+        .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
+        .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
+        .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),
+        .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
+        .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }
 

@@ -47,6 +47,7 @@ struct mcq_socket_options {
     int64_t max_message_bytes; /* -1: the profile's */
     bool is_immediate;
     bool is_ipv6;
+    bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
 };

@@ -64,6 +64,7 @@ enum mcq_err mcq_session_run_handshake(struct mcq_session *session, unsigned sta
 static void tell_ready(struct mcq_session *session, struct mcq_event *event)
 {
     event->kind = MCQ_EVENT_READY;
+    event->ready.version = session->version;
     event->ready.socket_type = session->handshake.ready.socket_type;
     event->ready.identity = session->handshake.ready.identity;
     event->ready.metadata = session->handshake.metadata;
@@ -81,6 +82,9 @@ void mcq_session_tell_due(struct mcq_session *session, struct mcq_event *event)
 {
     if (session->due == MCQ_DUE_ZAP) {
         tell_zap(session, event);
+    } else if (session->due == MCQ_DUE_SUBSCRIBE) {
+        event->kind = MCQ_EVENT_SUBSCRIBE;
+        event->topic = mcq_bytes(NULL, 0);
     } else {
         session->ready_kept = false;
         tell_ready(session, event);

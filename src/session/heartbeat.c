@@ -12,7 +12,8 @@ void mcq_session_heard(struct mcq_session *session)
 void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns)
 {
     session->handshake_at_ns = MCQ_NEVER_NS;
-    session->ping_at_ns = mcq_deadline_ns(now_ns, session->config.heartbeat_ns);
+    if (session->version >= MCQ_COMMAND_PING_SINCE)
+        session->ping_at_ns = mcq_deadline_ns(now_ns, session->config.heartbeat_ns);
 }
 
 static enum mcq_err time_out(struct mcq_session *session, enum mcq_rule rule,
@@ -24,7 +25,8 @@ static enum mcq_err time_out(struct mcq_session *session, enum mcq_rule rule,
 
 static enum mcq_err handshake_late(struct mcq_session *session)
 {
-    if (session->phase == MCQ_PHASE_GREETING)
+    if (session->phase == MCQ_PHASE_GREETING ||
+        mcq_form_begins_with_identity(session->greeting.form))
         return time_out(session, MCQ_RULE_NONE, MCQ_REASON_HANDSHAKE_TIMEOUT);
     mcq_handshake_step(&session->handshake, session->handshake.machine->event_timer);
     return mcq_session_rejected(session, MCQ_TIMEOUT, MCQ_RULE_NONE,

@@ -140,6 +140,8 @@ static enum mcq_err begin_command(struct mcq_session *session, const struct mcq_
                       session->phase == MCQ_PHASE_HANDSHAKE ? session->handshake.machine->scope
                                                             : MCQ_SCOPE_TRAFFIC,
                       (uint32_t) piece->size, session->quirks);
+    /* What a 2.0 peer takes for a command is none of ours, whatever its name. */
+    session->command.is_unknown = session->version < MCQ_ZMTP_3_0;
     if (session->phase == MCQ_PHASE_HANDSHAKE &&
         !(session->quirks & MCQ_QUIRK_HANDSHAKE_FLAGS_IGNORED) &&
         !(piece->flags & MCQ_FRAME_COMMAND))

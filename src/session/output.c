@@ -26,37 +26,63 @@ static enum mcq_err end_command(struct mcq_session *session, const uint8_t *end)
     return MCQ_OK;
 }
 
-/* libzmq tells the length of its routing id plus one in the padding; the RFC wants it unread, so
- * the native profile tells nothing. */
-static uint64_t padding(const struct mcq_session_config *config)
+static bool sends_identity(const struct mcq_session_config *config)
 {
-    return config->profile == MCQ_PROFILE_COMPAT ? (uint64_t) config->routing_id.len + 1 : 1;
+    return mcq_socket_type_row(config->socket_type)->sends_identity;
 }
 
-void mcq_session_own_greeting(const struct mcq_session *session, struct mcq_greeting *greeting)
+/* What a peer before 3.0 is told of us. The greeting leaves before we know that it is one: its
+ * padding says how long this is, which makes of the signature the header of a 1.0 frame. The RFC
+ * wants the padding unread, so the native profile tells only who must be told, and only if such
+ * peers are welcome. */
+static struct mcq_bytes early_identity(const struct mcq_session_config *config)
 {
-    mcq_encode_greeting(greeting, padding(&session->config),
-                        mcq_bytes_of(session->handshake.machine->mechanism));
+    bool is_told =
+        config->profile == MCQ_PROFILE_COMPAT || (config->meets_older && sends_identity(config));
+
+    return is_told ? config->routing_id : mcq_bytes(NULL, 0);
+}
+
+void mcq_session_own_greeting(const struct mcq_session *session, enum mcq_form form,
+                              union mcq_greeting *greeting)
+{
+    const struct mcq_session_config *config = &session->config;
+    const struct mcq_greeting_sends sends = {
+        .padding = (uint64_t) early_identity(config).len + 1,
+        .mechanism = mcq_bytes_of(session->handshake.machine->mechanism),
+        .socket_type = (uint8_t) config->socket_type,
+    };
+
+    mcq_encode_greeting(greeting, form, &sends);
 }
 
 enum mcq_err mcq_session_put_greeting(struct mcq_session *session)
 {
-    size_t due = mcq_greeting_due(session->greeting.accepted);
-    struct mcq_greeting own;
+    size_t due = session->greeting.due;
+    union mcq_greeting own;
 
     if (due == session->greeting_queued)
         return MCQ_OK;
-    mcq_session_own_greeting(session, &own);
-    MCQ_TRY(
-        mcq_grow_append(&session->out, mcq_bytes((const uint8_t *) &own + session->greeting_queued,
-                                                 due - session->greeting_queued)));
+    mcq_session_own_greeting(session, session->greeting.form, &own);
+    MCQ_TRY(mcq_grow_append(&session->out, mcq_bytes(own.octets + session->greeting_queued,
+                                                     due - session->greeting_queued)));
     session->greeting_queued = due;
     return MCQ_OK;
 }
 
-static bool sends_identity(const struct mcq_session_config *config)
+enum mcq_err mcq_session_put_identity(struct mcq_session *session)
 {
-    return mcq_socket_type_row(config->socket_type)->sends_identity;
+    struct mcq_bytes identity = early_identity(&session->config);
+    enum mcq_framing framing = session->frames.framing;
+    bool has_head = session->greeting.replay > 0; /* the signature was one to the peer */
+    size_t head_len = has_head ? 0 : mcq_frame_head_bytes_as(framing, identity.len);
+    uint8_t *at = reserve(session, head_len + identity.len);
+
+    if (at == NULL)
+        return MCQ_NOMEM;
+    if (!has_head)
+        at = mcq_encode_frame_head_as(framing, at, 0, identity.len);
+    return end_command(session, mcq_put_bytes(at, identity));
 }
 
 static struct mcq_bytes type_name(const struct mcq_session_config *config)
@@ -194,11 +220,12 @@ static enum mcq_err put_as_message(struct mcq_session *session, struct mcq_bytes
     if (len > session->config.max_command_bytes)
         return MCQ_INVAL;
 
-    uint8_t *at = reserve(session, mcq_frame_head_bytes(len) + len);
+    enum mcq_framing framing = session->frames.framing;
+    uint8_t *at = reserve(session, mcq_frame_head_bytes_as(framing, len) + len);
 
     if (at == NULL)
         return MCQ_NOMEM;
-    at = mcq_encode_frame_head(at, 0, len);
+    at = mcq_encode_frame_head_as(framing, at, 0, len);
     at = subscribe ? mcq_encode_subscribe_message(at, topic) : mcq_encode_cancel_message(at, topic);
     return end_command(session, at);
 }
@@ -210,13 +237,14 @@ enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes
         return MCQ_STATE;
     if (topic.len > MCQ_MAX_COMMAND_BYTES) /* keeps the sums below from wrapping */
         return MCQ_INVAL;
-    return session->peer_takes_commands ? put_as_command(session, topic, subscribe)
-                                        : put_as_message(session, topic, subscribe);
+    return session->version >= MCQ_COMMAND_SUBSCRIBE_SINCE
+               ? put_as_command(session, topic, subscribe)
+               : put_as_message(session, topic, subscribe);
 }
 
 enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group, bool join)
 {
-    if (session->phase != MCQ_PHASE_TRAFFIC)
+    if (session->phase != MCQ_PHASE_TRAFFIC || session->version < MCQ_ZMTP_3_0)
         return MCQ_STATE;
     if (group.len > MCQ_JOIN_GROUP_BYTES_MAX ||
         mcq_charset_span(&mcq_charset_group, group) < group.len)
@@ -253,6 +281,7 @@ size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint
                               uint8_t head[MCQ_FRAME_HEAD_MAX])
 {
     mcq_assert_hot(session->phase == MCQ_PHASE_TRAFFIC);
-    (void) session;
-    return (size_t) (mcq_encode_frame_head(head, more ? MCQ_FRAME_MORE : 0, body_bytes) - head);
+    return (size_t) (mcq_encode_frame_head_as(session->frames.framing, head,
+                                              more ? MCQ_FRAME_MORE : 0, body_bytes) -
+                     head);
 }

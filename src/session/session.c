@@ -4,6 +4,7 @@
 #include "wire/encode.h"
 
 struct profile_row {
+    bool meets_older;
     uint32_t quirks;
     uint32_t max_command_bytes;
     uint32_t max_properties;
@@ -12,16 +13,16 @@ struct profile_row {
     uint64_t max_message_bytes;
 };
 
-#define PROFILE_ROW(profile)                                                                       \
+#define PROFILE_ROW(profile, meets_older)                                                          \
     {                                                                                              \
-        MCQ_QUIRKS_##profile, MCQ_MAX_COMMAND_BYTES_##profile, MCQ_MAX_PROPERTIES_##profile,       \
-            MCQ_MAX_MESSAGE_FRAMES_##profile, MCQ_MAX_FRAME_BYTES_##profile,                       \
-            MCQ_MAX_MESSAGE_BYTES_##profile                                                        \
+        meets_older, MCQ_QUIRKS_##profile, MCQ_MAX_COMMAND_BYTES_##profile,                        \
+            MCQ_MAX_PROPERTIES_##profile, MCQ_MAX_MESSAGE_FRAMES_##profile,                        \
+            MCQ_MAX_FRAME_BYTES_##profile, MCQ_MAX_MESSAGE_BYTES_##profile                         \
     }
 
 static const struct profile_row profile_table[] = {
-    [MCQ_PROFILE_NATIVE] = PROFILE_ROW(NATIVE),
-    [MCQ_PROFILE_COMPAT] = PROFILE_ROW(COMPAT),
+    [MCQ_PROFILE_NATIVE] = PROFILE_ROW(NATIVE, false),
+    [MCQ_PROFILE_COMPAT] = PROFILE_ROW(COMPAT, true),
 };
 
 void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_type type,
@@ -33,6 +34,7 @@ void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_
         .socket_type = type,
         .mechanism = MCQ_MECHANISM_NULL,
         .profile = profile,
+        .meets_older = row->meets_older,
         .max_command_bytes = row->max_command_bytes,
         .max_properties = row->max_properties,
         .max_message_frames = row->max_message_frames,
@@ -105,27 +107,31 @@ enum mcq_err mcq_session_fail(struct mcq_session *session, enum mcq_err err, enu
     return err;
 }
 
-/* The peer's version decides the form of subscriptions: a 3.0 peer knows no SUBSCRIBE. */
-static bool takes_commands(const struct mcq_greeting *peer, const struct mcq_greeting *own)
+/* All twenty octets of the mechanism must be ours. */
+static enum mcq_err meet_equal(struct mcq_session *session, uint64_t now_ns)
 {
-    return peer->major != own->major || mcq_takes_subscribe_command(peer->minor);
+    const union mcq_greeting *peer = &session->greeting.greeting;
+    union mcq_greeting own;
+
+    mcq_session_own_greeting(session, session->greeting.form, &own);
+    if (memcmp(peer->v3.mechanism, own.v3.mechanism, sizeof own.v3.mechanism) != 0)
+        return mcq_session_fail(session, MCQ_MISMATCH, MCQ_RULE_GREETING_V3_MECHANISM,
+                                MCQ_REASON_NONE, session->greeting.accepted);
+    session->phase = MCQ_PHASE_HANDSHAKE;
+    return mcq_session_run_handshake(session, 0, now_ns);
 }
 
 static enum mcq_err greeting_done(struct mcq_session *session, uint64_t now_ns,
                                   struct mcq_event *event)
 {
-    const struct mcq_greeting *peer = &session->greeting.greeting;
-    struct mcq_greeting own;
-
-    mcq_session_own_greeting(session, &own);
-    if (memcmp(peer->mechanism, own.mechanism, sizeof own.mechanism) != 0)
-        return mcq_session_fail(session, MCQ_MISMATCH, MCQ_RULE_GREETING_V3_MECHANISM,
-                                MCQ_REASON_NONE, session->greeting.accepted);
-    session->peer_takes_commands = takes_commands(peer, &own);
-    session->phase = MCQ_PHASE_HANDSHAKE;
+    session->version = session->greeting.version;
+    mcq_frame_decoder_set_framing(&session->frames, session->greeting.framing);
     event->kind = MCQ_EVENT_GREETING;
-    event->greeting = *peer;
-    return mcq_session_run_handshake(session, 0, now_ns);
+    event->greeting.form = session->greeting.form;
+    event->greeting.version = session->version;
+    event->greeting.octets = &session->greeting.greeting;
+    return mcq_form_begins_with_identity(session->greeting.form) ? mcq_session_meet_older(session)
+                                                                 : meet_equal(session, now_ns);
 }
 
 static enum mcq_err feed_greeting(struct mcq_session *session, struct mcq_bytes *in,
@@ -153,8 +159,11 @@ enum mcq_err mcq_session_feed(struct mcq_session *session, struct mcq_bytes *in,
         return MCQ_OK;
     }
     switch (session->phase) {
-    case MCQ_PHASE_TRAFFIC:
-    case MCQ_PHASE_HANDSHAKE: return mcq_session_feed_frames(session, in, now_ns, event);
+    case MCQ_PHASE_TRAFFIC: return mcq_session_feed_frames(session, in, now_ns, event);
+    case MCQ_PHASE_HANDSHAKE:
+        return mcq_form_begins_with_identity(session->greeting.form)
+                   ? mcq_session_feed_identity(session, in, now_ns, event)
+                   : mcq_session_feed_frames(session, in, now_ns, event);
     case MCQ_PHASE_GREETING: return feed_greeting(session, in, now_ns, event);
     case MCQ_PHASE_FAILED: break;
     }
@@ -167,6 +176,11 @@ void mcq_session_end(struct mcq_session *session)
         return;
     (void) mcq_session_fail(session, MCQ_CLOSED, MCQ_RULE_NONE, MCQ_REASON_NONE,
                             session->greeting.accepted + session->frames.offset);
+}
+
+enum mcq_framing mcq_session_framing(const struct mcq_session *session)
+{
+    return session->frames.framing;
 }
 
 enum mcq_session_phase mcq_session_phase(const struct mcq_session *session)

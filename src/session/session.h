@@ -7,10 +7,12 @@
  * Bound:   see struct mcq_session_config; memory is committed for octets received, never for
  * lengths declared.
  *
- *   GREETING --64 octets, same mechanism--> HANDSHAKE --mechanism accepts--> TRAFFIC
+ *   GREETING --whole, same mechanism--> HANDSHAKE --mechanism accepts--> TRAFFIC
  *       |                                       |                               |
  *       +------------- first error, deadline ---+-------------------------------+--> FAILED
  *       (absorbing)
+ *
+ * A peer before 3.0 has no mechanism: its HANDSHAKE is one frame with its identity.
  *
  * How a caller drives it:
  *
@@ -55,6 +57,7 @@ struct mcq_session_config {
     enum mcq_socket_type socket_type; /* our own */
     enum mcq_profile profile;
     enum mcq_mechanism mechanism; /* CURVE is not there yet */
+    bool meets_older;             /* peers before 3.0 are welcome, if the security lets them in */
     bool as_server;               /* which end of PLAIN we are */
     bool asks_zap; /* NULL: a ZAP domain is set; PLAIN's server asks whatever this says */
     struct mcq_bytes username;   /* borrowed; 0..255 octets; of PLAIN's client */
@@ -93,14 +96,19 @@ enum mcq_event_kind {
 struct mcq_event {
     enum mcq_event_kind kind;
     union {
-        struct mcq_greeting greeting;
+        struct {
+            enum mcq_form form;               /* which member of `octets` the peer sent, if any */
+            enum mcq_zmtp version;            /* what it speaks */
+            const union mcq_greeting *octets; /* borrowed */
+        } greeting;
         struct {
             const char *mechanism;
             struct mcq_credentials credentials; /* secret: copies are to be wiped */
         } zap;
         struct {
+            enum mcq_zmtp version; /* what the peer speaks */
             enum mcq_socket_type
-                socket_type;           /* MCQ_SOCKET_TYPE_NONE: the peer named none (quirk) */
+                socket_type;           /* MCQ_SOCKET_TYPE_NONE: the peer named none (1.0; quirk) */
             struct mcq_bytes identity; /* empty: none */
             struct mcq_bytes metadata; /* all properties, checked; walk with mcq_property_next */
         } ready;
@@ -192,6 +200,9 @@ struct mcq_bytes mcq_session_want(const struct mcq_session *session);
 /* The first len octets of want() left; len <= want().len. */
 void mcq_session_sent(struct mcq_session *session, size_t len);
 
+/* How message frames to this peer lie in the stream; fixed from READY on. */
+enum mcq_framing mcq_session_framing(const struct mcq_session *session);
+
 /* Header of the next outgoing message frame; returns its length, at most MCQ_FRAME_HEAD_MAX.
  * Only in TRAFFIC, and only when want() is empty or its octets are written first. */
 size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint64_t body_bytes,
@@ -206,7 +217,8 @@ size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
 
-/* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_INVAL: the group is longer than
+/* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.0,
+ * which has no commands; MCQ_INVAL: the group is longer than
  * its rule allows or holds an octet that it forbids. */
 MCQ_MUST_CHECK enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group,
                                              bool join);

@@ -15,7 +15,8 @@
 enum mcq_session_due {
     MCQ_DUE_NOTHING,
     MCQ_DUE_ZAP,
-    MCQ_DUE_READY, /* its metadata is in `cut` */
+    MCQ_DUE_READY,     /* its metadata is in `cut` */
+    MCQ_DUE_SUBSCRIBE, /* a peer that never subscribes wants all */
 };
 
 struct mcq_session {
@@ -24,7 +25,8 @@ struct mcq_session {
     bool zap_asked;           /* its answer is to come */
     bool ready_kept;          /* the peer's READY is in `cut`; ours may not leave yet */
     uint32_t quirks;          /* MCQ_QUIRK_* bits of the profile */
-    bool peer_takes_commands; /* subscriptions in command form */
+    enum mcq_zmtp version;    /* that the peer speaks; MCQ_ZMTP_NONE: not known yet */
+    uint32_t replayed;        /* octets of greeting.replay that went to `frames` */
     bool pong_due;            /* a PONG is in `out`; the next command waits for it to leave */
     bool in_command;          /* the frame being read is a command */
     uint32_t part_index;      /* of the message frame being read */
@@ -59,8 +61,11 @@ MCQ_MUST_CHECK enum mcq_err mcq_session_put_handshake(struct mcq_session *sessio
 MCQ_MUST_CHECK enum mcq_err mcq_session_put_ping(struct mcq_session *session);
 MCQ_MUST_CHECK enum mcq_err mcq_session_put_pong(struct mcq_session *session,
                                                  struct mcq_bytes context);
-/* Our own greeting, as configured. */
-void mcq_session_own_greeting(const struct mcq_session *session, struct mcq_greeting *greeting);
+/* Our own greeting to a peer of this form, as configured. */
+void mcq_session_own_greeting(const struct mcq_session *session, enum mcq_form form,
+                              union mcq_greeting *greeting);
+/* What peers before 3.0 get in place of a READY, as far as the greeting has not said it. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_put_identity(struct mcq_session *session);
 /* Octets of the metadata in our READY; SIZE_MAX when the sum overflows. */
 size_t mcq_session_metadata_bytes(const struct mcq_session_config *config);
 
@@ -72,6 +77,13 @@ void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns);
 MCQ_MUST_CHECK enum mcq_err mcq_session_feed_frames(struct mcq_session *session,
                                                     struct mcq_bytes *in, uint64_t now_ns,
                                                     struct mcq_event *event);
+/* session/older.c: peers before 3.0, which have no handshake. */
+/* Their greeting is over, if they have one. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_meet_older(struct mcq_session *session);
+/* Their first frame. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_feed_identity(struct mcq_session *session,
+                                                      struct mcq_bytes *in, uint64_t now_ns,
+                                                      struct mcq_event *event);
 /* session/handshake.c: the machine of the mechanism, and what it calls for. */
 /* Takes handshake steps that need no octet of the peer: what a state sends and asks. `status`: of
  * ZAP's reply, for an ERROR. */

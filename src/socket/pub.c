@@ -192,6 +192,17 @@ static enum mcq_err put_copy(struct mcq_link *link, const struct mcq_part *part)
     return err;
 }
 
+/* A peer of an older version does not read the header in the run. */
+static enum mcq_err put_run(struct pub *pub, struct mcq_link *link, const struct mcq_part *part,
+                            struct mcq_bytes run)
+{
+    struct mcq_part own = {.body = part->body, .more = part->more};
+
+    if (MCQ_UNLIKELY(!mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
+        return mcq_link_put(link, &own);
+    return mcq_link_put_run(link, pub->block, run, !part->more);
+}
+
 /* Who is full, or has no memory for it, does not get this message, nor its next parts. */
 static void fan_out(struct pub *pub, const struct mcq_part *part, struct mcq_bytes run)
 {
@@ -199,9 +210,8 @@ static void fan_out(struct pub *pub, const struct mcq_part *part, struct mcq_byt
     struct mcq_peer *peer;
 
     while ((peer = *at) != NULL) {
-        enum mcq_err err = run.len == 0
-                               ? put_copy(&peer->link, part)
-                               : mcq_link_put_run(&peer->link, pub->block, run, !part->more);
+        enum mcq_err err =
+            run.len == 0 ? put_copy(&peer->link, part) : put_run(pub, &peer->link, part, run);
 
         if (MCQ_LIKELY(err == MCQ_OK)) {
             at = &peer->next_taker;

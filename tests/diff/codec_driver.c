@@ -9,7 +9,7 @@
  *
  *     kind          own                limit              other
  *     0 greeting    -                  -                  -
- *     1 frames      -                  max_frame_bytes    max_command_bytes
+ *     1 frames      framing            max_frame_bytes    max_command_bytes
  *     2 command     scope of names     -                  octets still missing
  *     3 metadata    -                  most properties    octets still missing
  *     4 ready       our socket type    most properties    -
@@ -216,19 +216,16 @@ static void run_greeting(const struct input *input, struct feed *feed, struct te
         err = mcq_greeting_decode(&decoder, &piece);
     if (is_refusal(err))
         write_repeats(text, err, mcq_greeting_decode(&decoder, &piece));
-    if (err == MCQ_OK) {
-        struct mcq_greeting ours;
-        struct mcq_bytes name = mcq_bytes(decoder.greeting.mechanism, 0);
-
-        while (name.len < sizeof decoder.greeting.mechanism && name.data[name.len] != 0)
-            name.len++;
-        mcq_encode_greeting(&ours, mcq_get_u64be(decoder.greeting.padding), name);
-        write_text(text, "greeting");
-        write_greeting(text, &decoder.greeting);
-        write_octets(text, "encoded", mcq_bytes(&ours, sizeof ours));
-        write_text(text, "\n");
-    }
-    write_number(text, "due", mcq_greeting_due(decoder.accepted));
+    write_text(text, "greeting form=");
+    write_text(text, form_name(decoder.form));
+    write_text(text, " frames=");
+    write_text(text, decoder.form != MCQ_FORM_NONE ? framing_name(decoder.framing) : "");
+    write_text(text, " speaks=");
+    write_text(text, decoder.form != MCQ_FORM_NONE ? mcq_zmtp_name(decoder.version) : "");
+    write_number(text, "replay", decoder.replay);
+    write_number(text, "due", decoder.due);
+    if (err == MCQ_OK)
+        write_greeting(text, decoder.form, &decoder.greeting);
     write_text(text, "\n");
     write_verdict(text, err, decoder.rule, decoder.accepted);
 }
@@ -236,17 +233,20 @@ static void run_greeting(const struct input *input, struct feed *feed, struct te
 /* --- frames ----------------------------------------------------------------------------------- */
 
 /* Writes a piece; the line of a frame ends with its last one, or with "open". */
-static void write_piece(struct text *text, const struct mcq_frame_piece *piece)
+static void write_piece(struct text *text, enum mcq_framing framing,
+                        const struct mcq_frame_piece *piece)
 {
     if (piece->first) {
         uint8_t head[MCQ_FRAME_HEAD_MAX];
-        uint8_t *end =
-            mcq_encode_frame_head(head, piece->flags & (uint8_t) ~MCQ_FRAME_LONG, piece->size);
+        uint8_t flags = piece->flags & (uint8_t) ~MCQ_FRAME_LONG;
+        uint8_t *end = mcq_encode_frame_head_as(framing, head, flags, piece->size);
 
         write_text(text, "frame");
         write_number(text, "flags", piece->flags);
         write_number(text, "size", piece->size);
         write_octets(text, "encoded", mcq_bytes(head, (size_t) (end - head)));
+        if (end != head + mcq_frame_head_bytes_as(framing, piece->size))
+            write_text(text, " broken: size and encoder do not agree");
         write_octets(text, "body", mcq_bytes(NULL, 0));
     }
     write_hex(text, piece->body);
@@ -265,9 +265,10 @@ static void run_frames(const struct input *input, struct feed *feed, struct text
     struct mcq_bytes piece;
 
     mcq_frame_decoder_init(&decoder, input->quirks, input->limit, input->other);
+    mcq_frame_decoder_set_framing(&decoder, (enum mcq_framing) input->own);
     while (err == MCQ_AGAIN && feed_next(feed, &piece))
         while ((err = decode(&decoder, &piece, &frame)) == MCQ_OK)
-            write_piece(text, &frame);
+            write_piece(text, decoder.framing, &frame);
     if (!frame.last)
         write_text(text, " open\n");
     if (is_refusal(err))

@@ -23,12 +23,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRIVER, CODEC = "tests/diff/codec_driver", "generated/python/zmtp_codec.py"    # within a build
-BATCH = 1000                     # inputs made from one generator of random numbers
+BATCH = 1000                     # inputs made from one generator of random marks
 SHOWN = 5                        # differences that are printed
 SHRINKING = 400                  # inputs tried to make one of them smaller
 KINDS = ("greeting", "frames", "command", "metadata", "ready")
 WEIGHTS = (14, 26, 28, 16, 16)
-DETECT, GREETING, FRAME, RECORD, LIST = "greeting", "greeting.v3", "frame.v3", "property", "READY"
+DETECT, RECORD, LIST = "greeting", "property", "READY"
 EDGES = (0x00, 0x01, 0x02, 0x03, 0x04, 0x08, 0x7f, 0x80, 0xfe, 0xff)
 HEAD = struct.Struct("<BBIQIII")
 
@@ -50,11 +50,9 @@ class Input(collections.namedtuple("Input", "kind own quirks limit other seed oc
     """One input of the driver; the fields' meanings stand there. own is a name, quirks a frozenset."""
 
     def pack(self, codec):
-        own = 0
-        if self.kind == "ready":
-            own = codec.SOCKETS[self.own]["code"]
-        elif self.kind == "command":
-            own = list(codec.SCOPES).index(self.own)
+        codes = {"ready": lambda: codec.SOCKETS[self.own]["code"], "frames": lambda: codec.STREAMS.index(self.own),
+                 "command": lambda: list(codec.SCOPES).index(self.own)}
+        own = codes[self.kind]() if self.kind in codes else 0
         bits = sum(1 << place for place, name in enumerate(codec.QUIRKS) if name in self.quirks)
         return HEAD.pack(KINDS.index(self.kind), own, bits, self.limit, self.other, self.seed,
                          len(self.octets)) + self.octets
@@ -90,19 +88,22 @@ class Oracle:
 
     def answer_greeting(self, item):
         codec = self.codec
-        verdict = codec.decode_layout(GREETING, item.octets, item.quirks)
-        text = ""
-        for record in verdict.records:
-            again = {"padding": record["padding"], "mechanism": record["mechanism"]}
-            ours = codec.encode_fields(codec.LAYOUTS[GREETING]["fields"], again)
-            text = f"greeting{self.fields(record, record)} encoded={ours.hex()}\n"
-        return f"{text} due={codec.due(DETECT, item.octets[:verdict.at])}\n{self.closing(verdict)}"
+        verdict = codec.decode_greeting(DETECT, item.octets, item.quirks)
+        said, *whole = verdict.records
+        text = (f"greeting form={said['form']} frames={said['frames']} speaks={said['speaks']} "
+                f"replay={said['replay']} due={codec.due(DETECT, item.octets)}")
+        for record in whole:
+            fields = codec.LAYOUTS[f"{DETECT}.{said['form']}"]["fields"]
+            chosen = {field["name"]: record[field["name"]] for field in fields if isinstance(field.get("send"), str)}
+            text += f"{self.fields(record, record)} encoded={codec.encode_fields(fields, chosen).hex()}"
+        return f"{text}\n{self.closing(verdict)}"
 
     def answer_frames(self, item):
+        codec = self.codec
         limits = {"max_frame_bytes": item.limit, "max_command_bytes": item.other}
-        verdict = self.codec.decode_stream(FRAME, item.octets, item.quirks, limits)
+        verdict = codec.decode_stream(item.own, item.octets, item.quirks, limits)
         lines = [f"frame flags={record['flags']} size={record['size']} "
-                 f"encoded={self.codec.encode_frame_head(FRAME, record['flags'], record['size']).hex()} "
+                 f"encoded={codec.encode_frame_head(item.own, record['flags'], record['size']).hex()} "
                  f"body={record['body'].hex()}{' open' if 'open' in record else ''}\n" for record in verdict.records]
         return "".join(lines) + self.closing(verdict)
 
@@ -157,9 +158,14 @@ class Oracle:
         """The rules that some input of these kinds must break, or the inputs are worth little."""
         codec = self.codec
         found = {"limit.max_frame_bytes", "limit.max_command_bytes", "limit.max_properties"}
-        for name in (GREETING, FRAME):
-            found.update(field["id"] for field in codec.LAYOUTS[name]["fields"]
-                         if set(field) & {"value", "mask", "range", "chars", "bits"})
+        decided = {stage["octet"] for stage in codec.DETECTS[DETECT]["stages"]}
+        for layout in codec.LAYOUTS.values():
+            at = 0
+            for field in layout["fields"]:           # an octet that decides on the form is right in it, but for a quirk
+                free = layout["form"] == "stream" or at not in decided or "quirks" in field
+                if free and set(field) & {"value", "mask", "range", "chars", "bits"}:
+                    found.add(field["id"])
+                at += codec.WIDTHS.get(field["type"]) or field["size"][1] or 0
         units = [codec.STRUCTS[RECORD]]
         units += [codec.COMMANDS[name] for scope in codec.SCOPES.values() for name in scope.values()]
         for unit in units:
@@ -173,7 +179,7 @@ class Oracle:
 
 
 class Maker:
-    """Inputs from a generator of random numbers; the same seed makes the same ones."""
+    """Inputs from a generator of random marks; the same seed makes the same ones."""
 
     def __init__(self, codec, seed):
         self.codec, self.random = codec, random.Random(seed)
@@ -183,14 +189,14 @@ class Maker:
 
     def input(self):
         kind = self.random.choices(KINDS, WEIGHTS)[0]
-        own, limit, other, octets, numbers = getattr(self, "make_" + kind)()
+        own, limit, other, octets, marks = getattr(self, "make_" + kind)()
         if self.one_in(20):
             octets = self.random.randbytes(self.random.randrange(80))
         elif self.one_in(2):
             missing = 0
             for _ in range(self.random.choice((1, 1, 1, 2, 3))):
-                octets, missing = self.mutated(kind, octets, numbers)
-            if missing and kind in ("command", "metadata") and self.one_in(2):
+                octets, missing = self.mutated(kind, octets, marks)
+            if missing and kind in ("command", "metadata") and self.one_in(3):
                 other = missing
         if kind != "frames":                         # no frame announces a longer command
             octets = octets[:self.codec.CEILINGS["max_command_bytes"] - other]
@@ -204,7 +210,7 @@ class Maker:
             frozenset(name for name in names if self.random.getrandbits(1)),
         ))
 
-    # --- valid ones ---
+    # --- valid ones, and some at an edge that are not ---
 
     def size(self, low, high):
         """Between the two, mostly small, often at an end."""
@@ -218,19 +224,31 @@ class Maker:
 
     def number(self, field):
         low, high = self.random.choice(self.codec.accepted(field))
-        ends = (low, min(low + 1, high), high, max(low, high - 1))
-        return self.random.choice((*ends, self.random.randint(low, high)))
+        if self.one_in(12):
+            return min(max(self.random.choice((low - 1, high + 1)), 0), 256 ** self.codec.WIDTHS[field["type"]] - 1)
+        return self.random.choice((low, min(low + 1, high), max(low, high - 1), high, self.random.randint(low, high)))
 
     def value(self, field):
+        """One that the field may hold, or one just beyond an edge of that."""
         if field["type"] in self.codec.WIDTHS:
             return self.number(field)
         if field["type"] not in ("bytes", "text"):
             return self.records()[0]
         low, high = field["size"]
         size = self.size(0 if "pad" in field else low, high)
-        if "chars" in field:
-            return bytes(self.random.choices(self.codec.CHARSETS[field["chars"]]["octets"], k=size))
-        return self.random.randbytes(size)
+        if self.one_in(20) and "pad" not in field:
+            size = self.random.choice((max(0, low - 1), high + 1 if high in range(1 << 16) else size))
+        if "length" in field:
+            size = min(size, 256 ** self.codec.WIDTHS[field["length"]] - 1)
+        if "chars" not in field:
+            return self.random.randbytes(size)
+        chars = self.codec.CHARSETS[field["chars"]]["octets"]
+        text = bytes(self.random.choices(chars, k=size))
+        if size and self.one_in(12):
+            at = self.random.randrange(size)
+            near = (self.random.choice(chars) + self.random.choice((-1, 1))) & 0xff
+            text = text[:at] + bytes([near]) + text[at + 1:]
+        return text
 
     def values(self, fields):
         """Of all fields but some of those that we would send by ourselves."""
@@ -238,44 +256,51 @@ class Maker:
                 if "value" not in field and not (isinstance(field.get("send"), int) and self.one_in(3))}
 
     def make_greeting(self):
-        fields = self.codec.LAYOUTS[GREETING]["fields"]
-        octets = self.codec.encode_fields(fields, self.values(fields))
+        """Of any form; sometimes with another octet where one decides."""
+        form = self.random.choice([name for name in self.codec.LAYOUTS if name.startswith(DETECT + ".")])
+        fields = self.codec.LAYOUTS[form]["fields"]
+        octets = bytearray(self.codec.encode_fields(fields, self.values(fields), strict=False))
+        for stage in self.codec.DETECTS[DETECT]["stages"]:
+            if stage["octet"] in range(len(octets)) and self.one_in(6):
+                branch = self.random.choice(stage["branches"])
+                octets[stage["octet"]] = branch["value"] + self.random.choice((0, 0, 1, -1)) & 0xff
         extra = self.random.randbytes(self.random.randrange(12)) if self.one_in(4) else b""
-        return "", 0, 0, octets + extra, []
+        return "", 0, 0, bytes(octets) + extra, []
 
-    def frame(self, numbers):
+    def frame(self, layout, marks):
         flags = self.random.choice((0, 0, 0, 1, 1, 4, self.random.choice((5, 8, 0x80, self.random.randrange(256)))))
         body = self.random.randbytes(self.size(0, 70000 if self.one_in(200) else 300))
-        form = self.random.choice(self.codec.size_forms(FRAME, len(body)))
-        return self.codec.encode_size(FRAME, flags, form, len(body), numbers) + body
+        form = self.random.choice(self.codec.size_forms(layout, len(body)))
+        return self.codec.encode_size(layout, flags, form, len(body), marks) + body
 
     def make_frames(self):
-        octets, numbers = b"", []
+        octets, marks = b"", []
+        layout = self.random.choice(self.codec.STREAMS)
         for _ in range(self.random.choice((1, 1, 2, 3, 5))):
             own = []
-            frame = self.frame(own)
-            numbers += [(place + len(octets), width) for place, width in own]
+            frame = self.frame(layout, own)
+            marks += [(place + len(octets), width) for place, width in own]
             octets += frame
         tight = self.random.choice((0, 1, 16, 255, 256, 300))
         limit = tight if self.one_in(6) else self.codec.CEILINGS["max_frame_bytes"]
         most = tight if self.one_in(6) else self.codec.CEILINGS["max_command_bytes"]
-        return "", limit, most, octets, numbers
+        return layout, limit, most, octets, marks
 
     def make_command(self):
-        scope = self.random.choice(list(self.codec.SCOPES))
+        scope = self.random.choice([name for name, table in self.codec.SCOPES.items() for _ in table])
         table = self.codec.SCOPES[scope]
         if self.one_in(30):                          # a name of another table, or none
             table = self.random.choice(list(self.codec.SCOPES.values()))
         name = table[self.random.choice(list(table))]
-        numbers = []
+        marks = []
         fields = self.codec.COMMANDS[name].get("fields", ())
-        octets = self.codec.encode_command(name, self.values(fields), numbers=numbers)
+        octets = self.codec.encode_command(name, self.values(fields), False, marks)
         if self.one_in(30):
             octets = octets[:1] + octets[1:].lower()
         for alias, _, command in self.codec.ALIASES[scope]:
             if command == name and self.one_in(2):
                 octets = alias + octets[1 + octets[0]:]
-        return scope, 0, 0, octets, numbers
+        return scope, 0, 0, octets, marks
 
     def records(self, known=False):
         """Properties; with those that the spec knows by name among them, most of their values good."""
@@ -287,8 +312,8 @@ class Maker:
             for key in self.codec.COMMANDS[LIST]["fields"][0]["keys"]:
                 for _ in range(self.random.choice((0, 1, 1, 1, 1, 2))):
                     records.insert(self.random.randint(0, len(records)), self.key_record(key))
-        numbers = []
-        return self.codec.encode_records(RECORD, records, numbers=numbers), numbers
+        marks = []
+        return self.codec.encode_records(RECORD, records, False, marks), marks
 
     def key_record(self, key):
         name = key["name"].encode()
@@ -308,67 +333,71 @@ class Maker:
         return self.random.choice((limit["value"], limit["value"], limit["native"], 0, 1, 2, 3))
 
     def make_metadata(self):
-        octets, numbers = self.records(known=self.one_in(4))
-        return "", self.most_records(), 0, octets, numbers
+        octets, marks = self.records(known=self.one_in(4))
+        return "", self.most_records(), 0, octets, marks
 
     def make_ready(self):
-        octets, numbers = self.records(known=True)
+        octets, marks = self.records(known=True)
         own = self.random.choice(list(self.codec.SOCKETS))
         if self.one_in(2):                           # one that fits the peer that we made
             peers = [name for name, socket in self.codec.SOCKETS.items()
                      if any(peer.encode() in octets for peer in socket["peers"])]
             own = self.random.choice(peers or [own])
-        return own, max(self.most_records(), 3), 0, octets, numbers
+        return own, max(self.most_records(), 3), 0, octets, marks
 
     # --- broken ones ---
 
-    def mutated(self, kind, octets, numbers):
+    def mutated(self, kind, octets, marks):
         """(octets, how many were cut off) after one change."""
-        change = self.random.choice((self.flip, self.set_edge, self.cut, self.cut, self.extend, self.remove,
+        change = self.random.choice((self.flip, self.set_edge, self.cut, self.cut_field, self.extend, self.remove,
                                      self.repeat, self.splice, self.set_number, self.set_number))
-        out = change(kind, octets, numbers)
-        return out, max(0, len(octets) - len(out)) if change == self.cut else 0
+        out = change(kind, octets, marks)
+        return out, max(0, len(octets) - len(out)) if change in (self.cut, self.cut_field) else 0
 
     def place(self, octets):
-        """Most often near the beginning, where names and numbers are."""
+        """Most often near the beginning, where names and marks are."""
         most = len(octets) if self.one_in(2) else min(len(octets), 24)
         return self.random.randrange(most) if most else 0
 
-    def flip(self, kind, octets, numbers):
+    def flip(self, kind, octets, marks):
         at = self.place(octets)
         flipped = bytes(octet ^ 1 << self.random.randrange(8) for octet in octets[at:at + 1])
         return octets[:at] + flipped + octets[at + 1:]
 
-    def set_edge(self, kind, octets, numbers):
+    def set_edge(self, kind, octets, marks):
         at = self.place(octets)
         return octets[:at] + bytes([self.random.choice(EDGES)]) + octets[at + 1:]
 
-    def cut(self, kind, octets, numbers):
-        if numbers and self.one_in(2):
-            at, width = self.random.choice(numbers)
-            return octets[:at + self.random.randrange(width + 1)]
+    def cut(self, kind, octets, marks):
         return octets[:self.place(octets)]
 
-    def extend(self, kind, octets, numbers):
+    def cut_field(self, kind, octets, marks):
+        if not marks:
+            return self.cut(kind, octets, marks)
+        at, width = self.random.choice(marks)
+        return octets[:at + self.random.randrange(width + 2)]
+
+    def extend(self, kind, octets, marks):
         return octets + self.random.randbytes(self.random.choice((1, 1, 2, 9, 300)))
 
-    def remove(self, kind, octets, numbers):
+    def remove(self, kind, octets, marks):
         at = self.place(octets)
         return octets[:at] + octets[at + self.random.choice((1, 1, 2, 8)):]
 
-    def repeat(self, kind, octets, numbers):
+    def repeat(self, kind, octets, marks):
         at = self.place(octets)
         end = at + self.random.choice((1, 2, 8))
         return octets[:end] + octets[at:]
 
-    def splice(self, kind, octets, numbers):
+    def splice(self, kind, octets, marks):
         other = getattr(self, "make_" + kind)()[3]
         return octets[:self.place(octets)] + other[self.place(other):]
 
-    def set_number(self, kind, octets, numbers):
-        if not numbers:
+    def set_number(self, kind, octets, marks):
+        places = [(at, width) for at, width in marks if width]
+        if not places:
             return octets
-        at, width = self.random.choice(numbers)
+        at, width = self.random.choice(places)
         top = 256 ** width - 1
         now = int.from_bytes(octets[at:at + width], "big")
         left = max(0, len(octets) - at - width)
@@ -522,14 +551,18 @@ def is_found(seed, count, driver, codec):
     return found
 
 
+def unbroken(result, codec):
+    """The rules that none of the inputs broke, of those that some input must."""
+    return Oracle(codec).refusable() - {rule for err, rule in result.verdicts if err not in ("OK", "AGAIN")}
+
+
 def summary(result, codec, seed):
     """One line: how much was compared, how it ended, which rules nobody broke."""
-    refused = {rule for err, rule in result.verdicts if err not in ("OK", "AGAIN")}
-    wanted = Oracle(codec).refusable()
     accepted = sum(count for (err, _), count in result.verdicts.items() if err == "OK")
-    missed = f"; never broken: {', '.join(sorted(wanted - refused))}" if wanted - refused else ""
+    missed, rules = unbroken(result, codec), len(Oracle(codec).refusable())
     return (f"{result.count} inputs, seed {seed}: {len(result.differences)} differ; {accepted} accepted, "
-            f"{len(refused & wanted)} of {len(wanted)} rules broken, {result.seconds:.0f} s{missed}")
+            f"{rules - len(missed)} of {rules} rules broken, {result.seconds:.0f} s"
+            f"{'; not broken: ' if missed else ''}{', '.join(sorted(missed))}")
 
 
 def main():

@@ -194,6 +194,25 @@ class Recorded(Written):
                for title, (_, chunks) in sides.items() if chosen.random() < 0.25}
         self.check_cover(self.decode(cut.items()), {title: sides[title][0] for title in cut})
 
+    def test_no_octets_make_it_fail(self):
+        """Recorded conversations with octets changed at random; an error of the dissector's Lua fails the decoding."""
+        seed = random.randrange(2 ** 32)
+        print(f"# seed {seed}")
+        chosen, broken = random.Random(seed), {}
+        for number, (_, chunks) in enumerate(recorded()):
+            changed = []
+            for way, piece in chunks:
+                piece = bytearray(piece)
+                for _ in range(chosen.choice((0, 0, 1, 2))):
+                    piece[chosen.randrange(len(piece))] = chosen.choice((0, 1, 0x7f, 0x80, 0xff, chosen.randrange(256)))
+                changed.append((way, bytes(piece)))
+            broken[number] = changed
+        for number, ways in self.decode(broken.items()).items():
+            for from_client, items in zip((True, False), ways):
+                stream = b"".join(piece for way, piece in broken[number] if way == from_client)
+                with self.subTest(number):
+                    self.assertTrue(stream.startswith(covered(items)))
+
     def test_a_second_look_finds_the_same(self):
         sides = {f"{side.title} {number}": (side, chunks) for number, (side, chunks) in enumerate(recorded())}
         decoded = self.decode(((title, chunks) for title, (_, chunks) in sides.items()), "-2")

@@ -1,12 +1,13 @@
 """--explain, --graph and --list: each rule and each machine can be shown, and names that are none get the nearest."""
 
+import json
 import re
 import unittest
 import xml.etree.ElementTree as xml
 
 import tree
 
-from gen import load, lower, render, show
+from gen import load, lower, render, show, vocab
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -78,6 +79,22 @@ class Graph(unittest.TestCase):
                 self.assertEqual(len(boxes), len(set(boxes)))
                 for x, y, width, height in boxes:
                     self.assertTrue(x >= 0 and y >= 0 and x + width <= size[0] and y + height <= size[1])
+
+
+class Editor(unittest.TestCase):
+    def test_grammars_know_every_word_of_the_notation(self):
+        vim = (tree.ROOT / "docs/reference/spec.vim").read_text()
+        grammar = json.loads((tree.ROOT / "docs/reference/spec.tmLanguage.json").read_text())
+        for pattern in grammar["patterns"]:
+            re.compile(pattern["match"])
+        known = {word for pattern in grammar["patterns"] for word in re.findall(r"\w+", pattern["match"])}
+        used = set()
+        for row in vocab.ROWS:
+            used.update(word for option in row.options for word in option[:1] if word.isidentifier())
+            used.update({row.key} - {"NAME"})
+        self.assertGreater(len(used), 50)
+        self.assertEqual(set(), used - known)
+        self.assertEqual(set(), used - set(re.findall(r"\w+", vim)))
 
 
 class List(unittest.TestCase):

@@ -1,6 +1,6 @@
 /*
- * raw_peer: a peer by hand: a TCP connection to this machine, and ZMTP 3.1 octets as a test wants
- * them, right or wrong. NULL mechanism.
+ * raw_peer: a peer by hand: a TCP connection to this machine, and ZMTP octets as a test wants them,
+ * right or wrong: 3.1 with the NULL mechanism, 2.0, or 1.0.
  *
  * Nothing here waits longer than RAW_PATIENCE_MS.
  */
@@ -204,6 +204,101 @@ static inline bool raw_subscribe(int fd, const char *topic)
 
     memcpy(body + 10, topic, strlen(topic));
     return raw_send_frame(fd, RAW_COMMAND, body, 10 + strlen(topic));
+}
+
+/* --- peers before 3.0 ------------------------------------------------------------------------ */
+
+enum raw_age {
+    RAW_1_0,          /* RFC 13 */
+    RAW_1_0_GREETING, /* the same behind the greeting of 2.0, revision 0 */
+    RAW_2_0,          /* RFC 15 */
+};
+
+/* A frame of at most 300 octets. 1.0: the size comes first and counts the flags. */
+static inline bool raw_old_send(int fd, enum raw_age age, uint8_t flags, const void *body,
+                                size_t len)
+{
+    uint8_t octets[10 + 300] = {0};
+    size_t head = 0;
+
+    if (age != RAW_2_0) {
+        octets[head++] = len < 254 ? (uint8_t) (len + 1) : 0xff;
+        if (len >= 254) {
+            octets[7] = (uint8_t) ((len + 1) >> 8);
+            octets[8] = (uint8_t) (len + 1);
+            head = 9;
+        }
+        octets[head++] = flags;
+    } else {
+        octets[head++] = len < 256 ? flags : flags | RAW_LONG;
+        if (len >= 256) {
+            octets[7] = (uint8_t) (len >> 8);
+            octets[8] = (uint8_t) len;
+            head = 9;
+        } else {
+            octets[head++] = (uint8_t) len;
+        }
+    }
+    memcpy(octets + head, body, len);
+    return raw_send(fd, octets, head + len);
+}
+
+/* A frame of at most `room` octets; returns its length, -1 if none came. */
+static inline int raw_old_recv(int fd, enum raw_age age, uint8_t *body, size_t room, uint8_t *flags)
+{
+    bool is_1_0 = age != RAW_2_0;
+    uint8_t size[9];
+    size_t len;
+    bool is_long;
+
+    if (!is_1_0 && !raw_recv(fd, flags, 1))
+        return -1;
+    if (!raw_recv(fd, size, 1))
+        return -1;
+    len = size[0];
+    is_long = is_1_0 ? size[0] == 0xff : *flags & RAW_LONG;
+    if (is_long && !raw_recv(fd, size + 1, is_1_0 ? 8 : 7))
+        return -1;
+    if (is_long)
+        len = is_1_0 ? (size_t) size[7] << 8 | size[8] : (size_t) size[6] << 8 | size[7];
+    if (is_1_0 && (len-- == 0 || !raw_recv(fd, flags, 1)))
+        return -1;
+    *flags &= RAW_MORE;
+    return len <= room && raw_recv(fd, body, len) ? (int) len : -1;
+}
+
+/* What a peer of this age begins with. type: its number. */
+static inline bool raw_old_greet(int fd, enum raw_age age, uint8_t type, const char *identity)
+{
+    uint8_t greeting[12] = {0xff, [9] = 0x7f, [10] = age == RAW_2_0, [11] = type};
+
+    if (age != RAW_1_0 && !raw_send(fd, greeting, sizeof greeting))
+        return false;
+    return raw_old_send(fd, age, 0, identity, strlen(identity));
+}
+
+/* The same of the other end, whose type and identity are these: the ten octets of the signature are
+ * a header to a 1.0 peer. */
+static inline void raw_old_expect_greeting(int fd, enum raw_age age, uint8_t type,
+                                           const char *identity)
+{
+    uint8_t greeting[12];
+    uint8_t body[255];
+    uint8_t flags;
+
+    assert_true(raw_recv(fd, greeting, 10));
+    assert_int_equal(greeting[0], 0xff);
+    assert_int_equal(greeting[8], strlen(identity) + 1);
+    assert_int_equal(greeting[9], 0x7f);
+    if (age == RAW_1_0) {
+        assert_true(raw_recv(fd, body, strlen(identity)));
+    } else {
+        assert_true(raw_recv(fd, greeting + 10, 2));
+        assert_int_equal(greeting[10], 3);
+        assert_int_equal(greeting[11], type);
+        assert_int_equal(raw_old_recv(fd, age, body, sizeof body, &flags), strlen(identity));
+    }
+    assert_memory_equal(body, identity, strlen(identity));
 }
 
 #endif

@@ -10,6 +10,8 @@
 #include "session/state.h"
 #include "wire/encode.h"
 
+#include "session/greeting.h"
+
 static const char user[] = "a user of ours";
 static const char password[] = "a password that nobody may find";
 
@@ -197,10 +199,10 @@ static size_t put_command(uint8_t *at, const uint8_t *body, const uint8_t *body_
 
 static void start_after_greeting(struct end *end)
 {
-    struct mcq_greeting greeting;
+    struct mcq_greeting_v3 greeting;
 
     end_start(end);
-    mcq_encode_greeting(&greeting, 1, mcq_bytes_of("PLAIN"));
+    put_greeting(&greeting, "PLAIN");
     assert_int_equal(feed(end, &greeting, sizeof greeting), MCQ_AGAIN);
 }
 
@@ -372,11 +374,11 @@ static void null__a_second_command_before_zap_answers__refused_and_ready_never_t
 {
     static const char ready[] = "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06"
                                 "DEALER";
-    struct mcq_greeting greeting;
+    struct mcq_greeting_v3 greeting;
     struct end asking;
 
     (void) state;
-    mcq_encode_greeting(&greeting, 1, mcq_bytes_of("NULL"));
+    put_greeting(&greeting, "NULL");
     end_init(&asking, MCQ_SOCKET_TYPE_ROUTER, MCQ_MECHANISM_NULL, false);
     asking.config.asks_zap = true;
     asking.answers_late = true;

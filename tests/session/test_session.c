@@ -12,6 +12,8 @@
 #include "session/state.h"
 #include "wire/encode.h"
 
+#include "session/greeting.h"
+
 #define MS UINT64_C(1000000)
 
 static int ledger_is_empty(void **state)
@@ -201,11 +203,11 @@ static void config__out_of_range__invalid_and_nothing_allocated(void **state)
 
 static void mechanism__of_the_peer_differs__mismatch_after_the_whole_greeting(void **state)
 {
-    struct mcq_greeting greeting;
+    struct mcq_greeting_v3 greeting;
     struct side side;
 
     (void) state;
-    mcq_encode_greeting(&greeting, 1, mcq_bytes_of("PLAIN"));
+    put_greeting(&greeting, "PLAIN");
     side_init(&side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
     side_start(&side);
     assert_int_equal(feed(&side, &greeting, sizeof greeting), MCQ_MISMATCH);
@@ -218,14 +220,14 @@ static void mechanism__of_the_peer_differs__mismatch_after_the_whole_greeting(vo
 
 static void error_command__in_the_handshake__event_then_refused(void **state)
 {
-    struct mcq_greeting greeting;
+    struct mcq_greeting_v3 greeting;
     uint8_t octets[64];
     uint8_t body[32];
     struct side side;
     size_t len;
 
     (void) state;
-    mcq_encode_greeting(&greeting, 1, mcq_bytes_of("NULL"));
+    put_greeting(&greeting, "NULL");
     len = put_command(octets, body,
                       (size_t) (mcq_encode_error(body, mcq_bytes_of("no entry")) - body));
     side_init(&side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
@@ -240,10 +242,10 @@ static void error_command__in_the_handshake__event_then_refused(void **state)
 
 static void handshake_deadline__at_any_stage__times_out_on_the_nanosecond(void **state)
 {
-    struct mcq_greeting greeting;
+    struct mcq_greeting_v3 greeting;
 
     (void) state;
-    mcq_encode_greeting(&greeting, 1, mcq_bytes_of("NULL"));
+    put_greeting(&greeting, "NULL");
     for (size_t len = 0; len <= sizeof greeting; len++) {
         struct side side;
 
@@ -274,10 +276,10 @@ static void profiles__loose_handshakes__only_compat_takes_them(void **state)
         {"\x04\x1f\x05READY\x0bSocket-Type\0\0\0\x04PUSH\0\0\0\0\0", 33},
         {"\x04\x06\x05READY", 8},
     };
-    struct mcq_greeting greeting;
+    struct mcq_greeting_v3 greeting;
 
     (void) state;
-    mcq_encode_greeting(&greeting, 1, mcq_bytes_of("NULL"));
+    put_greeting(&greeting, "NULL");
     for (size_t i = 0; i < MCQ_COUNTOF(loose); i++) {
         for (int compat = 0; compat < 2; compat++) {
             struct side side;

@@ -1,4 +1,4 @@
-"""A plain reading of ZMTP 3.x with NULL or PLAIN security, as libzmq takes it: octets in,
+"""A plain reading of ZMTP, with NULL or PLAIN security, as libzmq takes it: octets in,
 expectations out.
 
 It reads a whole stream at once and shares no code, table or generated file with the session, so
@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 
 GREETING_BYTES = 64
+GREETING_2_BYTES = 12
+TYPES = ("PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB")
 MORE, LONG, COMMAND = 0x01, 0x02, 0x04
 SIZE_MAX = 2**63 - 1
 CONTEXT_BYTES = 16  # of a PING or PONG; what exceeds them is cut
@@ -79,20 +81,32 @@ class Frame:
         return self.body[1:1 + self.body[0]], self.body[1 + self.body[0]:]
 
 
-def frames_of(octets, at=GREETING_BYTES, limit=SIZE_MAX):
+def frames_of(octets, at=GREETING_BYTES, limit=SIZE_MAX, version="3.1"):
     """The frames of a stream; the last one may be cut. Raises nothing: sizes are the caller's."""
     while at < len(octets):
-        flags = octets[at]
-        header = 9 if flags & LONG else 2
+        if version == "1.0" and octets[at] == 0:
+            yield Frame(at, 0, -1, 1, b"")
+            return
+        flags_at = at if version > "1.0" else at + 9 if octets[at] == 255 else at + 1
+        header = flags_at + 1 - at if version == "1.0" else 9 if octets[at] & LONG else 2
         if len(octets) < at + header:
             return
-        size = int.from_bytes(octets[at + 1:at + header], "big")
-        yield Frame(at, flags, size, header, octets[at + header:at + header + min(size, limit)])
+        if version == "1.0":  # the size counts the flags, which have one bit
+            sized = octets[at + 1:flags_at] or octets[at:at + 1]
+            flags, size = octets[flags_at] & MORE, int.from_bytes(sized, "big") - 1
+        else:
+            flags, size = octets[at], int.from_bytes(octets[at + 1:at + header], "big")
+        yield Frame(at, flags, size, header, octets[at + header:at + header + max(0, min(size, limit))])
+        if size < 0:
+            return
         at += header + size
 
 
-def header_bytes(flags, size):
+def header_bytes(flags, size, version="3.1"):
     """The one header that may be sent for a body of this size."""
+    if version == "1.0":
+        counted = bytes([size + 1]) if size < 254 else b"\xff" + (size + 1).to_bytes(8, "big")
+        return counted + bytes([flags])
     if size > 255:
         return bytes([flags | LONG]) + size.to_bytes(8, "big")
     return bytes([flags, size])
@@ -123,19 +137,39 @@ def ready_bytes(socket_type, routing_id, metadata=b""):
     return command_bytes(b"READY", metadata_bytes(socket_type, routing_id, metadata))
 
 
-def subscription_bytes(minor, topic, subscribe):
-    if minor == 0:
-        return header_bytes(0, 1 + len(topic)) + (b"\1" if subscribe else b"\0") + topic
+def subscription_bytes(version, topic, subscribe):
+    if version < "3.1":
+        return header_bytes(0, 1 + len(topic), version) + (b"\1" if subscribe else b"\0") + topic
     return command_bytes(b"SUBSCRIBE" if subscribe else b"CANCEL", topic)
 
 
-def older_peer(octets):
-    """The version of a peer that does not speak 3.x, or None. Unknown yet counts as 3.x."""
-    if octets[:1] not in (b"", b"\xff") or len(octets) >= 10 and not octets[9] & 1:
-        return "1.0"
-    if len(octets) >= 11 and octets[10] < 2:
-        return "2.0"
-    return None
+@dataclass
+class Peer:
+    """What the first octets say. Frames begin behind the greeting; 1.0 has none."""
+
+    form: str
+    version: str
+    decided: int  # octets that tell
+    begin: int = 0
+
+    @property
+    def is_old(self):
+        return self.version < "3.0"
+
+
+def peer_of(octets):
+    """The peer, or None while its octets do not tell."""
+    if octets and octets[0] != 255:
+        return Peer("v1", "1.0", 1)
+    if len(octets) >= 10 and not octets[9] & 1:
+        return Peer("v1", "1.0", 10)
+    if len(octets) < 11:
+        return None
+    if octets[10] < 2:
+        return Peer("v2", "2.0" if octets[10] else "1.0", 11, GREETING_2_BYTES)
+    if octets[10] == 3 and len(octets) < 12:
+        return None
+    return Peer("v3", "3.0" if octets[10] == 3 and octets[11] == 0 else "3.1", 12, GREETING_BYTES)
 
 
 # --- the handshake --------------------------------------------------------------------------------
@@ -157,6 +191,7 @@ class Security:
     password: bytes = b""
     zap: int | None = None
     metadata: bytes = b""  # of our READY or INITIATE
+    routing_id: bytes = b""  # for peers before 3.0
 
 
 def misspelt(octets):
@@ -215,41 +250,58 @@ class Verdict:
     answers: list = field(default_factory=list)  # the PONGs, in order
     refusal: Refusal | None = None
     ready_at: int | None = None  # input offset at which messages may flow
-    minor: int = 1
+    version: str = "3.1"
+    peer: Peer | None = None
+    greeted: bool = False  # the greeting was taken
     frames: list = field(default_factory=list)
     ttl_seen: bool = False
     said: list = field(default_factory=list)  # our part of the handshake
     expected: list = field(default_factory=list)  # the names of what the peer's part must still be
 
     def say(self, at, name, data):
-        self.said.append(Answer(0, at, command_bytes(name, data)))
+        self.say_octets(at, command_bytes(name, data))
+
+    def say_octets(self, at, octets):
+        if octets:
+            self.said.append(Answer(0, at, octets))
 
     def event(self, kind, **members):
         self.events.append(" ".join(["event", kind, *(f"{k}={v}" for k, v in members.items())]))
 
 
 def read(octets, socket_type, frame_limit=SIZE_MAX, security=Security()):
-    """The verdict on a 3.x peer's stream for a socket of this type."""
-    verdict = Verdict()
-    if len(octets) < GREETING_BYTES:
+    """The verdict on a peer's stream for a socket of this type."""
+    verdict = Verdict(peer=peer_of(octets))
+    peer = verdict.peer
+    if peer is None or len(octets) < peer.begin:
         return verdict
-    verdict.minor = octets[11] if octets[10] == 3 else 1
-    at, last = 0, GREETING_BYTES
+    verdict.version = peer.version
+    at, last = 0, max(peer.begin, peer.decided)
     message = []
     try:
-        read_greeting(verdict, octets, security.mechanism)
-        begin_handshake(verdict, security)
-        for frame in frames_of(octets):
+        read_greeting(verdict, octets, security)
+        if peer.is_old:
+            verdict.say_octets(last, old_identity(peer, security.routing_id))
+        else:
+            begin_handshake(verdict, security)
+        for frame in frames_of(octets, peer.begin, version=peer.version):
             verdict.frames.append(frame)
             at, last = frame.at, frame.end
+            if frame.size < 0:
+                last = frame.at + frame.header
+                raise Refused("a size that has no room for the flags", "PROTO")
             if frame.size > (SIZE_MAX if frame.is_command else min(SIZE_MAX, frame_limit)):
                 last = frame.at + frame.header
                 raise Refused("a size beyond the limit", "LIMIT", "PROTO")
             if verdict.ready_at is None:
-                if frame.is_complete:
+                if frame.is_complete and peer.is_old:
+                    read_identity(verdict, frame, octets, socket_type)
+                elif frame.is_complete:
                     read_handshake(verdict, frame, socket_type, security)
             elif not frame.is_command:
                 message = read_message(verdict, frame, message)
+            elif frame.is_complete and peer.is_old:
+                verdict.event("ignored", id="unknown", size=frame.size)
             elif frame.is_complete:
                 read_command(verdict, frame, socket_type)
     except Refused as refused:
@@ -258,15 +310,36 @@ def read(octets, socket_type, frame_limit=SIZE_MAX, security=Security()):
     return verdict
 
 
-def read_greeting(verdict, octets, own_mechanism):
+def read_greeting(verdict, octets, security):
+    peer = verdict.peer
+    if peer.is_old and (security.mechanism != "NULL" or security.zap is not None):
+        raise Refused("a peer too old for any security", "MISMATCH")
     mechanism = octets[12:32]
-    if not re.fullmatch(rb"[A-Z0-9_.+-]*\0*", mechanism):
+    if not peer.is_old and not re.fullmatch(rb"[A-Z0-9_.+-]*\0*", mechanism):
         raise Refused("a mechanism that is no name", "PROTO", "MISMATCH")
-    if mechanism != own_mechanism.encode().ljust(20, b"\0"):
+    if not peer.is_old and mechanism != security.mechanism.encode().ljust(20, b"\0"):
         raise Refused("another mechanism", "MISMATCH")
-    verdict.event("greeting", lead=octets[0], padding=octets[1:9].hex(), tail=octets[9],
-                  major=octets[10], minor=octets[11], mechanism=mechanism.hex(),
-                  as_server=octets[32], filler=octets[33:64].hex())
+    verdict.greeted = True
+    verdict.event("greeting", form=peer.form, version=peer.version,
+                  octets=octets[:peer.begin].hex())
+
+
+def old_identity(peer, routing_id):
+    """In front of our first message. To a 1.0 peer its header was the signature."""
+    if peer.form == "v1":
+        return routing_id
+    return header_bytes(0, len(routing_id), peer.version) + routing_id
+
+
+def read_identity(verdict, frame, octets, socket_type):
+    """libzmq never looks at the type. Who does not subscribe gets all."""
+    code = octets[11] if verdict.peer.form == "v2" else len(TYPES)
+    verdict.ready_at = frame.end
+    verdict.event("ready", version=verdict.version,
+                  socket_type=TYPES[code] if code < len(TYPES) else "none",
+                  identity=frame.body.hex(), metadata="")
+    if verdict.peer.form == "v1" and "SUB" in PEERS[socket_type]:
+        verdict.event("subscribe", topic="")
 
 
 def read_handshake(verdict, frame, socket_type, security):
@@ -307,8 +380,8 @@ def read_metadata(verdict, frame, data, socket_type):
         if name not in PEERS[socket_type]:
             raise Refused(f"a {name} socket", "MISMATCH")
     verdict.ready_at = frame.end
-    verdict.event("ready", socket_type=types[-1] if types else "none", identity=identity.hex(),
-                  metadata=data.hex())
+    verdict.event("ready", version=verdict.version, socket_type=types[-1] if types else "none",
+                  identity=identity.hex(), metadata=data.hex())
 
 
 def properties(data):
@@ -402,7 +475,7 @@ def pattern_refuses(verdict, socket_type):
 def differs_from_parsed(octets, parsed):
     """What the capture's `parsed` says otherwise than we do, or None."""
     greeting = (parsed or {}).get("greeting")
-    if not greeting or greeting.get("mechanism") not in ("NULL", "PLAIN") or older_peer(octets):
+    if not greeting or greeting.get("mechanism") not in ("NULL", "PLAIN") or peer_of(octets).is_old:
         return None
     ours = {"signature": octets[:10].hex(), "major": octets[10], "minor": octets[11],
             "mechanism": octets[12:32].rstrip(b"\0").decode("latin-1"), "as_server": octets[32],

@@ -53,7 +53,7 @@ def plan(side, exception=None):
 
 
 def refuse_what_comes_later(side):
-    setup, incoming = side.case["setup"], side.stream("in")
+    setup = side.case["setup"]
     if any(socket.get("transport", "tcp") != "tcp" for socket in setup.values()
            if isinstance(socket, dict)):
         raise Skip("WebSocket")
@@ -61,11 +61,6 @@ def refuse_what_comes_later(side):
         raise Skip("CURVE security")
     if side.has_option(62, 63, 64, 65):
         raise Skip("GSSAPI security")
-    older = oracle.older_peer(incoming)
-    if older == "1.0":
-        raise Skip("peers of ZMTP 1.0, or none of ZMTP at all")
-    if older:
-        raise Skip("peers of ZMTP 2.0")
     if side.socket["type"] not in oracle.PEERS:
         raise Skip(f"{side.socket['type']} sockets")
 
@@ -131,14 +126,15 @@ class Planner:
     def configured_security(self):
         side = self.side
         own = oracle.metadata_bytes(self.type, self.routing_id, self.metadata())
+        said = {"metadata": own, "routing_id": self.routing_id}
         if side.option(PLAIN_SERVER, 0):
-            return oracle.Security("PLAIN", True, zap=self.zap_status(0), metadata=own)
+            return oracle.Security("PLAIN", True, zap=self.zap_status(0), **said)
         if side.has_option(PLAIN_USERNAME, PLAIN_PASSWORD):
             return oracle.Security("PLAIN", False, side.option(PLAIN_USERNAME, b""),
-                                   side.option(PLAIN_PASSWORD, b""), metadata=own)
+                                   side.option(PLAIN_PASSWORD, b""), **said)
         # Without a handler a NULL socket of libzmq lets everybody in.
         asks = side.option(ZAP_DOMAIN, b"")
-        return oracle.Security(zap=self.zap_status(oracle.ZAP_OK) if asks else None, metadata=own)
+        return oracle.Security(zap=self.zap_status(oracle.ZAP_OK) if asks else None, **said)
 
     def zap_status(self, without_handler):
         """What the handler of the case answers; 0 for a reply that is none."""
@@ -169,15 +165,24 @@ class Planner:
         """The recorded frames after our part of the handshake: of the application, of a timer, and PONGs."""
         if self.exception == "sends":
             return []
-        frames = [frame for frame in oracle.frames_of(self.recorded) if frame.is_complete]
-        return frames[len(self.verdict.said):]
+        return [frame for frame in self.recorded_frames() if frame.is_complete]
+
+    def recorded_frames(self):
+        """What we sent behind our part of the handshake."""
+        peer = self.verdict.peer or oracle.peer_of(oracle.greeting_bytes(b""))
+        begin = peer.begin if peer.form != "v1" else 10
+        begin += sum(len(answer.octets) for answer in self.verdict.said)
+        return oracle.frames_of(self.recorded, begin, version=peer.version)
 
     def own_answers(self):
         """What the session says by itself, in order."""
         greeting = oracle.greeting_bytes(self.routing_id, self.security.mechanism)
+        form = self.verdict.peer.form if self.verdict.peer else "v3"
         yield oracle.Answer(0, 0, greeting[:10])
-        yield oracle.Answer(0, 10, greeting[10:11])
-        yield oracle.Answer(0, 11, greeting[11:])
+        if form != "v1":
+            yield oracle.Answer(0, 10, greeting[10:11])
+            own_type = bytes([oracle.TYPES.index(self.type)]) if form == "v2" else b""
+            yield oracle.Answer(0, 11, own_type or greeting[11:])
         yield from self.verdict.said
         yield from self.verdict.answers
 
@@ -203,7 +208,7 @@ class Planner:
             raise Disagreement(f"our side sends a command {data or name!r} at octet {frame.at}")
         else:
             self.op("frame", int(frame.more), frame.body.hex() or "-")
-            self.say(oracle.header_bytes(int(frame.more), frame.size) + frame.body)
+            self.say(oracle.header_bytes(int(frame.more), frame.size, self.verdict.version) + frame.body)
 
     def subscription_of(self, frame):
         """(topic, subscribe) where the frame is the work of SUB's option call, else None."""
@@ -216,7 +221,7 @@ class Planner:
 
     def subscribe(self, topic, subscribe, may_be_missing=False):
         self.op("subscribe" if subscribe else "cancel", topic.hex() or "-")
-        self.say(oracle.subscription_bytes(self.verdict.minor, topic, subscribe), may_be_missing)
+        self.say(oracle.subscription_bytes(self.verdict.version, topic, subscribe), may_be_missing)
 
     # --- what comes in ----------------------------------------------------------------------------
 
@@ -285,7 +290,7 @@ class Planner:
             self.wait()
         if self.verdict.refusal or self.plan.timeout or self.plan.closed:
             self.plan.phase = "FAILED"
-        elif len(self.incoming) < oracle.GREETING_BYTES:
+        elif not self.verdict.greeted:
             self.plan.phase = "GREETING"
         elif self.verdict.ready_at is None:
             self.plan.phase = "HANDSHAKE"
@@ -300,7 +305,7 @@ class Planner:
         """Calls of the application whose octets are not in the recording, in order."""
         wanted = self.wanted_subscriptions() if self.type == "SUB" else []
         if self.exception != "sends":
-            for frame in oracle.frames_of(self.recorded):
+            for frame in self.recorded_frames():
                 done = self.subscription_of(frame)
                 if done in wanted:
                     wanted.remove(done)

@@ -405,15 +405,15 @@ static void log_body(struct run *run, const struct mcq_event *event)
         log_frame(run, "body");
 }
 
-static void log_greeting(struct text *log, const struct mcq_greeting *greeting)
+static void log_greeting(struct text *log, const struct mcq_event *event)
 {
-    text_format(log, "event greeting lead=%u", (unsigned) greeting->lead);
-    text_hex(log, "padding", mcq_bytes(greeting->padding, sizeof greeting->padding));
-    text_format(log, " tail=%u major=%u minor=%u", (unsigned) greeting->tail,
-                (unsigned) greeting->major, (unsigned) greeting->minor);
-    text_hex(log, "mechanism", mcq_bytes(greeting->mechanism, sizeof greeting->mechanism));
-    text_format(log, " as_server=%u", (unsigned) greeting->as_server);
-    text_hex(log, "filler", mcq_bytes(greeting->filler, sizeof greeting->filler));
+    static const char *const forms[] = {"none", "v1", "v2", "v3"};
+    static const size_t lengths[] = {0, 0, MCQ_GREETING_V2_BYTES, MCQ_GREETING_V3_BYTES};
+
+    text_format(log, "event greeting form=%s version=%s", forms[event->greeting.form],
+                mcq_zmtp_name(event->greeting.version));
+    text_hex(log, "octets",
+             mcq_bytes(event->greeting.octets->octets, lengths[event->greeting.form]));
 }
 
 static void log_event(struct run *run, const struct mcq_event *event)
@@ -421,9 +421,10 @@ static void log_event(struct run *run, const struct mcq_event *event)
     struct text *log = &run->log;
 
     switch (event->kind) {
-    case MCQ_EVENT_GREETING: log_greeting(log, &event->greeting); break;
+    case MCQ_EVENT_GREETING: log_greeting(log, event); break;
     case MCQ_EVENT_READY:
-        text_format(log, "event ready socket_type=%s",
+        text_format(log, "event ready version=%s socket_type=%s",
+                    mcq_zmtp_name(event->ready.version),
                     mcq_socket_type_name(event->ready.socket_type));
         text_hex(log, "identity", event->ready.identity);
         text_hex(log, "metadata", event->ready.metadata);

@@ -257,11 +257,26 @@ class Read(unittest.TestCase):
         self.assertEqual(oracle.header_bytes(1, 256), b"\x03" + (256).to_bytes(8, "big"))
 
     def test_versions(self):
-        self.assertIsNone(oracle.older_peer(b"\xff"))
-        self.assertEqual(oracle.older_peer(b"GET / HTTP/1.1"), "1.0")
-        self.assertEqual(oracle.older_peer(b"\xff" + bytes(8) + b"\x7e"), "1.0")
-        self.assertEqual(oracle.older_peer(b"\xff" + bytes(8) + b"\x7f\x01"), "2.0")
-        self.assertIsNone(oracle.older_peer(b"\xff" + bytes(8) + b"\x7f\x02"))
+        signature = b"\xff" + bytes(8) + b"\x7f"
+        for octets, form, version in (
+            (b"GET / HTTP/1.1", "v1", "1.0"), (b"\xff" + bytes(8) + b"\x7e", "v1", "1.0"),
+            (signature + b"\0", "v2", "1.0"), (signature + b"\1", "v2", "2.0"),
+            (signature + b"\2", "v3", "3.1"), (signature + b"\3\0", "v3", "3.0"),
+            (signature + b"\3\1", "v3", "3.1"), (signature + b"\4\0", "v3", "3.1"),
+        ):
+            peer = oracle.peer_of(octets)
+            self.assertEqual((peer.form, peer.version), (form, version), octets.hex())
+        for octets in (b"", b"\xff", signature, signature + b"\3"):
+            self.assertIsNone(oracle.peer_of(octets))
+
+    def test_frames_of_1_0(self):
+        octets = b"\1\0" + b"\3\1ab" + b"\xff" + (256).to_bytes(8, "big") + b"\0" + bytes(255)
+        frames = list(oracle.frames_of(octets, 0, version="1.0"))
+        self.assertEqual([(f.size, f.more, f.header) for f in frames],
+                         [(0, False, 2), (2, True, 2), (255, False, 10)])
+        for frame in frames:
+            self.assertEqual(oracle.header_bytes(frame.flags, frame.size, "1.0"),
+                             octets[frame.at:frame.at + frame.header])
 
     def test_a_limit_is_met_by_the_header_alone(self):
         self.assertIsNone(self.verdict(b"\x00\x64", frame_limit=100).refusal)
