@@ -618,10 +618,13 @@ size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, c
 
     m->len = len < ROOM_BYTES ? len : ROOM_BYTES;
     memcpy(m->octets, octets, m->len);
+    for (size_t i = 1 + below(m, CHANGES_MOST); i > 0; i--) {
+        while (m->len < HEAD_BYTES)
+            m->octets[m->len++] = 0;
+        change(m, other, other_len);
+    }
     while (m->len < HEAD_BYTES)
         m->octets[m->len++] = 0;
-    for (size_t i = 1 + below(m, CHANGES_MOST); i > 0; i--)
-        change(m, other, other_len);
     *out = m->octets;
     return m->len < most ? m->len : most;
 }
