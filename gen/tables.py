@@ -208,7 +208,8 @@ class Exchange:
             octets = [value for _, value in good]
             said = f"{mechanism} " if mechanism else ""
             yield f"{said}good", octets, (), "NONE", ""
-            for count, name in ((len(octets) - 1, "a frame too few"), (0, "no frame"), (len(octets) + 1, "one too many")):
+            counts = ((len(octets) - 1, "a frame too few"), (0, "no frame"), (len(octets) + 1, "one too many"))
+            for count, name in counts:
                 yield said + name, [*octets, b""][:count], (), message.fault[0].upper(), message.id
             for index, (frame, value) in enumerate(good):
                 field, head, tail = frame.field, octets[:index], octets[index + 1:]
@@ -255,7 +256,8 @@ def option_default(row):
 
 def option_notes(row):
     option = row.option
-    words = [f"libzmq {option.since}", *(word for word in ("draft", "unguarded", "deprecated") if getattr(option, word))]
+    flags = ("draft", "unguarded", "deprecated")
+    words = [f"libzmq {option.since}", *(word for word in flags if getattr(option, word))]
     return f" ({', '.join(words)})"
 
 
@@ -270,5 +272,5 @@ def fault_words(exchange, name):
     """Which frames have the fault, and which messages of a wrong count."""
     found = [item.id for message in exchange.messages for item in (message, *message.fields)
              if item.fault and item.fault[0] == name]
-    return ", ".join(f"`{item}`" + ("" if item.count(".") > 1 else ": too many frames, too few, or an ill one that is not named here")
-                     for item in found)
+    whole = ": too many frames, too few, or an ill one that is not named here"
+    return ", ".join(f"`{item}`" + ("" if item.count(".") > 1 else whole) for item in found)
