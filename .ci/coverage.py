@@ -79,6 +79,11 @@ def gaps(files, generated):
                 yield "branches", name, number, text[number - 1].strip(), f"{taken.count(0)} of {len(taken)} not taken"
 
 
+def share(counts):
+    hit = sum(map(bool, counts))
+    return f"{hit:>6}/{len(counts):<6}{100 * hit / (len(counts) or 1):>6.1f}%"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
@@ -91,9 +96,7 @@ def main():
     print(f"{'file':<24}{'lines':>10}{'':>12}{'branches':>10}")
     for name, (lines, branches) in sorted(files.items()):
         ways = [count for taken in branches.values() for count in taken]
-        cells = [f"{sum(map(bool, counts)):>6}/{len(counts):<6}{100 * sum(map(bool, counts)) / (len(counts) or 1):>6.1f}%"
-                 for counts in (list(lines.values()), ways)]
-        print(f"{name:<24}{cells[0]}   {cells[1]}")
+        print(f"{name:<24}{share(lines.values())}   {share(ways)}")
     open_gaps = Counter()
     for kind, name, number, text, what in gaps(files, generated):
         reason = next((reason for reason in reasons if reason.covers(kind, name, text)), None)
@@ -105,7 +108,8 @@ def main():
             print(f"{name}:{number}: {what}{', explained' if reason else ''}: {text}")
     stale = [reason for reason in reasons if reason.met == 0 or reason.count not in (-1, reason.met)]
     for reason in stale:
-        print(f"{arguments.page}: {reason.file}: {reason.text}: explains {max(reason.count, 1)}, there are {reason.met}")
+        print(f"{arguments.page}: {reason.file}: {reason.text}: "
+              f"explains {max(reason.count, 1)}, there are {reason.met}")
     total = sum(len(lines) for name, (lines, _) in files.items() if fnmatch.fnmatch(name, PARSERS))
     print(f"{open_gaps['parser']} of {total} lines of parsers neither reached nor explained, "
           f"{open_gaps['lines']} others; {open_gaps['branches']} lines with a branch likewise")
