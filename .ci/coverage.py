@@ -79,11 +79,6 @@ def gaps(files, generated):
                 yield "branches", name, number, text[number - 1].strip(), f"{taken.count(0)} of {len(taken)} not taken"
 
 
-def share(counts):
-    hit = sum(map(bool, counts))
-    return f"{hit:>6}/{len(counts):<6}{100 * hit / (len(counts) or 1):>6.1f}%"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
@@ -96,7 +91,11 @@ def main():
     print(f"{'file':<24}{'lines':>10}{'':>12}{'branches':>10}")
     for name, (lines, branches) in sorted(files.items()):
         ways = [count for taken in branches.values() for count in taken]
-        print(f"{name:<24}{share(lines.values())}   {share(ways)}")
+        cells = []
+        for counts in (list(lines.values()), ways):
+            reached = sum(map(bool, counts))
+            cells.append(f"{reached:>6}/{len(counts):<6}{100 * reached / (len(counts) or 1):>6.1f}%")
+        print(f"{name:<24}{cells[0]}   {cells[1]}")
     open_gaps = Counter()
     for kind, name, number, text, what in gaps(files, generated):
         reason = next((reason for reason in reasons if reason.covers(kind, name, text)), None)
@@ -108,8 +107,8 @@ def main():
             print(f"{name}:{number}: {what}{', explained' if reason else ''}: {text}")
     stale = [reason for reason in reasons if reason.met == 0 or reason.count not in (-1, reason.met)]
     for reason in stale:
-        print(f"{arguments.page}: {reason.file}: {reason.text}: "
-              f"explains {max(reason.count, 1)}, there are {reason.met}")
+        said = max(reason.count, 1)
+        print(f"{arguments.page}: {reason.file}: {reason.text}: explains {said}, there are {reason.met}")
     total = sum(len(lines) for name, (lines, _) in files.items() if fnmatch.fnmatch(name, PARSERS))
     print(f"{open_gaps['parser']} of {total} lines of parsers neither reached nor explained, "
           f"{open_gaps['lines']} others; {open_gaps['branches']} lines with a branch likewise")

@@ -3,8 +3,8 @@
  *
  *     test_mutator_FACE FOLDER [SHARE]
  *
- * They stay in their bounds, and the same seed makes the same ones. With a SHARE in percent, as many
- * of them are read as a greeting and a whole frame at least: a mutator that breaks every head
+ * They stay in their bounds, and the same seed makes the same ones. With a SHARE in percent, as
+ * many of them are read as a greeting and a whole frame at least: a mutator that breaks every head
  * reaches nothing.
  */
 #include <glob.h>
