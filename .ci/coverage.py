@@ -91,8 +91,10 @@ def main():
     print(f"{'file':<24}{'lines':>10}{'':>12}{'branches':>10}")
     for name, (lines, branches) in sorted(files.items()):
         ways = [count for taken in branches.values() for count in taken]
-        cells = [f"{sum(map(bool, counts)):>6}/{len(counts):<6}{100 * sum(map(bool, counts)) / (len(counts) or 1):>6.1f}%"
-                 for counts in (list(lines.values()), ways)]
+        cells = []
+        for counts in (list(lines.values()), ways):
+            reached = sum(map(bool, counts))
+            cells.append(f"{reached:>6}/{len(counts):<6}{100 * reached / (len(counts) or 1):>6.1f}%")
         print(f"{name:<24}{cells[0]}   {cells[1]}")
     open_gaps = Counter()
     for kind, name, number, text, what in gaps(files, generated):
@@ -105,7 +107,8 @@ def main():
             print(f"{name}:{number}: {what}{', explained' if reason else ''}: {text}")
     stale = [reason for reason in reasons if reason.met == 0 or reason.count not in (-1, reason.met)]
     for reason in stale:
-        print(f"{arguments.page}: {reason.file}: {reason.text}: explains {max(reason.count, 1)}, there are {reason.met}")
+        said = max(reason.count, 1)
+        print(f"{arguments.page}: {reason.file}: {reason.text}: explains {said}, there are {reason.met}")
     total = sum(len(lines) for name, (lines, _) in files.items() if fnmatch.fnmatch(name, PARSERS))
     print(f"{open_gaps['parser']} of {total} lines of parsers neither reached nor explained, "
           f"{open_gaps['lines']} others; {open_gaps['branches']} lines with a branch likewise")

@@ -624,11 +624,13 @@ size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, c
 
     m->len = len < ROOM_BYTES ? len : ROOM_BYTES;
     memcpy(m->octets, octets, m->len);
+    do {
+        while (m->len < HEAD_BYTES)
+            m->octets[m->len++] = 0;
+        change(m, other, other_len);
+    } while (once_in(m, 2));
     while (m->len < HEAD_BYTES)
         m->octets[m->len++] = 0;
-    do
-        change(m, other, other_len);
-    while (once_in(m, 2));
     *out = m->octets;
     return m->len < most ? m->len : most;
 }
