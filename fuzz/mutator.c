@@ -24,6 +24,7 @@
 #define LENGTH_MOST 70000 /* of what is made: beyond max_command_bytes */
 #define LONG_EVERY 32     /* lengths above 300 once in so many: they are slow */
 #define RUNS_AT_ONCE 64   /* of one queue entry; AFL++ doubles it while there is news */
+#define TRIES_MOST 8      /* changes to one input; half of all have one */
 #define HAVOC_EVERY 16
 
 enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION, FACE_ZAP };
@@ -624,11 +625,14 @@ size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, c
 
     m->len = len < ROOM_BYTES ? len : ROOM_BYTES;
     memcpy(m->octets, octets, m->len);
-    do {
+    for (size_t tries = TRIES_MOST; tries > 0; tries--) {
         while (m->len < HEAD_BYTES)
             m->octets[m->len++] = 0;
         change(m, other, other_len);
-    } while (once_in(m, 2));
+        bool is_same = m->len == len && memcmp(m->octets, octets, len) == 0;
+        if (!is_same && once_in(m, 2))
+            break;
+    }
     while (m->len < HEAD_BYTES)
         m->octets[m->len++] = 0;
     *out = m->octets;
