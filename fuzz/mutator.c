@@ -23,7 +23,8 @@
 #define ROOM_BYTES (1u << 17)
 #define LENGTH_MOST 70000 /* of what is made: beyond max_command_bytes */
 #define LONG_EVERY 32     /* lengths above 300 once in so many: they are slow */
-#define CHANGES_MOST 4    /* to one input */
+#define RUNS_AT_ONCE 64   /* of one queue entry; AFL++ doubles it while there is news */
+#define TRIES_MOST 8      /* changes to one input; half of all have one */
 #define HAVOC_EVERY 16
 
 enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION, FACE_ZAP };
@@ -56,6 +57,7 @@ struct mutator {
 void *afl_custom_init(void *afl, unsigned seed);
 size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, const uint8_t *other,
                        size_t other_len, size_t most);
+uint32_t afl_custom_fuzz_count(void *data, const uint8_t *octets, size_t len);
 const char *afl_custom_describe(void *data, size_t most);
 void afl_custom_deinit(void *data);
 
@@ -587,16 +589,21 @@ static void change_token(struct mutator *m, int index, const uint8_t *other, siz
 static void change(struct mutator *m, const uint8_t *other, size_t other_len)
 {
     read_input(m);
+    /* A refused beginning hides all that follows: the later of two draws is taken. */
+    size_t index = below(m, m->count + 1);
+    size_t again = below(m, m->count + 1);
+    if (again > index)
+        index = again;
     if (once_in(m, HAVOC_EVERY))
         havoc(m);
     else if (m->count == 0 || once_in(m, 6))
         append_item(m, other, other_len);
     else if (once_in(m, 24))
         m->octets[below(m, HEAD_BYTES)] = (uint8_t) below(m, 40);
-    else if (once_in(m, 24))
-        m->len = m->tokens[below(m, m->count)].at;
-    else
-        change_token(m, (int) below(m, m->count), other, other_len);
+    else if (index > 0 && once_in(m, 24))
+        m->len = m->tokens[index - 1].at;
+    else if (index > 0)
+        change_token(m, (int) index - 1, other, other_len);
 }
 
 /* --- what AFL++ calls ------------------------------------------------------------------------- */
@@ -618,15 +625,27 @@ size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, c
 
     m->len = len < ROOM_BYTES ? len : ROOM_BYTES;
     memcpy(m->octets, octets, m->len);
-    for (size_t i = 1 + below(m, CHANGES_MOST); i > 0; i--) {
+    for (size_t tries = TRIES_MOST; tries > 0; tries--) {
         while (m->len < HEAD_BYTES)
             m->octets[m->len++] = 0;
         change(m, other, other_len);
+        bool is_same = m->len == len && memcmp(m->octets, octets, len) == 0;
+        if (!is_same && once_in(m, 2))
+            break;
     }
     while (m->len < HEAD_BYTES)
         m->octets[m->len++] = 0;
     *out = m->octets;
     return m->len < most ? m->len : most;
+}
+
+/* Few, so that a short campaign comes to many entries and to AFL++'s own changes of them. */
+uint32_t afl_custom_fuzz_count(void *data, const uint8_t *octets, size_t len)
+{
+    (void) data;
+    (void) octets;
+    (void) len;
+    return RUNS_AT_ONCE;
 }
 
 const char *afl_custom_describe(void *data, size_t most)
