@@ -88,6 +88,18 @@ def c_number(value):
     return NAMED.get(value, str(value))
 
 
+def c_call(head, params):
+    """A declaration's head and parameters, broken where clang-format does."""
+    lines, pad = [head + "("], " " * (len(head) + 1)
+    for index, param in enumerate(params):
+        param += ")" if index == len(params) - 1 else ","
+        if len(lines[-1]) + len(param) + 1 > 100:
+            lines.append(pad + param)
+        else:
+            lines[-1] += (" " if index else "") + param
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True)
 class Row:
     """An option as C and the page have it. Ranges of octets are of their count."""
@@ -192,6 +204,17 @@ class Exchange:
     def echo(self, message):
         """The frame that comes back from another message, or None."""
         return next((item for item in message.fields if item.echo), None)
+
+    def about(self, message):
+        alone = [f"Of {name} alone: {', '.join(i.name for i in message.fields if i.mechanism == name)}."
+                 for name in self.counts(message) if any(i.mechanism == name != "" for i in message.fields)]
+        return " ".join([message.doc.replace("\n", " "), *alone, f"Source: {message.source}."])
+
+    def decode(self, message, head):
+        own, echo = message.id.split(".")[1], self.echo(message)
+        return c_call(f"{head}enum mcq_{self.name}_fault mcq_{self.name}_{own}_decode", [
+            "const struct mcq_bytes *frames", "size_t count", *([f"struct mcq_bytes {echo.name}"] if echo else []),
+            "uint32_t quirks", f"struct mcq_{self.name}_{own} *{own}", "enum mcq_rule *rule"])
 
     def good(self, message, mechanism):
         """[(frame, octets)] of a message that is as it must be; property holds one record."""

@@ -260,8 +260,8 @@ int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
 
 /* --- options --------------------------------------------------------------------------------- */
 
-/* The numbers of libzmq, below 1000. Each says its range and (default); times are in ms. Those marked "later"
- * hold for what is bound and connected after they were set, all others at once. */
+/* The numbers of libzmq, below 1000. Each says its range and (default); times are in ms. Those
+ * marked "later" hold for what is bound and connected after they were set, all others at once. */
 enum mcq_option {
     /* Octets, for mcq_set_bytes and mcq_get_bytes. */
     MCQ_OPT_ROUTING_ID = 5,     /* 1..255 octets (none), the first one not 0: our name; later */
