@@ -1,7 +1,7 @@
 """What the generated tests reach of the generated C, by gcov: ./dev coverage.
 
 Lines and branches are summed over every object that holds them, as inline functions of a header live in many. A
-branch that no test takes is fine where docs/explanation/coverage.md says why; a line of a parser never is."""
+line that no test reaches, or a branch that none takes, is fine where docs/explanation/coverage.md says why."""
 
 import argparse
 import fnmatch
@@ -9,7 +9,8 @@ import json
 import re
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 FOLDERS = ("wire", "security", "table")
@@ -17,12 +18,12 @@ PARSERS = "wire/*.c"
 
 
 def gcov(build):
-    """gcov's report on each object that has run."""
-    notes = sorted(str(path.resolve()) for path in build.rglob("*.gcda"))
+    """gcov's report on each object of generated C that has run."""
+    notes = sorted(str(path.resolve()) for path in build.rglob("generated/**/*.gcda"))
     if not notes:
         sys.exit(f"coverage: nothing has run in {build}")
     out = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", *notes], cwd=build,
-                         capture_output=True, text=True, check=True).stdout
+                         stdout=subprocess.PIPE, text=True, check=True).stdout
     return [json.loads(line) for line in out.splitlines() if line]
 
 
@@ -47,54 +48,71 @@ def measure(reports, generated):
     return files
 
 
+@dataclass
+class Reason:
+    """An item of the page: `- lines `FILE: TEXT` (COUNT): why`, where * in FILE and TEXT stands for anything."""
+    kind: str
+    file: str
+    text: str
+    count: int      # -1: as many as there are
+    met: int = 0
+
+    def covers(self, kind, file, text):
+        pattern = ".*".join(map(re.escape, self.text.split("*")))
+        return kind == self.kind and fnmatch.fnmatch(file, self.file) and re.fullmatch(pattern, text)
+
+
 def explained(page):
-    """The patterns of the page: list items that open with `FILE: TEXT`, where * stands for anything."""
-    found = re.findall(r"^- `([\w/.*]+): (.+?)`", page.read_text(), re.M)
-    return [(file, re.compile(".*".join(map(re.escape, text.split("*"))))) for file, text in found]
+    found = re.findall(r"^- (lines|branches) `([\w/.*]+): (.+?)`(?: \((\d+)\))?", page.read_text(), re.M)
+    return [Reason(kind, file, text, int(count or -1)) for kind, file, text, count in found]
 
 
-def untaken(files, generated):
-    """(file, line, text, untaken, of how many) of each line with a branch that was not taken."""
+def gaps(files, generated):
+    """(kind, file, line, text, what) of each line that was not reached and each with a branch that was not taken."""
     for name, (lines, branches) in sorted(files.items()):
         text = (generated / name).read_text().splitlines()
-        for number, taken in sorted(branches.items()):
-            if 0 in taken:
-                yield name, number, text[number - 1].strip(), taken.count(0), len(taken)
+        for number, count in sorted(lines.items()):
+            taken = branches.get(number, [])
+            if count == 0:
+                yield "lines", name, number, text[number - 1].strip(), "not reached"
+            elif 0 in taken:
+                yield "branches", name, number, text[number - 1].strip(), f"{taken.count(0)} of {len(taken)} not taken"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
     parser.add_argument("--page", type=Path, default=Path("docs/explanation/coverage.md"))
-    parser.add_argument("--all", action="store_true", help="print the explained branches too")
+    parser.add_argument("--all", action="store_true", help="print what the page explains, too")
     arguments = parser.parse_args()
     generated = (arguments.build / "generated").resolve()
-    files, known = measure(gcov(arguments.build), generated), explained(arguments.page)
+    files, reasons = measure(gcov(arguments.build), generated), explained(arguments.page)
 
-    print(f"{'file':<24}{'lines':>14}{'':>8}{'branches':>14}")
-    missed = []
+    print(f"{'file':<24}{'lines':>10}{'':>12}{'branches':>10}")
     for name, (lines, branches) in sorted(files.items()):
-        text = (generated / name).read_text().splitlines()
-        missed += [(name, number, text[number - 1].strip()) for number, count in sorted(lines.items()) if not count]
-        hit, ways = sum(map(bool, lines.values())), [count for taken in branches.values() for count in taken]
-        print(f"{name:<24}{hit:>8}/{len(lines):<5}{100 * hit / len(lines):>7.1f}%"
-              f"{sum(map(bool, ways)):>8}/{len(ways):<5}{100 * sum(map(bool, ways)) / (len(ways) or 1):>6.1f}%")
-    for name, number, text in missed:
-        print(f"line {name}:{number}: {text}")
-    used, odd = set(), 0
-    for name, number, text, zeros, ways in untaken(files, generated):
-        reasons = {i for i, (file, said) in enumerate(known) if fnmatch.fnmatch(name, file) and said.fullmatch(text)}
-        used |= reasons
-        odd += not reasons
-        if arguments.all or not reasons:
-            print(f"branch {name}:{number}: {zeros} of {ways} not taken{', explained' if reasons else ''}: {text}")
-    stale = [f"{file}: {said.pattern}" for i, (file, said) in enumerate(known) if i not in used]
-    for said in stale:
-        print(f"explained, but taken by now: {said}")
-    in_parsers = sum(fnmatch.fnmatch(name, PARSERS) for name, _, _ in missed)
-    print(f"{in_parsers} lines of parsers not reached, {len(missed) - in_parsers} others; "
-          f"{odd} branches without a reason, {len(stale)} reasons without a branch")
-    return bool(in_parsers or odd or stale)
+        ways = [count for taken in branches.values() for count in taken]
+        cells = []
+        for counts in (list(lines.values()), ways):
+            reached = sum(map(bool, counts))
+            cells.append(f"{reached:>6}/{len(counts):<6}{100 * reached / (len(counts) or 1):>6.1f}%")
+        print(f"{name:<24}{cells[0]}   {cells[1]}")
+    open_gaps = Counter()
+    for kind, name, number, text, what in gaps(files, generated):
+        reason = next((reason for reason in reasons if reason.covers(kind, name, text)), None)
+        if reason:
+            reason.met += 1
+        else:
+            open_gaps["parser" if kind == "lines" and fnmatch.fnmatch(name, PARSERS) else kind] += 1
+        if arguments.all or not reason:
+            print(f"{name}:{number}: {what}{', explained' if reason else ''}: {text}")
+    stale = [reason for reason in reasons if reason.met == 0 or reason.count not in (-1, reason.met)]
+    for reason in stale:
+        said = max(reason.count, 1)
+        print(f"{arguments.page}: {reason.file}: {reason.text}: explains {said}, there are {reason.met}")
+    total = sum(len(lines) for name, (lines, _) in files.items() if fnmatch.fnmatch(name, PARSERS))
+    print(f"{open_gaps['parser']} of {total} lines of parsers neither reached nor explained, "
+          f"{open_gaps['lines']} others; {open_gaps['branches']} lines with a branch likewise")
+    return bool(open_gaps or stale)
 
 
 if __name__ == "__main__":

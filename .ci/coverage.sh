@@ -3,8 +3,8 @@
 
 verb_coverage() {
     # help: [--all] -- lines and branches of the generated C that its generated tests reach
-    # help: Fails over a line of a parser, or a branch that docs/explanation/coverage.md does not
-    # help: explain. --all prints the explained branches as well.
+    # help: Fails over what is not reached unless docs/explanation/coverage.md explains it, and over
+    # help: an explanation of what is reached. --all prints the explained ones as well.
     case ${1-} in '' | --all) ;; *) not_understood "$1" ;; esac
     header
     plan_steps 3

@@ -26,7 +26,7 @@
 #define CHANGES_MOST 4    /* to one input */
 #define HAVOC_EVERY 16
 
-enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION };
+enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION, FACE_ZAP };
 
 enum token_kind { TOKEN_FIELD, TOKEN_GREETING, TOKEN_FRAME, TOKEN_COMMAND, TOKEN_PROPERTY };
 
@@ -332,6 +332,7 @@ static void read_input(struct mutator *m)
         read_command(m, m->octets[0] % COUNT(grammar_scopes), HEAD_BYTES, m->len, -1);
         break;
     case FACE_METADATA: read_properties(m, HEAD_BYTES, m->len, -1); break;
+    case FACE_ZAP: read_frames(m, &grammar_framings[MCQ_FRAMING_NEWEST], HEAD_BYTES, -1); break;
     case FACE_SESSION:
         at = read_greeting(m, &framing);
         read_frames(m, framing, at, machine_of(m)->scope);
@@ -586,15 +587,15 @@ static void change_token(struct mutator *m, int index, const uint8_t *other, siz
 static void change(struct mutator *m, const uint8_t *other, size_t other_len)
 {
     read_input(m);
-    if (m->count == 0 || once_in(m, HAVOC_EVERY))
+    if (once_in(m, HAVOC_EVERY))
         havoc(m);
-    if (once_in(m, 6))
+    else if (m->count == 0 || once_in(m, 6))
         append_item(m, other, other_len);
     else if (once_in(m, 24))
         m->octets[below(m, HEAD_BYTES)] = (uint8_t) below(m, 40);
-    else if (once_in(m, 24) && m->count > 0)
+    else if (once_in(m, 24))
         m->len = m->tokens[below(m, m->count)].at;
-    else if (m->count > 0)
+    else
         change_token(m, (int) below(m, m->count), other, other_len);
 }
 
@@ -617,10 +618,13 @@ size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, c
 
     m->len = len < ROOM_BYTES ? len : ROOM_BYTES;
     memcpy(m->octets, octets, m->len);
+    for (size_t i = 1 + below(m, CHANGES_MOST); i > 0; i--) {
+        while (m->len < HEAD_BYTES)
+            m->octets[m->len++] = 0;
+        change(m, other, other_len);
+    }
     while (m->len < HEAD_BYTES)
         m->octets[m->len++] = 0;
-    for (size_t i = 1 + below(m, CHANGES_MOST); i > 0; i--)
-        change(m, other, other_len);
     *out = m->octets;
     return m->len < most ? m->len : most;
 }

@@ -152,7 +152,7 @@ class Cases:
             found.append(Case(f"long form of {size}", head, b"\x5a", size, at=len(head) + size))
         for first in (0x7f, 0x80, 0xff):
             accepted = first <= framing.top_octet
-            octets = bytes([framing.long_lead]) + bytes([first]) + b"\xff" * 7
+            octets = bytes([framing.long_lead]) + bytes([first]) + b"\xff" * 7 + bytes(not accepted)
             found.append(Case(f"size begins with {first:#04x}", octets, err="AGAIN" if accepted else "PROTO",
                               rule="" if accepted else framing.long.id, at=9 if accepted else 1))
         if framing.counted:
@@ -205,6 +205,10 @@ class Cases:
                 octets = head + self.body(command.elements)
                 add(quirk, octets, quirks=(quirk,), at=len(octets))
                 add(f"{quirk}, strict", octets, at=len(octets), rule="unknown")
+            for head in [*map(self.head, scope.commands), *(head for _, head, _ in scope.aliases)]:
+                for at in range(1, len(head)):
+                    octets = head[:at] + b"\0" + head[at + 1:]
+                    add(f"{head[1:].decode()} with octet {at} wrong", octets, at=len(octets), rule="unknown")
             stranger = next(command for other in tables for command in other.commands
                             if command.command.name not in [known.command.name for known in scope.commands])
             octets = self.head(stranger) + self.body(stranger.elements)
@@ -319,8 +323,8 @@ class Cases:
             near = typed.replace(bytes([octet]), bytes([octet ^ 0x20]))
             rows.append((f"{octet ^ 0x20:#04x} in its name", near, "PROTO", kind, ("property_name_any",)))
         for key in [key for key in field.keys if key.size]:
-            for size, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first)):
-                octets = typed + self.property(key.name.encode(), bytes([first]).ljust(size, b"a"))
+            for size, first in ((key.size[1], 0x61), (key.size[1] + 1, 0x61), (1, key.forbid_first), (0, 0x61)):
+                octets = typed + self.property(key.name.encode(), bytes([first]).ljust(size, b"a")[:size])
                 good = size <= key.size[1] and first != key.forbid_first
                 rows += [(f"{key.name} of {size} from {first:#04x}", octets, "OK" if good else "PROTO", key, ()),
                          (f"{key.name} of {size} from {first:#04x}, let in", octets, "OK", key, (key.quirk,))]

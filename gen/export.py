@@ -14,7 +14,8 @@ HOLDS = {"fields": m.Field, "bits": m.Bit, "keys": m.Key, "stages": m.Stage, "br
          "mechanisms": m.Mechanism, "machines": m.Machine, "sockets": m.Socket, "quirks": m.Quirk, "options": m.Option,
          "messages": m.Message, "alphabets": m.Alphabet, "statuses": m.Status, "Mechanism.commands": None,
          "Stage.fields": None, "Branch.fields": None, "Field.quirks": None}
-ONE_OF = {"Option.type": vocab.OPTION_TYPES, "Option.scope": ("option", "context"), "Option.binds": ("", "any", "later"),
+ONE_OF = {"Option.type": vocab.OPTION_TYPES,
+          "Option.scope": ("option", "context"), "Option.binds": ("", "any", "later"),
           "Option.only": ("", "get", "set"), "Socket.only": ("", "send", "receive"), "Socket.mute": ("block", "drop"),
           "Quirk.default": ("strict", "compat"), "Command.phase": ("handshake", "traffic"),
           "SecurityKey.lifetime": ("long", "connection")}

@@ -99,7 +99,8 @@ class Words:
 def _part(words, part, stop):
     """Reads one part of a pattern; None for plain signs and words."""
     one = {"NAME": (("name",), "a name"), "NUMBER": (("number",), "a number"), "TEXT": (("text",), "a text in quotes"),
-           "VERSION": (("version",), "a version like 3.1"), "VALUE": (("number", "text"), "a number or a text in quotes"),
+           "VERSION": (("version",), "a version like 3.1"),
+           "VALUE": (("number", "text"), "a number or a text in quotes"),
            "ATOM": (("name", "number"), "a name or a number")}
     if part in one:
         return words.take(*one[part])

@@ -50,6 +50,7 @@ BUILD = {
     "zmtp.json": ("json/zmtp.json.j2", "spec/"),
     "zmtp.lua": ("dissector/zmtp.lua.j2", "spec/"),
     "tests/cases.h": ("tests/cases.h.j2", "spec/"),
+    "tests/test_ids.c": ("tests/test_ids.c.j2", "spec/"),
     "tests/test_greeting.c": ("tests/test_greeting.c.j2", "spec/greeting.spec"),
     "tests/test_frame.c": ("tests/test_frame.c.j2", "spec/frame.spec"),
     "tests/test_command.c": ("tests/test_command.c.j2", "spec/command.spec"),

@@ -6,7 +6,7 @@ holds them as lines, which fuzz/unpack.py turns into files."""
 
 import re
 
-from gen import detect, lower, security
+from gen import detect, lower, security, tables
 from gen.cases import Case, Cases, frame_head
 
 SEED_MOST = 2048                 # octets; longer ones slow a fuzzer down, and its mutator makes them anyway
@@ -34,7 +34,7 @@ class Seeds(Cases):
     def all(self):
         """Every seed that is not too long, with a file name of its own."""
         found = {}
-        for face, name, octets in (*self.plain(), *self.sessions()):
+        for face, name, octets in (*self.plain(), *self.tables(), *self.sessions()):
             if len(octets) <= SEED_MOST:
                 slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", name).strip("_")
                 found.setdefault(f"{face}/{slug}", octets)
@@ -62,6 +62,20 @@ class Seeds(Cases):
         for quirks, octet in firsts.items():
             head = frame_head(framing, octet, 1, framing.marker is None and bool(octet & framing.long_lead))
             yield Case(f"{framing.flags.id} {octet:#04x}", head + b"a", quirks=quirks)
+
+    def tables(self):
+        """Messages of frames, whose choice is which of them; texts of each alphabet."""
+        exchange = tables.Exchange(self.p, "zap")
+        for index, message in enumerate(exchange.messages):
+            for name, frames, quirks, _, rule in exchange.cases(message):
+                octets = b"".join(frame_head(self.framings[-1], 0, len(frame)) + frame for frame in frames)
+                yield exchange.name, f"{rule or message.id} {name}", bytes([index, QUIRKS_ALL * bool(quirks)]) + octets
+        for alphabet in self.p.alphabets.values():
+            text, edge = alphabet.example[0], 256 ** alphabet.octets
+            texts = [text, text[1:], text + " " * alphabet.letters,
+                     *(tables.group_digits(alphabet, value) for value in (0, edge - 1, edge))]
+            for said in texts:
+                yield lower.c_name(alphabet.name), f"{alphabet.name} {said.encode().hex()}", bytes(2) + said.encode()
 
     # --- conversations ------------------------------------------------------------------------
 
@@ -100,7 +114,8 @@ class Seeds(Cases):
         """Each version's conversation; each machine's, and each state of it with every command it does not want and
         with each rule of its own broken; each frame and command of the traffic."""
         known, newest = self.command(), self.framings[-1]
-        plainest = min(self.machines, key=lambda machine: len(machine.states))
+        own = {command.mechanism for command in self.p.commands.values()}
+        plainest = next(machine for machine in self.machines if machine.mechanism not in own)
         for index, machine in enumerate(self.machines):
             choice = bytes([index, self.sockets[0].code])
             start = choice + self.greeting_octets("v3", machine.mechanism)
@@ -130,7 +145,7 @@ class Seeds(Cases):
                 yield from self.version(taken, choice, so_far[len(start):])
 
     def version(self, taken, choice, handshake):
-        """The conversation behind one way through the decision."""
+        """The conversation behind one way through the decision, and its first frame's rules broken."""
         last = taken[-1][1]
         framing = next(f for f in self.framings if f.layout.id == last.frames)
         older, greeting = last.target in self.detect.identity, bytearray(
@@ -141,9 +156,15 @@ class Seeds(Cases):
                 greeting[octet] = min(fits)
         if greeting and older:
             greeting[-1] = self.p.sockets[self.sockets[0].peers[0]].code
-        first = frame_head(framing, 0, 2) + b"me" if older else handshake
-        yield ("session", f"{self.detect.id}.{last.target} {last.speaks}",
-               choice + bytes(greeting) + first + self.traffic(framing, older))
+        firsts = [("", handshake)]
+        if older:
+            key = next(key for field in self.p.commands["READY"].fields for key in field.keys if key.size)
+            firsts = [(what, frame_head(framing, more, len(said)) + said) for what, more, said in (
+                ("", 0, b"me"), (" MORE", 1, b"me"), (f" {key.name} too long", 0, b"a" * (key.size[1] + 1)),
+                (f" {key.name} begins", 0, bytes([key.forbid_first]) + b"me"))]
+        for what, first in firsts:
+            yield ("session", f"{self.detect.id}.{last.target} {last.speaks}{what}",
+                   choice + bytes(greeting) + first + self.traffic(framing, older))
 
 
 def entry(rule, octets):

@@ -88,18 +88,6 @@ def c_number(value):
     return NAMED.get(value, str(value))
 
 
-def c_call(head, params):
-    """A declaration's head and parameters, broken where clang-format does."""
-    lines, pad = [head + "("], " " * (len(head) + 1)
-    for index, param in enumerate(params):
-        param += ")" if index == len(params) - 1 else ","
-        if len(lines[-1]) + len(param) + 1 > 100:
-            lines.append(pad + param)
-        else:
-            lines[-1] += (" " if index else "") + param
-    return "\n".join(lines)
-
-
 @dataclass(frozen=True)
 class Row:
     """An option as C and the page have it. Ranges of octets are of their count."""
@@ -210,11 +198,11 @@ class Exchange:
                  for name in self.counts(message) if any(i.mechanism == name != "" for i in message.fields)]
         return " ".join([message.doc.replace("\n", " "), *alone, f"Source: {message.source}."])
 
-    def decode(self, message, head):
+    def params(self, message):
+        """Of the decoder."""
         own, echo = message.id.split(".")[1], self.echo(message)
-        return c_call(f"{head}enum mcq_{self.name}_fault mcq_{self.name}_{own}_decode", [
-            "const struct mcq_bytes *frames", "size_t count", *([f"struct mcq_bytes {echo.name}"] if echo else []),
-            "uint32_t quirks", f"struct mcq_{self.name}_{own} *{own}", "enum mcq_rule *rule"])
+        return ["const struct mcq_bytes *frames", "size_t count", *([f"struct mcq_bytes {echo.name}"] if echo else []),
+                "uint32_t quirks", f"struct mcq_{self.name}_{own} *{own}", "enum mcq_rule *rule"]
 
     def good(self, message, mechanism):
         """[(frame, octets)] of a message that is as it must be; property holds one record."""
@@ -231,7 +219,8 @@ class Exchange:
             octets = [value for _, value in good]
             said = f"{mechanism} " if mechanism else ""
             yield f"{said}good", octets, (), "NONE", ""
-            for count, name in ((len(octets) - 1, "a frame too few"), (0, "no frame"), (len(octets) + 1, "one too many")):
+            counts = ((len(octets) - 1, "a frame too few"), (0, "no frame"), (len(octets) + 1, "one too many"))
+            for count, name in counts:
                 yield said + name, [*octets, b""][:count], (), message.fault[0].upper(), message.id
             for index, (frame, value) in enumerate(good):
                 field, head, tail = frame.field, octets[:index], octets[index + 1:]
@@ -278,7 +267,8 @@ def option_default(row):
 
 def option_notes(row):
     option = row.option
-    words = [f"libzmq {option.since}", *(word for word in ("draft", "unguarded", "deprecated") if getattr(option, word))]
+    flags = ("draft", "unguarded", "deprecated")
+    words = [f"libzmq {option.since}", *(word for word in flags if getattr(option, word))]
     return f" ({', '.join(words)})"
 
 
@@ -293,5 +283,5 @@ def fault_words(exchange, name):
     """Which frames have the fault, and which messages of a wrong count."""
     found = [item.id for message in exchange.messages for item in (message, *message.fields)
              if item.fault and item.fault[0] == name]
-    return ", ".join(f"`{item}`" + ("" if item.count(".") > 1 else ": too many frames, too few, or an ill one that is not named here")
-                     for item in found)
+    whole = ": too many frames, too few, or an ill one that is not named here"
+    return ", ".join(f"`{item}`" + ("" if item.count(".") > 1 else whole) for item in found)

@@ -35,7 +35,8 @@ def _row(key, parents, fixed="", options=(), block="no", doc=""):
 
 
 OPTION = ("id NUMBER", "type TYPE", "in RANGE", "default VALUE", "native VALUE", "except VALUE for NAMES", "when NAME",
-          "unit NAME", "only NAME", "of NAMES", "since VERSION", "alias NAMES", "draft", "unguarded", "deprecated", "there")
+          "unit NAME", "only NAME", "of NAMES", "since VERSION", "alias NAMES", "draft", "unguarded", "deprecated",
+          "there")
 BRANCH = ("frames NAME", "speaks VERSION", "send NAMES")
 
 ROWS = (

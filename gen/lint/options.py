@@ -25,7 +25,8 @@ def references(protocol):
     for option in protocol.options.values():
         excepted = option.excepted[1] if option.excepted else ()
         for word, name in (*(("of", n) for n in option.types), *(("except", n) for n in excepted)):
-            yield name, place(option, f"{word} {name}"), "socket type", (*protocol.sockets, *vocab.RAW_SOCKETS), option.id
+            known = (*protocol.sockets, *vocab.RAW_SOCKETS)
+            yield name, place(option, f"{word} {name}"), "socket type", known, option.id
         if option.only:
             yield option.only, place(option, "only"), "access", ("set", "get"), option.id
         if option.binds:
@@ -61,8 +62,8 @@ def taken(option, first, names, problems):
             problems.add(place(option, f"alias {name}"), "duplicate", f"'{name}' is {rival.name}, at {rival.where}; "
                          "choose another", option.id)
     if not option.binds and option.only != "get":
-        problems.add(option.where, "unknown-word", f"'{option.name}' needs the word 'when': does it hold at 'any' time, "
-                     "or for what comes 'later'?", option.id)
+        problems.add(option.where, "unknown-word", f"'{option.name}' needs the word 'when': does it hold at 'any' "
+                     "time, or for what comes 'later'?", option.id)
 
 
 def values(option, problems):
@@ -90,15 +91,15 @@ def values(option, problems):
                         ("except", option.excepted and option.excepted[0])):
         size = len(value) if isinstance(value, str) and not number else value
         if word in option.at and (not isinstance(size, int) or not low <= size <= high):
-            refuse(word, "default-out-of-range", f"the default {value!r} is not within {show(low)}..{show(high)}; choose "
-                   "one that is, or widen the range")
+            refuse(word, "default-out-of-range", f"the default {value!r} is not within {show(low)}..{show(high)}; "
+                   "choose one that is, or widen the range")
 
 
 def frames(message, faults, problems):
     """What a fault is called by; what a frame must be can be so; frames of one mechanism follow its name."""
     if not message.fault:
-        problems.add(message.where, "unknown-word", f"'{message.id}' needs the word 'fault': what is it when its frames "
-                     "are too many or too few?", about(message.id, message))
+        problems.add(message.where, "unknown-word", f"'{message.id}' needs the word 'fault': what is it when its "
+                     "frames are too many or too few?", about(message.id, message))
     named = False
     for item in (message, *message.fields):
         rule = about(item.id, message)
@@ -111,8 +112,8 @@ def frames(message, faults, problems):
                     break
         named = named or getattr(item, "among", "") == "mechanisms"
         if getattr(item, "mechanism", "") and not named:
-            problems.add(place(item, "for"), "bad-condition", f"the mechanism was not read before '{item.name}'; put the "
-                         "frame 'among mechanisms' in front", rule)
+            problems.add(place(item, "for"), "bad-condition", f"the mechanism was not read before '{item.name}'; put "
+                         "the frame 'among mechanisms' in front", rule)
         text = getattr(item, "text", None)
         if text is not None and item.size and not item.size[0] <= len(text) <= item.size[1]:
             problems.add(place(item, "is"), "size", f"\"{text}\" has {len(text)} octets, '{item.name}' has "

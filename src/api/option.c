@@ -67,7 +67,7 @@ static const struct home *home_of(int id)
     return NULL;
 }
 
-/* The option for a call that wants octets or a number, and sets or gets. row NULL: that failed. */
+/* The option for a call that wants octets or a number, and sets or gets. row NULL: it failed. */
 static struct option find(enum mcq_option id, enum mcq_option_use use, bool is_octets)
 {
     const char *verb = use == MCQ_OPTION_SET ? "set" : "get";

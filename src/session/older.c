@@ -10,6 +10,14 @@ static enum mcq_err fail(struct mcq_session *session, enum mcq_err err, enum mcq
     return mcq_session_fail(session, err, rule, MCQ_REASON_NONE, mcq_session_offset(session));
 }
 
+/* The same behind a frame's header, however much of the body came with it. */
+static enum mcq_err fail_at_head(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
+                                 const struct mcq_frame_piece *piece)
+{
+    return mcq_session_fail(session, err, rule, MCQ_REASON_NONE,
+                            mcq_session_offset(session) - piece->body.len);
+}
+
 /* 2.0 tells its type by number, 1.0 not at all. */
 static enum mcq_socket_type type_of(const struct mcq_greeting_decoder *greeting)
 {
@@ -62,12 +70,12 @@ static enum mcq_err decode(struct mcq_session *session, struct mcq_bytes *in,
 static enum mcq_err begin_identity(struct mcq_session *session, const struct mcq_frame_piece *piece)
 {
     if (!(session->quirks & MCQ_QUIRK_HANDSHAKE_FLAGS_IGNORED) && piece->flags & MCQ_FRAME_MORE)
-        return fail(session, MCQ_PROTO, mcq_form_rule(session->greeting.form));
+        return fail_at_head(session, MCQ_PROTO, mcq_form_rule(session->greeting.form), piece);
     if (piece->size > session->config.max_command_bytes)
-        return fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_COMMAND_BYTES);
+        return fail_at_head(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_COMMAND_BYTES, piece);
     if (!(session->quirks & MCQ_QUIRK_IDENTITY_ANY) &&
         piece->size > MCQ_PROPERTY_IDENTITY_BYTES_MAX)
-        return fail(session, MCQ_PROTO, MCQ_RULE_READY_METADATA_IDENTITY);
+        return fail_at_head(session, MCQ_PROTO, MCQ_RULE_READY_METADATA_IDENTITY, piece);
     mcq_grow_clear(&session->cut);
     return MCQ_OK;
 }
