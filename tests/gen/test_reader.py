@@ -163,8 +163,9 @@ class Vocabulary(unittest.TestCase):
             self.assertEqual(["READY", "ERROR"], [word.text for word in found.fixed[0]])
 
     def test_parentheses_let_a_statement_go_over_lines_and_mean_nothing_else(self):
-        line = matched("PUSH code 8 peers PULL SUB mute drop", "sockets")
-        lines = matched("PUSH code 8 (peers PULL\n    SUB) mute (drop)", "sockets")
+        line, _ = matched("PUSH code 8 peers PULL SUB mute drop", "sockets")
+        lines, problems = matched("PUSH code 8 (peers PULL\n    SUB) mute (drop)", "sockets")
+        self.assertEqual(problems, [])
         self.assertEqual([word.text for word in lines["peers"]], ["PULL", "SUB"])
         self.assertEqual(lines["mute"].text, line["mute"].text)
         self.assertEqual(lines.keys(), line.keys())
