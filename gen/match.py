@@ -142,7 +142,7 @@ class Matched(dict):
 
 def match(statement, row, problems):
     """Returns a Matched, or None after a refusal."""
-    words = Words(statement, row, statement.words[1:], problems)
+    words = Words(statement, row, [word for word in statement.words[1:] if word.text not in ("(", ")")], problems)
     option_words = {option[0] for option in row.options}
     found = Matched(statement)
     try:

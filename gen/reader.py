@@ -1,7 +1,8 @@
 """Text of a .spec file -> statements with positions. Knows the notation and no ZMTP.
 
     file      = { statement }
-    statement = word { word } [ "{" { statement } "}" ] ( newline | ";" )     newlines inside ( ) and [ ] do not count
+    statement = word { word } [ "{" { statement } "}" ] ( newline | ";" )     newlines inside ( ) and [ ] do not count,
+                                                                              and ( ) mean nothing else
     word      = name | number | "text" | -> .. = : , ( ) [ ]
 """
 

@@ -193,6 +193,17 @@ class Exchange:
         """The frame that comes back from another message, or None."""
         return next((item for item in message.fields if item.echo), None)
 
+    def about(self, message):
+        alone = [f"Of {name} alone: {', '.join(i.name for i in message.fields if i.mechanism == name)}."
+                 for name in self.counts(message) if any(i.mechanism == name != "" for i in message.fields)]
+        return " ".join([message.doc.replace("\n", " "), *alone, f"Source: {message.source}."])
+
+    def params(self, message):
+        """Of the decoder."""
+        own, echo = message.id.split(".")[1], self.echo(message)
+        return ["const struct mcq_bytes *frames", "size_t count", *([f"struct mcq_bytes {echo.name}"] if echo else []),
+                "uint32_t quirks", f"struct mcq_{self.name}_{own} *{own}", "enum mcq_rule *rule"]
+
     def good(self, message, mechanism):
         """[(frame, octets)] of a message that is as it must be; property holds one record."""
         prop = b"\x01a\x00\x00\x00\x01b"

@@ -162,6 +162,14 @@ class Vocabulary(unittest.TestCase):
             self.assertEqual([], problems)
             self.assertEqual(["READY", "ERROR"], [word.text for word in found.fixed[0]])
 
+    def test_parentheses_let_a_statement_go_over_lines_and_mean_nothing_else(self):
+        line, _ = matched("PUSH code 8 peers PULL SUB mute drop", "sockets")
+        lines, problems = matched("PUSH code 8 (peers PULL\n    SUB) mute (drop)", "sockets")
+        self.assertEqual(problems, [])
+        self.assertEqual([word.text for word in lines["peers"]], ["PULL", "SUB"])
+        self.assertEqual(lines["mute"].text, line["mute"].text)
+        self.assertEqual(lines.keys(), line.keys())
+
     def test_places_of_options_are_those_of_their_values(self):
         found, problems = matched("ttl : u16be in 0..9 unit 100 ms", "command")
         self.assertEqual([], problems)
