@@ -1,5 +1,6 @@
 """Which statement may stand where, with which words. The table is vocab.toml, which says what its parts mean."""
 
+import functools
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ def _rows():
 ROWS = tuple(_rows())
 
 
+@functools.cache
 def rows_of(parent):
     return [row for row in ROWS if parent in row.parents]
 
