@@ -1,6 +1,8 @@
 """Templates -> text of every artefact. No clock, no host, no absolute path; the same spec gives the same octets."""
 
+import functools
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -46,15 +48,25 @@ def banner(name, sources):
     return f"<!-- {said} {edit} -->" if name.endswith(".md") else f"/* {said}\n * {edit} */"
 
 
+@functools.cache
+def environment(root):
+    """The templates of a tree. Compiled ones are kept where Python is told to keep its own, and nowhere else."""
+    cache = None
+    if sys.pycache_prefix and not sys.dont_write_bytecode:
+        Path(sys.pycache_prefix).mkdir(parents=True, exist_ok=True)
+        cache = jinja2.FileSystemBytecodeCache(sys.pycache_prefix)
+    env = jinja2.Environment(loader=jinja2.FileSystemLoader(str(Path(root) / "templates")), bytecode_cache=cache,
+                             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                             keep_trailing_newline=True, autoescape=False)
+    env.filters.update({f.__name__: f for f in FILTERS}, code="`{}`".format,
+                       octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
+    env.globals.update({f.__name__: f for f in FUNCTIONS})
+    return env
+
+
 class Renderer:
     def __init__(self, root, protocol):
-        self.protocol = protocol
-        loader = jinja2.FileSystemLoader(str(Path(root) / "templates"))
-        self.env = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                      lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
-        self.env.filters.update({f.__name__: f for f in FILTERS}, code="`{}`".format,
-                                octet_string=lambda octets: " ".join("0x%02x" % o for o in octets))
-        self.env.globals.update({f.__name__: f for f in FUNCTIONS})
+        self.protocol, self.env = protocol, environment(root)
         self.context = self._context()
 
     def _context(self):
@@ -66,7 +78,7 @@ class Renderer:
         commands = lower.commands(p)
         ready = p.commands["READY"]
         options = tables.option_rows(p)
-        known = cases.Cases(p)
+        known = seeds.Seeds(p)       # seeds are known answers and more
         return {
             "protocol": p, "rules": lower.rules(p), "reasons": lower.reasons(p), "commands": commands,
             "profile_quirks": {name: lower.profile_quirks(p, name) for name in ("native", "compat")},
@@ -85,7 +97,7 @@ class Renderer:
             "exchange": tables.Exchange(p, "zap"), "alphabet": p.alphabets["Z85"],
             "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
             "zap_signals": ZAP, "scopes": security.scopes(p), "insides": security.insides(p),
-            "model_tables": codec.tables(p), "models": promela.Models(p), "seeds": seeds.Seeds(p),
+            "model_tables": codec.tables(p), "models": promela.Models(p), "seeds": known,
             "exec": EXEC, "widths": lower.WIDTHS, "dissect": dissect, "export": export, "vocab": vocab,
         }
 
