@@ -82,6 +82,14 @@ static struct pipe pipes[2];     /* what each side wrote */
 static struct text logs_sent[2]; /* by each side */
 static struct text logs_got[2];  /* from each side */
 
+__attribute__((constructor)) static void reserve_logs(void)
+{
+    for (unsigned who = 0; who < 2; who++) {
+        write_room(&logs_sent[who], FUZZ_LOG_BYTES);
+        write_room(&logs_got[who], FUZZ_LOG_BYTES);
+    }
+}
+
 /* --- the script ------------------------------------------------------------------------------- */
 
 static uint8_t next_octet(struct duel *duel)
@@ -352,7 +360,7 @@ static size_t write_out(struct duel *duel, unsigned who, size_t most)
 
     while (most > 0 && !side->is_hung_up) {
         struct mcq_bytes want = mcq_session_want(&side->session);
-        bool in_frame = side->frame_at < side->frame_len && !is_failed(side);
+        bool in_frame = side->frame_at < side->frame_len;
         struct mcq_bytes from =
             in_frame ? mcq_bytes(side->frame + side->frame_at, side->frame_len - side->frame_at)
                      : want;
