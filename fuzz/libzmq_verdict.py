@@ -43,6 +43,7 @@ except ImportError:
     zmq = None
 
 DRIVER = "tests/vectors/session_driver"              # within a build
+EXCEPTIONS = ROOT / "tests/vectors/exceptions"
 PARALLEL = 128                   # connections at a time
 QUIET_S, PATIENT_QUIET_S = 0.25, 1       # nothing came of the octets for so long: the connection is kept
 LAST_DROP_S = 0.03               # for messages that are still on their way to the application after a close
@@ -562,7 +563,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(prog="./dev test verdict", description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=pathlib.Path, default=diff.default_build(), help="the build of our session")
     parser.add_argument("--every-type", action="store_true", help="play each input to every type of socket")
-    parser.add_argument("--exceptions", default=ROOT / "tests/vectors/exceptions", help="another list of them")
+    parser.add_argument("--exceptions", default=EXCEPTIONS, help="another list of them")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files and folders of the session target's inputs")
     args = parser.parse_args(arguments)
     if zmq is None:
@@ -580,7 +581,7 @@ def main(arguments):
             print(f"        {line}")
         print(f"    ours   {ours}\n    libzmq {theirs}")
     judge.close()
-    for (what, count) in judge.explained.most_common():
+    for what, count in judge.explained.most_common():
         print(f"{count} explained by: {what}")
     print(f"libzmq {zmq.zmq_version()}, {len(todo)} conversations, {time.monotonic() - started:.0f} s: {len(found)} differ, "
           f"{left_out} files left out (CURVE, or a type that libzmq has not)")

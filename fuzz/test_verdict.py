@@ -80,15 +80,20 @@ class Live(unittest.TestCase):
             planted = dataclasses.replace(ours, **change)
             self.assertEqual(verdict.compare(PAIR, octets, planted, theirs).reaction, reaction)
 
-    def test_the_seeds(self):
+    def test_the_seeds_and_the_corpus(self):
+        """No difference that is not explained, and no explanation that nothing calls for."""
+        own = pathlib.Path(verdict.__file__).parent
         with tempfile.TemporaryDirectory() as name:
             folder, said = pathlib.Path(name), io.StringIO()
-            subprocess.run([sys.executable, pathlib.Path(verdict.__file__).with_name("unpack.py"),
-                            BUILD / "generated/fuzz/seeds.txt", folder], check=True, timeout=60)
+            subprocess.run([sys.executable, own / "unpack.py", BUILD / "generated/fuzz/seeds.txt", folder],
+                           check=True, timeout=60)
             with contextlib.redirect_stdout(said):
-                status = verdict.main(["--build", str(BUILD), str(folder / "session")])
+                status = verdict.main(["--build", str(BUILD), str(folder / "session"), str(own / "corpus/session")])
         self.assertEqual(status, 0, said.getvalue())
         self.assertRegex(said.getvalue(), r"1\d\d conversations.*: 0 differ")
+        for name, row in verdict.replay.read_exceptions(verdict.EXCEPTIONS).items():
+            if name.startswith("live_"):
+                self.assertIn(f"explained by: {row.reaction} {row.rule}\n", said.getvalue(), name)
 
 
 if __name__ == "__main__":
