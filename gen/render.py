@@ -103,7 +103,7 @@ class Renderer:
         self.env = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True,
                                       lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
         self.env.filters.update(quirk_bit=lower.quirk_bit, rule_enum=lower.rule_enum, c_name=lower.c_name,
-                                octet_bits=lower.octet_bits, all_states=lower.all_states,
+                                octet_bits=lower.octet_bits, ragel_set=lower.ragel_set, all_states=lower.all_states,
                                 c_octets=cases.c_octets, octet_words=words.octet_words,
                                 lua=dissect.lua, code="`{}`".format, c_number=tables.c_number,
                                 framing_enum=lower.framing_enum, zmtp_enum=lower.zmtp_enum,
