@@ -1,6 +1,6 @@
 /* Octets as text, and back: the input is taken for either. */
 
-#include "fuzz.h"
+#include "program.h"
 
 #include "wire/z85.h"
 
