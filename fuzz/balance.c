@@ -95,7 +95,7 @@ static void call(void)
                    "set ready");
         break;
     case 4:
-        who = delta % (ROUND_PEERS + 1);
+        who = (unsigned) (delta % (ROUND_PEERS + 1));
         if (who == ROUND_NOBODY || run.sender.round.is_in[who])
             calls_same(mcq_balance_aim(&run.balance, who == ROUND_NOBODY ? NULL : &run.nodes[who]),
                        sender_aim(&run.sender, who), "aim");

@@ -216,7 +216,7 @@ static void call(void)
         break;
     case 10:
     case 11: find(); break;
-    case 12: aim(delta % (ROUND_PEERS + 1)); break;
+    case 12: aim((unsigned) (delta % (ROUND_PEERS + 1))); break;
     case 13: run.router.id_counter = run.counter_start; break; /* as after 2^32 connections */
     default: send_frame(delta & 1, delta & 2); break;
     }
