@@ -186,12 +186,7 @@ static void check_fault(enum mcq_endpoint_fault fault, struct mcq_bytes text)
 static void check_text(struct mcq_bytes octets, enum mcq_endpoint_use use)
 {
     struct mcq_endpoint endpoint = {.port = 4711}, expected;
-    uint8_t *copy = malloc(octets.len > 0 ? octets.len : 1); /* a sanitizer sees its end */
-
-    if (copy == NULL)
-        fuzz_fail("out of memory");
-    if (octets.len > 0)
-        memcpy(copy, octets.data, octets.len);
+    uint8_t *copy = fuzz_copy(octets);
     struct mcq_bytes text = mcq_bytes(copy, octets.len);
     enum mcq_endpoint_fault fault = mcq_endpoint_parse(text, use, &endpoint);
     unsigned ways = read_text(text, use == MCQ_ENDPOINT_CONNECT, &expected);

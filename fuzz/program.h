@@ -6,8 +6,9 @@
  *     TARGET CORPUS...            built with MCQ_LIBFUZZER: libFuzzer's own main
  *
  * A target defines fuzz_one. An input is two octets that choose, and then what a peer sends, or the
- * calls to make; an empty or shorter one is no input. Whatever is wrong ends in fuzz_fail, which
- * aborts.
+ * calls to make; an empty or shorter one is no input, and of a longer one than FUZZ_OCTETS_MAX,
+ * which a target may set before it includes this, only so much counts. Whatever is wrong ends in
+ * fuzz_fail, which aborts.
  */
 #ifndef MCQ_FUZZ_PROGRAM_H
 #define MCQ_FUZZ_PROGRAM_H
@@ -25,7 +26,9 @@
 #include "base/bytes.h"
 
 #define FUZZ_HEAD_BYTES 2
+#ifndef FUZZ_OCTETS_MAX
 #define FUZZ_OCTETS_MAX (1u << 17) /* what is longer says nothing new and takes long */
+#endif
 
 struct fuzz_input {
     uint8_t choice[FUZZ_HEAD_BYTES];
@@ -46,23 +49,38 @@ MCQ_PRINTF(1, 2) _Noreturn static inline void fuzz_fail(const char *format, ...)
     abort();
 }
 
+/* Octets at an address of their own, so that a sanitizer sees a read beyond them. */
+static inline uint8_t *fuzz_copy(struct mcq_bytes octets)
+{
+    uint8_t *copy = malloc(octets.len > 0 ? octets.len : 1);
+
+    if (copy == NULL)
+        fuzz_fail("out of memory");
+    if (octets.len > 0)
+        memcpy(copy, octets.data, octets.len);
+    return copy;
+}
+
 /* --- the program ------------------------------------------------------------------------------ */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    if (len < FUZZ_HEAD_BYTES || len > FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX)
+    if (len < FUZZ_HEAD_BYTES)
         return 0;
     struct fuzz_input input = {
-        .octets = mcq_bytes(data + FUZZ_HEAD_BYTES, len - FUZZ_HEAD_BYTES),
+        .octets =
+            mcq_bytes(data + FUZZ_HEAD_BYTES, mcq_min_size(len - FUZZ_HEAD_BYTES, FUZZ_OCTETS_MAX)),
     };
     memcpy(input.choice, data, FUZZ_HEAD_BYTES);
     fuzz_one(&input);
     return 0;
 }
 
-#if defined __AFL_COMPILER
+#if defined MCQ_LIBFUZZER
+/* libFuzzer brings its own */
+#elif defined __AFL_COMPILER
 
 #include <unistd.h>
 
@@ -85,7 +103,8 @@ static void fuzz_steady_heap(char **argv)
     fuzz_fail("cannot run again");
 }
 
-int main(int argc, char **argv)
+/* The first turn of the loop is not like the others, which AFL++ would take for the target's doing. */
+__attribute__((no_sanitize("coverage"))) int main(int argc, char **argv)
 {
     (void) argc;
     fuzz_steady_heap(argv);
@@ -97,11 +116,11 @@ int main(int argc, char **argv)
     return 0;
 }
 
-#elif !defined MCQ_LIBFUZZER
+#else
 
 static size_t fuzz_file(const char *path)
 {
-    static uint8_t octets[FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX + 1];
+    static uint8_t octets[FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX];
     FILE *file = fopen(path, "rb");
 
     if (file == NULL)

@@ -1,0 +1,80 @@
+"""What there is to fuzz: the build's list of targets, and the inputs that each begins with."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KEPT = ROOT / "fuzz/corpus"              # inputs that do not come from the spec
+FIXED = ROOT / "tests/regress"           # inputs of bugs that were fixed
+PRESETS = {"plain": "afl", "cmplog": "afl-cmplog", "asan": "afl-asan", "replay": "asan"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One row of targets.json; paths are relative to the build that they are looked up in."""
+
+    name: str
+    program: str
+    seeds: str
+    units: tuple
+    mutator: str | None
+
+    def start_folders(self, builds):
+        return [builds.folder("plain") / self.seeds, KEPT / self.name, FIXED / self.name]
+
+    def start_inputs(self, builds):
+        """What a campaign begins with, each content once."""
+        return list(distinct(inputs(self.start_folders(builds))).values())
+
+
+class Builds:
+    """Where each kind of build lies: build/PRESET/fuzz, or what a test puts in its place."""
+
+    def __init__(self, folders=None):
+        self.folders = {kind: pathlib.Path(path) for kind, path in (folders or {}).items()}
+
+    def folder(self, kind):
+        return self.folders.get(kind) or ROOT / "build" / PRESETS[kind] / "fuzz"
+
+    def program(self, kind, target):
+        return self.folder(kind) / target.program
+
+    def has(self, kind, target):
+        return self.program(kind, target).exists()
+
+    def mutator(self, target):
+        return self.folder("plain") / target.mutator if target.mutator else None
+
+    def generated(self, name):
+        """A file of the generated folder, which lies beside the targets."""
+        return self.folder("plain").parent / "generated" / name
+
+    def record(self):
+        return {kind: str(path) for kind, path in self.folders.items()}
+
+
+def inputs(folders):
+    """The files of these folders that are inputs; afl-fuzz keeps notes beside them."""
+    return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())
+            if path.is_file() and not path.name.startswith((".", "README"))]
+
+
+def digest(octets):
+    return hashlib.sha256(octets).hexdigest()[:16]
+
+
+def distinct(paths):
+    """Content's digest -> the first file that has it."""
+    found = {}
+    for path in paths:
+        found.setdefault(digest(path.read_bytes()), path)
+    return found
+
+
+def load(builds):
+    """Name -> target."""
+    rows = json.loads((builds.folder("plain") / "targets.json").read_text(encoding="utf-8"))
+    return {row["name"]: Target(row["name"], row["program"], row["seeds"], tuple(row["units"]), row["mutator"])
+            for row in rows}
