@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from fuzz.campaign import rules, stats, targets
+from fuzz.campaign import edges, rules, stats, targets
 
 COLUMNS = "{:<12} {:>4}  {:>8}  {:>9}  {:>6}  {:>7}  {:>7}  {:>5}  {:>4}  {:>10}  {}"
 REFRESH_S = 2
@@ -26,19 +26,22 @@ def many(count):
     return str(count)
 
 
-def collect(campaign, with_rules=True):
+def collect(campaign):
     """Everything that status tells, as plain data."""
-    known = targets.load(targets.Builds(campaign.builds))
-    book = rules.Book.of(targets.Builds(campaign.builds)) if with_rules else None
+    builds = targets.Builds(campaign.builds)
+    known, book = targets.load(builds), rules.Book.of(builds)
     rows = []
     for name in campaign.targets:
         summary = stats.summarise(campaign, name)
-        touched, own = (rules.of_campaign(campaign, known[name], book) if book and name in known else (None, None))
+        touched, own, reached = set(), set(), None
+        if name in known:
+            touched, own = rules.of_campaign(campaign, known[name], book)
+            reached = edges.of_campaign(campaign, known[name], builds)
+        percent = edges.percent(reached) if reached else summary.edges
         rows.append({
             "target": name, "instances": len(summary.instances), "execs": summary.execs,
-            "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus, "edges_percent": round(summary.edges, 1),
-            "rules_touched": touched and len(touched), "rules": own and len(own),
-            "rules_missing": sorted(own - touched) if own else [],
+            "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus, "edges_percent": round(percent, 1), "edges_of": "parsers" if reached else "program", "parsers": reached or {},
+            "rules_touched": len(touched), "rules": len(own), "rules_missing": sorted(own - touched),
             "crashes": summary.crashes, "hangs": summary.hangs,
             "last_find_seconds": round(campaign.now() - summary.last_find) if summary.last_find else None,
             "stability_percent": summary.stability, "run_seconds": round(summary.run_s), "state": summary.state,

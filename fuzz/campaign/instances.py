@@ -88,8 +88,7 @@ def command(campaign, target, name, builds):
 def environment(target, builds, machine_environment):
     found = {name: value for name, value in os.environ.items() if not name.startswith("AFL_")}
     found.update(machine_environment, AFL_NO_UI="1", AFL_NO_AFFINITY="1", AFL_FORKSRV_INIT_TMOUT="60000",
-                 AFL_HANG_TMOUT=str(HANG_MS), AFL_IMPORT_FIRST="1", AFL_FAST_CAL="1", AFL_NO_WARN_INSTABILITY="1",
-                 AFL_IGNORE_SEED_PROBLEMS="1", AFL_CMPLOG_ONLY_NEW="1")
+                 AFL_HANG_TMOUT=str(HANG_MS), AFL_IMPORT_FIRST="1", AFL_CMPLOG_ONLY_NEW="1")
     mutator = builds.mutator(target)
     if mutator and mutator.exists():
         found["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(mutator)

@@ -2,13 +2,14 @@
 
 import collections
 import dataclasses
+import re
 
 from fuzz.campaign import state, targets
 
 FINDING_S = 600                  # a find as young as that: it still finds
 SATURATED_S = 1800               # of running without one: it has found what it finds
 
-SUMS = ("execs", "run_s")
+FOUND = re.compile(r",time:(\d+),execs:(\d+)")     # in the names of what an instance kept
 
 
 @dataclasses.dataclass
@@ -76,9 +77,11 @@ def read_instance(folder, running=None):
     execs = int(max(number(said.get("execs_done")), last.get("total_execs", 0.0)))
     last_find = number(said.get("last_find"))
     queue = targets.inputs([folder / "queue"])
-    own = [path for path in queue if ",orig:" not in path.name]
-    if own:
-        last_find = max(last_find, max(path.stat().st_mtime for path in own))
+    if own := [(int(hit[2]), int(hit[1]), path) for path in queue if (hit := FOUND.search(path.name))]:
+        newest = max(own)                            # fuzzer_stats is a minute old at times; a file's name is not
+        last_find = max(last_find, newest[2].stat().st_mtime)
+        if newest[0] > execs:
+            execs, run_s = newest[0], max(run_s, newest[1] / 1000)
     return Instance(
         name=folder.name, execs=execs, run_s=run_s,
         execs_s=last.get("execs_per_sec") or number(said.get("execs_per_sec")) or (execs / run_s if run_s else 0.0),
@@ -102,7 +105,7 @@ class Summary:
     target: str
     instances: list
     execs: int
-    execs_s: float
+    execs_s: float                       # on one core, over all that ran
     corpus: int
     edges: float                         # percent of all that the program has, by afl-fuzz's count
     crashes: int

@@ -8,7 +8,8 @@ import pathlib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEPT = ROOT / "fuzz/corpus"              # inputs that do not come from the spec
 FIXED = ROOT / "tests/regress"           # inputs of bugs that were fixed
-PRESETS = {"plain": "afl", "cmplog": "afl-cmplog", "asan": "afl-asan", "replay": "asan"}
+PRESETS = {"plain": "afl", "cmplog": "afl-cmplog", "asan": "afl-asan", "replay": "asan",
+           "coverage": "coverage"}
 
 
 @dataclasses.dataclass(frozen=True)
