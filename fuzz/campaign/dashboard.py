@@ -43,7 +43,7 @@ def collect(campaign):
             "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus, "edges_percent": round(percent, 1), "edges_of": "parsers" if reached else "program", "parsers": reached or {},
             "rules_touched": len(touched), "rules": len(own), "rules_missing": sorted(own - touched),
             "crashes": summary.crashes, "hangs": summary.hangs,
-            "last_find_seconds": round(campaign.now() - summary.last_find) if summary.last_find else None,
+            "last_find_seconds": max(0, round(campaign.now() - summary.last_find)) if summary.last_find else None,
             "stability_percent": summary.stability, "run_seconds": round(summary.run_s), "state": summary.state,
             "running": sorted(part.name for part in summary.instances if part.is_alive), "dead": summary.dead,
             "parts": [{"name": part.name, "execs": part.execs, "execs_per_second": round(part.execs_s, 1),

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -57,9 +58,16 @@ class Builds:
 
 
 def inputs(folders):
-    """The files of these folders that are inputs; afl-fuzz keeps notes beside them."""
-    return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())
-            if path.is_file() and not path.name.startswith((".", "README"))]
+    """The files of these folders that are inputs; afl-fuzz keeps notes beside them, and moves folders at any time."""
+    found = []
+    for folder in folders:
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_file())
+        except OSError:
+            continue
+        found += [folder / name for name in names if not name.startswith((".", "README"))]
+    return found
 
 
 def digest(octets):
@@ -70,7 +78,10 @@ def distinct(paths):
     """Content's digest -> the first file that has it."""
     found = {}
     for path in paths:
-        found.setdefault(digest(path.read_bytes()), path)
+        try:
+            found.setdefault(digest(path.read_bytes()), path)
+        except OSError:                      # moved while we looked
+            continue
     return found
 
 
