@@ -7,7 +7,7 @@ import re
 import sys
 import time
 
-from fuzz.campaign import dashboard, instances, rules, state, stats, supervisor, targets
+from fuzz.campaign import dashboard, instances, minimise, rules, state, stats, supervisor, targets, triage
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -148,6 +148,18 @@ def verb_watch(args):
     return 0
 
 
+def verb_triage(args):
+    campaign = state.find(args.campaign, args.home)
+    bugs = triage.Triage(campaign, targets.Builds(campaign.builds)).run()
+    return 1 if bugs else 0
+
+
+def verb_min(args):
+    campaign = state.find(args.campaign, args.home)
+    minimise.run(campaign, targets.Builds(campaign.builds), args.edges or args.keep, args.keep)
+    return 0
+
+
 def verb_supervise(args):
     supervisor.main(args.folder, args.turn_s)
     return 0
@@ -181,6 +193,10 @@ def parser():
     verb("stop", "ends a campaign's processes; resume goes on")
     verb("watch", "the dashboard, until it ends")
     verb("status", "the dashboard, once").add_argument("--json", action="store_true")
+    verb("triage", "replays crashes and hangs, one folder for each bug; exit status 1 if there are any")
+    one = verb("min", "afl-tmin on bugs, afl-cmin on corpora")
+    one.add_argument("--edges", action="store_true", help="one input for each edge, whatever its counts: far fewer")
+    one.add_argument("--keep", action="store_true", help="puts them into fuzz/corpus/TARGET; implies --edges")
     one = verbs.add_parser("supervise")
     one.add_argument("folder")
     one.add_argument("turn_s", type=float)

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from fuzz.campaign import edges, rules, stats, targets
+from fuzz.campaign import edges, rules, stats, targets, triage
 
 COLUMNS = "{:<12} {:>4}  {:>8}  {:>9}  {:>6}  {:>7}  {:>7}  {:>5}  {:>4}  {:>10}  {}"
 REFRESH_S = 2
@@ -53,16 +53,7 @@ def collect(campaign):
     left = campaign.left()
     return {"campaign": campaign.name, "state": campaign.word(), "jobs": campaign.jobs,
             "elapsed_seconds": round(campaign.elapsed()), "left_seconds": None if left is None else round(left),
-            "notes": campaign.notes, "targets": rows, "bugs": bugs(campaign)}
-
-
-def bugs(campaign):
-    """What triage made of it so far."""
-    import json
-    found = []
-    for path in sorted((campaign.folder / "bugs").glob("*/bug.json")):
-        found.append(json.loads(path.read_text(encoding="utf-8")))
-    return found
+            "notes": campaign.notes, "targets": rows, "bugs": triage.read_bugs(campaign)}
 
 
 def table(data):
@@ -90,7 +81,7 @@ def bug_line(data):
     raw = sum(row["crashes"] + row["hangs"] for row in data["targets"])
     if data["bugs"]:
         said = "; ".join(f"{bug['target']}: {bug['title']}, {bug['size']}-byte input" for bug in data["bugs"][:3])
-        return f"bugs: {len(data['bugs'])} ({said})  {data['campaign']}/bugs"
+        return f"bugs: {len(data['bugs'])} ({said})  ./dev fuzz triage"
     if raw:
         names = ", ".join(row["target"] for row in data["targets"] if row["crashes"] + row["hangs"])
         return f"bugs: {plural(raw, 'input')} to look at ({names})  ./dev fuzz triage"

@@ -22,6 +22,7 @@ class Target:
     seeds: str
     units: tuple
     mutator: str | None
+    reads: str                           # the target whose inputs look like its own
 
     def start_folders(self, builds):
         return [builds.folder("plain") / self.seeds, KEPT / self.name, FIXED / self.name]
@@ -88,5 +89,6 @@ def distinct(paths):
 def load(builds):
     """Name -> target."""
     rows = json.loads((builds.folder("plain") / "targets.json").read_text(encoding="utf-8"))
-    return {row["name"]: Target(row["name"], row["program"], row["seeds"], tuple(row["units"]), row["mutator"])
+    return {row["name"]: Target(row["name"], row["program"], row["seeds"], tuple(row["units"]), row["mutator"],
+                                row.get("reads", row["name"]))
             for row in rows}
