@@ -89,4 +89,4 @@ def run(campaign, builds, only_edges, keeps, say=print):
         before, after = corpus(campaign, known[name], builds, only_edges)
         kept = f"; {keep(campaign, known[name], builds)} of them in fuzz/corpus/{name}" if keeps else ""
         say(f"{name}: {before[0]} inputs, {before[1]} octets; now {after[0]} inputs, {after[1]} octets{kept}")
-    say(f"in {os.path.relpath(campaign.folder / 'min', targets.ROOT)}")
+    say(f"in {targets.shown(campaign.folder / 'min')}")

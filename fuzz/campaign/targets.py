@@ -71,6 +71,12 @@ def inputs(folders):
     return found
 
 
+def shown(path):
+    """As one would type it in the root of the tree."""
+    path = pathlib.Path(path)
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
 def digest(octets):
     return hashlib.sha256(octets).hexdigest()[:16]
 

@@ -191,7 +191,7 @@ class Triage:
             f"{f', {gone} inputs that end well now' if gone else ''}")
         for bug in bugs:
             say(f"  {bug['target']}: {bug['title']}, {bug['size']}-byte input, rule {bug['rule']}\n"
-                f"    {os.path.relpath(bug['folder'], targets.ROOT)}")
+                f"    {targets.shown(bug['folder'])}")
         return bugs
 
     def finds(self, name):
@@ -226,7 +226,7 @@ def write_bug(campaign, builds, target, mark, octets, count):
     found = replay(program, folder / "input")
     title = found.title if found else "ends well now and then"
     rule = book.rule_of(target, octets) or "none"
-    replay_line = f"{os.path.relpath(program, targets.ROOT)} {os.path.relpath(folder / 'input', targets.ROOT)}"
+    replay_line = f"{targets.shown(program)} {targets.shown(folder / 'input')}"
     (folder / "report.txt").write_text(found.text if found else "", encoding="utf-8")
     (folder / "decode.txt").write_text(book.decode(target, octets), encoding="utf-8")
     shutil.rmtree(folder / "regress", ignore_errors=True)
@@ -235,7 +235,7 @@ def write_bug(campaign, builds, target, mark, octets, count):
     case.write_bytes(octets)
     (folder / "README.md").write_text(README.format(
         title=title, target=target.name, size=len(octets), count=count, rule=rule, replay=replay_line,
-        folder=os.path.relpath(folder, targets.ROOT), name=case.name), encoding="utf-8")
+        folder=targets.shown(folder), name=case.name), encoding="utf-8")
     state.write_whole(folder / "bug.json", json.dumps({
         "name": mark, "target": target.name, "title": title, "kind": found.kind if found else "unsteady",
         "signature": signature(found) if found else "", "rule": rule, "size": len(octets), "inputs": count,
