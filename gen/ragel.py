@@ -18,4 +18,5 @@ def compile_machine(name, text):
         if run.returncode != 0:
             raise SystemExit(f"gen: ragel refused {name}.rl, which is a bug in its template:\n{run.stderr}")
         out = (Path(folder) / f"{name}.c").read_text(encoding="utf-8")
+    out = out.replace("\nst0:\n", "\ndefault:\nst0:\n")     # no state of the machine's is an error, too
     return PARENTHESISED.sub(r"\1", LINE_COMMENT.sub("", out).expandtabs(4))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from gen import model as m
 from gen import vocab
-from gen.lint import bounds
 
 TYPE_RANGES = {"i32": (-2 ** 31, 2 ** 31 - 1), "i64": (-2 ** 63, 2 ** 63 - 1), "u64": (0, 2 ** 64 - 1)}
 
@@ -179,6 +178,11 @@ class Exchange:
         self.faults = sorted({item.fault for message in self.messages for item in (message, *message.fields)
                               if item.fault}, key=lambda fault: fault[1])
 
+    def faulty(self, name):
+        """Messages with this fault when their count is wrong, and frames that have it."""
+        return [item for message in self.messages for item in (message, *message.fields)
+                if item.fault and item.fault[0] == name]
+
     def frames(self, message):
         ceiling = self.protocol.limits["max_command_bytes"].value
         return [Frame(item, message, ceiling) for item in message.fields]
@@ -236,52 +240,3 @@ class Exchange:
                 if not (field.text is not None or field.among or field.echo or frame.is_records):
                     for size in (frame.low, frame.high):
                         yield f"{said}{field.name} at {size}", [*head, b"x" * size, *tail], (), "NONE", ""
-
-
-# --- in words --------------------------------------------------------------------------------------
-
-
-def number_words(value):
-    """Powers of two as people write them."""
-    return bounds.show(value) if value >= 0 else str(value)
-
-
-def option_values(row):
-    option, (low, high) = row.option, row.span
-    unit = f" {option.unit}" if option.unit else ""
-    what = {"bytes": " octets", "text": " octets of text", "key": " octets, or their text"}.get(option.type, unit)
-    size = f"{low}" if low == high else f"{low} to {number_words(high)}"
-    notes = [", ".join(option.types)] if option.types else []
-    return "; ".join([size + what, *notes, *([f"{option.only} only"] if option.only else [])])
-
-
-def option_default(row):
-    option = row.option
-    if option.native is None:
-        return ""
-    text = f"{option.native!r}" if isinstance(option.native, str) else number_words(option.native)
-    if option.native != option.compat:
-        text += f" (libzmq: {number_words(option.compat)})"
-    return text + (f"; {', '.join(option.excepted[1])}: {option.excepted[0]}" if option.excepted else "")
-
-
-def option_notes(row):
-    option = row.option
-    flags = ("draft", "unguarded", "deprecated")
-    words = [f"libzmq {option.since}", *(word for word in flags if getattr(option, word))]
-    return f" ({', '.join(words)})"
-
-
-def frame_words(frame):
-    field = frame.field
-    words = {"mechanisms": "The mechanism's name.", "statuses": "Three digits, see below."}.get(field.among, "")
-    words = f"That of the {field.echo.split('.')[1]}." if field.echo else words
-    return " ".join(filter(None, (words, f"`{field.text}`." if field.text else "", field.doc.replace("\n", " "))))
-
-
-def fault_words(exchange, name):
-    """Which frames have the fault, and which messages of a wrong count."""
-    found = [item.id for message in exchange.messages for item in (message, *message.fields)
-             if item.fault and item.fault[0] == name]
-    whole = ": too many frames, too few, or an ill one that is not named here"
-    return ", ".join(f"`{item}`" + ("" if item.count(".") > 1 else whole) for item in found)
