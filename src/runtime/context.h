@@ -62,6 +62,20 @@ void mcq_context_shutdown(struct mcq_context *context);
  *   MCQ_INTERRUPTED a signal handler ran: the same */
 MCQ_MUST_CHECK enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns);
 
+/* As mcq_sleeper_wait; in the thread of a context without threads, its engine works meanwhile. fds
+ * has room for one more at its end. */
+MCQ_MUST_CHECK enum mcq_io_result mcq_context_sleep(struct mcq_context *context,
+                                                    struct mcq_sleeper *sleeper, struct pollfd *fds,
+                                                    size_t count, uint64_t until_ns);
+
+/* The same in calls that do not wait: what there is to do now, and nothing elsewhere. */
+void mcq_context_help(struct mcq_context *context);
+
+/* Of a context without threads: does what its engine has to do, for so long.
+ *   MCQ_DENIED       it has threads, or this is not the one that opened its first socket
+ *   MCQ_INTERRUPTED, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns);
+
 /* The clock of everything in this context. */
 uint64_t mcq_context_now_ns(struct mcq_context *context);
 

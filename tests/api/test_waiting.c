@@ -388,7 +388,7 @@ static void linger__sent_just_before_close_and_term__arrives(void)
     struct world there;
     char endpoint[ENDPOINT_BYTES];
 
-    begin_world(&there);
+    begin_world_with_threads(&there);
     struct mcq_socket *pull = open_socket(&there, MCQ_PULL);
 
     bind_somewhere(pull, endpoint);
