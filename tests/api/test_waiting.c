@@ -416,7 +416,7 @@ static void linger__many_octets__all_arrive(void)
     char endpoint[ENDPOINT_BYTES];
 
     begin_world(&there);
-    begin_world(&here);
+    begin_world_with_threads(&here);
     struct mcq_socket *pull = open_socket(&there, MCQ_PULL);
     struct mcq_socket *push = open_socket(&here, MCQ_PUSH);
 

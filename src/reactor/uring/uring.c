@@ -129,6 +129,11 @@ static void enter(struct uring_reactor *reactor, uint64_t wait_ns)
     };
     struct io_uring_cqe *completion;
 
+    if (wait_ns == 0) {
+        /* Enters even if completions are there: work left deferred would signal no eventfd again. */
+        (void) io_uring_submit_and_get_events(&reactor->ring);
+        return;
+    }
     (void) io_uring_submit_and_wait_timeout(&reactor->ring, &completion, 1,
                                             wait_ns == UINT64_MAX ? NULL : &time, NULL);
 }
