@@ -179,6 +179,7 @@ def verb_import(args):
         campaign.load()
     else:
         campaign.created, campaign.builds = time.time(), builds_of(args).record()
+        campaign.jobs = len(os.sched_getaffinity(0))
     if campaign.is_running():
         raise state.Wrong(f"campaign {campaign.name} runs, and would write over the record; stop it first")
     new = share.read_file(args.file, campaign)

@@ -16,7 +16,7 @@ HEAD = 2
 STATUS_EVENTS = ("zap_ok", "zap_later", "zap_refused", "zap_broken", "zap_broken")
 STEPS_MOST = 32                  # of a machine by itself; none has as many states
 LIMIT = 65536                    # of frames in the targets of frames and sessions
-OLDEST_QUIRKS = "native"
+EVENTS_MOST = 16                 # that an octet of the machine's target can name
 
 
 class Book:
@@ -234,6 +234,28 @@ class Book:
             self.touch(f"alphabet.{name}")
             text = octets.decode("latin-1")
             self.verdict(self.codec.decode_text(name, text))
+
+    def read_machine(self, choice, ways, octets):
+        """Each octet is an event; guards are told by it, too, unless they look at what a peer says."""
+        machine = self.machines[choice % len(self.machines)]
+        states, name, reads = {each["name"]: each for each in machine["states"]}, machine["start"], bool(ways & 4)
+        if self.socket(ways // 8) is None:
+            return
+        self.touch(f"{machine['id']}.{name}")
+        for octet in octets:
+            each, event = states[name], octet % EVENTS_MOST
+            event = (machine["events"][event] if event < len(machine["events"]) else
+                     "zap_ok" if each["asks"] == "zap" else "sent" if each["sends"] else "other")
+            answers = {answer["event"]: answer for answer in each["answers"]}
+            answer = answers.get(event) or answers["else"]
+            if answer["guard"] and reads:
+                self.say(f"{machine['id']}: {answer['guard']} decides")
+                return
+            name = answer["else_target"] if answer["guard"] and not octet & EVENTS_MOST else answer["target"]
+            self.say(f"{machine['id']}: {event} -> {name}")
+            if name not in states:
+                return
+            self.touch(f"{machine['id']}.{name}")
 
     # --- conversations ---
 
