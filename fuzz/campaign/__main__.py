@@ -236,7 +236,7 @@ def parser():
     verb("report", "report.html: growth, speed, stability, parsers, bugs, rules of the spec")
     for name, what, text in (("export", "file", "corpora and bugs into FILE, a .tar.gz"),
                              ("import", "file", "takes them from FILE, into a new campaign or an old one"),
-                             ("sync", "place", "leaves them at HOST:DIR, and takes those of other machines from there")):
+                             ("sync", "place", "leaves them at HOST:DIR, takes other machines' from there")):
         one = verb(name, text, False)
         one.add_argument(what, metavar="FILE" if what == "file" else "HOST:DIR")
         one.add_argument("--name", help="the campaign (default: the latest)")

@@ -1,4 +1,4 @@
-"""Which rules of the spec an input touches: the reference codec reads it, and each of its readers says that it was asked.
+"""Which rules of the spec an input touches: the reference codec reads it, and its readers say when they are asked.
 
 A rule of a field is touched when its octets are looked at, a unit's when one is begun, a limit's when it refuses, a
 machine's state when a conversation gets there. What an input's first two octets choose is said in gen/seeds.py.
@@ -112,7 +112,8 @@ class Book:
         found["command"] = of(codec.COMMANDS) - keyed
         found["metadata"] = of(codec.STRUCTS) | keyed | {"limit.max_properties"}
         found["message"] = {"limit.max_message_frames", "limit.max_message_bytes"}
-        found["machine"] = {f"{machine['id']}.{each['name']}" for machine in self.machines for each in machine["states"]}
+        found["machine"] = {f"{machine['id']}.{each['name']}" for machine in self.machines
+                            for each in machine["states"]}
         found["zap"] = of(codec.MESSAGES)
         found["z85"] = {f"alphabet.{name}" for name in codec.ALPHABETS}
         found["box"] = known - set().union(*found.values())

@@ -1,5 +1,6 @@
 """Whole campaigns over a target with planted bugs: found, triaged, minimised; killed and resumed; taken elsewhere."""
 
+import io
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import unittest
@@ -58,7 +60,8 @@ class Campaigns(unittest.TestCase):
     def fuzz(self, *words, status=0, env=None):
         done = subprocess.run(
             [sys.executable, "-m", "fuzz.campaign", "--home", self.home, "--builds", json.dumps(self.builds), *words],
-            cwd=planted.ROOT, capture_output=True, text=True, timeout=200, check=False, env={**os.environ, **(env or {})})
+            cwd=planted.ROOT, capture_output=True, text=True, timeout=200, check=False,
+            env={**os.environ, **(env or {})})
         self.assertEqual(done.returncode, status, f"{words}: {done.stdout}{done.stderr}")
         return done.stdout
 
@@ -189,8 +192,6 @@ class Campaigns(unittest.TestCase):
         self.assertEqual(self.status("two")["bugs"][0]["name"], bugs[0][0])
 
     def test_import_refuses_a_file_that_leaves_its_folder(self):
-        import io
-        import tarfile
         self.home.mkdir(parents=True)
         file = self.home / "bad.tar.gz"
         with tarfile.open(file, "w:gz") as tar:
