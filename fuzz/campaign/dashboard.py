@@ -42,7 +42,8 @@ def collect(campaign):
         rows.append({
             "target": name, "instances": len(summary.instances), "execs": summary.execs,
             "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus,
-            "edges_percent": round(percent, 1), "edges_of": "parsers" if reached else "program", "parsers": reached or {},
+            "edges_percent": round(percent, 1), "edges_of": "parsers" if reached else "program",
+            "parsers": reached or {},
             "rules_touched": len(touched), "rules": len(own), "rules_missing": sorted(own - touched),
             "crashes": summary.crashes, "hangs": summary.hangs,
             "last_find_seconds": max(0, round(campaign.now() - summary.last_find)) if summary.last_find else None,

@@ -33,8 +33,8 @@ def machine():
     pattern = read("/proc/sys/kernel/core_pattern")
     if pattern.startswith("|"):
         environment["AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES"] = "1"
-        notes.append(f"core_pattern hands crashes to '{pattern[1:].split(' ')[0]}': left as it is, the fork server sees "
-                     "them first; 'echo core >/proc/sys/kernel/core_pattern' saves some time for each")
+        notes.append(f"core_pattern hands crashes to '{pattern[1:].split(' ')[0]}': left as it is, the fork server "
+                     "sees them first; 'echo core >/proc/sys/kernel/core_pattern' saves some time for each")
     else:
         notes.append(f"core_pattern is '{pattern}': fine")
     governors = {read(path) for path in pathlib.Path("/sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_governor")}

@@ -63,7 +63,8 @@ def page(campaign, builds):
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(campaign.now()))
     parts = [f"<h1>Campaign {html.escape(campaign.name)}</h1><p>{dashboard.clock(campaign.elapsed())} on "
              f"{dashboard.plural(campaign.jobs, 'instance')} at once, {campaign.word()}; {at}. "
-             f"{html.escape('; '.join(campaign.notes))}.</p>", "<h2>Targets</h2>", summary(data), "<h2>Bugs</h2>", bugs(data),
+             f"{html.escape('; '.join(campaign.notes))}.</p>", "<h2>Targets</h2>", summary(data),
+             "<h2>Bugs</h2>", bugs(data),
              "<h2>Generated parsers</h2><p>Ways taken at each branch, by the target that takes most of a file; what no "
              "input can take is left out, and explained in docs/explanation/coverage.md.</p>", parsers(data),
              '<h2>Growth</h2><p>Edges of the whole program, as afl-fuzz counts them.</p><div class="grid">']
@@ -87,7 +88,8 @@ def summary(data):
                      f"{row['edges_percent']:.1f} %", f"{row['rules_touched']}/{row['rules']}" if row["rules"] else "-",
                      (row["crashes"], bad), (row["hangs"], bad), (row["state"], "text")])
     instances = [[f"{row['target']} {part['name']}", dashboard.clock(part["run_seconds"]),
-                  dashboard.many(part["execs"]), f"{part['execs_per_second']:,.0f}", f"{part['stability_percent']:.2f} %", part["corpus"],
+                  dashboard.many(part["execs"]), f"{part['execs_per_second']:,.0f}", f"{part['stability_percent']:.2f} %",
+                  part["corpus"],
                   part["crashes"], part["hangs"]] for row in data["targets"] for part in row["parts"]]
     return rows(head, body) + "<details><summary>Every instance</summary>" + rows(
         ["instance", "time", "execs", "exec/s", "stability", "corpus", "crashes", "hangs"], instances) + "</details>"
@@ -104,8 +106,8 @@ def bugs(data):
             path = pathlib.Path(bug["folder"]) / name
             texts[name] = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         safe = {key: html.escape(str(value)) for key, value in {**bug, **texts}.items()}
-        parts.append(f"<h3 class=bad>{safe['target']}: {safe['title']}</h3><p>{safe['size']} octets, {safe['inputs']} inputs, "
-                     f"rule {safe['rule']}. <code>{safe['replay']}</code></p>"
+        parts.append(f"<h3 class=bad>{safe['target']}: {safe['title']}</h3><p>{safe['size']} octets, "
+                     f"{safe['inputs']} inputs, rule {safe['rule']}. <code>{safe['replay']}</code></p>"
                      f"<pre>{safe['decode.txt']}</pre><pre>{safe['report.txt'][:SHOWN]}</pre>")
     return "".join(parts)
 
