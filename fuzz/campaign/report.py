@@ -88,9 +88,9 @@ def summary(data):
                      f"{row['edges_percent']:.1f} %", f"{row['rules_touched']}/{row['rules']}" if row["rules"] else "-",
                      (row["crashes"], bad), (row["hangs"], bad), (row["state"], "text")])
     instances = [[f"{row['target']} {part['name']}", dashboard.clock(part["run_seconds"]),
-                  dashboard.many(part["execs"]), f"{part['execs_per_second']:,.0f}", f"{part['stability_percent']:.2f} %",
-                  part["corpus"],
-                  part["crashes"], part["hangs"]] for row in data["targets"] for part in row["parts"]]
+                  dashboard.many(part["execs"]), f"{part['execs_per_second']:,.0f}",
+                  f"{part['stability_percent']:.2f} %", part["corpus"], part["crashes"], part["hangs"]]
+                 for row in data["targets"] for part in row["parts"]]
     return rows(head, body) + "<details><summary>Every instance</summary>" + rows(
         ["instance", "time", "execs", "exec/s", "stability", "corpus", "crashes", "hangs"], instances) + "</details>"
 
