@@ -77,7 +77,9 @@ def verb_start(args):
     campaign.targets = args.targets or campaign.targets or list(known)
     campaign.jobs = args.jobs or (campaign.jobs if resumed else len(os.sched_getaffinity(0)))
     if args.time is not None:
-        campaign.for_s = (campaign.elapsed_s if resumed else 0) + args.time
+        campaign.for_s = campaign.elapsed_s + args.time
+    elif campaign.left() == 0:
+        campaign.for_s = None
     campaign.builds = builds.record()
     return go(campaign, known, args)
 
@@ -96,6 +98,7 @@ def verb_resume(args):
 def go(campaign, known, args):
     """Inputs where they are missing, the record, and the process in the background."""
     builds = targets.Builds(campaign.builds)
+    campaign.targets = [name for name in campaign.targets if name in known] or list(known)
     before = campaign.elapsed_s
     _, campaign.notes = instances.machine()
     for name in campaign.targets:
@@ -132,6 +135,7 @@ def verb_stop(args):
               f"./dev fuzz resume {campaign.name}")
     else:
         print(f"campaign {campaign.name} does not run ({campaign.word()})")
+        instances.end_orphans(campaign)
     return 0
 
 
