@@ -3,6 +3,8 @@
 #define FUZZ_OCTETS_MAX 4096
 #include "fuzz.h"
 
+#include "wire/limits.h"
+
 #define LIMIT_BYTES 65536 /* for large sizes to be tried on both sides of a limit */
 
 /* A header that we would send for this frame is read as it, and is no longer than the peer's. */

@@ -3,6 +3,8 @@
 #define FUZZ_OCTETS_MAX 8192
 #include "fuzz.h"
 
+#include "wire/limits.h"
+
 static void write_properties(struct text *text, struct mcq_bytes rest)
 {
     struct mcq_property property;

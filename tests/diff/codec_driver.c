@@ -34,6 +34,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "wire/ids.h"
+#include "wire/limits.h"
 
 #define HEAD_BYTES 26
 #define BY_OCTETS_MAX 96 /* longer inputs go octet by octet once in BY_OCTETS_EVERY */
