@@ -199,7 +199,6 @@ class Command(Placed):
     senders: tuple = ()      # roles; (): any
     size: object = None      # of the whole body, where it is always the same
     before_senders: tuple = ()          # the sockets that send the message form
-    before_at: dict = places()
 
 
 @dataclass(frozen=True)
