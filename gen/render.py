@@ -98,7 +98,8 @@ class Renderer:
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
             "options": options, "option_names": tables.option_names(options),
             "exchange": tables.Exchange(p, "zap"), "alphabet": p.alphabets["Z85"],
-            "machines": list(p.machines.values()), "zap_signals": ZAP, "scopes": security.scopes(p), "insides": security.insides(p),
+            "machines": list(p.machines.values()), "zap_signals": ZAP,
+            "scopes": security.scopes(p), "insides": security.insides(p),
             "model_tables": codec.tables(p), "models": promela.Models(p), "seeds": known,
             "exec": EXEC, "widths": lower.WIDTHS, "dissect": dissect, "export": export, "vocab": vocab,
         }
