@@ -379,7 +379,7 @@ static void run_metadata(const struct input *input, struct feed *feed, struct te
     }
 }
 
-/* --- messages of frames, and texts --------------------------------------------------------------- */
+/* --- messages of frames, and texts ------------------------------------------------------------ */
 
 static void run_message(const struct input *input, struct feed *feed, struct text *text)
 {
