@@ -1,14 +1,15 @@
-/* Two sessions back to back over a link that cuts and delays: the octets are a script of what the
- * applications, the link and the clock do. The link may rewrite one octet of both greetings, so that
- * two peers of today meet as peers of any older version, and may do so in one direction only. The
- * oracles: what one side sent the other receives whole, in order, once; sides that fit get to
- * traffic when all that is on its way has arrived, and any two end in the same way; they agree on
- * version, mechanism, type and identity; no older version without leave; each PING has its PONG; a
- * call that gives nothing is not to be made again, and no deadline is due twice; what a side
- * holds is bounded by what arrived and what it has to send, and nothing is left at the end.
+/* Two sessions back to back over a link that cuts and delays: the octets are a script of what
+ * the applications, the link and the clock do. The link may rewrite one octet of both greetings,
+ * so that two peers of today meet as peers of any older version, and may do so in one direction
+ * only. The oracles: what one side sent the other receives whole, in order, once; sides that fit
+ * get to traffic when all that is on its way has arrived, and any two end in the same way; they
+ * agree on version, mechanism, type and identity; no older version without leave; each PING has
+ * its PONG; a call that gives nothing is not to be made again, and no deadline is due twice;
+ * what a side holds is bounded by what arrived and what it has to send, and nothing is left at
+ * the end.
  *
- * The first choice is what the link rewrites, the second the mechanisms, whether one direction only
- * is rewritten, and which allocation is refused. */
+ * The first choice is what the link rewrites, the second the mechanisms, whether one direction
+ * only is rewritten, and which allocation is refused. */
 
 #define FUZZ_OCTETS_MAX 512
 #include "fuzz.h"

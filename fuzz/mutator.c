@@ -111,8 +111,8 @@ static bool is_allowed_octet(const struct grammar_field *field, uint8_t octet)
     return field->octets[octet >> 6] >> (octet & 63) & 1;
 }
 
-/* An octet that the field allows, or one that it forbids if there is one; half of them beside one of
- * the other kind. */
+/* An octet that the field allows, or one that it forbids if there is one; half of them beside one
+ * of the other kind. */
 static uint8_t draw_octet(struct mutator *m, const struct grammar_field *field, bool is_allowed)
 {
     uint8_t octet = (uint8_t) draw(m);

@@ -1,9 +1,9 @@
-/* Whole conversations: one peer's octets through a session, in both profiles. However they are cut
- * events, answers and the verdict are the same; the pieces of a frame make it up; a call that gives
- * nothing is not to be made again; what the session holds is bounded by what it received and has to
- * send; one allocation that is refused ends it cleanly; and nothing is left. The first choice is our
- * machine, and behind it what ZAP is asked and answers, and after how many octets more; the second
- * is our socket type. */
+/* Whole conversations: one peer's octets through a session, in both profiles. However they are
+ * cut events, answers and the verdict are the same; the pieces of a frame make it up; a call
+ * that gives nothing is not to be made again; what the session holds is bounded by what it
+ * received and has to send; one allocation that is refused ends it cleanly; and nothing is left.
+ * The first choice is our machine, and behind it what ZAP is asked and answers, and after how
+ * many octets more; the second is our socket type. */
 
 #include "fuzz.h"
 
@@ -268,7 +268,7 @@ static void run(const struct fuzz_input *input, struct feed *feed, unsigned prof
         fuzz_fail("memory is out, though nothing was refused");
 }
 
-/* Once more, with one allocation refused, which one depends on the octets: somebody must be told. */
+/* Once more, with an allocation refused; the octets say which. Somebody must be told. */
 static void run_refused(const struct fuzz_input *input)
 {
     struct feed feed = feed_of(input, CUT_AT_RANDOM);

@@ -1,7 +1,7 @@
-/* ZAP's messages. The octets are frames of the newest framing, a message's parts; the first choice
- * says whether they are a request or a reply. A message that is read strictly is encoded to the
- * frames that it came as; what is good strictly is good with all quirks; a fault names its rule, and
- * a status its text. */
+/* ZAP's messages. The octets are frames of the newest framing, a message's parts; the first
+ * choice says whether they are a request or a reply. A message that is read strictly is encoded
+ * to the frames that it came as; what is good strictly is good with all quirks; a fault names
+ * its rule, and a status its text. */
 
 #define FUZZ_OCTETS_MAX 8192
 #include "fuzz.h"
