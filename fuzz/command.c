@@ -1,5 +1,6 @@
 /* One command's body, in each table of names. */
 
+#define FUZZ_OCTETS_MAX 4096
 #include "fuzz.h"
 
 /* A command that needed no quirk is sent as it came; any other fits the size that it is to have. */

@@ -1,5 +1,6 @@
 /* Frames of each framing; straight-line code against the machine. */
 
+#define FUZZ_OCTETS_MAX 4096
 #include "fuzz.h"
 
 #define LIMIT_BYTES 65536 /* for large sizes to be tried on both sides of a limit */

@@ -1,54 +1,37 @@
 /*
- * fuzz: what the targets share: an input handed over in pieces, a log of all that came of it, and
- * the comparison of logs.
- *
- *     TARGET FILE|FOLDER...       as a plain program: each file once
- *     afl-fuzz ... -- TARGET      built by AFL++'s compiler: persistent, deferred fork server
- *     TARGET CORPUS...            built with MCQ_LIBFUZZER: libFuzzer's own main
- *
- * A target defines fuzz_one. An input is two octets that choose, and then what a peer sends; an
- * empty or shorter one is no input. Whatever is wrong ends in fuzz_fail, which aborts.
+ * fuzz: what the targets of decoders share: an input handed over in pieces, a log of all that came
+ * of it, and the comparison of logs.
  */
 #ifndef MCQ_FUZZ_FUZZ_H
 #define MCQ_FUZZ_FUZZ_H
 
-#include <dirent.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "program.h"
 #include "wire/ids.h"
 
-#define FUZZ_HEAD_BYTES 2
-#define FUZZ_OCTETS_MAX (1u << 17) /* what is longer says nothing new and takes long */
-#define FUZZ_LOG_BYTES (1u << 20)  /* of most logs */
-#define FUZZ_BY_OCTETS_MAX 4096    /* longer inputs are not fed octet by octet */
+#define FUZZ_LOG_BYTES (1u << 20) /* of most logs */
+#define FUZZ_BY_OCTETS_MAX 4096   /* longer inputs are not fed octet by octet */
 
-struct fuzz_input {
-    uint8_t choice[FUZZ_HEAD_BYTES];
-    struct mcq_bytes octets;
-};
-
-static void fuzz_one(const struct fuzz_input *input);
-
-MCQ_PRINTF(1, 2) _Noreturn static inline void fuzz_fail(const char *format, ...)
-{
-    va_list list;
-
-    va_start(list, format);
-    /* The analyser does not follow va_start: NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-    vfprintf(stderr, format, list);
-    va_end(list);
-    fputc('\n', stderr);
-    abort();
-}
+/* An allocation for each octet is what a campaign spends its time with, so that only the instances
+ * that can see a read beyond a piece pay for it. */
+#if defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define FUZZ_COPIES 1
+#endif
+#endif
+#if !defined FUZZ_COPIES
+#if defined __AFL_COMPILER && !defined __SANITIZE_ADDRESS__
+#define FUZZ_COPIES 0
+#else
+#define FUZZ_COPIES 1
+#endif
+#endif
 
 /* The quirks that the second choice names, for targets of single decoders. */
 static inline uint32_t fuzz_quirks(const struct fuzz_input *input)
@@ -135,7 +118,8 @@ struct feed {
     struct mcq_bytes left;
     enum cutting cutting;
     uint64_t random;
-    uint8_t *piece;
+    bool has_begun;
+    uint8_t *piece; /* a copy of it, or NULL */
 };
 
 static inline uint64_t fuzz_random(uint64_t *state)
@@ -158,40 +142,40 @@ static inline uint64_t fuzz_hash(struct mcq_bytes octets)
 
 static inline struct feed feed_of(const struct fuzz_input *input, enum cutting cutting)
 {
-    return (struct feed) {input->octets, cutting,
-                          cutting == CUT_AT_RANDOM ? fuzz_hash(input->octets) : 1, NULL};
-}
-
-/* The next piece, at an address of its own, so that a sanitizer sees a read beyond it; the first is
- * there even if it is empty. false: all were handed over, and nothing is held any more. */
-static inline bool feed_next(struct feed *feed, struct mcq_bytes *piece)
-{
-    size_t len = feed->left.len;
-    bool is_over = feed->piece != NULL && len == 0;
-
-    free(feed->piece);
-    feed->piece = NULL;
-    if (is_over)
-        return false;
-    if (feed->cutting == CUT_EVERYWHERE)
-        len = mcq_min_size(len, 1);
-    else if (feed->cutting == CUT_AT_RANDOM && len > 0)
-        len = 1 + fuzz_random(&feed->random) %
-                      mcq_min_size(len, fuzz_random(&feed->random) & 1 ? 8 : len);
-    feed->piece = malloc(len > 0 ? len : 1);
-    if (feed->piece == NULL)
-        fuzz_fail("out of memory");
-    if (len > 0)
-        memcpy(feed->piece, feed->left.data, len);
-    mcq_bytes_skip(&feed->left, len);
-    *piece = mcq_bytes(feed->piece, len);
-    return true;
+    return (struct feed) {.left = input->octets,
+                          .cutting = cutting,
+                          .random = cutting == CUT_AT_RANDOM ? fuzz_hash(input->octets) : 1};
 }
 
 static inline void feed_end(struct feed *feed)
 {
     free(feed->piece);
     feed->piece = NULL;
+}
+
+/* The next piece; the first is there even if it is empty. false: all were handed over, and nothing
+ * is held any more. */
+static inline bool feed_next(struct feed *feed, struct mcq_bytes *piece)
+{
+    size_t len = feed->left.len;
+    bool is_over = feed->has_begun && len == 0;
+
+    feed_end(feed);
+    if (is_over)
+        return false;
+    feed->has_begun = true;
+    if (feed->cutting == CUT_EVERYWHERE)
+        len = mcq_min_size(len, 1);
+    else if (feed->cutting == CUT_AT_RANDOM && len > 0)
+        len = 1 + fuzz_random(&feed->random) %
+                      mcq_min_size(len, fuzz_random(&feed->random) & 1 ? 8 : len);
+    *piece = mcq_bytes(feed->left.data, len);
+    if (FUZZ_COPIES) {
+        feed->piece = fuzz_copy(*piece);
+        piece->data = feed->piece;
+    }
+    mcq_bytes_skip(&feed->left, len);
+    return true;
 }
 
 static inline bool is_refusal(enum mcq_err err)
@@ -211,6 +195,16 @@ static inline void check_repeats(enum mcq_err first, enum mcq_err again)
 /* One run of an input; `variant` is the target's own: another decoder, another profile. */
 typedef void fuzz_run(const struct fuzz_input *input, struct feed *feed, unsigned variant,
                       struct text *text);
+
+static struct text fuzz_whole;
+static struct text fuzz_other;
+
+/* Reserved before the first input: AFL++ would take their growing for new behaviour. */
+__attribute__((constructor)) static void fuzz_reserve(void)
+{
+    write_room(&fuzz_whole, FUZZ_LOG_BYTES);
+    write_room(&fuzz_other, FUZZ_LOG_BYTES);
+}
 
 /* Where two logs part is told in octets; run the input under a debugger to see of which record. */
 static inline void fuzz_same(const struct text *whole, const struct text *other, unsigned variant,
@@ -232,18 +226,11 @@ static inline void fuzz_compare(const struct fuzz_input *input, fuzz_run *run, u
                                 unsigned variants)
 {
     static const char *const names[] = {"whole", "cut at random", "octet by octet"};
-    static struct text whole;
-    static struct text other;
 
-    /* Reserved at once: AFL++ would take their growing for new behaviour. */
-    if (whole.room == 0) {
-        write_room(&whole, FUZZ_LOG_BYTES);
-        write_room(&other, FUZZ_LOG_BYTES);
-    }
     for (unsigned variant = first; variant < first + variants; variant++)
         for (unsigned cutting = CUT_NOWHERE; cutting < CUT_COUNT; cutting++) {
             bool is_first = variant == first && cutting == CUT_NOWHERE;
-            struct text *text = is_first ? &whole : &other;
+            struct text *text = is_first ? &fuzz_whole : &fuzz_other;
             struct feed feed = feed_of(input, (enum cutting) cutting);
 
             if (cutting == CUT_EVERYWHERE && input->octets.len > FUZZ_BY_OCTETS_MAX)
@@ -252,94 +239,8 @@ static inline void fuzz_compare(const struct fuzz_input *input, fuzz_run *run, u
             run(input, &feed, variant, text);
             feed_end(&feed);
             if (!is_first)
-                fuzz_same(&whole, &other, variant, names[cutting]);
+                fuzz_same(&fuzz_whole, &fuzz_other, variant, names[cutting]);
         }
 }
-
-/* --- the program ------------------------------------------------------------------------------ */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
-{
-    if (len < FUZZ_HEAD_BYTES || len > FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX)
-        return 0;
-    struct fuzz_input input = {
-        .octets = mcq_bytes(data + FUZZ_HEAD_BYTES, len - FUZZ_HEAD_BYTES),
-    };
-    memcpy(input.choice, data, FUZZ_HEAD_BYTES);
-    fuzz_one(&input);
-    return 0;
-}
-
-#if defined __AFL_COMPILER
-
-#include <unistd.h>
-
-/* in AFL++'s own macros */
-#pragma clang diagnostic ignored "-Wcast-qual"
-#pragma clang diagnostic ignored "-Wshorten-64-to-32"
-
-__AFL_FUZZ_INIT()
-
-int main(void)
-{
-    __AFL_INIT();
-    unsigned char *octets = __AFL_FUZZ_TESTCASE_BUF;
-
-    while (__AFL_LOOP(20000))
-        LLVMFuzzerTestOneInput(octets, (size_t) __AFL_FUZZ_TESTCASE_LEN);
-    return 0;
-}
-
-#elif !defined MCQ_LIBFUZZER
-
-static size_t fuzz_file(const char *path)
-{
-    static uint8_t octets[FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX + 1];
-    FILE *file = fopen(path, "rb");
-
-    if (file == NULL)
-        return 0;
-    size_t len = fread(octets, 1, sizeof octets, file);
-    bool is_read = ferror(file) == 0;
-
-    fclose(file);
-    if (is_read)
-        LLVMFuzzerTestOneInput(octets, len);
-    return is_read;
-}
-
-static size_t fuzz_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    size_t count = 0;
-
-    if (folder == NULL)
-        return fuzz_file(path);
-    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        char name[4096];
-
-        if (entry->d_name[0] == '.')
-            continue;
-        if ((size_t) snprintf(name, sizeof name, "%s/%s", path, entry->d_name) < sizeof name)
-            count += fuzz_file(name);
-    }
-    closedir(folder);
-    return count;
-}
-
-/* Exit status: 0 every input ran, 1 there was none. */
-int main(int argc, char **argv)
-{
-    size_t count = 0;
-
-    for (int i = 1; i < argc; i++)
-        count += fuzz_folder(argv[i]);
-    printf("%zu inputs\n", count);
-    return count > 0 ? 0 : 1;
-}
-
-#endif
 
 #endif

@@ -1,5 +1,6 @@
 /* Which version a peer speaks, and its greeting. */
 
+#define FUZZ_OCTETS_MAX 256 /* more than the longest greeting: what follows is not read */
 #include "fuzz.h"
 
 /* What we would send to be taken for this peer stands at the log's end: it must be read as such,

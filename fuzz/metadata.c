@@ -1,5 +1,6 @@
 /* Metadata, and what those properties say that the protocol knows by name. */
 
+#define FUZZ_OCTETS_MAX 8192
 #include "fuzz.h"
 
 static void write_properties(struct text *text, struct mcq_bytes rest)

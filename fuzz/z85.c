@@ -1,6 +1,7 @@
 /* Octets as text, and back: the input is taken for either. */
 
-#include "fuzz.h"
+#define FUZZ_OCTETS_MAX 1024
+#include "program.h"
 
 #include "wire/z85.h"
 

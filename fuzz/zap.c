@@ -1,6 +1,7 @@
 /* ZAP's messages. The octets are frames of the newest framing, a message's parts; the first choice
  * says whether they are a request or a reply. */
 
+#define FUZZ_OCTETS_MAX 8192
 #include "fuzz.h"
 
 #include "wire/zap.h"

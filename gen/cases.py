@@ -2,6 +2,7 @@
 
 A case's octets are head + unit * count + tail, so that large ones stay short in the generated source."""
 
+import functools
 from dataclasses import dataclass
 
 from gen import detect, lower, security
@@ -64,6 +65,7 @@ class Cases:
         self.detect = protocol.detects["greeting"]
         detected = detect.Detected(protocol, self.detect)
         self.layouts, self.decisions = detected.layouts, detected.decisions
+        self.fields = {form: lower.fixed_fields(layout, protocol) for form, layout in self.layouts.items()}
 
     # --- greeting -----------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ class Cases:
             if branch.target != "next":
                 break
         layout = self.layouts.get(branch.target)
-        for row in lower.fixed_fields(layout, self.p) if layout else ():
+        for row in self.fields.get(branch.target, ()):
             padded = False
             lets_in = {self.p.quirks[name].accept for name in row.field.quirks if name in quirks}
             for at, octet in enumerate(octets[row.offset:row.offset + row.octets], row.offset):
@@ -101,6 +103,7 @@ class Cases:
         whole = layout is None or len(octets) >= layout.form
         return branch, "OK" if whole else "AGAIN", "", min(len(octets), layout.form) if layout else 0
 
+    @functools.cache
     def greeting(self):
         """Each way through the decision; behind it each octet at the edges of what its rule allows, or of what
         decides; each quirk on and off; cuts."""
@@ -114,7 +117,7 @@ class Cases:
             name = f"{form} {way[-1][1].speaks}"
             inputs += [(name, good), (f"{name}, cut", good[:-1]), (f"{name}, at 9", good[:9])]
             edges = [(row.octet, row.octets) for row in self.decisions]
-            for row in lower.fixed_fields(self.layouts[form], self.p) if form in self.layouts else ():
+            for row in self.fields.get(form, ()):
                 edges.append((row.offset, row.accepted[0]))
                 for what, said in (("empty", b""), ("full", b"A" * row.octets),
                                    ("after its padding", b"\0A".rjust(row.octets, b"A"))):
@@ -191,6 +194,7 @@ class Cases:
             out += self.filler(element) * length
         return out
 
+    @functools.cache
     def command(self):
         """Each command of each table of names at its bounds, one octet over, cut, and with octets too many; names that
         the table has not."""

@@ -1,5 +1,6 @@
 """spec/*.spec on disk -> a checked Protocol, or refusals with their excerpts."""
 
+import functools
 from pathlib import Path
 
 from gen import build, lint, reader
@@ -8,16 +9,27 @@ from gen import build, lint, reader
 def load(root, folder="spec", check=lint.check):
     """Returns (protocol, problems, sources); sources holds each file's lines for the excerpts. Tests that want to know
     what comes behind the lints bring a `check` of their own."""
-    problems = reader.Problems()
-    files, sources = [], {}
-    for path in sorted((Path(root) / folder).glob("*.spec")):
-        name = f"{folder}/{path.name}"
-        text = path.read_text(encoding="utf-8")
-        sources[name] = text.split("\n")
-        files.append(reader.read(name, text, problems))
+    paths = sorted((Path(root) / folder).glob("*.spec"))
+    return load_texts({f"{folder}/{path.name}": path.read_text(encoding="utf-8") for path in paths}, check)
+
+
+def load_texts(texts, check=lint.check):
+    """The same from name -> text, in the order of the names."""
+    problems, files = reader.Problems(), []
+    for name, text in sorted(texts.items()):
+        statements, refused = read(name, text)
+        files.append(statements)
+        problems.items += refused
     protocol = build.build(files, problems)
     check(protocol, problems)
-    return protocol, problems, sources
+    return protocol, problems, {name: text.split("\n") for name, text in texts.items()}
+
+
+@functools.cache
+def read(name, text):
+    """A file's statements and what is refused of them. Two specs that are compared have most files in common."""
+    problems = reader.Problems()
+    return reader.read(name, text, problems), tuple(problems.items)
 
 
 def report(problems, sources):

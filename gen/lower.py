@@ -320,6 +320,11 @@ class LoweredCommand:
         return [e for e in self.elements if e.constant is None]
 
     @property
+    def params(self):
+        """Those of the encoder."""
+        return [f"{e.c_type} {e.name}" for e in self.given]
+
+    @property
     def trial(self):
         """The least and the most octets that one round trip after the other puts into all spans whose length varies."""
         spans = [e for e in self.spans if e.kind != "fixed"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gen import model as m
 from gen import vocab
-from gen.lint import bounds
+from gen.match import texts
 
 TYPE_RANGES = {"i32": (-2 ** 31, 2 ** 31 - 1), "i64": (-2 ** 63, 2 ** 63 - 1), "u64": (0, 2 ** 64 - 1)}
 
@@ -30,7 +30,7 @@ class Tables:
     """The builder's part for tables; a mixin of gen.build.Builder."""
 
     def unit_option(self, found):
-        name, scope = found.fixed[0], found.statement.words[0].text
+        name, scope = found.fixed[0], found.first.text
         rule = f"{scope}.{name.text}"
         for need in ("id", "type"):
             if need not in found:
@@ -40,17 +40,13 @@ class Tables:
         if kind.text not in vocab.OPTION_TYPES:
             self.unknown(kind, "type of options", vocab.OPTION_TYPES, rule)
             return
-        compat = found["default"].value if "default" in found else None
-        but = found.get("except")
+        compat, but = found.value("default"), found.get("except")
         self.put(self.options, m.Option(
             scope, name.text, found["id"].value, kind.text, self.span(size, None), self.span(found.get("in"), None),
-            compat, found["native"].value if "native" in found else compat,
-            but and (but[0].value, tuple(word.text for word in but[1])),
-            *(found[word].text if word in found else "" for word in ("when", "unit", "only")),
-            tuple(word.text for word in found.get("of", ())), found["since"].text if "since" in found else "",
-            tuple(word.text for word in found.get("alias", ())),
+            compat, found.value("native", compat), but and (but[0].value, texts(but[1])),
+            *map(found.text, ("when", "unit", "only")), found.texts("of"), found.text("since"), found.texts("alias"),
             *(word in found for word in ("draft", "unguarded", "deprecated", "there")),
-            found.statement.doc, name.where, found.at), rule, scope)
+            found.doc, where=name.where, at=found.at), rule, scope)
 
     unit_context = unit_option
 
@@ -60,8 +56,8 @@ class Tables:
     def unit_message(self, found):
         name = found.fixed[0]
         fields = self.fields(found.statement.children, "message", name.text)
-        self.put(self.messages, m.Message(name.text, fields, self.fault(found), self.origin, found.statement.doc,
-                                          name.where, found.at), name.text, "message")
+        self.put(self.messages, m.Message(name.text, fields, self.fault(found), **self.told(found, name)), name.text,
+                 "message")
 
     def unit_alphabet(self, found):
         name = found.fixed[0]
@@ -72,10 +68,10 @@ class Tables:
             return
         characters = "".join(chr(c) for low, high, _ in lines["characters"].fixed[0] for c in range(low, high + 1))
         group, example = lines["group"].fixed, lines["example"].fixed
-        at = {**found.at, **{word: line.at[word] for word, line in lines.items() if word in line.at}}
+        told = self.told(found, name)
+        told["at"] = {**found.at, **{word: line.at[word] for word, line in lines.items() if word in line.at}}
         self.put(self.alphabets, m.Alphabet(name.text, characters, group[0].value, group[1].value,
-                                            (example[0].value, example[1].value), self.origin, found.statement.doc,
-                                            name.where, at), name.text, "alphabet")
+                                            (example[0].value, example[1].value), **told), name.text, "alphabet")
 
 
 # --- what templates print --------------------------------------------------------------------------
@@ -179,6 +175,11 @@ class Exchange:
         self.faults = sorted({item.fault for message in self.messages for item in (message, *message.fields)
                               if item.fault}, key=lambda fault: fault[1])
 
+    def faulty(self, name):
+        """Messages with this fault when their count is wrong, and frames that have it."""
+        return [item for message in self.messages for item in (message, *message.fields)
+                if item.fault and item.fault[0] == name]
+
     def frames(self, message):
         ceiling = self.protocol.limits["max_command_bytes"].value
         return [Frame(item, message, ceiling) for item in message.fields]
@@ -236,52 +237,3 @@ class Exchange:
                 if not (field.text is not None or field.among or field.echo or frame.is_records):
                     for size in (frame.low, frame.high):
                         yield f"{said}{field.name} at {size}", [*head, b"x" * size, *tail], (), "NONE", ""
-
-
-# --- in words --------------------------------------------------------------------------------------
-
-
-def number_words(value):
-    """Powers of two as people write them."""
-    return bounds.show(value) if value >= 0 else str(value)
-
-
-def option_values(row):
-    option, (low, high) = row.option, row.span
-    unit = f" {option.unit}" if option.unit else ""
-    what = {"bytes": " octets", "text": " octets of text", "key": " octets, or their text"}.get(option.type, unit)
-    size = f"{low}" if low == high else f"{low} to {number_words(high)}"
-    notes = [", ".join(option.types)] if option.types else []
-    return "; ".join([size + what, *notes, *([f"{option.only} only"] if option.only else [])])
-
-
-def option_default(row):
-    option = row.option
-    if option.native is None:
-        return ""
-    text = f"{option.native!r}" if isinstance(option.native, str) else number_words(option.native)
-    if option.native != option.compat:
-        text += f" (libzmq: {number_words(option.compat)})"
-    return text + (f"; {', '.join(option.excepted[1])}: {option.excepted[0]}" if option.excepted else "")
-
-
-def option_notes(row):
-    option = row.option
-    flags = ("draft", "unguarded", "deprecated")
-    words = [f"libzmq {option.since}", *(word for word in flags if getattr(option, word))]
-    return f" ({', '.join(words)})"
-
-
-def frame_words(frame):
-    field = frame.field
-    words = {"mechanisms": "The mechanism's name.", "statuses": "Three digits, see below."}.get(field.among, "")
-    words = f"That of the {field.echo.split('.')[1]}." if field.echo else words
-    return " ".join(filter(None, (words, f"`{field.text}`." if field.text else "", field.doc.replace("\n", " "))))
-
-
-def fault_words(exchange, name):
-    """Which frames have the fault, and which messages of a wrong count."""
-    found = [item.id for message in exchange.messages for item in (message, *message.fields)
-             if item.fault and item.fault[0] == name]
-    whole = ": too many frames, too few, or an ill one that is not named here"
-    return ", ".join(f"`{item}`" + ("" if item.count(".") > 1 else whole) for item in found)

@@ -1,4 +1,4 @@
-"""Model items in words, for the reference pages."""
+"""Model items in words that pages and --explain share; those of pages alone are in templates/docs/words.j2."""
 
 from gen import lower
 
@@ -17,64 +17,6 @@ def accepted_words(field):
     if field.chars:
         return f"{field.chars} characters, then `{field.pad:02x}`" if field.pad is not None else field.chars
     return "any"
-
-
-def sent_words(field):
-    if field.value is not None:
-        return f"`{field.value:02x}`"
-    return f"`{field.send:02x}`" if isinstance(field.send, int) else f"{field.send}"
-
-
-def element_words(element):
-    chars = f", {element.field.chars} characters" if element.field.chars else ""
-    unit = f", unit {element.field.unit[0]} {element.field.unit[1]}" if element.field.unit else ""
-    if element.kind == "number":
-        constant = f", always {element.constant}" if element.constant is not None else ""
-        return f"{element.width}{unit}{constant}"
-    if element.kind == "fixed":
-        return f"{element.low}{chars}"
-    if element.is_records:
-        low, high = element.field.size
-        return f"{low} to {high} times `{element.field.type}`, to the body's end"
-    if element.kind == "rest":
-        return f"{element.low} to {element.high}{chars}, to the body's end"
-    return f"{element.width} for the length, then {element.low} to {element.high}{chars}"
-
-
-def framing_words(field, framing):
-    """What a frame's field takes, and when."""
-    width = lower.WIDTHS.get(field.type)
-    if width is None:
-        return f"as many as `{field.size_from}` says"
-    if not field.condition:
-        return str(width)
-    flag, wanted = field.condition
-    where = f"bit `{flag}`" if framing.marker is None else f"a first octet `{flag:02x}`"
-    low, high = field.range or (0, 256 ** width - 1)
-    counts = f", counting the {field.counts} too" if field.counts else ""
-    return f"{width} {'with' if wanted else 'without'} {where}: {low} to {high}{counts}"
-
-
-def branch_words(branch):
-    if branch.mask in (0, 0xff):
-        return f"`{branch.value:02x}`" if branch.mask else "anything else"
-    return f"octet & `{branch.mask:02x}` = `{branch.value:02x}`"
-
-
-def field_words(field):
-    """What a mechanism's field carries, besides its octets."""
-    half = [f"the {field.key[0]} half of `{field.key[1]}`"] if field.key else []
-    said = "; ".join(half + ["sealed"] * bool(field.box) + [f"as it came in {field.echo}"] * bool(field.echo)
-                     + ["secret"] * field.secret)
-    return " " * bool(field.doc) + said[:1].upper() + said[1:] + "." if said else ""
-
-
-def box_words(inside):
-    """Who seals it and what its nonce is."""
-    box = inside.unit
-    keys = f"from `{box.sender}` to `{box.receiver}`" if box.receiver else f"with the key `{box.sender}`"
-    back = f" (`{box.back}` the other way)" if box.back else ""
-    return f"{keys}, its nonce `{box.prefix}`{back} and the octets of `{box.nonce}`"
 
 
 def signature(head, params):

@@ -1,4 +1,4 @@
-" Generated from gen/vocab.py by gen 0.1.0.
+" Generated from gen/vocab.toml by gen 0.1.0.
 " Do not edit: change the spec or the template, then run ./dev gen.
 " To be seen by vim: copy it to ~/.vim/syntax/spec.vim, and say :set syntax=spec in a file of spec/.
 if exists("b:current_syntax")

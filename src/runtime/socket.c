@@ -825,15 +825,20 @@ void mcq_socket_terminate(struct mcq_socket *socket)
 }
 
 /* In the engine's thread, as the last one: no peer, endpoint or caller is left, and once nothing is
- * armed no letter is under way. */
+ * armed no letter is under way. Who asked for the end may still be between its request and its post,
+ * both under the lock: only there is it sure that the task will not come once more. */
 static void try_to_end(struct mcq_socket *socket)
 {
     if (!socket->is_ended || mcq_wait_is_armed(&socket->in_watch) ||
         mcq_wait_is_armed(&socket->out_watch) || mcq_wait_is_armed(&socket->cold_timer) ||
         mcq_wait_is_armed(&socket->tail_timer) || mcq_wait_is_armed(&socket->tick_timer) ||
-        mcq_wait_is_armed(&socket->close_timer) || atomic_load(&socket->task.is_posted))
+        mcq_wait_is_armed(&socket->close_timer))
         return;
     mcq_lock_take(&socket->lock);
+    if (atomic_load(&socket->task.is_posted)) {
+        mcq_socket_leave(socket);
+        return;
+    }
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
     mcq_free(socket->slots);

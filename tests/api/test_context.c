@@ -116,6 +116,22 @@ static void term__with_an_open_socket__is_eagain_and_may_be_called_again(void)
     assert_works(mcq_ctx_term(context, PATIENCE_MS));
 }
 
+/* The engine begins with what a closing socket asks first while the caller asks for its end. */
+static void close__over_and_over__each_socket_ends_once(void)
+{
+    struct world world;
+
+    begin_world(&world);
+    for (int i = 0; i < 20000; i++) {
+        struct mcq_socket *socket = mcq_socket(world.context, MCQ_PUSH);
+
+        assert_non_null(socket);
+        assert_works(mcq_set(socket, MCQ_OPT_LINGER, 1000));
+        assert_works(mcq_close(socket));
+    }
+    end_world(&world);
+}
+
 static int term_without_end(void *context)
 {
     return mcq_ctx_term(context, -1);
@@ -163,6 +179,7 @@ static void many_contexts__have_lives_of_their_own(void)
     X(io_threads__once_they_run__is_ebusy)                                                         \
     X(max_sockets__more_are_emfile_until_one_is_closed)                                            \
     X(shutdown__calls_are_eterm_and_close_works)                                                   \
+    X(close__over_and_over__each_socket_ends_once)                                                 \
     X(term__with_an_open_socket__is_eagain_and_may_be_called_again)                                \
     X(term__in_another_thread__goes_on_when_the_last_socket_is_closed)                             \
     X(many_contexts__have_lives_of_their_own)

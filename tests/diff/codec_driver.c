@@ -13,11 +13,14 @@
  *     2 command     scope of names     -                  octets still missing
  *     3 metadata    -                  most properties    octets still missing
  *     4 ready       our socket type    most properties    -
+ *     5 message     which of them      -                  -
+ *     6 text        -                  -                  -
  *
  * The answer to an input is its length (u32) and that many octets of text: a line for each record,
  * with every field, then "ERROR rule at". Each input is decoded whole, cut at places drawn from
- * the seed, and octet by octet; frames by straight-line code and by the machine alone. Where two of
- * these runs do not write the same, or a decoder does not repeat its refusal, the text has another
+ * the seed, and octet by octet; frames by straight-line code and by the machine alone; a message,
+ * whose octets are its parts as frames of the newest framing, and a text whole. Where two of these
+ * runs do not write the same, or a decoder does not repeat its refusal, the text has another
  * line, which begins with "broken".
  *
  * Exit status: 0 the input ended behind a batch, 2 it did not.
@@ -35,6 +38,8 @@
 #define HEAD_BYTES 26
 #define BY_OCTETS_MAX 96 /* longer inputs go octet by octet once in BY_OCTETS_EVERY */
 #define BY_OCTETS_EVERY 8
+#define PARTS_MAX 32
+#define ECHO "xx" /* what a reply has to give back */
 
 /* --- text that grows -------------------------------------------------------------------------- */
 
@@ -128,7 +133,15 @@ static void write_verdict(struct text *text, enum mcq_err err, enum mcq_rule rul
 
 /* --- one input -------------------------------------------------------------------------------- */
 
-enum kind { KIND_GREETING, KIND_FRAMES, KIND_COMMAND, KIND_METADATA, KIND_READY };
+enum kind {
+    KIND_GREETING,
+    KIND_FRAMES,
+    KIND_COMMAND,
+    KIND_METADATA,
+    KIND_READY,
+    KIND_MESSAGE,
+    KIND_TEXT
+};
 
 struct input {
     uint8_t kind;
@@ -365,6 +378,35 @@ static void run_metadata(const struct input *input, struct feed *feed, struct te
     }
 }
 
+/* --- messages of frames, and texts --------------------------------------------------------------- */
+
+static void run_message(const struct input *input, struct feed *feed, struct text *text)
+{
+    struct mcq_bytes parts[PARTS_MAX];
+    struct mcq_frame_decoder decoder;
+    struct mcq_frame_piece frame;
+    struct mcq_bytes octets;
+    size_t count = 0;
+
+    feed_next(feed, &octets);
+    mcq_frame_decoder_init(&decoder, UINT32_MAX, MCQ_MAX_FRAME_BYTES, UINT32_MAX);
+    while (count < PARTS_MAX && mcq_frame_decode(&decoder, &octets, &frame) == MCQ_OK && frame.last)
+        parts[count++] = frame.body;
+    write_message(text, input->own, parts, count, mcq_bytes_of(ECHO), input->quirks);
+}
+
+static void run_text(struct feed *feed, struct text *text)
+{
+    struct mcq_bytes octets;
+
+    feed_next(feed, &octets);
+    uint8_t *room = malloc(MCQ_Z85_CHARACTERS * octets.len + 1);
+    if (room == NULL)
+        give_up("out of memory");
+    write_z85(text, octets, room);
+    free(room);
+}
+
 /* --- batches ---------------------------------------------------------------------------------- */
 
 static void run_input(const struct input *input, enum cutting cutting, bool slow, struct text *text)
@@ -377,6 +419,8 @@ static void run_input(const struct input *input, enum cutting cutting, bool slow
     case KIND_COMMAND: run_command(input, &feed, text); break;
     case KIND_METADATA:
     case KIND_READY: run_metadata(input, &feed, text); break;
+    case KIND_MESSAGE: run_message(input, &feed, text); break;
+    case KIND_TEXT: run_text(&feed, text); break;
     default: give_up("no such kind of input");
     }
     free(feed.piece);
@@ -391,6 +435,8 @@ static void answer(const struct input *input, struct text *text)
     size_t begin = text->len;
 
     run_input(input, CUT_NOWHERE, false, text);
+    if (input->kind >= KIND_MESSAGE)
+        return;
     size_t len = text->len - begin;
     for (unsigned slow = 0; slow <= (input->kind == KIND_FRAMES); slow++)
         for (unsigned cutting = slow ? CUT_NOWHERE : CUT_AT_RANDOM;

@@ -1,10 +1,14 @@
 """The generated C decoders against the reference codec, on inputs that are valid, broken on purpose, and random.
 
     diff.py [--seed N] [--count N] [--jobs N] [--build DIR]
+    diff.py --corpus [--face FACE] [--jobs N] [--build DIR] FILE|FOLDER...
 
 Each input goes to codec_driver, which decodes it whole and in pieces and writes down every field of every record and
 how it ended; the reference codec writes down what must come. A difference is made smaller and printed with what
-either side says; the seed and the input's number reproduce it. Exit status: 0 none differs, 1 some do.
+either side says; the seed and the input's number reproduce it. With --corpus the inputs are those of a fuzz target
+(fuzz/FACE.c), files and folders of them, AFL++'s own included: what only AFL++ writes there is no input. Which target
+it is, a part of the path says (seeds/frame, out/fuzz_frame/main/queue), or --face. Exit status: 0 none differs, 1 some
+do, 2 there is nothing to compare.
 """
 
 import argparse
@@ -16,19 +20,23 @@ import multiprocessing
 import os
 import pathlib
 import random
+import re
 import struct
 import subprocess
 import sys
 import time
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRIVER, CODEC = "tests/diff/codec_driver", "generated/python/zmtp_codec.py"    # within a build
 BATCH = 1000                     # inputs made from one generator of random marks
 SHOWN = 5                        # differences that are printed
 SHRINKING = 400                  # inputs tried to make one of them smaller
-KINDS = ("greeting", "frames", "command", "metadata", "ready")
-WEIGHTS = (14, 26, 28, 16, 16)
-DETECT, RECORD, LIST = "greeting", "property", "READY"
+KINDS = ("greeting", "frames", "command", "metadata", "ready", "message", "text")
+WEIGHTS = (13, 24, 26, 14, 14, 7, 2)
+DETECT, RECORD, LIST, ALPHABET = "greeting", "property", "READY", "Z85"
+ECHO = b"xx"                     # as in the driver
+PARTS_MOST = 32
 EDGES = (0x00, 0x01, 0x02, 0x03, 0x04, 0x08, 0x7f, 0x80, 0xfe, 0xff)
 HEAD = struct.Struct("<BBIQIII")
 
@@ -51,7 +59,8 @@ class Input(collections.namedtuple("Input", "kind own quirks limit other seed oc
 
     def pack(self, codec):
         codes = {"ready": lambda: codec.SOCKETS[self.own]["code"], "frames": lambda: codec.STREAMS.index(self.own),
-                 "command": lambda: list(codec.SCOPES).index(self.own)}
+                 "command": lambda: list(codec.SCOPES).index(self.own),
+                 "message": lambda: list(codec.MESSAGES).index(self.own)}
         own = codes[self.kind]() if self.kind in codes else 0
         bits = sum(1 << place for place, name in enumerate(codec.QUIRKS) if name in self.quirks)
         return HEAD.pack(KINDS.index(self.kind), own, bits, self.limit, self.other, self.seed,
@@ -147,6 +156,46 @@ class Oracle:
             text += f"ready{self.fields(values, names)}\n"
         return text + self.closing(checked)
 
+    def parts(self, octets):
+        """A message's frames, each as long as its header says."""
+        stream = self.codec.decode_stream(self.codec.STREAMS[-1], octets, self.codec.COMPAT)
+        return [record["body"] for record in stream.records if "open" not in record][:PARTS_MOST]
+
+    def answer_message(self, item):
+        codec, name = self.codec, item.own
+        message = codec.MESSAGES[name]
+        verdict = codec.decode_message(name, self.parts(item.octets), item.quirks, ECHO)
+        self.verdicts[verdict.err, verdict.rule] += 1
+        text = ""
+        for record in verdict.records:
+            shown = [field["name"] for field in message["fields"]
+                     if field["name"] in record or field["name"] not in self.fixed(message)]
+            values = {**dict.fromkeys(shown, b""), **record}
+            sent = codec.encode_message(name, record)
+            if codec.decode_message(name, sent, frozenset(), record["request_id"]).err != "OK":
+                sent = []                            # what a quirk let in is not sent
+            text += (f"{name}{self.fields(values, [each for each in shown if each not in self.fixed(message)])}"
+                     f"{''.join(f' sent={frame.hex()}' for frame in sent)}\n")
+        broken = next((field for field in message["fields"] if field["id"] == verdict.rule), message)
+        fault = broken.get("fault", message["fault"])[0].replace("_", " ") if verdict.rule else "none"
+        return f"{text}{fault} {verdict.rule or 'none'}\n"
+
+    @staticmethod
+    def fixed(message):
+        """The fields that always hold the same."""
+        return {field["name"] for field in message["fields"] if "text" in field or field["size"] == (0, 0)}
+
+    def answer_text(self, item):
+        """The octets taken for a text, and for what a text is to be made of."""
+        verdict = self.codec.decode_text(ALPHABET, item.octets.decode("latin-1"))
+        self.verdicts[verdict.err, verdict.rule] += 1
+        octets = "".join(f" octets={record['octets'].hex()}" for record in verdict.records)
+        try:
+            text = f" text={self.codec.encode_text(ALPHABET, item.octets).encode().hex()}"
+        except ValueError:
+            text = ""
+        return f"decoded{octets}\nencoded{text}\n"
+
     def can_break(self, field):
         """All but octets up to the end that may be any and any number."""
         if field["type"] in self.codec.WIDTHS or "chars" in field or "rest" not in field:
@@ -172,7 +221,9 @@ class Oracle:
             found.update(field["id"] for field in unit.get("fields", ()) if self.can_break(field))
             found.update(() if "fields" in unit else (unit["id"],))
         found.update(f"{self.ready_field['id']}.{key['name']}" for key in self.ready_field["keys"])
-        return found
+        for message in codec.MESSAGES.values():
+            found.update((message["id"], *(field["id"] for field in message["fields"])))
+        return found | {f"alphabet.{ALPHABET}"}
 
 
 # --- inputs ---------------------------------------------------------------------------------------------------
@@ -345,6 +396,37 @@ class Maker:
             own = self.random.choice(peers or [own])
         return own, max(self.most_records(), 3), 0, octets, marks
 
+    def make_message(self):
+        """Its parts as frames; sometimes with a part too many, too few, or in another place."""
+        name, mechanism = self.random.choice(list(self.codec.MESSAGES)), self.random.choice(list(self.codec.MECHANISMS))
+        among = {"mechanisms": mechanism, "statuses": str(self.random.choice(list(self.codec.STATUSES)))}
+        parts = []
+        for field in self.codec.MESSAGES[name]["fields"]:
+            if field.get("mechanism", mechanism) == mechanism:
+                said = field.get("text", among.get(field.get("among")))
+                parts.append(said.encode() if said is not None else ECHO if "echo" in field else self.value(field))
+        if self.one_in(4):
+            at, other = self.random.randrange(len(parts)), self.random.choice(parts)
+            parts[at:at + self.random.randrange(2)] = [other] * self.random.randrange(3)
+        octets, marks, layout = b"", [], self.codec.STREAMS[-1]
+        for part in parts:
+            own = []
+            form = self.random.choice(self.codec.size_forms(layout, len(part)))
+            head = self.codec.encode_size(layout, 0, form, len(part), own)
+            marks += [(place + len(octets), width) for place, width in own]
+            octets += head + part
+        return name, 0, 0, octets, marks
+
+    def make_text(self):
+        """Good ones and such as nearly are; the number of octets that have a text is another."""
+        alphabet = self.codec.ALPHABETS[ALPHABET]
+        groups = [self.random.randbytes(alphabet["octets"]) for _ in range(self.random.randrange(12))]
+        text = self.codec.encode_text(ALPHABET, b"".join(groups)).encode()
+        if self.one_in(4):
+            letters = (alphabet["characters"][-1] * alphabet["letters"]).encode()
+            text = text.replace(text[:alphabet["letters"]], letters)
+        return "", 0, 0, text, []
+
     # --- broken ones ---
 
     def mutated(self, kind, octets, marks):
@@ -403,6 +485,151 @@ class Maker:
         left = max(0, len(octets) - at - width)
         value = self.random.choice((0, 1, now - 1, now + 1, left, left + 1, top, top // 2, top // 2 + 1, 255, 256))
         return octets[:at] + (value & top).to_bytes(width, "big") + octets[at + width:]
+
+
+# --- a fuzz corpus --------------------------------------------------------------------------------------------
+
+
+HEAD_OCTETS, TARGET_LIMIT, SESSION_LIMIT = 2, 65536, 65536      # of the targets
+OCTETS_MOST = 1 << 17
+
+
+class Face:
+    """What the inputs of the fuzz targets are to the driver: by target, the inputs that one of theirs makes. The first
+    two octets choose, as the target's file says."""
+
+    def __init__(self, codec):
+        self.codec = codec
+
+    @classmethod
+    def names(cls):
+        return [name[5:] for name in dir(cls) if name.startswith("read_")]
+
+    def inputs(self, face, octets):
+        head, octets = octets[:HEAD_OCTETS], octets[HEAD_OCTETS:]
+        if len(head) < HEAD_OCTETS or len(octets) > OCTETS_MOST:
+            return []
+        return list(getattr(self, "read_" + face)(*head, octets))
+
+    def quirks(self, choice):
+        return (frozenset(), self.codec.NATIVE, self.codec.COMPAT, self.codec.COMPAT)[choice % 4]
+
+    def whole(self, kind, own, quirks, octets, limit=0):
+        """No frame announces a longer command or list."""
+        if len(octets) <= self.codec.CEILINGS["max_command_bytes"]:
+            yield Input(kind, own, quirks, limit, 0, cuts(octets), octets)
+
+    def read_greeting(self, _, choice, octets):
+        yield Input("greeting", "", self.quirks(choice), 0, 0, cuts(octets), octets)
+
+    def read_frame(self, own, choice, octets):
+        limit = TARGET_LIMIT if choice & 4 else self.codec.CEILINGS["max_frame_bytes"]
+        layout = self.codec.STREAMS[own % len(self.codec.STREAMS)]
+        yield Input("frames", layout, self.quirks(choice), limit, TARGET_LIMIT, cuts(octets), octets)
+
+    def read_command(self, own, choice, octets):
+        scopes = list(self.codec.SCOPES)
+        yield from self.whole("command", scopes[own % len(scopes)], self.quirks(choice), octets)
+
+    def read_metadata(self, own, choice, octets):
+        most = self.codec.CEILINGS["max_properties"]
+        yield from self.whole("metadata", "", self.quirks(choice), octets, most)
+        for name, socket in self.codec.SOCKETS.items():
+            if socket["code"] == own:
+                yield from self.whole("ready", name, self.quirks(choice), octets, most)
+
+    def read_zap(self, own, _, octets):
+        messages = list(self.codec.MESSAGES)
+        for quirks in (frozenset(), self.codec.COMPAT):
+            yield Input("message", messages[own % len(messages)], quirks, 0, 0, cuts(octets), octets)
+
+    def read_z85(self, _, __, octets):
+        yield Input("text", "", frozenset(), 0, 0, cuts(octets), octets)
+
+    def read_session(self, _, __, octets):
+        """The greeting, the frames behind it, and each command among them by every table of names."""
+        codec = self.codec
+        for quirks in (codec.NATIVE, codec.COMPAT):
+            yield Input("greeting", "", quirks, 0, 0, cuts(octets), octets)
+            verdict = codec.decode_greeting(DETECT, octets, quirks)
+            if verdict.err != "OK":
+                continue
+            said = verdict.records[0]
+            stream = octets[0 if said["replay"] else verdict.at:]
+            yield Input("frames", said["frames"], quirks, SESSION_LIMIT, SESSION_LIMIT, cuts(stream), stream)
+            for record in codec.decode_stream(said["frames"], stream, quirks).records:
+                if record["flags"] & command_flag(codec, said["frames"]) and "open" not in record:
+                    for scope in codec.SCOPES:
+                        yield from self.whole("command", scope, quirks, record["body"])
+
+
+def command_flag(codec, layout):
+    """The flag of commands, or 0."""
+    return sum(1 << bit["number"] for field in codec.LAYOUTS[layout]["fields"] for bit in field.get("bits", ())
+               if bit["name"] == "command")
+
+
+def cuts(octets):
+    """Where an input is cut follows from it alone, so that it always does the same."""
+    return zlib.crc32(octets)
+
+
+def corpus_files(paths):
+    """The inputs among these files and folders, each once. AFL++ keeps what it needs for itself in hidden folders and
+    README.txt, and its figures beside its queue."""
+    found = {}
+    for path in map(pathlib.Path, paths):
+        inside = path.rglob("*") if path.is_dir() else [path]
+        queues = path.is_dir() and any(each.is_dir() and each.name == "queue" for each in path.rglob("*"))
+        for file in sorted(inside):
+            parts = file.relative_to(path).parts
+            hidden = any(part.startswith(".") for part in parts) or file.name == "README.txt"
+            apart = queues and not {"queue", "crashes", "hangs"} & set(parts)
+            if file.is_file() and not hidden and not apart:
+                found[file.resolve()] = None
+    return list(found)
+
+
+def face_of(path):
+    """The target whose inputs lie there, by the last part of the path that names one."""
+    names = Face.names()
+    words = [re.sub(r"^fuzz_", "", part) for part in path.resolve().parts[:-1]]
+    return next((word for word in reversed(words) if word in names), None)
+
+
+def compare_files(arguments):
+    """A process's share of the files -> results as batch() gives them, with the number of inputs."""
+    driver, codec, pairs = arguments
+    side = Side(driver, codec)
+    face, oracle, found, count = Face(side.codec), Oracle(side.codec), [], 0
+    for name, path in pairs:
+        items = face.inputs(name, path.read_bytes())
+        count += len(items)
+        for item, got in zip(items, side.driver.answers(items)):
+            if got != oracle.answer(item):
+                found.append(f"{path}\n  {side.difference(oracle, item)}" if len(found) < side.shown else "")
+    side.driver.close()
+    return count, oracle.verdicts, found
+
+
+def compare_corpus(paths, processes, driver, codec, face=None):
+    """(result, the files whose target is not known)."""
+    started, files, strangers = time.monotonic(), corpus_files(paths), []
+    pairs = []
+    for path in files:
+        name = face or face_of(path)
+        if name is None:
+            strangers.append(path)
+        else:
+            pairs.append((name, path))
+    total, verdicts, differences = 0, collections.Counter(), []
+    with multiprocessing.Pool(processes) as pool:
+        for count, seen, found in pool.imap(compare_files, [(driver, codec, pairs[at::4 * processes])
+                                                            for at in range(4 * processes)]):
+            total += count
+            verdicts.update(seen)
+            differences += found
+    return Result(total, verdicts, differences, time.monotonic() - started), len(pairs), strangers
 
 
 # --- comparison -----------------------------------------------------------------------------------------------
@@ -565,17 +792,40 @@ def summary(result, codec, seed):
             f"{'; not broken: ' if missed else ''}{', '.join(sorted(missed))}")
 
 
+def print_differences(result):
+    for text in [text for text in result.differences if text][:SHOWN]:
+        print(text)
+
+
+def main_corpus(args):
+    codec = args.build / CODEC
+    result, files, strangers = compare_corpus(args.paths, args.jobs, args.build / DRIVER, codec, args.face)
+    print_differences(result)
+    accepted = sum(count for (err, _), count in result.verdicts.items() if err == "OK")
+    print(f"{files} files, {result.count} inputs: {len(result.differences)} differ; {accepted} accepted, "
+          f"{result.seconds:.0f} s")
+    if strangers:
+        print(f"{len(strangers)} files of no target that is known here, such as {strangers[0]}; see --face")
+    return 1 if result.differences else 0 if files and not strangers else 2
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev test diff", description=__doc__.split("\n")[0])
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32), help="default: a new one")
     parser.add_argument("--count", type=int, default=1_000_000, help="inputs to compare (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: %(default)s)")
     parser.add_argument("--build", type=pathlib.Path, default=default_build(), help="the build that is compared")
+    parser.add_argument("--corpus", action="store_true", help="compare the inputs of fuzz targets instead")
+    parser.add_argument("--face", choices=Face.names(), help="the target, where the paths do not say it")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="with --corpus: files and folders")
     args = parser.parse_args()
+    if bool(args.paths) != args.corpus:
+        parser.error("--corpus needs files or folders, and only it takes them")
+    if args.corpus:
+        return main_corpus(args)
     codec = args.build / CODEC
     result = compare(args.seed, args.count, args.jobs, args.build / DRIVER, codec)
-    for text in [text for text in result.differences if text][:SHOWN]:
-        print(text)
+    print_differences(result)
     print(summary(result, load_codec(codec), args.seed))
     return 1 if result.differences else 0
 

@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -32,6 +33,10 @@ PLANTED = {
     "our greeting leaves early": ("wire/greeting.c", r"due = 11;", "due = 12;"),
     "a peer of 3.0 is taken for a newer one": ("wire/greeting.c", r"MCQ_ZMTP_3_0", "MCQ_ZMTP_3_1"),
     "a size of 0 leaves no room for the flags": ("wire/frame.h", r"counted < 1", "counted < 0"),
+    "a message may lack its last frame": ("wire/zap.c", r"count < row->least", "count + 1 < row->least"),
+    "the wrong fault": ("wire/zap.c", r"FAULT_BAD_VERSION,", "FAULT_MALFORMED,"),
+    "a reply to another question passes": ("wire/zap.c", r"part->is_echo &&", "false &&"),
+    "a group of a text is not bounded": ("wire/z85.c", r"if \(group >> 8 \* MCQ_Z85_OCTETS != 0\)", "if (false)"),
     "a field is not kept": ("wire/command.c", r"numbers\[0\] = decoder->number", "numbers[0] = 0"),
 }
 
@@ -92,7 +97,7 @@ class KnownAnswers(unittest.TestCase):
 
 
 class Messages(unittest.TestCase):
-    """What has no decoder in C to be compared with."""
+    """By hand, what the comparison takes from the codec alone."""
 
     def test_zap(self):
         values = {"delimiter": b"", "request_id": b"7", "domain": b"", "address": b"::1", "identity": b"me",
@@ -100,6 +105,7 @@ class Messages(unittest.TestCase):
         frames = CODEC.encode_message("zap.request", values)
         self.assertEqual(CODEC.decode_message("zap.request", frames).err, "OK")
         self.assertEqual(CODEC.decode_message("zap.request", frames[:-1]).rule, "zap.request")
+        self.assertEqual(CODEC.decode_message("zap.request", [b"x", *frames[1:], b"", b""]).rule, "zap.request")
         values = {"delimiter": b"", "request_id": b"7", "status": b"200", "text": b"", "user_id": b"", "metadata": b""}
         reply = CODEC.encode_message("zap.reply", values)
         for change, rule in (({}, ""), ({"status": b"201"}, "zap.reply.status"),
@@ -137,6 +143,46 @@ class ShortRun(unittest.TestCase):
 
         self.assertEqual(inputs("1:0"), inputs("1:0"))
         self.assertNotEqual(inputs("1:0"), inputs("1:1"))
+
+
+class Corpus(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """Unpacked here: not every build has the fuzz targets."""
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.seeds = pathlib.Path(folder.name) / "seeds"
+        subprocess.run([sys.executable, ROOT / "fuzz/unpack.py", BUILD / "generated/fuzz/seeds.txt", cls.seeds],
+                       check=True, timeout=60)
+
+    def compare(self, paths, driver=BUILD / diff.DRIVER, face=None):
+        return diff.compare_corpus(paths, 1, driver, BUILD / diff.CODEC, face)
+
+    def test_the_seeds(self):
+        result, files, strangers = self.compare([self.seeds])
+        self.assertEqual((result.differences, strangers), ([], []))
+        self.assertEqual(files, sum(path.is_file() for path in self.seeds.rglob("*")))
+        self.assertGreater(result.count, files)
+
+    def test_a_folder_of_afl(self):
+        """Its own files are no inputs, and what it keeps beside queue, crashes and hangs is none."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name) / "out/fuzz_z85/main"
+            for path in ("queue/id:000000,orig:a", "queue/.state/auto_extras/x", "queue/README.txt", "fuzzer_stats",
+                         "crashes/README.txt", "crashes/id:000000,sig:06"):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(bytes(2) + b"HelloWorld")
+            result, files, strangers = self.compare([name])
+            self.assertEqual((files, strangers, result.count), (2, [], 2))
+            queue = pathlib.Path(name) / "queue"
+            shutil.copytree(folder / "queue", queue)
+            self.assertEqual(self.compare([queue])[1:], (0, [queue.resolve() / "id:000000,orig:a"]))
+            self.assertEqual(self.compare([queue], face="greeting")[1:], (1, []))
+
+    def test_a_planted_mistake_is_found_in_the_seeds(self):
+        with tempfile.TemporaryDirectory() as folder:
+            driver = planted_driver(pathlib.Path(folder), *PLANTED["a reply to another question passes"])
+            self.assertTrue(self.compare([self.seeds / "zap"], driver)[0].differences)
 
 
 class Planted(unittest.TestCase):

@@ -5,8 +5,10 @@ import re
 import subprocess
 import tempfile
 import unittest
+from unittest import mock
 
 import banned
+import budget
 import layers
 import links
 import objects
@@ -109,6 +111,32 @@ class Objects(unittest.TestCase):
                   const char *f(int n, char *to, char *from)
                   { memcpy(to, from, n); return names[mcq_f(to)]; }"""
         self.assertEqual(self.offences(text), [])
+
+
+class Budget(LintTest):
+    CODE = '''"""What a module is for,
+in two lines."""
+
+# A reason.
+ROWS = ["a",
+        "b"]     # a comment beside code is code
+
+
+def f():
+    """Why."""
+    return """text
+    is code"""
+'''
+
+    def test_what_counts(self):
+        self.assertEqual(budget.code_lines(self.CODE), 5)
+
+    def test_beyond_it(self):
+        files = {"gen/a.py": self.CODE, "gen/lint/b.py": "A = 1\n", "gen/b.toml": "a = 1\n", "src/c.py": "B = 1\n"}
+        with mock.patch.object(budget, "BUDGET", 5):
+            self.refuses(budget, files, "gen/: 6 lines of code, at most 5")
+        with mock.patch.object(budget, "BUDGET", 6):
+            self.accepts(budget, files)
 
 
 class Wire(LintTest):
