@@ -2,7 +2,6 @@
 
 from gen.detect import family, paths, taken
 from gen.lint.names import about, settled
-from gen.lower import fixed_fields
 from gen.model import place
 
 
@@ -20,8 +19,6 @@ def check(protocol, problems):
                              "it a branch, or take the form out", rule)
         if not problems:
             whole(detect, layouts, rule, problems)
-        if not problems:
-            early(detect, layouts, protocol, rule, problems)
 
 
 def order(detect, rule, problems):
@@ -87,24 +84,6 @@ def whole(detect, layouts, rule, problems):
             return
         if layout and isinstance(layout.form, int) and octet >= layout.form:
             problems.add(last.where, "size", f"octet {octet} is behind the end of {layout.id}; decide earlier", rule)
-
-
-def early(detect, layouts, protocol, rule, problems):
-    """What is read before the form is known is not looked at again: the form's fields let all of it in."""
-    answers = {id(branch): octets for stage in detect.stages
-               for branch, octets in zip(stage.branches, taken(stage.branches))}
-    for way, _ in paths(detect):
-        octet, last = way[-1]
-        read = {index: answers[id(branch)] for index, branch in way}
-        for field in fixed_fields(layouts[last.target], protocol) if last.target in layouts else ():
-            behind = field.offset + field.octets
-            odd = [o for index in range(field.offset, min(behind, octet))
-                   for o in read.get(index, range(256)) if o not in field.accepted[0]]
-            if odd or field.offset <= octet < behind - 1:
-                what = f"may hold {odd[0]:#04x}" if odd else "is not over"
-                problems.add(last.where, "ambiguous", f"'{field.field.name}' of {layouts[last.target].id} {what} when "
-                             f"octet {octet} tells this form; let an earlier octet decide, or a later one", rule)
-                return
 
 
 def alike(one, other):
