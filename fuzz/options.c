@@ -363,8 +363,11 @@ static void fuzz_one(const struct fuzz_input *input)
         open_all();
     for (int type = 0; type < TYPES; type++)
         reset(&models[type]);
-    while (topic_count > 0)
-        set_bytes(MCQ_SUB, MCQ_OPT_UNSUBSCRIBE, mcq_bytes(topics[0].octets, topics[0].len));
+    while (topic_count > 0) {
+        struct topic topic = topics[0];
+
+        set_bytes(MCQ_SUB, MCQ_OPT_UNSUBSCRIBE, mcq_bytes(topic.octets, topic.len));
+    }
     max_sockets = 100;
     same_result(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, max_sockets), true, "MAX_SOCKETS");
     while (calls_next(&calls))
