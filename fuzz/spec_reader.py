@@ -2,8 +2,8 @@
 
     spec_reader.py [--seed N] [--runs N] [--seconds N] [--keep FOLDER] [FILE...]
 
-Seeds are spec/, tests/gen/bad and fuzz/corpus/spec_reader; what gives a new answer becomes a seed, too. An answer is the
-refusals without their names and numbers. The oracle:
+Seeds are spec/, tests/gen/bad and fuzz/corpus/spec_reader; what gives a new answer becomes a seed, too. An answer is
+the refusals without their names and numbers. The oracle:
 
     no exception           but SystemExit, and that only from Ragel
     every refusal          lies inside the text that it names, and its lint has an explanation
@@ -35,10 +35,10 @@ from gen.lint import explain                        # noqa: E402
 SECONDS = 5                     # of one spec; most take 40 ms
 MEMORY = 1 << 30
 FORGET = 200                    # specs after which what load.read remembers goes
-EDGES = ("0", "1", "-1", "7", "8", "255", "256", "65535", "65536", "2^31", "2^32-1", "2^63-1", "2^64-1", "2^64", "-2^63",
-         "0x00", "0xff", "0xffffffffffffffff", "1.0", "3.1", "9" * 5000, "1^99999999999", "0^0")
-STRANGE = ("\x00", "\r", "\t", "\f", "\u2028", "\ufeff", "é", '"', "'", "#", "///", "{", "}", "(", ")", "[", "]", ";", ":",
-           "->", "..", "=", ",", "$")
+EDGES = ("0", "1", "-1", "7", "8", "255", "256", "65535", "65536", "2^31", "2^32-1", "2^63-1", "2^64-1", "2^64",
+         "-2^63", "0x00", "0xff", "0xffffffffffffffff", "1.0", "3.1", "9" * 5000, "1^99999999999", "0^0")
+STRANGE = ("\x00", "\r", "\t", "\f", "\u2028", "\ufeff", "é", '"', "'", "#", "///", "{", "}", "(", ")", "[", "]", ";",
+           ":", "->", "..", "=", ",", "$")
 NAMES = re.compile(r"'[^']*'|[0-9]+")
 REPEATS = (2, 3, 17, 300, 3000)
 
@@ -299,8 +299,9 @@ def again(specs):
         for at, spec in enumerate(specs):
             names.append(str(pathlib.Path(folder) / f"{at}.spec"))
             pathlib.Path(names[-1]).write_bytes(spec.saved())
-        said = [subprocess.run([sys.executable, __file__, "--said", *names], capture_output=True, text=True, check=False,
-                               env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")]
+        said = [subprocess.run([sys.executable, __file__, "--said", *names], capture_output=True, text=True,
+                               check=False, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+                for seed in ("1", "2")]
     return "" if said[0] == said[1] and said[0] else "other answers under another hash seed"
 
 

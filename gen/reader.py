@@ -22,6 +22,7 @@ TOKEN = re.compile(r"""
 UNREADABLE = re.compile(r'"[^\n]*|[^\s;{}()\[\]]+|.')    # for one refusal: a text without end, a word, a character
 BROKEN = "\ufffd"                                         # what an octet that is no UTF-8 is read as
 PAIRS = {"]": "[", ")": "("}
+DEPTH = 20                                                # of blocks in blocks; the spec has 3
 NUMBER_BITS = 64                                          # no field, limit or option is wider
 
 
@@ -108,7 +109,7 @@ class Reader:
     def __init__(self, file, text, problems):
         self.file = file
         self.problems = problems
-        self.tokens = list(self._scan(text))
+        self.tokens = self._shallow(list(self._scan(text)))
         self.at = 0
 
     def _scan(self, text):
@@ -141,6 +142,16 @@ class Reader:
                 self._brackets(word)
                 yield word
         self._close_brackets()
+
+    def _shallow(self, tokens):
+        """Nothing is read of blocks so deep that Python's stack would end before they do."""
+        depth = 0
+        for token in tokens:
+            depth += (token.text == "{") - (token.text == "}")
+            if depth > DEPTH:
+                self.problems.add(token.where, "unclosed", f"blocks stand {depth} deep here; close some of them")
+                return []
+        return tokens
 
     def _unreadable(self, where, token):
         if token.startswith('"'):

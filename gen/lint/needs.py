@@ -8,15 +8,16 @@ UNITS = {"limits": ("max_frame_bytes", "max_command_bytes", "max_properties"), "
 
 
 def check(protocol, problems):
-    missing = [(table, name) for table, names in UNITS.items() for name in names if name not in getattr(protocol, table)]
+    missing = [(table, name) for table, names in UNITS.items() for name in names
+               if name not in getattr(protocol, table)]
     for table, name in missing[:1]:
         where = next(iter(protocol.at.values()), Where("spec/zmtp.spec", 1, 1))
         problems.add(where, "unknown-name", f"the spec has no '{name}' among its {table}; what is generated needs it")
     ready = protocol.commands.get("READY")
     keys = [key for field in ready.fields for key in field.keys] if ready else ()
     if ready and not (any(key.among_sockets for key in keys) and any(key.size for key in keys)):
-        problems.add(ready.where, "unknown-key", "READY needs a key 'in sockets' and one with 'bytes'; what is generated "
-                     "is tried with them", ready.id)
+        problems.add(ready.where, "unknown-key", "READY needs a key 'in sockets' and one with 'bytes'; what is "
+                     "generated is tried with them", ready.id)
     for layout in protocol.layouts.values():
         forms = [field.condition[1] for field in layout.fields if field.condition]
         flags = [field for field in layout.fields if field.type == "bits8"]
