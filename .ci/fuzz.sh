@@ -14,9 +14,9 @@ verb_fuzz() {
     if (($# == 0)); then not_understood 'no verb'; fi
     case $1 in
     list) builds=(afl) ;;
-    start | resume) builds=(afl afl-cmplog afl-asan) ;;
+    start | resume) builds=(afl afl-cmplog afl-asan coverage) ;;
     triage | min) builds=(afl asan) ;;
-    report) builds=(afl fuzz-coverage) ;;
+    report) builds=(afl coverage) ;;
     watch | status | stop | export | import | sync) ;;
     *) not_understood "$1" ;;
     esac

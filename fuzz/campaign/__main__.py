@@ -7,7 +7,8 @@ import re
 import sys
 import time
 
-from fuzz.campaign import dashboard, instances, rules, state, stats, supervisor, targets
+from fuzz.campaign import (dashboard, instances, minimise, report, rules, share, state, stats, supervisor, targets,
+                           triage)
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -148,6 +149,52 @@ def verb_watch(args):
     return 0
 
 
+def verb_triage(args):
+    campaign = state.find(args.campaign, args.home)
+    bugs = triage.Triage(campaign, targets.Builds(campaign.builds)).run()
+    return 1 if bugs else 0
+
+
+def verb_min(args):
+    campaign = state.find(args.campaign, args.home)
+    minimise.run(campaign, targets.Builds(campaign.builds), args.edges or args.keep, args.keep)
+    return 0
+
+
+def verb_report(args):
+    campaign = state.find(args.campaign, args.home)
+    print(targets.shown(report.write(campaign, targets.Builds(campaign.builds))))
+    return 0
+
+
+def verb_export(args):
+    campaign = state.find(args.name, args.home)
+    print(f"{share.write_file(campaign, args.file)} files of campaign {campaign.name} in {args.file}")
+    return 0
+
+
+def verb_import(args):
+    campaign = state.Campaign(args.name or state.DEFAULT, args.home)
+    if campaign.exists():
+        campaign.load()
+    else:
+        campaign.created, campaign.builds = time.time(), builds_of(args).record()
+    if campaign.is_running():
+        raise state.Wrong(f"campaign {campaign.name} runs, and would write over the record; stop it first")
+    new = share.read_file(args.file, campaign)
+    campaign.beat = campaign.beat or time.time()
+    campaign.save()
+    print(f"{new} new inputs in campaign {campaign.name}; ./dev fuzz resume {campaign.name}")
+    return 0
+
+
+def verb_sync(args):
+    campaign = state.find(args.name, args.home)
+    sent, new = share.exchange(campaign, args.place)
+    print(f"campaign {campaign.name}: {sent} files left at {args.place}, {new} new inputs taken from other machines")
+    return 0
+
+
 def verb_supervise(args):
     supervisor.main(args.folder, args.turn_s)
     return 0
@@ -181,6 +228,17 @@ def parser():
     verb("stop", "ends a campaign's processes; resume goes on")
     verb("watch", "the dashboard, until it ends")
     verb("status", "the dashboard, once").add_argument("--json", action="store_true")
+    verb("triage", "replays crashes and hangs, one folder for each bug; exit status 1 if there are any")
+    one = verb("min", "afl-tmin on bugs, afl-cmin on corpora")
+    one.add_argument("--edges", action="store_true", help="one input for each edge, whatever its counts: far fewer")
+    one.add_argument("--keep", action="store_true", help="puts them into fuzz/corpus/TARGET; implies --edges")
+    verb("report", "report.html: growth, speed, stability, parsers, bugs, rules of the spec")
+    for name, what, text in (("export", "file", "corpora and bugs into FILE, a .tar.gz"),
+                             ("import", "file", "takes them from FILE, into a new campaign or an old one"),
+                             ("sync", "place", "leaves them at HOST:DIR, and takes those of other machines from there")):
+        one = verb(name, text, False)
+        one.add_argument(what, metavar="FILE" if what == "file" else "HOST:DIR")
+        one.add_argument("--name", help="the campaign (default: the latest)")
     one = verbs.add_parser("supervise")
     one.add_argument("folder")
     one.add_argument("turn_s", type=float)

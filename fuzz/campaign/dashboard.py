@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from fuzz.campaign import rules, stats, targets
+from fuzz.campaign import edges, rules, stats, targets, triage
 
 COLUMNS = "{:<12} {:>4}  {:>8}  {:>9}  {:>6}  {:>7}  {:>7}  {:>5}  {:>4}  {:>10}  {}"
 REFRESH_S = 2
@@ -26,21 +26,24 @@ def many(count):
     return str(count)
 
 
-def collect(campaign, with_rules=True):
+def collect(campaign):
     """Everything that status tells, as plain data."""
-    known = targets.load(targets.Builds(campaign.builds))
-    book = rules.Book.of(targets.Builds(campaign.builds)) if with_rules else None
+    builds = targets.Builds(campaign.builds)
+    known, book = targets.load(builds), rules.Book.of(builds)
     rows = []
     for name in campaign.targets:
         summary = stats.summarise(campaign, name)
-        touched, own = (rules.of_campaign(campaign, known[name], book) if book and name in known else (None, None))
+        touched, own, reached = set(), set(), None
+        if name in known:
+            touched, own = rules.of_campaign(campaign, known[name], book)
+            reached = edges.of_campaign(campaign, known[name], builds)
+        percent = edges.percent(reached) if reached else summary.edges
         rows.append({
             "target": name, "instances": len(summary.instances), "execs": summary.execs,
-            "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus, "edges_percent": round(summary.edges, 1),
-            "rules_touched": touched and len(touched), "rules": own and len(own),
-            "rules_missing": sorted(own - touched) if own else [],
+            "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus, "edges_percent": round(percent, 1), "edges_of": "parsers" if reached else "program", "parsers": reached or {},
+            "rules_touched": len(touched), "rules": len(own), "rules_missing": sorted(own - touched),
             "crashes": summary.crashes, "hangs": summary.hangs,
-            "last_find_seconds": round(campaign.now() - summary.last_find) if summary.last_find else None,
+            "last_find_seconds": max(0, round(campaign.now() - summary.last_find)) if summary.last_find else None,
             "stability_percent": summary.stability, "run_seconds": round(summary.run_s), "state": summary.state,
             "running": sorted(part.name for part in summary.instances if part.is_alive), "dead": summary.dead,
             "parts": [{"name": part.name, "execs": part.execs, "execs_per_second": round(part.execs_s, 1),
@@ -50,16 +53,7 @@ def collect(campaign, with_rules=True):
     left = campaign.left()
     return {"campaign": campaign.name, "state": campaign.word(), "jobs": campaign.jobs,
             "elapsed_seconds": round(campaign.elapsed()), "left_seconds": None if left is None else round(left),
-            "notes": campaign.notes, "targets": rows, "bugs": bugs(campaign)}
-
-
-def bugs(campaign):
-    """What triage made of it so far."""
-    import json
-    found = []
-    for path in sorted((campaign.folder / "bugs").glob("*/bug.json")):
-        found.append(json.loads(path.read_text(encoding="utf-8")))
-    return found
+            "notes": campaign.notes, "targets": rows, "bugs": triage.read_bugs(campaign)}
 
 
 def table(data):
@@ -87,7 +81,7 @@ def bug_line(data):
     raw = sum(row["crashes"] + row["hangs"] for row in data["targets"])
     if data["bugs"]:
         said = "; ".join(f"{bug['target']}: {bug['title']}, {bug['size']}-byte input" for bug in data["bugs"][:3])
-        return f"bugs: {len(data['bugs'])} ({said})  {data['campaign']}/bugs"
+        return f"bugs: {len(data['bugs'])} ({said})  ./dev fuzz triage"
     if raw:
         names = ", ".join(row["target"] for row in data["targets"] if row["crashes"] + row["hangs"])
         return f"bugs: {plural(raw, 'input')} to look at ({names})  ./dev fuzz triage"

@@ -23,6 +23,7 @@ KINDS = {
 TIMEOUT_MS = 1000                # for one input; the slowest takes a hundredth on a machine that does nothing else
 HANG_MS = 4000                   # what takes longer is a hang, even on a machine that does
 PR_SET_PDEATHSIG = 1
+MARK = "MONOCOQUE_FUZZ_CAMPAIGN" # in the environment of all that a campaign starts
 
 
 def machine():
@@ -85,11 +86,11 @@ def command(campaign, target, name, builds):
     return [*line, "--", str(builds.program(row.build, target))]
 
 
-def environment(target, builds, machine_environment):
+def environment(campaign, target, builds, machine_environment):
     found = {name: value for name, value in os.environ.items() if not name.startswith("AFL_")}
     found.update(machine_environment, AFL_NO_UI="1", AFL_NO_AFFINITY="1", AFL_FORKSRV_INIT_TMOUT="60000",
-                 AFL_HANG_TMOUT=str(HANG_MS), AFL_IMPORT_FIRST="1", AFL_FAST_CAL="1", AFL_NO_WARN_INSTABILITY="1",
-                 AFL_IGNORE_SEED_PROBLEMS="1", AFL_CMPLOG_ONLY_NEW="1")
+                 AFL_HANG_TMOUT=str(HANG_MS), AFL_IMPORT_FIRST="1", AFL_CMPLOG_ONLY_NEW="1",
+                 **{MARK: str(campaign.folder)})
     mutator = builds.mutator(target)
     if mutator and mutator.exists():
         found["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(mutator)
@@ -108,6 +109,19 @@ def end_with_parent(core):
     return prepare
 
 
+def end_orphans(campaign):
+    """A target outlives an afl-fuzz that was killed: it was stopped, and nobody is left to wake it up."""
+    wanted, ended = f"{MARK}={campaign.folder}".encode(), 0
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (process / "environ").read_bytes().split(b"\0") and int(process.name) != os.getpid():
+                os.kill(int(process.name), signal.SIGKILL)
+                ended += 1
+        except OSError:
+            continue
+    return ended
+
+
 def start(campaign, target, name, builds, machine_environment, core):
     log = campaign.log(target.name, name)
     for folder in (log.parent, campaign.output(target.name)):
@@ -116,7 +130,7 @@ def start(campaign, target, name, builds, machine_environment, core):
         rescue(campaign, target, name)
     with open(log, "w", encoding="utf-8") as output:
         return subprocess.Popen(command(campaign, target, name, builds), stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=output, env=environment(target, builds, machine_environment),
+                                stderr=output, env=environment(campaign, target, builds, machine_environment),
                                 preexec_fn=end_with_parent(core))
 
 

@@ -28,7 +28,7 @@ class Book:
         self.codec = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.codec)
         self.model = json.loads(builds.generated("zmtp.json").read_text(encoding="utf-8"))
-        self.touched, self.words = set(), None
+        self.touched, self.last, self.words = set(), "", None
         self.machines = list(self.model["machines"].values())
         self.listen()
 
@@ -72,6 +72,7 @@ class Book:
     def touch(self, rule):
         if rule:
             self.touched.add(rule)
+            self.last = rule
 
     def verdict(self, verdict):
         self.touch(verdict.rule)
@@ -130,10 +131,16 @@ class Book:
     def read(self, target, octets):
         """The rules that one input touches."""
         self.touched = set()
-        read = getattr(self, "read_" + target.name, None)
+        read = getattr(self, "read_" + target.reads, None)
         if read and len(octets) >= HEAD:
             read(octets[0], octets[1], octets[HEAD:])
         return self.touched
+
+    def rule_of(self, target, octets):
+        """The rule that the input ends at: the one it breaks, else the last that was looked at."""
+        self.last = ""
+        self.read(target, octets)
+        return self.last
 
     def decode(self, target, octets):
         """The same as text, one line a field."""

@@ -18,6 +18,7 @@ from fuzz.campaign import targets
 
 HOME = targets.ROOT / "build/fuzz"
 DEFAULT = "default"
+QUEUES = ("queue", "_resume")            # afl-fuzz moves the one to the other, and back, when it goes on
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -56,7 +57,7 @@ class Campaign:
 
     DEFAULTS = {"created": 0.0, "targets": [], "jobs": 1, "for_s": None, "elapsed_s": 0.0, "beat": 0.0,
                 "state": "stopped", "supervisor": None, "running": {}, "turns": {}, "notes": [], "builds": {},
-                "failures": {}}
+                "failures": {}, "counted": {}}
 
     def __init__(self, name, home=HOME):
         if not NAME.fullmatch(name):
@@ -97,11 +98,12 @@ class Campaign:
 
     def instance_folders(self, target):
         """Whoever ever ran, dead or alive, and those of other machines."""
-        return sorted(path for path in self.output(target).glob("*") if (path / "queue").is_dir())
+        return sorted(path for path in self.output(target).glob("*")
+                      if any((path / name).is_dir() for name in QUEUES))
 
     def corpus(self, target):
         """Every input that was kept, each instance's own; what began it all where there is none yet."""
-        found = targets.inputs(folder / "queue" for folder in self.instance_folders(target))
+        found = targets.inputs(folder / name for folder in self.instance_folders(target) for name in QUEUES)
         return found or targets.inputs([self.input_folder(target)])
 
     def is_running(self):

@@ -2,13 +2,14 @@
 
 import collections
 import dataclasses
+import re
 
 from fuzz.campaign import state, targets
 
 FINDING_S = 600                  # a find as young as that: it still finds
 SATURATED_S = 1800               # of running without one: it has found what it finds
 
-SUMS = ("execs", "run_s")
+FOUND = re.compile(r",time:(\d+),execs:(\d+)")     # in the names of what an instance kept
 
 
 @dataclasses.dataclass
@@ -68,17 +69,29 @@ def found(folder, what):
     return tuple(targets.inputs(sorted(folder.glob(what + "*"))))
 
 
-def read_instance(folder, running=None):
+def age_mark(path):
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def read_instance(folder, running=None, counted=None):
+    """counted: what the campaign's record has of it, which a killed afl-fuzz had no time to write."""
     said = read_stats(folder / "fuzzer_stats")
     rows = read_plot(folder / "plot_data")
     last = rows[-1] if rows else {}
     run_s = max(number(said.get("run_time")), last.get("relative_time", 0.0))
     execs = int(max(number(said.get("execs_done")), last.get("total_execs", 0.0)))
     last_find = number(said.get("last_find"))
-    queue = targets.inputs([folder / "queue"])
-    own = [path for path in queue if ",orig:" not in path.name]
-    if own:
-        last_find = max(last_find, max(path.stat().st_mtime for path in own))
+    queue = {path.name: path for path in targets.inputs(folder / name for name in state.QUEUES)}.values()
+    if own := [(int(hit[2]), int(hit[1]), path) for path in queue if (hit := FOUND.search(path.name))]:
+        newest = max(own)                            # fuzzer_stats is a minute old at times; a file's name is not
+        last_find = max(last_find, age_mark(newest[2]))
+        if newest[0] > execs:
+            execs, run_s = newest[0], max(run_s, newest[1] / 1000)
+    if counted and counted[0] > execs:
+        execs, run_s = int(counted[0]), counted[1]
     return Instance(
         name=folder.name, execs=execs, run_s=run_s,
         execs_s=last.get("execs_per_sec") or number(said.get("execs_per_sec")) or (execs / run_s if run_s else 0.0),
@@ -92,7 +105,9 @@ def read_instance(folder, running=None):
 def of_target(campaign, target):
     running = {key.partition("/")[2]: process for key, process in campaign.running.items()
                if key.partition("/")[0] == target}
-    return [read_instance(folder, running) for folder in campaign.instance_folders(target)]
+    counted = {key.partition("/")[2]: pair for key, pair in campaign.counted.items()
+               if key.partition("/")[0] == target}
+    return [read_instance(folder, running, counted.get(folder.name)) for folder in campaign.instance_folders(target)]
 
 
 @dataclasses.dataclass
@@ -102,7 +117,7 @@ class Summary:
     target: str
     instances: list
     execs: int
-    execs_s: float
+    execs_s: float                       # on one core, over all that ran
     corpus: int
     edges: float                         # percent of all that the program has, by afl-fuzz's count
     crashes: int

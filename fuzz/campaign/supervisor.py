@@ -15,7 +15,8 @@ import time
 from fuzz.campaign import instances, state, stats, targets
 
 TURN_S = 60
-BEAT_S = 5                       # that much of the elapsed time is lost if the machine stops
+BEAT_S = 1                       # that much of the elapsed time is lost if the machine stops
+COUNT_S = 10
 TICK_S = 0.25
 END_S = 10                       # for afl-fuzz to write its files; then it is killed
 FRESH_S = 600                    # a find as young as that makes a target more promising
@@ -128,6 +129,15 @@ class Supervisor:
 
     # --- the whole ---
 
+    def count(self):
+        """What the running ones did so far; afl-fuzz itself writes it down once a minute."""
+        for slot in self.slots:
+            if slot.turn:
+                target, name = slot.turn
+                key = f"{target.name}/{name}"
+                found = stats.read_instance(self.campaign.output(target.name) / name)
+                self.campaign.counted[key] = max(self.campaign.counted.get(key, [0, 0]), [found.execs, found.run_s])
+
     def beat(self, started, before):
         self.campaign.elapsed_s = before + time.monotonic() - started
         self.campaign.beat = time.time()
@@ -135,13 +145,17 @@ class Supervisor:
 
     def run(self):
         campaign = self.campaign
-        started, before, beat_at = time.monotonic(), campaign.elapsed_s, 0.0
+        started, before, beat_at, count_at = time.monotonic(), campaign.elapsed_s, 0.0, 0.0
         campaign.state, campaign.supervisor = "running", [os.getpid(), state.born(os.getpid())]
         campaign.running, campaign.failures = {}, {}
+        instances.end_orphans(campaign)
         while not self.stopping:
             now = time.monotonic()
             self.tick(now)
             if now >= beat_at:
+                if now >= count_at:
+                    self.count()
+                    count_at = now + COUNT_S
                 self.beat(started, before)
                 beat_at = now + BEAT_S
             if campaign.for_s is not None and campaign.elapsed_s >= campaign.for_s:

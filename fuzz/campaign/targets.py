@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEPT = ROOT / "fuzz/corpus"              # inputs that do not come from the spec
 FIXED = ROOT / "tests/regress"           # inputs of bugs that were fixed
-PRESETS = {"plain": "afl", "cmplog": "afl-cmplog", "asan": "afl-asan", "replay": "asan"}
+PRESETS = {"plain": "afl", "cmplog": "afl-cmplog", "asan": "afl-asan", "replay": "asan",
+           "coverage": "coverage"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Target:
     seeds: str
     units: tuple
     mutator: str | None
+    reads: str                           # the target whose inputs look like its own
 
     def start_folders(self, builds):
         return [builds.folder("plain") / self.seeds, KEPT / self.name, FIXED / self.name]
@@ -56,9 +59,22 @@ class Builds:
 
 
 def inputs(folders):
-    """The files of these folders that are inputs; afl-fuzz keeps notes beside them."""
-    return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())
-            if path.is_file() and not path.name.startswith((".", "README"))]
+    """The files of these folders that are inputs; afl-fuzz keeps notes beside them, and moves folders at any time."""
+    found = []
+    for folder in folders:
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_file())
+        except OSError:
+            continue
+        found += [folder / name for name in names if not name.startswith((".", "README"))]
+    return found
+
+
+def shown(path):
+    """As one would type it in the root of the tree."""
+    path = pathlib.Path(path)
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def digest(octets):
@@ -69,12 +85,16 @@ def distinct(paths):
     """Content's digest -> the first file that has it."""
     found = {}
     for path in paths:
-        found.setdefault(digest(path.read_bytes()), path)
+        try:
+            found.setdefault(digest(path.read_bytes()), path)
+        except OSError:                      # moved while we looked
+            continue
     return found
 
 
 def load(builds):
     """Name -> target."""
     rows = json.loads((builds.folder("plain") / "targets.json").read_text(encoding="utf-8"))
-    return {row["name"]: Target(row["name"], row["program"], row["seeds"], tuple(row["units"]), row["mutator"])
+    return {row["name"]: Target(row["name"], row["program"], row["seeds"], tuple(row["units"]), row["mutator"],
+                                row.get("reads", row["name"]))
             for row in rows}
