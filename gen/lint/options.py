@@ -98,7 +98,8 @@ def digits_of(alphabet, problems):
         problems.add(place(alphabet, "characters"), "ambiguous", f"'{twice[0]}' stands twice, so its digit is two "
                      "numbers; take one out", rule)
         return
-    if not 256 ** alphabet.octets <= base ** alphabet.letters < 2 ** 64:
+    is_small = alphabet.octets in range(1, 8) and alphabet.letters in range(1, 64)     # what powers there are of
+    if not (is_small and 256 ** alphabet.octets <= base ** alphabet.letters < 2 ** 64):
         problems.add(place(alphabet, "group"), "overflow", f"{alphabet.letters} of {base} characters do not hold "
                      f"{alphabet.octets} octets within 64 bits; change the group", rule)
         return
