@@ -106,6 +106,15 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
     return 0;
 }
 
+const char *mcq_ctx_engine(struct mcq_context *context, const char **why)
+{
+    const char *ignored;
+
+    if (!is_usable("ctx_engine", context))
+        return NULL;
+    return mcq_context_engine(context, why != NULL ? why : &ignored);
+}
+
 int mcq_ctx_shutdown(struct mcq_context *context)
 {
     if (!is_usable("ctx_shutdown", context))

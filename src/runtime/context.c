@@ -1,6 +1,9 @@
 #include "runtime/context.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "arena/alloc.h"
@@ -192,6 +195,32 @@ void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *n
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
+/* A library writes to nobody's standard error unasked. Once, for it says something of the machine. */
+static void warn_of_fallback(const char *why)
+{
+    static atomic_flag has_warned = ATOMIC_FLAG_INIT;
+    const char *log = getenv("MONOCOQUE_LOG");
+
+    if (why == NULL || log == NULL || strcmp(log, "stderr") != 0 ||
+        atomic_flag_test_and_set(&has_warned))
+        return;
+    (void) fprintf(stderr, "monocoque: epoll instead of io_uring: %s\n", why);
+}
+
+const char *mcq_context_engine(struct mcq_context *context, const char **why)
+{
+    const char *name = "";
+
+    *why = NULL;
+    lock(context);
+    if (context->engine_count > 0) {
+        name = mcq_reactor_name(context->engines[0].reactor);
+        *why = context->engines[0].fallback;
+    }
+    unlock(context);
+    return name;
+}
+
 static enum mcq_err start_engines(struct mcq_context *context)
 {
     uint64_t random;
@@ -200,6 +229,7 @@ static enum mcq_err start_engines(struct mcq_context *context)
         if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
             return MCQ_NOMEM;
         MCQ_TRY(mcq_engine_start(&context->engines[context->engine_count], random));
+        warn_of_fallback(context->engines[context->engine_count].fallback);
         context->engine_count++;
     }
     return MCQ_OK;

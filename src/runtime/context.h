@@ -74,6 +74,10 @@ static inline bool mcq_context_is_forked(const struct mcq_context *context)
     return context->is_forked;
 }
 
+/* The engine that its sockets run on, "" before the first one; *why is the reason if it is epoll only
+ * because io_uring cannot be had, else NULL. Constant texts. */
+const char *mcq_context_engine(struct mcq_context *context, const char **why);
+
 /* The clock of everything in this context. */
 uint64_t mcq_context_now_ns(struct mcq_context *context);
 
