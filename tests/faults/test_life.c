@@ -5,6 +5,8 @@
 
 #include <dlfcn.h>
 
+#include "interop/raw_peer.h"
+
 #define LINGER_MS 300
 #define BLOCKED 8
 #define STACK_BYTES 65536
@@ -80,6 +82,42 @@ static void fault_g4__blocked_calls__get_eterm_and_term_is_in_time(void)
     took_ms = now_ms() - begun_ms;
     print_message("# term took %llu ms\n", (unsigned long long) took_ms);
     assert_true(took_ms < LINGER_MS + 1000 + 1000); /* and one for a machine that is busy */
+}
+
+static uint16_t port_of(const char *endpoint)
+{
+    return (uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10);
+}
+
+/* A peer that is there and takes nothing, one that never says who it is, one that is nowhere. */
+static void fault_g4__peers_that_do_nothing__term_is_in_time(void)
+{
+    static const char octets[FLOOD_BYTES];
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    uint64_t begun_ms;
+    uint64_t took_ms;
+
+    begin_world(&world);
+    struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
+
+    bind_somewhere(push, endpoint);
+    int deaf = raw_join(port_of(endpoint), "PULL", NULL);
+    int mute = raw_connect(port_of(endpoint));
+
+    assert_works(mcq_wait_peers(push, 1, PATIENCE_MS));
+    while (mcq_send(push, octets, sizeof octets, MCQ_DONTWAIT) == 0)
+        continue;
+    assert_int_equal(errno, EAGAIN);
+    assert_works(mcq_connect(push, "tcp://127.0.0.1:1"));
+    assert_works(mcq_set(push, MCQ_OPT_LINGER, LINGER_MS));
+    begun_ms = now_ms();
+    end_world(&world);
+    took_ms = now_ms() - begun_ms;
+    print_message("# term took %llu ms\n", (unsigned long long) took_ms);
+    assert_true(took_ms >= LINGER_MS && took_ms < LINGER_MS + 1000 + 1000);
+    assert_int_equal(close(deaf), 0);
+    assert_int_equal(close(mute), 0);
 }
 
 /* --- g5 --------------------------------------------------------------------------------------- */
@@ -275,7 +313,7 @@ static void fault_g7__unload_without_term__is_quiet(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
+    to.sin_port = htons(port_of(endpoint));
     assert_int_equal(connect(fd, (struct sockaddr *) &to, sizeof to), 0);
     assert_int_equal(recv(fd, &octet, 1, 0), 1);
     exit(0);
@@ -327,6 +365,7 @@ static void fault_g15__small_stacks__suffice(void)
 
 #define FAULTS(X)                                                                                  \
     X(fault_g4__blocked_calls__get_eterm_and_term_is_in_time)                                      \
+    X(fault_g4__peers_that_do_nothing__term_is_in_time)                                            \
     X(fault_g5__closed_handles__are_enotsock)                                                      \
     X(fault_g6__thread_ends_with_work_in_flight__socket_goes_on)                                   \
     X(fault_g6__thread_ends_while_connecting__connection_stands)                                   \
