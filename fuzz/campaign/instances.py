@@ -21,6 +21,7 @@ KINDS = {
     "exploit": Kind(1, "-S", "plain", ("-p", "exploit")),
 }
 TIMEOUT_MS = 1000                # for one input; the slowest takes a hundredth on a machine that does nothing else
+OCTETS_MOST = 20000              # of an input that afl-fuzz makes: enough for every bound, and fast
 HANG_MS = 4000                   # what takes longer is a hang, even on a machine that does
 PR_SET_PDEATHSIG = 1
 MARK = "MONOCOQUE_FUZZ_CAMPAIGN" # in the environment of all that a campaign starts
@@ -32,8 +33,8 @@ def machine():
     pattern = read("/proc/sys/kernel/core_pattern")
     if pattern.startswith("|"):
         environment["AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES"] = "1"
-        notes.append(f"core_pattern hands crashes to '{pattern[1:].split(' ')[0]}': left as it is, since the fork server "
-                     "sees every crash; 'echo core >/proc/sys/kernel/core_pattern' saves some time for each")
+        notes.append(f"core_pattern hands crashes to '{pattern[1:].split(' ')[0]}': left as it is, the fork server "
+                     "sees them first; 'echo core >/proc/sys/kernel/core_pattern' saves some time for each")
     else:
         notes.append(f"core_pattern is '{pattern}': fine")
     governors = {read(path) for path in pathlib.Path("/sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_governor")}
@@ -77,7 +78,8 @@ def command(campaign, target, name, builds):
     row, output = kind_of(name), campaign.output(target.name)
     is_known = (output / name / "fuzzer_stats").exists()
     line = ["afl-fuzz", "-i", "-" if is_known else str(campaign.input_folder(target.name)), "-o", str(output),
-            row.option, name, "-t", str(TIMEOUT_MS), "-m", "none"]
+            row.option, name, "-t", str(TIMEOUT_MS), "-m", "none",
+            "-G", str(OCTETS_MOST)]
     dictionary = builds.generated("fuzz/zmtp.dict")
     if dictionary.exists():
         line += ["-x", str(dictionary)]
@@ -86,11 +88,11 @@ def command(campaign, target, name, builds):
     return [*line, "--", str(builds.program(row.build, target))]
 
 
-def environment(campaign, target, builds, machine_environment):
+def environment(campaign, target, name, builds, machine_environment):
     found = {name: value for name, value in os.environ.items() if not name.startswith("AFL_")}
     found.update(machine_environment, AFL_NO_UI="1", AFL_NO_AFFINITY="1", AFL_FORKSRV_INIT_TMOUT="60000",
                  AFL_HANG_TMOUT=str(HANG_MS), AFL_IMPORT_FIRST="1", AFL_CMPLOG_ONLY_NEW="1",
-                 **{MARK: str(campaign.folder)})
+                 **{MARK: f"{campaign.folder}:{target.name}/{name}"})
     mutator = builds.mutator(target)
     if mutator and mutator.exists():
         found["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(mutator)
@@ -109,12 +111,14 @@ def end_with_parent(core):
     return prepare
 
 
-def end_orphans(campaign):
-    """A target outlives an afl-fuzz that was killed: it was stopped, and nobody is left to wake it up."""
-    wanted, ended = f"{MARK}={campaign.folder}".encode(), 0
+def end_orphans(campaign, turn=""):
+    """A target outlives an afl-fuzz that was killed, and its CMPLOG twin any: they were stopped, and nobody is left to
+    wake them up. Ends those of one turn, TARGET/KIND, or of all."""
+    wanted, ended = f"{MARK}={campaign.folder}:{turn}".encode(), 0
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if wanted in (process / "environ").read_bytes().split(b"\0") and int(process.name) != os.getpid():
+            said = (process / "environ").read_bytes().split(b"\0")
+            if any(item == wanted or not turn and item.startswith(wanted) for item in said):
                 os.kill(int(process.name), signal.SIGKILL)
                 ended += 1
         except OSError:
@@ -130,7 +134,7 @@ def start(campaign, target, name, builds, machine_environment, core):
         rescue(campaign, target, name)
     with open(log, "w", encoding="utf-8") as output:
         return subprocess.Popen(command(campaign, target, name, builds), stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=output, env=environment(campaign, target, builds, machine_environment),
+                                stderr=output, env=environment(campaign, target, name, builds, machine_environment),
                                 preexec_fn=end_with_parent(core))
 
 

@@ -35,9 +35,11 @@ struct mcq_endpoint_node {
     struct mcq_socket *socket;
     struct mcq_endpoint_node *next; /* in the socket's list: the holder's */
     bool is_listener;
-    _Atomic bool is_stopped; /* asked to end */
+    _Atomic bool is_stopped; /* asked to end: by the holder */
+    bool is_ending;          /* the engine has been told: by the last task that the holder posts */
     bool is_gone;            /* the letter that says so is on its way */
     struct mcq_task task;
+    struct mcq_task stop;
     struct mcq_mail mail;              /* "gone" */
     struct mcq_socket_options options; /* as they were when it was made; constant */
     struct opener *openers;            /* newest first */
@@ -402,11 +404,20 @@ static void node_run(struct mcq_task *task)
     node_step(CONTAINER_OF(task, struct mcq_endpoint_node, task));
 }
 
-/* Under the socket's lock. */
+static void node_run_stop(struct mcq_task *task)
+{
+    struct mcq_endpoint_node *node = CONTAINER_OF(task, struct mcq_endpoint_node, stop);
+
+    node->is_ending = true;
+    node_step(node);
+}
+
+/* Under the socket's lock. The engine ends it when it comes to this task, not when it sees the
+ * mark: the holder may be between the two, and would post for what is freed. */
 static void node_stop(struct mcq_endpoint_node *node)
 {
     if (!atomic_exchange(&node->is_stopped, true))
-        mcq_engine_post(engine_of(node), &node->task);
+        mcq_engine_post(engine_of(node), &node->stop);
 }
 
 /* --- listeners ------------------------------------------------------------------------------- */
@@ -443,7 +454,7 @@ static void listener_step(struct listener *listener)
 {
     struct mcq_reactor *reactor = engine_of(&listener->node)->reactor;
 
-    if (atomic_load(&listener->node.is_stopped)) {
+    if (listener->node.is_ending) {
         stop_openers(&listener->node);
         mcq_reactor_cancel(reactor, &listener->accept.op);
         mcq_reactor_cancel(reactor, &listener->pause.op);
@@ -533,7 +544,7 @@ static void connector_step(struct mcq_connector *connector)
 {
     struct mcq_reactor *reactor = engine_of(&connector->node)->reactor;
 
-    if (atomic_load(&connector->node.is_stopped)) {
+    if (connector->node.is_ending) {
         stop_openers(&connector->node);
         mcq_reactor_cancel(reactor, &connector->connect.op);
         mcq_reactor_cancel(reactor, &connector->back_off.op);
@@ -601,6 +612,7 @@ static enum mcq_err node_init(struct mcq_endpoint_node *node, struct mcq_socket 
     node->socket = socket;
     node->options = socket->options;
     node->task.run = node_run;
+    node->stop.run = node_run_stop;
     node->mail.read = node_forget;
     return MCQ_OK;
 }

@@ -200,7 +200,7 @@ static void server_thread__serves_and_ends_with_its_context(void)
     char endpoint[ENDPOINT_BYTES];
 
     begin_world(&here);
-    begin_world_with_threads(&there);
+    begin_world(&there);
     struct mcq_socket *rep = open_socket(&there, MCQ_REP);
     struct mcq_socket *req = open_socket(&here, MCQ_REQ);
 

@@ -162,7 +162,7 @@ static void many_entries__of_two_contexts(void)
     struct world worlds[2];
 
     begin_world(&worlds[0]);
-    begin_world_with_threads(&worlds[1]);
+    begin_world(&worlds[1]);
     for (int i = 0; i < COUNT; i++) {
         couples[i] = open_couple(&worlds[i % 2], MCQ_PULL, MCQ_PUSH);
         entries[i] = (struct mcq_poll_entry) {.socket = couples[i].bound, .events = MCQ_POLLIN};

@@ -176,8 +176,8 @@ static struct mcq_context *inline_context;
 static inline void begin_world(struct world *world)
 {
     begin_world_with_threads(world);
-    if (!is_inline())
-        return;
+    if (!is_inline() || inline_context != NULL)
+        return; /* nobody would drive a second one */
     assert_works(mcq_ctx_set(world->context, MCQ_CTX_IO_THREADS, 0));
     inline_context = world->context;
 }
