@@ -312,6 +312,7 @@ void mcq_context_help(struct mcq_context *context)
     (void) mcq_engine_turn(engine);
     mcq_reactor_wait(engine->reactor, 0);
     (void) mcq_engine_turn(engine);
+    engine->turned_at_ns = mcq_engine_now_ns(engine);
 }
 
 enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)

@@ -45,8 +45,10 @@ struct mcq_engine {
     const char *fallback; /* why it is not on io_uring, which was looked for; NULL: not so */
     _Atomic bool is_ending;
     bool has_thread;
-    bool is_inline;   /* `thread` is an application's, and drives it in its calls */
-    pthread_t thread; /* its own, or its owner */
+    uint32_t calls;        /* inline: that did not wait, since it had a turn */
+    uint64_t turned_at_ns; /* inline: its last turn */
+    bool is_inline;        /* `thread` is an application's, and drives it in its calls */
+    pthread_t thread;      /* its own, or its owner */
 };
 
 /* An engine on this reactor, which it owns from now on; without a thread.

@@ -23,6 +23,10 @@
 #define SPIN_MISSES_MAX 3
 #define SPIN_SKIPS 32
 
+/* Without a thread of its own the engine has a turn that often, whatever the calls find. */
+#define TURN_EVERY_NS MS
+#define TURN_LOOK_COUNT 16
+
 #define WAIT_FDS_MAX 4 /* the sleeper's own, input, output, the engine's */
 
 /* --- waiting --------------------------------------------------------------------------------- */
@@ -111,6 +115,27 @@ static bool is_over(struct mcq_socket *socket, uint64_t until_ns)
 static bool returns_at_once(const struct mcq_socket *socket, int timeout_ms)
 {
     return timeout_ms == 0 && !mcq_engine_is_mine(socket->engine);
+}
+
+/* A program that finds all it asks for never waits. So that its engine does not stand still, calls
+ * look at the clock now and then. */
+static void share_turns(struct mcq_engine *engine, struct mcq_context *context, bool looks)
+{
+    if (!mcq_engine_is_mine(engine) || (!looks && ++engine->calls < TURN_LOOK_COUNT))
+        return;
+    engine->calls = 0;
+    if (mcq_engine_now_ns(engine) - engine->turned_at_ns >= TURN_EVERY_NS)
+        mcq_context_help(context);
+}
+
+static void leave_transfer(struct mcq_socket *socket, bool looks)
+{
+    struct mcq_engine *engine = socket->engine;
+    struct mcq_context *context = socket->context;
+
+    mcq_socket_leave(socket);
+    if (MCQ_UNLIKELY(engine->is_inline))
+        share_turns(engine, context, looks);
 }
 
 /* --- sending --------------------------------------------------------------------------------- */
@@ -219,7 +244,7 @@ enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, i
         flush_or_batch(socket);
     if (socket->group.blocked_count > 0 || socket->group.dirty_first != NULL)
         mcq_socket_guard_output(socket);
-    mcq_socket_leave(socket);
+    leave_transfer(socket, !socket->is_batching);
     return err;
 }
 
@@ -351,7 +376,7 @@ static void leave_recv(struct mcq_socket *socket)
     mcq_socket_guard_input(socket);
     if (MCQ_UNLIKELY(socket->group.blocked_count > 0))
         mcq_socket_guard_output(socket);
-    mcq_socket_leave(socket);
+    leave_transfer(socket, false);
 }
 
 enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
