@@ -83,10 +83,10 @@ struct mcq_context *mcq_ctx_new(void);
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
 
-/* Of a context without threads (MCQ_CTX_IO_THREADS 0): connects, accepts, sends what waits, receives
- * ahead. The thread that opened the first socket does that in each call that waits, and in this
- * one; while it does neither, nothing moves. It also is the one to call mcq_ctx_term. Other threads
- * may use the sockets; what they wait for comes while the first one waits or runs.
+/* Of a context without threads (MCQ_CTX_IO_THREADS 0): connects, accepts, sends what waits and
+ * receives ahead. The thread that opened the first socket does that in its calls, and in this one;
+ * while it makes none, nothing moves. It also is the one to call mcq_ctx_term. Other threads may
+ * use the sockets; what they wait for comes while the first one waits or runs.
  *   timeout_ms   for so long; 0: what is there to do now
  *   EINVAL       timeout_ms is negative
  *   EACCES       the context has threads, or this is another thread
@@ -95,8 +95,8 @@ int mcq_ctx_run(struct mcq_context *context, int timeout_ms);
 
 /* What its sockets run on: "io_uring" or "epoll", or "" before the first one. A constant text; NULL
  * is a failure. The environment's MONOCOQUE_ENGINE (auto, io_uring, epoll) chooses; auto, which is
- * also what no word means, is io_uring where it can be had. With MONOCOQUE_LOG=stderr a process that
- * has to do without it says so there, once.
+ * also what no word means, is io_uring where it can be had. With MONOCOQUE_LOG=stderr a process
+ * that has to do without it says so there, once.
  *   why   set to the reason if io_uring was looked for and cannot be had, else to NULL; may be NULL
  */
 const char *mcq_ctx_engine(struct mcq_context *context, const char **why);

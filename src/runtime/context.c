@@ -195,7 +195,7 @@ void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *n
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
-/* A library writes to nobody's standard error unasked. Once, for it says something of the machine. */
+/* A library writes to nobody's standard error unasked. Once: it says something of the machine. */
 static void warn_of_fallback(const char *why)
 {
     static atomic_flag has_warned = ATOMIC_FLAG_INIT;

@@ -130,7 +130,7 @@ static void enter(struct uring_reactor *reactor, uint64_t wait_ns)
     struct io_uring_cqe *completion;
 
     if (wait_ns == 0) {
-        /* Enters even if completions are there: work left deferred would signal no eventfd again. */
+        /* Enters even if completions are there: deferred work left would signal no eventfd again. */
         (void) io_uring_submit_and_get_events(&reactor->ring);
         return;
     }
@@ -159,8 +159,8 @@ static void uring_collect(struct mcq_reactor *head, uint64_t until_ns)
     take_completions(reactor);
 }
 
-/* A poll of the ring itself is not told of deferred work; an eventfd that is registered is. What was
- * there before counts as the first event. */
+/* A poll of the ring itself is not told of deferred work; an eventfd that is registered is. What
+ * was there before counts as the first event. */
 static void open_event_fd(struct uring_reactor *reactor)
 {
     int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
