@@ -130,7 +130,7 @@ static void enter(struct uring_reactor *reactor, uint64_t wait_ns)
     struct io_uring_cqe *completion;
 
     if (wait_ns == 0) {
-        /* Enters even if completions are there: deferred work left would signal no eventfd again. */
+        /* Enters even if completions are there: deferred work would signal no eventfd again. */
         (void) io_uring_submit_and_get_events(&reactor->ring);
         return;
     }
