@@ -85,8 +85,8 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
 
 /* What its sockets run on: "io_uring" or "epoll", or "" before the first one. A constant text; NULL
  * is a failure. The environment's MONOCOQUE_ENGINE (auto, io_uring, epoll) chooses; auto, which is
- * also what no word means, is io_uring where it can be had. With MONOCOQUE_LOG=stderr a process that
- * has to do without it says so there, once.
+ * also what no word means, is io_uring where it can be had. With MONOCOQUE_LOG=stderr a process
+ * that has to do without it says so there, once.
  *   why   set to the reason if io_uring was looked for and cannot be had, else to NULL; may be NULL
  */
 const char *mcq_ctx_engine(struct mcq_context *context, const char **why);

@@ -67,15 +67,15 @@ void mcq_context_shutdown(struct mcq_context *context);
  *   MCQ_FORKED      the context is the parent's */
 MCQ_MUST_CHECK enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns);
 
-/* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it is
- * touched, for rings, descriptors and threads are the parent's. It is never freed. */
+/* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it
+ * is touched, for rings, descriptors and threads are the parent's. It is never freed. */
 static inline bool mcq_context_is_forked(const struct mcq_context *context)
 {
     return context->is_forked;
 }
 
-/* The engine that its sockets run on, "" before the first one; *why is the reason if it is epoll only
- * because io_uring cannot be had, else NULL. Constant texts. */
+/* The engine that its sockets run on, "" before the first one; *why is the reason if it is epoll
+ * only because io_uring cannot be had, else NULL. Constant texts. */
 const char *mcq_context_engine(struct mcq_context *context, const char **why);
 
 /* The clock of everything in this context. */
