@@ -37,12 +37,12 @@ void mcq_reactor_arm_accept(struct mcq_reactor *reactor, struct mcq_op *op, int 
 }
 
 void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
-                             const struct mcq_address *address)
+                             const struct mcq_address *source, const struct mcq_address *address)
 {
     enum mcq_io_result result;
 
     begin(reactor, op, MCQ_OP_CONNECT, -1);
-    result = mcq_reactor_connect(reactor, address, &op->fd);
+    result = mcq_reactor_connect(reactor, source, address, &op->fd);
     if (result == MCQ_IO_AGAIN)
         wait_more(reactor, op);
     else

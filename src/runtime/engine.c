@@ -110,34 +110,6 @@ enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random)
     return MCQ_OK;
 }
 
-void mcq_engine_fini(struct mcq_engine *engine)
-{
-    if (engine->has_thread) {
-        atomic_store_explicit(&engine->is_ending, true, memory_order_release);
-        mcq_reactor_wake(engine->reactor);
-        (void) pthread_join(engine->thread, NULL);
-    }
-    mcq_assert(atomic_load(&engine->inbox) == NULL);
-    mcq_receiver_fini(&engine->receiver);
-    mcq_blocks_free(&engine->receiver.blocks);
-    mcq_slab_free(&engine->receiver.slab);
-    mcq_reactor_free(&engine->reactor);
-}
-
-void mcq_engine_post(struct mcq_engine *engine, struct mcq_task *task)
-{
-    struct mcq_task *newest;
-
-    if (atomic_exchange_explicit(&task->is_posted, true, memory_order_acq_rel))
-        return;
-    newest = atomic_load_explicit(&engine->inbox, memory_order_relaxed);
-    do
-        task->next = newest;
-    while (!atomic_compare_exchange_weak_explicit(&engine->inbox, &newest, task,
-                                                  memory_order_release, memory_order_relaxed));
-    mcq_reactor_wake(engine->reactor);
-}
-
 /* Oldest first. A task may be gone after its run. */
 static void run_tasks(struct mcq_engine *engine)
 {
@@ -157,6 +129,35 @@ static void run_tasks(struct mcq_engine *engine)
         (void) atomic_exchange_explicit(&task->is_posted, false, memory_order_acq_rel);
         task->run(task);
     }
+}
+
+void mcq_engine_fini(struct mcq_engine *engine)
+{
+    if (engine->has_thread) {
+        atomic_store_explicit(&engine->is_ending, true, memory_order_release);
+        mcq_reactor_wake(engine->reactor);
+        (void) pthread_join(engine->thread, NULL);
+    }
+    run_tasks(engine); /* endpoints whose socket went first: they are only freed */
+    mcq_assert(atomic_load(&engine->inbox) == NULL);
+    mcq_receiver_fini(&engine->receiver);
+    mcq_blocks_free(&engine->receiver.blocks);
+    mcq_slab_free(&engine->receiver.slab);
+    mcq_reactor_free(&engine->reactor);
+}
+
+void mcq_engine_post(struct mcq_engine *engine, struct mcq_task *task)
+{
+    struct mcq_task *newest;
+
+    if (atomic_exchange_explicit(&task->is_posted, true, memory_order_acq_rel))
+        return;
+    newest = atomic_load_explicit(&engine->inbox, memory_order_relaxed);
+    do
+        task->next = newest;
+    while (!atomic_compare_exchange_weak_explicit(&engine->inbox, &newest, task,
+                                                  memory_order_release, memory_order_relaxed));
+    mcq_reactor_wake(engine->reactor);
 }
 
 bool mcq_engine_turn(struct mcq_engine *engine)

@@ -480,7 +480,6 @@ static enum mcq_io_result join(struct mcq_sim *sim, int listener, int near)
     far = mcq_sim_take_fd(sim, SIM_STREAM);
     if (far < 0)
         return MCQ_IO_NO_FDS;
-    sim->fds[near].port = free_port(sim);
     sim->fds[near].peer_port = slot->port;
     sim->fds[near].peer = far;
     sim->fds[far].port = slot->port;
@@ -491,8 +490,17 @@ static enum mcq_io_result join(struct mcq_sim *sim, int listener, int near)
     return MCQ_IO_AGAIN;
 }
 
-enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_address *address,
-                                   int *fd)
+/* Nobody listens on the port, but it is the one that the connection goes out from: TCP lets it meet
+ * itself. */
+static enum mcq_io_result join_itself(struct mcq_sim *sim, int near)
+{
+    sim->fds[near].peer_port = sim->fds[near].port;
+    sim->fds[near].peer = near;
+    return MCQ_IO_AGAIN;
+}
+
+enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_address *source,
+                                   const struct mcq_address *address, int *fd)
 {
     struct mcq_sim *sim = sim_of(head);
     struct sim_fate fate = mcq_sim_fate(sim, MCQ_IO_OP_CONNECT);
@@ -505,8 +513,11 @@ enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_ad
     near = mcq_sim_take_fd(sim, SIM_STREAM);
     if (near < 0)
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, MCQ_IO_NO_FDS, 0);
+    sim->fds[near].port = source != NULL && port_of(source) != 0 ? port_of(source) : free_port(sim);
     if (listener >= 0)
         result = join(sim, listener, near);
+    else if (sim->fds[near].port == port_of(address))
+        result = join_itself(sim, near);
     if (result == MCQ_IO_NO_FDS) {
         mcq_sim_drop_fd(sim, &sim->fds[near]);
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, result, 0);

@@ -151,7 +151,8 @@ struct mcq_io mcq_sim_send(struct mcq_reactor *, int fd, const struct iovec *, s
 enum mcq_io_result mcq_sim_listen(struct mcq_reactor *, const struct mcq_address *, int backlog,
                                   int *fd);
 enum mcq_io_result mcq_sim_accept(struct mcq_reactor *, int listener, int *fd);
-enum mcq_io_result mcq_sim_connect(struct mcq_reactor *, const struct mcq_address *, int *fd);
+enum mcq_io_result mcq_sim_connect(struct mcq_reactor *, const struct mcq_address *source,
+                                   const struct mcq_address *, int *fd);
 enum mcq_io_result mcq_sim_connected(struct mcq_reactor *, int fd);
 bool mcq_sim_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_sim_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
