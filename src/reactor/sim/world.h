@@ -46,6 +46,7 @@ struct sim_watch {
 
 struct sim_fd {
     enum sim_kind kind;
+    uint32_t host; /* LISTENER: its IPv4 address; 0: any */
     uint16_t port;
     uint16_t peer_port;
     int backlog[MCQ_SIM_BACKLOG_MAX]; /* LISTENER: connections that were not accepted */
@@ -105,6 +106,7 @@ struct mcq_sim {
     struct sim_injection injections[MCQ_SIM_INJECTIONS_MAX];
     unsigned injection_count;
     uint16_t next_port;
+    uint16_t mute_port; /* connections to it get no answer; 0: none is */
     struct mcq_sim_faults faults;
     struct mcq_sim_actor *actors;
     struct sim_reactor *reactors;
