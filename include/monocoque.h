@@ -300,6 +300,8 @@ enum mcq_option {
                                        handshake, 4 mcq_disconnect (always); they add up; later */
 
     /* Ours. */
+    MCQ_OPT_STRANGERS_MAX = 1002,    /* 1.. (1024): handshakes under way at a bound endpoint, before
+                                        the oldest gives way; later */
     MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
     MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */

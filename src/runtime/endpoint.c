@@ -14,9 +14,7 @@
 #include "runtime/endpoint.h"
 
 #define MS UINT64_C(1000000)
-/* Strangers that may be opening at a time, by listener; beyond it the oldest makes room if it has
- * had a second, else accepting pauses. */
-#define OPENERS_MAX 1024
+/* Of too many strangers the oldest makes room if it has had this long; else accepting pauses. */
 #define OPENER_GRACE_NS (1000 * MS)
 #define ACCEPT_PAUSE_NS (100 * MS) /* no descriptors or memory: until somebody closes something */
 
@@ -24,7 +22,9 @@ struct listener {
     struct mcq_endpoint_node node; /* first */
     int fd;
     struct mcq_wait accept;
+    struct mcq_wait knock; /* somebody waits, and there is no room */
     struct mcq_wait pause;
+    bool is_knocked;
 };
 
 static void listener_step(struct listener *listener);
@@ -97,18 +97,46 @@ static void listener_pause(struct listener *listener, uint64_t until_ns)
     (void) !mcq_engine_timer(engine, &listener->pause, until_ns);
 }
 
-/* Room for one more stranger. */
-static bool make_room(struct listener *listener)
+static bool has_room(const struct listener *listener)
+{
+    return listener->node.opener_count < (uint32_t) listener->node.options.strangers_max;
+}
+
+static void listener_stop(struct listener *listener)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(&listener->node)->reactor;
+    struct mcq_wait *waits[] = {&listener->accept, &listener->knock, &listener->pause};
+    bool is_armed = false;
+
+    mcq_openers_stop(&listener->node);
+    for (size_t i = 0; i < MCQ_COUNTOF(waits); i++) {
+        mcq_reactor_cancel(reactor, &waits[i]->op);
+        is_armed |= mcq_wait_is_armed(waits[i]);
+    }
+    if (is_armed)
+        return;
+    if (listener->fd >= 0)
+        mcq_reactor_close(reactor, listener->fd);
+    listener->fd = -1;
+    mcq_node_end(&listener->node);
+}
+
+/* There are as many strangers as may be. Nobody gives way before somebody else wants to come in. */
+static void listener_make_room(struct listener *listener)
 {
     struct mcq_endpoint_node *node = &listener->node;
+    struct mcq_engine *engine = mcq_node_engine(node);
+    uint64_t now_ns = mcq_engine_now_ns(engine);
     uint64_t until_ns;
 
-    if (node->opener_count < OPENERS_MAX)
-        return true;
-    until_ns = mcq_openers_evict(node, mcq_engine_now_ns(mcq_node_engine(node)), OPENER_GRACE_NS);
+    if (!listener->is_knocked) {
+        if (mcq_engine_poll(engine, &listener->knock, listener->fd, MCQ_OP_POLL_IN) != MCQ_OK)
+            listener_pause(listener, now_ns + ACCEPT_PAUSE_NS);
+        return;
+    }
+    until_ns = mcq_openers_evict(node, now_ns, OPENER_GRACE_NS);
     if (until_ns != 0 && until_ns != MCQ_NEVER_NS)
         listener_pause(listener, until_ns);
-    return node->opener_count < OPENERS_MAX;
 }
 
 static void listener_step(struct listener *listener)
@@ -116,19 +144,26 @@ static void listener_step(struct listener *listener)
     struct mcq_reactor *reactor = mcq_node_engine(&listener->node)->reactor;
 
     if (atomic_load(&listener->node.is_stopped)) {
-        mcq_openers_stop(&listener->node);
-        mcq_reactor_cancel(reactor, &listener->accept.op);
-        mcq_reactor_cancel(reactor, &listener->pause.op);
-        if (mcq_wait_is_armed(&listener->accept) || mcq_wait_is_armed(&listener->pause))
-            return;
-        if (listener->fd >= 0)
-            mcq_reactor_close(reactor, listener->fd);
-        listener->fd = -1;
-        mcq_node_end(&listener->node);
-    } else if (!mcq_wait_is_armed(&listener->accept) && !mcq_wait_is_armed(&listener->pause) &&
-               make_room(listener)) {
-        mcq_reactor_arm_accept(reactor, &listener->accept.op, listener->fd);
+        listener_stop(listener);
+        return;
     }
+    if (mcq_wait_is_armed(&listener->accept) || mcq_wait_is_armed(&listener->knock) ||
+        mcq_wait_is_armed(&listener->pause))
+        return;
+    if (has_room(listener)) {
+        listener->is_knocked = false;
+        mcq_reactor_arm_accept(reactor, &listener->accept.op, listener->fd);
+    } else {
+        listener_make_room(listener);
+    }
+}
+
+static void listener_knocked(struct mcq_wait *wait)
+{
+    struct listener *listener = MCQ_CONTAINER_OF(wait, struct listener, knock);
+
+    listener->is_knocked = true;
+    mcq_node_step(&listener->node);
 }
 
 static void listener_accepted(struct mcq_wait *wait)
@@ -144,7 +179,7 @@ static void listener_accepted(struct mcq_wait *wait)
             mcq_reactor_close(engine->reactor, fd);
         else
             (void) !mcq_opener_new(&listener->node, fd);
-        if (mcq_wait_is_armed(wait) && !make_room(listener))
+        if (mcq_wait_is_armed(wait) && !has_room(listener))
             mcq_reactor_cancel(engine->reactor, &wait->op);
     } else if (result != MCQ_IO_ABORTED && result != MCQ_IO_CANCELED) {
         listener_pause(listener, mcq_engine_now_ns(engine) + ACCEPT_PAUSE_NS);
@@ -246,6 +281,7 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     *listener = (struct listener) {
         .node.is_listener = true,
         .accept.done = listener_accepted,
+        .knock.done = listener_knocked,
         .pause.done = listener_resumed,
     };
     err = mcq_node_init(&listener->node, socket, text);

@@ -74,7 +74,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int f
 /* All that are still running end. */
 void mcq_openers_stop(struct mcq_endpoint_node *node);
 /* The one that has waited longest ends, if it has had until now_ns - grace_ns.
- *   0              it was ended
+ *   0              it was ended, or is about to go anyway: the node is stepped once it has
  *   NEVER          all have finished their handshakes
  *   other          when it may be ended */
 uint64_t mcq_openers_evict(struct mcq_endpoint_node *node, uint64_t now_ns, uint64_t grace_ns);

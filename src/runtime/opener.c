@@ -270,10 +270,12 @@ uint64_t mcq_openers_evict(struct mcq_endpoint_node *node, uint64_t now_ns, uint
 {
     struct mcq_opener *oldest = node->oldest_opener;
 
-    while (oldest != NULL && oldest->state != OPENER_RUNNING)
+    while (oldest != NULL && (oldest->state == OPENER_READY || oldest->state == OPENER_DELIVERED))
         oldest = oldest->newer;
     if (oldest == NULL)
         return MCQ_NEVER_NS;
+    if (oldest->state == OPENER_DEAD)
+        return 0;
     if (now_ns < oldest->since_ns + grace_ns)
         return oldest->since_ns + grace_ns;
     opener_fail(oldest, MCQ_TIMEOUT);

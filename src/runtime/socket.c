@@ -736,6 +736,7 @@ static void init_options(struct mcq_socket *socket)
         .connect_timeout_ms = preset(socket, MCQ_OPTION_CONNECT_TIMEOUT),
         .has_full_jitter = preset(socket, MCQ_OPTION_RECONNECT_JITTER),
         .handshake_ms = preset(socket, MCQ_OPTION_HANDSHAKE_IVL),
+        .strangers_max = preset(socket, MCQ_OPTION_STRANGERS_MAX),
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),

@@ -44,6 +44,7 @@ struct mcq_socket_options {
     int reconnect_stop; /* bits of RECONNECT_STOP */
     int connect_timeout_ms;
     int handshake_ms;
+    int strangers_max;
     int heartbeat_ms;
     int heartbeat_timeout_ms;
     int heartbeat_ttl_ms;
