@@ -3,8 +3,9 @@
 
 verb_coverage() {
     # help: [--all] -- lines and branches of the generated C that its generated tests reach
-    # help: Fails over what is not reached unless docs/explanation/coverage.md explains it, and over
-    # help: an explanation of what is reached. --all prints the explained ones as well.
+    # help: Fails over a line that is not reached, over a branch that is not taken unless
+    # help: docs/explanation/coverage.md explains it, and over an explanation of one that is taken.
+    # help: --all prints the explained ones as well.
     case ${1-} in '' | --all) ;; *) not_understood "$1" ;; esac
     header
     plan_steps 3

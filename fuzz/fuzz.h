@@ -1,36 +1,20 @@
 /*
- * fuzz: what the targets share: an input handed over in pieces, a log of all that came of it, and
- * the comparison of logs.
- *
- *     TARGET FILE|FOLDER...       as a plain program: each file once
- *     afl-fuzz ... -- TARGET      built by AFL++'s compiler: persistent, deferred fork server
- *     TARGET CORPUS...            built with MCQ_LIBFUZZER: libFuzzer's own main
- *
- * A target defines fuzz_one. An input is two octets that choose, and then what a peer sends; an
- * empty or shorter one is no input, and of a longer one than FUZZ_OCTETS_MAX, which a target may set
- * before it includes this, only so much counts. Whatever is wrong ends in fuzz_fail, which aborts.
+ * fuzz: what the targets of decoders share: an input handed over in pieces, a log of all that came
+ * of it, and the comparison of logs.
  */
 #ifndef MCQ_FUZZ_FUZZ_H
 #define MCQ_FUZZ_FUZZ_H
 
-#include <dirent.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "program.h"
 #include "wire/ids.h"
 
-#define FUZZ_HEAD_BYTES 2
-#ifndef FUZZ_OCTETS_MAX
-#define FUZZ_OCTETS_MAX (1u << 17) /* what is longer says nothing new and takes long */
-#endif
 #define FUZZ_LOG_BYTES (1u << 20) /* of most logs */
 #define FUZZ_BY_OCTETS_MAX 4096   /* longer inputs are not fed octet by octet */
 
@@ -48,25 +32,6 @@
 #define FUZZ_COPIES 1
 #endif
 #endif
-
-struct fuzz_input {
-    uint8_t choice[FUZZ_HEAD_BYTES];
-    struct mcq_bytes octets;
-};
-
-static void fuzz_one(const struct fuzz_input *input);
-
-MCQ_PRINTF(1, 2) _Noreturn static inline void fuzz_fail(const char *format, ...)
-{
-    va_list list;
-
-    va_start(list, format);
-    /* The analyser does not follow va_start: NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-    vfprintf(stderr, format, list);
-    va_end(list);
-    fputc('\n', stderr);
-    abort();
-}
 
 /* The quirks that the second choice names, for targets of single decoders. */
 static inline uint32_t fuzz_quirks(const struct fuzz_input *input)
@@ -188,18 +153,6 @@ static inline void feed_end(struct feed *feed)
     feed->piece = NULL;
 }
 
-/* Octets at an address of their own, so that a sanitizer sees a read beyond them. */
-static inline uint8_t *fuzz_copy(struct mcq_bytes octets)
-{
-    uint8_t *copy = malloc(octets.len > 0 ? octets.len : 1);
-
-    if (copy == NULL)
-        fuzz_fail("out of memory");
-    if (octets.len > 0)
-        memcpy(copy, octets.data, octets.len);
-    return copy;
-}
-
 /* The next piece; the first is there even if it is empty. false: all were handed over, and nothing
  * is held any more. */
 static inline bool feed_next(struct feed *feed, struct mcq_bytes *piece)
@@ -289,95 +242,5 @@ static inline void fuzz_compare(const struct fuzz_input *input, fuzz_run *run, u
                 fuzz_same(&fuzz_whole, &fuzz_other, variant, names[cutting]);
         }
 }
-
-/* --- the program ------------------------------------------------------------------------------ */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
-{
-    if (len < FUZZ_HEAD_BYTES)
-        return 0;
-    struct fuzz_input input = {
-        .octets =
-            mcq_bytes(data + FUZZ_HEAD_BYTES, mcq_min_size(len - FUZZ_HEAD_BYTES, FUZZ_OCTETS_MAX)),
-    };
-    memcpy(input.choice, data, FUZZ_HEAD_BYTES);
-    fuzz_one(&input);
-    return 0;
-}
-
-#if defined MCQ_LIBFUZZER
-/* libFuzzer brings its own */
-#elif defined __AFL_COMPILER
-
-#include <unistd.h>
-
-/* in AFL++'s own macros */
-#pragma clang diagnostic ignored "-Wcast-qual"
-#pragma clang diagnostic ignored "-Wshorten-64-to-32"
-
-__AFL_FUZZ_INIT()
-
-/* The first turn of the loop is not like the others, which AFL++ would take for the target's doing. */
-__attribute__((no_sanitize("coverage"))) int main(void)
-{
-    __AFL_INIT();
-    unsigned char *octets = __AFL_FUZZ_TESTCASE_BUF;
-
-    while (__AFL_LOOP(20000))
-        LLVMFuzzerTestOneInput(octets, (size_t) __AFL_FUZZ_TESTCASE_LEN);
-    return 0;
-}
-
-#else
-
-static size_t fuzz_file(const char *path)
-{
-    static uint8_t octets[FUZZ_HEAD_BYTES + FUZZ_OCTETS_MAX];
-    FILE *file = fopen(path, "rb");
-
-    if (file == NULL)
-        return 0;
-    size_t len = fread(octets, 1, sizeof octets, file);
-    bool is_read = ferror(file) == 0;
-
-    fclose(file);
-    if (is_read)
-        LLVMFuzzerTestOneInput(octets, len);
-    return is_read;
-}
-
-static size_t fuzz_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    size_t count = 0;
-
-    if (folder == NULL)
-        return fuzz_file(path);
-    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        char name[4096];
-
-        if (entry->d_name[0] == '.')
-            continue;
-        if ((size_t) snprintf(name, sizeof name, "%s/%s", path, entry->d_name) < sizeof name)
-            count += fuzz_file(name);
-    }
-    closedir(folder);
-    return count;
-}
-
-/* Exit status: 0 every input ran, 1 there was none. */
-int main(int argc, char **argv)
-{
-    size_t count = 0;
-
-    for (int i = 1; i < argc; i++)
-        count += fuzz_folder(argv[i]);
-    printf("%zu inputs\n", count);
-    return count > 0 ? 0 : 1;
-}
-
-#endif
 
 #endif

@@ -1,7 +1,7 @@
 /* Octets as text, and back: the input is taken for either. */
 
 #define FUZZ_OCTETS_MAX 1024
-#include "fuzz.h"
+#include "program.h"
 
 #include "wire/z85.h"
 

@@ -1,10 +1,12 @@
 """Statements -> model. Names are resolved here; what is consistent and what is not is the lints' business."""
 
+import dataclasses
+
 from gen import match as matching
 from gen import model as m
 from gen import vocab
 from gen.detect import Detection
-from gen.match import nearest
+from gen.match import nearest, texts
 from gen.reader import cover
 from gen.security import Mechanisms
 from gen.tables import Tables
@@ -92,11 +94,9 @@ class Builder(Detection, Mechanisms, Tables):
         # an end that was refused is taken for the other one: no second refusal of the same word
         return (high or 0 if low is None else low, low or 0 if high is None else high)
 
-    def source(self, statements, parent):
-        for child in statements or ():
-            if child.words[0].text == "source" and len(child.words) == 2:
-                return child.words[1].value
-        return ""
+    def told(self, found, name):
+        """What every unit says of itself."""
+        return {"source": self.origin, "doc": found.doc, "where": name.where, "at": found.at}
 
     # --- units --------------------------------------------------------------------------------
 
@@ -108,121 +108,111 @@ class Builder(Detection, Mechanisms, Tables):
         return sorted(found, key=lambda pair: order.get(pair[0].key, 2))
 
     def unit(self, row, found):
-        self.origin = self.source(found.statement.children, row.key)
+        """The unit's source counts for all that is in it."""
+        said = [child.words for child in found.statement.children or () if child.words[0].text == "source"]
+        self.origin = next((words[1].value for words in said if len(words) == 2), "")
         getattr(self, "unit_" + row.key)(found)
 
     def unit_versions(self, found):
         if self.versions:
             self.refuse(found.statement.where, "duplicate", "the versions are already listed; one list holds all")
-        self.versions = tuple(word.text for word in found.fixed[0])
+        self.versions = texts(found.fixed[0])
         self.at.update(found.at)
 
     def unit_limits(self, found):
         for _, child in self.rows(found.statement.children, "limits"):
-            name = child.statement.words[0]
-            value = child.fixed[0].value
-            limit = m.Limit(name.text, value, child["native"].value if "native" in child else value,
-                            child["compat"].value if "compat" in child else value, child.statement.doc, name.where,
-                            {**child.at, "ceiling": child.fixed[0].where})
+            name, ceiling = child.first, child.fixed[0]
+            limit = m.Limit(name.text, ceiling.value, child.value("native", ceiling.value),
+                            child.value("compat", ceiling.value), child.doc, where=name.where,
+                            at={**child.at, "ceiling": ceiling.where})
             self.put(self.limits, limit, name.text, "limit")
 
     def unit_charset(self, found):
         name, chars = found.fixed
         octets = frozenset(o for low, high, _ in chars for o in range(low, high + 1))
-        self.put(self.charsets, m.Charset(name.text, octets, found.statement.doc, name.where, found.at), name.text,
+        self.put(self.charsets, m.Charset(name.text, octets, found.doc, where=name.where, at=found.at), name.text,
                  "charset")
 
     def unit_layout(self, found):
         name = found.fixed[0]
-        form = found["size"].value if "size" in found else "stream"
         fields = self.fields(found.statement.children, "layout", name.text)
-        layout = m.Layout(name.text, form, fields, self.source(found.statement.children, "layout"),
-                          found.statement.doc, name.where, found.at)
-        self.put(self.layouts, layout, name.text, "layout")
+        self.put(self.layouts, m.Layout(name.text, found.value("size", "stream"), fields, **self.told(found, name)),
+                 name.text, "layout")
 
     def unit_struct(self, found):
         name = found.fixed[0]
         fields = self.fields(found.statement.children, "struct", name.text)
-        struct = m.Struct(name.text, fields, self.source(found.statement.children, "struct"),
-                          found.statement.doc, name.where, found.at)
-        self.put(self.structs, struct, name.text, "struct")
+        self.put(self.structs, m.Struct(name.text, fields, **self.told(found, name)), name.text, "struct")
 
     def unit_command(self, found):
-        name, mechanism = found.fixed[0], found["of"].text if "of" in found else ""
+        name, mechanism, phase = found.fixed[0], found.text("of"), found.text("in")
         command_id = f"{mechanism}.{name.text}" if mechanism else name.text
         fields = self.fields(found.statement.children, "command", command_id, mechanism)
         old_form = next((child for row, child in self.rows(found.statement.children, "command")
                          if row.key == "before"), None)
-        before = None if old_form is None else old_form.fixed[0]
-        phase = found.get("in")
-        since = found["since"].text if "since" in found else (self.versions[0] if self.versions else "")
-        if "since" in found and since not in self.versions:
-            self.refuse(found["since"].where, "bad-version",
-                        f"{since} is not among the versions {', '.join(self.versions)}; take one of them, or add "
-                        "it there", name.text)
-        if not (phase is None and mechanism) and (phase is None or phase.text not in PHASES):
-            self.refuse((phase or name).where, "unknown-name",
+        since = found.text("since") or "".join(self.versions[:1])
+        if "since" in found:
+            self.check_version(found["since"], name.text)
+        if phase not in PHASES and not (mechanism and not phase):
+            self.refuse(found["in"].where if phase else name.where, "unknown-name",
                         f"when may '{name.text}' come? Say 'in handshake' or 'in traffic'", name.text)
-        at = {**found.at, "before": before.where} if before else found.at
-        command = m.Command(command_id, name.text, phase.text if phase else "handshake" if mechanism else "", since,
-                            fields, before.value if before else None,
-                            self.source(found.statement.children, "command"), found.statement.doc, name.where, at,
-                            mechanism, tuple(word.text for word in found.get("from", ())),
-                            found["size"].value if "size" in found else None,
-                            before_senders=tuple(word.text for word in old_form.get("from", ())) if before else (),
-                            before_at=old_form.at if before else {})
+        told = self.told(found, name)
+        old = {}
+        if old_form is not None:
+            told["at"] = {**found.at, "before": old_form.fixed[0].where}
+            old = {"before_senders": old_form.texts("from"), "before_at": old_form.at}
+        command = m.Command(command_id, name.text, phase or ("handshake" if mechanism else ""), since, fields,
+                            old_form.fixed[0].value if old else None, mechanism=mechanism,
+                            senders=found.texts("from"), size=found.value("size"), **old, **told)
         self.put(self.commands, command, command_id, "command")
+
+    def check_version(self, word, rule=""):
+        if word.text not in self.versions:
+            self.refuse(word.where, "bad-version", f"{word.text} is not among the versions "
+                        f"{', '.join(self.versions)}; take one of them, or add it there", rule)
 
     def fields(self, statements, parent, unit, mechanism=""):
         found = [child for row, child in self.rows(statements, parent) if row.key == "NAME"]
-        names = {child.statement.words[0].text for child in found}
+        names = {child.first.text for child in found}
         fields = [self.field(child, unit, names, mechanism) for child in found]
         return tuple(item for item in fields if item is not None)
 
     def field(self, found, unit, siblings, mechanism):
         """siblings: the names of the unit's fields, one of which may count the octets of this one."""
-        name = found.statement.words[0]
+        name = found.first
         type_word, size = found.fixed[0]
         rule = f"{unit}.{name.text}"
         if type_word.text not in (*vocab.TYPES, *vocab.BOXES) and type_word.text not in self.structs:
             self.unknown(type_word, "type", [*vocab.TYPES, *vocab.BOXES, *self.structs], rule)
             self.refused.add(name.text)
             return None
-        send = found.get("send")
-        condition = found.get("if") or found.get("unless")
-        mask = found.get("mask")
-        unit_words = found.get("unit")
-        is_box = type_word.text in vocab.BOXES
-        box = self.box(found, rule, type_word.text, mechanism) if is_box else None
-        if is_box and box is None:
+        box = None
+        if type_word.text in vocab.BOXES and (box := self.box(found, rule, type_word.text, mechanism)) is None:
             self.refused.add(name.text)
             return None
         bits, reserved, must = ((), "", None) if box else self.bits(found)
-        key = next(((word, found[word].text) for word in ("public", "private") if word in found), None)
         found.at["type"] = type_word.where
         if size is not None:
             found.at["size"] = cover(size)
             found.at.update({f"size {word.text}": word.where for word in size})
         size_from = self.size_from(size, siblings)
+        condition, mask, unit_words = found.get("if") or found.get("unless"), found.get("mask"), found.get("unit")
         return m.Field(
             id=rule, name=name.text, type="bytes" if box else type_word.text,
             size=self.box_size(box, mechanism) if box else (0, None) if size_from else self.span(size, None),
-            value=found["="].value if "=" in found else None,
-            range=self.span(found.get("in"), None), mask=(mask[0].value, mask[1].value) if mask else None,
-            send=send.value if send is not None else None, chars=self.reference(found.get("chars"), self.charsets,
-                                                                                 "charset", rule),
-            pad=found["pad"].value if "pad" in found else None,
-            length=found["length"].text if "length" in found else "",
-            limit=self.reference(found.get("limit"), self.limits, "limit", rule), rest="rest" in found,
-            stream="stream" in found, condition=(condition.value, "if" in found) if condition is not None else None,
-            unit=(unit_words[0].value, unit_words[1].text) if unit_words else None, nocase="nocase" in found,
-            quirks=tuple(word.text for word in found.get("quirk", ())), bits=bits, reserved_quirk=reserved,
-            keys=() if box else self.keys(found.statement.children, rule), doc=found.statement.doc, where=name.where,
-            at=found.at, size_from=size_from, reserved_must=must, secret="secret" in found, key=key,
-            echo=found["echo"].text if "echo" in found else "", box=box,
-            counts=found["counts"].text if "counts" in found else "", text=found["is"].value if "is" in found else None,
-            among=found["among"].text if "among" in found else "", fault=self.fault(found),
-            mechanism=found["for"].text if "for" in found else "")
+            value=found.value("="), range=self.span(found.get("in"), None),
+            mask=(mask[0].value, mask[1].value) if mask else None, send=found.value("send"),
+            chars=self.reference(found.get("chars"), self.charsets, "charset", rule), pad=found.value("pad"),
+            length=found.text("length"), limit=self.reference(found.get("limit"), self.limits, "limit", rule),
+            condition=(condition.value, "if" in found) if condition is not None else None,
+            unit=(unit_words[0].value, unit_words[1].text) if unit_words else None,
+            quirks=found.texts("quirk"), bits=bits, reserved_quirk=reserved, reserved_must=must,
+            keys=() if box else self.keys(found.statement.children, rule), size_from=size_from, box=box,
+            key=next(((word, found[word].text) for word in ("public", "private") if word in found), None),
+            text=found.value("is"), fault=self.fault(found), mechanism=found.text("for"),
+            **{word: word in found for word in ("rest", "stream", "nocase", "secret")},
+            **{word: found.text(word) for word in ("echo", "counts", "among")},
+            doc=found.doc, where=name.where, at=found.at)
 
     def size_from(self, size, siblings):
         """The field that holds this one's size: bytes[size] is read from the wire, bytes[a_limit] is not."""
@@ -242,32 +232,29 @@ class Builder(Detection, Mechanisms, Tables):
         statements = parent.statement.children
         bits, reserved, must = [], "", None
         for row, found in self.rows([s for s in statements or () if s.words[0].text in ("bit", "reserved")], "field"):
-            quirk = found["quirk"][0].text if "quirk" in found else ""
+            quirk = next(iter(found.texts("quirk")), "")
             if row.key == "reserved":
-                reserved, must = quirk, found.get("must")
+                reserved, must = quirk, found.value("must")
                 parent.at.update({f"reserved {word}": where for word, where in found.at.items()})
                 continue
             number, name = found.fixed
-            excludes = found["excludes"].text if "excludes" in found else ""
-            at = {**found.at, "name": name.where}
-            bits.append(m.Bit(number.value, name.text, excludes, quirk, found.statement.doc, number.where, at))
-        return tuple(bits), reserved, must and must.value
+            bits.append(m.Bit(number.value, name.text, found.text("excludes"), quirk, found.doc, where=number.where,
+                              at={**found.at, "name": name.where}))
+        return tuple(bits), reserved, must
 
     def keys(self, statements, rule):
         keys = []
         for _, found in self.rows([s for s in statements or () if s.words[0].text not in ("bit", "reserved")], "field"):
             name = found.fixed[0]
-            senders = found.get("send", ())
-            for word in senders:
+            for word in found.get("send", ()):
                 if word.text not in self.sockets:
                     self.unknown(word, "socket type", self.sockets, rule, "sockets")
             if "in" in found and found["in"].text != "sockets":
                 self.unknown(found["in"], "table", ["sockets"], rule)
-            keys.append(m.Key(name.text, "required" in found, "in" in found, tuple(w.text for w in senders),
-                              self.span(found.get("bytes"), None),
-                              found["forbid"].value if "forbid" in found else None,
-                              found["quirk"][0].text if "quirk" in found else "", name.where,
-                              {**found.at, **({"forbid": found["forbid"].where} if "forbid" in found else {})}))
+            at = {**found.at, "forbid": found["forbid"].where} if "forbid" in found else found.at
+            keys.append(m.Key(name.text, "required" in found, "in" in found, found.texts("send"),
+                              self.span(found.get("bytes"), None), found.value("forbid"),
+                              next(iter(found.texts("quirk")), ""), where=name.where, at=at))
         return tuple(keys)
 
     def unit_machine(self, found):
@@ -278,9 +265,8 @@ class Builder(Detection, Mechanisms, Tables):
         states = {}
         for row, child in self.rows([c for c in children if c.words[0].text == "state"], "machine"):
             name = child.fixed[0]
-            state = m.State(name.text, child["sends"].text if "sends" in child else "",
-                            tuple(self.answers(child.statement.children)), name.where, child.at,
-                            child["asks"].text if "asks" in child else "", "always" in child)
+            state = m.State(name.text, child.text("sends"), tuple(self.answers(child.statement.children)),
+                            child.text("asks"), "always" in child, where=name.where, at=child.at)
             self.put(states, state, name.text, "state")
         rule = f"{mechanism.text}.{role.text}"
         for need in ("start", "events", "accept", "reject"):
@@ -292,26 +278,23 @@ class Builder(Detection, Mechanisms, Tables):
         accept = one["accept"].fixed[0]
         if "require" in one and one["require"].fixed[0].text != accept.text:
             self.unknown(one["require"].fixed[0], "accepting state", [accept.text], rule)
-        at = {**found.at, "role": role.where}
+        told = self.told(found, mechanism)
+        told["at"] = {**found.at, "role": role.where}
         for child in one.values():
-            at.update(child.at)
-        machine = m.Machine(rule, mechanism.text, role.text, one["start"].fixed[0].text,
-                            tuple(w.text for w in one["events"].fixed[0]), tuple(states.values()),
-                            accept.text, one["reject"].fixed[0].text,
-                            tuple(w.text for w in one["require"].fixed[1]) if "require" in one else (),
-                            self.source(children, "machine"), found.statement.doc, mechanism.where, at)
+            told["at"].update(child.at)
+        machine = m.Machine(rule, mechanism.text, role.text, one["start"].fixed[0].text, texts(one["events"].fixed[0]),
+                            tuple(states.values()), accept.text, one["reject"].fixed[0].text,
+                            texts(one["require"].fixed[1]) if "require" in one else (), **told)
         self.put(self.machines, machine, rule, "machine")
 
     def answers(self, statements):
         for _, found in self.rows(statements, "state"):
-            name = found.statement.words[0]
-            yield m.Answer(name.text, found.fixed[0].text, found["if"].text if "if" in found else "",
-                           found["else"].text if "else" in found else "", found["do"].text if "do" in found else "",
-                           found["because"].text if "because" in found else "", name.where,
-                           {**found.at, "target": found.fixed[0].where})
+            target = found.fixed[0]
+            yield m.Answer(found.first.text, target.text, *map(found.text, ("if", "else", "do", "because")),
+                           where=found.first.where, at={**found.at, "target": target.where})
 
     def unit_sockets(self, found):
-        self.socket_source = self.source(found.statement.children, "sockets")
+        self.socket_source = self.origin
         if "sockets" in self.at:
             self.refuse(found.statement.where, "duplicate",
                         f"the socket types are already listed at {self.at['sockets']}; one table holds all")
@@ -319,14 +302,11 @@ class Builder(Detection, Mechanisms, Tables):
         for row, child in self.rows(found.statement.children, "sockets"):
             if row.key == "source":
                 continue
-            name = child.statement.words[0]
-            socket = m.Socket(name.text, child["code"].value if "code" in child else -1,
-                              tuple(w.text for w in child.get("peers", ())),
-                              tuple(w.text for w in child.get("sends", ()) if w.text != "nothing"),
-                              child["mute"].text if "mute" in child else "", "draft" in child,
-                              child.statement.doc, name.where, child.at,
-                              *(child[word].text if word in child else "" for word in ("since", "only")),
-                              "thread_safe" in child, "there" in child)
+            name = child.first
+            socket = m.Socket(name.text, child.value("code", -1), child.texts("peers"),
+                              tuple(word for word in child.texts("sends") if word != "nothing"), child.text("mute"),
+                              "draft" in child, child.doc, *map(child.text, ("since", "only")),
+                              "thread_safe" in child, "there" in child, where=name.where, at=child.at)
             self.put(self.sockets, socket, name.text, "socket type")
 
     def unit_quirk(self, found):
@@ -339,15 +319,12 @@ class Builder(Detection, Mechanisms, Tables):
         for need in ("strict", "compat", "default"):
             if need not in at and need not in self.refused:
                 self.refuse(name.where, "unknown-word", f"quirk '{name.text}' needs a line '{need} ...'", name.text)
-        doc = " ".join(c.doc for c in found.statement.children if c.doc) or found.statement.doc
-        self.put(self.quirks, m.Quirk(name.text, on.text, values["accept"], values["strict"], values["compat"],
-                                      values["default"], doc, name.where, at), name.text, "quirk")
+        doc = " ".join(c.doc for c in found.statement.children if c.doc) or found.doc
+        self.put(self.quirks, m.Quirk(name.text, on.text, **values, doc=doc, where=name.where, at=at), name.text,
+                 "quirk")
 
     def protocol(self):
-        return m.Protocol(self.versions, self.limits, self.charsets, self.layouts, self.structs, self.detects,
-                          self.commands, self.mechanisms, self.machines, self.sockets, self.socket_source, self.quirks,
-                          self.documents, self.at, frozenset(self.refused), self.statuses,
-                          self.options, self.messages, self.alphabets)
+        return m.Protocol(**{field.name: getattr(self, field.name) for field in dataclasses.fields(m.Protocol)})
 
 
 def build(files, problems):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gen import model as m
 from gen.lower import field_octets
+from gen.match import texts
 
 
 class Detection:
@@ -12,38 +13,35 @@ class Detection:
     def unit_detect(self, found):
         name = found.fixed[0]
         stages, refusals, forms = [], [], {"replay": [], "identity": []}
-        at = dict(found.at)
+        told = self.told(found, name)
+        told["at"] = dict(found.at)
         for row, child in self.rows(found.statement.children, "detect"):
+            where = child.statement.where
             if row.key == "start":
                 names = child.fixed[-1]
-                stages.append(m.Stage(-1, tuple(word.text for word in names), (), child.statement.where,
-                                      {f"send {word.text}": word.where for word in names}))
+                stages.append(m.Stage(-1, texts(names), (), where=where,
+                                      at={f"send {word.text}": word.where for word in names}))
             elif row.key == "octet":
                 branches = tuple(self.branch(key.key, one)
                                  for key, one in self.rows(child.statement.children, "octet"))
-                stages.append(m.Stage(child.fixed[0].value, (), branches, child.statement.where, child.at))
+                stages.append(m.Stage(child.fixed[0].value, (), branches, where=where, at=child.at))
             elif row.key == "refuse":
-                refusals.append(m.Refusal(tuple(word.text for word in child.fixed[0]),
-                                          child["unless"].text if "unless" in child else "",
-                                          child["if"].text if "if" in child else "", child.statement.where, child.at))
+                refusals.append(m.Refusal(texts(child.fixed[0]), child.text("unless"), child.text("if"), where=where,
+                                          at=child.at))
             elif row.key in forms:
-                forms[row.key] += [word.text for word in child.fixed[0]]
-                at.update({f"{row.key} {word.text}": word.where for word in child.fixed[0]})
+                forms[row.key] += texts(child.fixed[0])
+                told["at"].update({f"{row.key} {word.text}": word.where for word in child.fixed[0]})
         self.put(self.detects, m.Detect(name.text, tuple(stages), tuple(forms["replay"]), tuple(forms["identity"]),
-                                        tuple(refusals), self.source(found.statement.children, "detect"),
-                                        found.statement.doc, name.where, at), name.text, "detect")
+                                        tuple(refusals), **told), name.text, "detect")
 
     def branch(self, key, found):
         *test, target = found.fixed
         mask, value = {"is": (0xff, *test), "mask": test, "else": (0, 0)}[key]
         number = (lambda word: word if isinstance(word, int) else word.value)
-        word = (lambda option: found[option].text if option in found else "")
-        if "speaks" in found and word("speaks") not in self.versions:
-            self.refuse(found["speaks"].where, "bad-version", f"{word('speaks')} is not among the versions "
-                        f"{', '.join(self.versions)}; take one of them, or add it there")
-        return m.Branch(number(mask), number(value), target.text, word("frames"), word("speaks"),
-                        tuple(name.text for name in found.get("send", ())), found.statement.where,
-                        {**found.at, "target": target.where})
+        if "speaks" in found:
+            self.check_version(found["speaks"])
+        return m.Branch(number(mask), number(value), target.text, found.text("frames"), found.text("speaks"),
+                        found.texts("send"), where=found.statement.where, at={**found.at, "target": target.where})
 
 
 def family(protocol, detect):

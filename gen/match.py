@@ -127,6 +127,10 @@ def _part(words, part, stop):
     return None
 
 
+def texts(words):
+    return tuple(word.text for word in words)
+
+
 class Matched(dict):
     """fixed: the fixed parts' values in order; options by their first word; a list where 'quirk' repeats.
     at: the place of each option's value, and of each name in it as 'option name', for refusals."""
@@ -134,6 +138,24 @@ class Matched(dict):
     def __init__(self, statement):
         super().__init__()
         self.statement, self.fixed, self.at = statement, [], {"end": statement.end or statement.where}
+
+    @property
+    def first(self):
+        """The statement's first word, which names it where the speaker chooses it."""
+        return self.statement.words[0]
+
+    @property
+    def doc(self):
+        return self.statement.doc
+
+    def text(self, option):
+        return self[option].text if option in self else ""
+
+    def value(self, option, default=None):
+        return self[option].value if option in self else default
+
+    def texts(self, option):
+        return texts(self.get(option, ()))
 
     def place(self, option, words):
         self.at[option] = cover(words)

@@ -16,20 +16,25 @@ def places():
     return field(default_factory=dict, compare=False, repr=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """What stands somewhere in a spec file."""
+    where: Where
+    at: dict = places()
+
+
 def place(item, word):
     """Where that word of the item stands, or the item itself."""
     return item.at.get(word, item.where)
 
 
 @dataclass(frozen=True)
-class Limit:
+class Limit(Placed):
     name: str
     value: int
     native: int
     compat: int
     doc: str
-    where: Where
-    at: dict = places()
 
     @property
     def id(self):
@@ -37,27 +42,23 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Charset:
+class Charset(Placed):
     name: str
     octets: frozenset
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Bit:
+class Bit(Placed):
     number: int
     name: str
     excludes: str
     quirk: str
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Key:
+class Key(Placed):
     """A property that the spec knows by name."""
     name: str
     required: bool
@@ -66,12 +67,10 @@ class Key:
     size: tuple              # (min, max) octets, None: any
     forbid_first: object     # octet, or None
     quirk: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Box:
+class Box(Placed):
     """What a sealed field holds: readable for who has the keys. A unit of fields like a command.
     sender, receiver: pairs of keys; a secretbox has one key, and no receiver."""
     id: str
@@ -82,12 +81,10 @@ class Box:
     nonce: str
     fields: tuple
     source: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(Placed):
     """type: u8 u16be u32be u64be bytes text bits8, or a struct's name.
     size: (min, max) octets for bytes and text, (min, max) items for a struct.
     A box is bytes to all who have no keys; max is None when it is not of one size."""
@@ -113,8 +110,6 @@ class Field:
     reserved_quirk: str
     keys: tuple
     doc: str
-    where: Where
-    at: dict = places()
     size_from: str = ""      # bytes[size]: the field that counts them
     reserved_must: object = None
     counts: str = ""         # a size: the field whose octets it counts besides those it bounds
@@ -129,29 +124,25 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(Placed):
     """form: a number of octets, or 'stream'."""
     id: str
     form: object
     fields: tuple
     source: str
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Struct:
+class Struct(Placed):
     id: str
     fields: tuple
     source: str
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Branch:
+class Branch(Placed):
     """One answer to the octet in question: those that equal `value` under `mask`; a mask of 0 is 'else'."""
     mask: int
     value: int
@@ -159,8 +150,6 @@ class Branch:
     frames: str              # the layout of what follows; '' for 'next', as is `speaks`
     speaks: str
     fields: tuple            # ours that may then leave
-    where: Where
-    at: dict = places()
 
     @property
     def name(self):
@@ -168,21 +157,17 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Placed):
     octet: int               # -1: at the start, where `fields` leave; else the peer's octet that decides
     fields: tuple
     branches: tuple
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Refusal(Placed):
     forms: tuple
     unless: str              # the one mechanism that lets them in, or ''
     condition: str           # 'zap_domain', or ''
-    where: Where
-    at: dict = places()
 
     @property
     def name(self):
@@ -190,7 +175,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Detect:
+class Detect(Placed):
     id: str
     stages: tuple
     replay: tuple            # forms without a layout of their own
@@ -198,12 +183,10 @@ class Detect:
     refusals: tuple
     source: str
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Placed):
     id: str
     name: str
     phase: str               # handshake or traffic
@@ -212,8 +195,6 @@ class Command:
     before_octet: object     # first octet of its message form for older peers, or None
     source: str
     doc: str
-    where: Where
-    at: dict = places()
     mechanism: str = ""      # "": shared by those that list it
     senders: tuple = ()      # roles; (): any
     size: object = None      # of the whole body, where it is always the same
@@ -222,7 +203,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class SecurityKey:
+class SecurityKey(Placed):
     """A pair of keys, or one symmetric key. lifetime: 'long' or 'connection'."""
     name: str
     owner: str               # role
@@ -230,26 +211,22 @@ class SecurityKey:
     symmetric: bool
     known: tuple             # roles that have the public half before the connection
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Mechanism:
+class Mechanism(Placed):
     """box: (overhead, nonce, key) octets, or None."""
     id: str
     name: str
     commands: tuple          # (name, where) in the order in which they are first sent
     source: str
     doc: str
-    where: Where
-    at: dict = places()
     keys: tuple = ()
     box: tuple = None
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Placed):
     """One event's answer in one state. guard false leads to else_target."""
     event: str
     target: str
@@ -257,23 +234,19 @@ class Answer:
     else_target: str
     action: str
     reason: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class State:
+class State(Placed):
     name: str
     sends: str
     answers: tuple           # as written, 'else' last
-    where: Where
-    at: dict = places()
     asks: str = ""           # "zap", or ""
     always: bool = False     # asks whether it is configured or not
 
 
 @dataclass(frozen=True)
-class Machine:
+class Machine(Placed):
     id: str
     mechanism: str
     role: str
@@ -285,12 +258,10 @@ class Machine:
     require: tuple           # events that must come before accept
     source: str
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Socket:
+class Socket(Placed):
     name: str
     code: int
     peers: tuple
@@ -298,8 +269,6 @@ class Socket:
     mute: str
     draft: bool
     doc: str
-    where: Where
-    at: dict = places()
     since: str = ""          # the first version whose peers may say that they are one
     only: str = ""           # send or receive, if it does not do both
     thread_safe: bool = False    # by libzmq, which then has messages of one part only
@@ -311,7 +280,7 @@ class Socket:
 
 
 @dataclass(frozen=True)
-class Option:
+class Option(Placed):
     """scope: 'option' of a socket, or 'context'. type: i32 i64 u64 bytes text key."""
     scope: str
     name: str
@@ -333,8 +302,6 @@ class Option:
     deprecated: bool
     there: bool              # this library has it
     doc: str
-    where: Where
-    at: dict = places()
 
     @property
     def id(self):
@@ -342,19 +309,17 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Message:
+class Message(Placed):
     """Frames that ends of an application exchange."""
     id: str
     fields: tuple
     fault: tuple             # (name, libzmq's number) when the frames are too many or too few
     source: str
     doc: str
-    where: Where
-    at: dict = places()
 
 
 @dataclass(frozen=True)
-class Alphabet:
+class Alphabet(Placed):
     name: str
     characters: str
     octets: int              # of a group
@@ -362,8 +327,6 @@ class Alphabet:
     example: tuple           # (text, number)
     source: str
     doc: str
-    where: Where
-    at: dict = places()
 
     @property
     def id(self):
@@ -371,7 +334,7 @@ class Alphabet:
 
 
 @dataclass(frozen=True)
-class Quirk:
+class Quirk(Placed):
     name: str
     on: str
     accept: object           # the one value it lets in, or None
@@ -379,8 +342,6 @@ class Quirk:
     compat: str
     default: str
     doc: str
-    where: Where
-    at: dict = places()
 
     @property
     def id(self):
@@ -388,12 +349,10 @@ class Quirk:
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Placed):
     """What a status of ZAP's reply is to a machine."""
     number: int
     event: str
-    where: Where
-    at: dict = places()
     doc: str = ""
 
     @property

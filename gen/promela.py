@@ -73,13 +73,14 @@ class Greeting:
         self.forms, self.rows = self.detected.forms, self.detected.decisions
         self.sends, self.secure = {}, []                 # octet -> what our newest greeting has there
         for form, layout in sorted(self.detected.layouts.items()):
-            offset = 0
-            for field in layout.fields:
-                self.sends[offset] = field.send if field.value is None else field.value
-                self.secure += [form] if field.name == "mechanism" else []
-                offset += field_octets(field)
-        self.mechanism = next((octet for octet, sent in self.sends.items() if sent == "mechanism"), 0)
-        self.octets = sorted({row.octet for row in self.rows} | {self.mechanism})
+            sends = [field.send if field.value is None else field.value
+                     for field in layout.fields for _ in range(field_octets(field))]
+            self.sends.update(enumerate(sends))
+            self.secure += [form] if "mechanism" in sends else []
+        decide = {row.octet for row in self.rows}
+        self.mechanism = next((octet for octet, sent in self.sends.items()
+                               if sent == "mechanism" and octet not in decide), 0)
+        self.octets = sorted({*decide, self.mechanism})
         found = {}
         # Of several ways to say a version the last counts: one that ends as ours does, else the shortest.
         lines = [{octet: self.witness(branch) for octet, branch in steps} for steps, _ in paths(self.detect)]

@@ -1,5 +1,6 @@
 """Ragel over a rendered machine: text in, C out, the same on every machine."""
 
+import functools
 import re
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ LINE_COMMENT = re.compile(r'^(?:#line.*|/\* #line .*\*/)\n', re.MULTILINE)
 PARENTHESISED = re.compile(r"\( *([\w>-]+)\)(?= (?:=|\)))")    # Ragel's ( decoder->state)
 
 
+@functools.cache
 def compile_machine(name, text):
     """text of NAME.rl -> C. Runs with a fixed relative name, since Ragel repeats it in its output."""
     with tempfile.TemporaryDirectory() as folder:

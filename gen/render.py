@@ -21,8 +21,9 @@ EXEC = """\
 #pragma GCC diagnostic pop"""
 
 # What templates may call, by its own name: filters, and functions of several arguments.
-FILTERS = (lower.quirk_bit, lower.rule_enum, lower.c_name, lower.octet_bits, lower.all_states, lower.framing_enum,
-           lower.zmtp_enum, cases.c_octets, words.octet_words, dissect.lua, tables.c_number, bounds.show)
+FILTERS = (lower.quirk_bit, lower.rule_enum, lower.c_name, lower.octet_bits, lower.ragel_set, lower.all_states,
+           lower.framing_enum, lower.zmtp_enum, cases.c_octets, words.octet_words, dissect.lua, tables.c_number,
+           bounds.show)
 FUNCTIONS = (lower.fixed_fields, lower.steps, lower.octet_pattern, security.command_enum, security.key_enum,
              words.accepted_words, words.signature, words.arrows, words.cells, tables.group_digits,
              tables.example_octets, seeds.entry, seeds.edges, cases.frame_head)

@@ -28,10 +28,9 @@ class Mechanisms:
         commands = next((child.fixed[0] for key, child in children if key == "commands"), ())
         box = next((child for key, child in children if key == "boxes"), None)
         keys = tuple(self.security_key(child) for key, child in children if key == "key")
-        mechanism = m.Mechanism(name.text, name.text, tuple((w.text, w.where) for w in commands),
-                                self.source(found.statement.children, "mechanism"), found.statement.doc, name.where,
-                                found.at, keys, box and tuple(box[word].value if word in box else 0
-                                                              for word in ("overhead", "nonce", "key")))
+        form = box and tuple(box.value(word, 0) for word in ("overhead", "nonce", "key"))
+        mechanism = m.Mechanism(name.text, name.text, tuple((w.text, w.where) for w in commands), keys=keys, box=form,
+                                **self.told(found, name))
         self.put(self.mechanisms, mechanism, name.text, "mechanism")
 
     def unit_status(self, found):
@@ -41,28 +40,26 @@ class Mechanisms:
         if number.value in self.statuses:
             self.refuse(number.where, "duplicate", f"status {number.value} is already "
                         f"{self.statuses[number.value].event}; keep one line")
-        self.statuses[number.value] = m.Status(number.value, event.text, number.where, found.at,
-                                                found.statement.doc)
+        self.statuses[number.value] = m.Status(number.value, event.text, found.doc, where=number.where, at=found.at)
 
     def security_key(self, found):
         name, owner = found.fixed
         return m.SecurityKey(name.text, owner.text, "connection" if "connection" in found else "long",
-                             "symmetric" in found, tuple(word.text for word in found.get("known", ())),
-                             found.statement.doc, name.where, {**found.at, "owner": owner.where})
+                             "symmetric" in found, found.texts("known"), found.doc, where=name.where,
+                             at={**found.at, "owner": owner.where})
 
     def box(self, found, rule, kind, mechanism):
         """The inside of a field that is a box, or None after a refusal."""
         words = ("with",) if kind == "secretbox" else ("from", "to")
         for need in (*words, "nonce"):
             if need not in found:
-                self.refuse(found.statement.where, "unknown-word", f"'{found.statement.words[0].text}' needs the word "
+                self.refuse(found.statement.where, "unknown-word", f"'{found.first.text}' needs the word "
                             f"'{need}' behind '{kind}'", rule)
                 return None
         prefix, nonce = found["nonce"]
-        return m.Box(rule, found[words[0]].text, found["to"].text if "to" in found else "", prefix.value,
-                     found["back"].value if "back" in found else "", nonce.text,
+        return m.Box(rule, found[words[0]].text, found.text("to"), prefix.value, found.value("back", ""), nonce.text,
                      self.fields(found.statement.children, "command", rule, mechanism), self.origin,
-                     found.statement.where, found.at)
+                     where=found.statement.where, at=found.at)
 
     def box_size(self, box, mechanism):
         """(least, most) octets on the wire; most is None where what is inside varies."""

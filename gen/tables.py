@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gen import model as m
 from gen import vocab
+from gen.match import texts
 
 TYPE_RANGES = {"i32": (-2 ** 31, 2 ** 31 - 1), "i64": (-2 ** 63, 2 ** 63 - 1), "u64": (0, 2 ** 64 - 1)}
 
@@ -29,7 +30,7 @@ class Tables:
     """The builder's part for tables; a mixin of gen.build.Builder."""
 
     def unit_option(self, found):
-        name, scope = found.fixed[0], found.statement.words[0].text
+        name, scope = found.fixed[0], found.first.text
         rule = f"{scope}.{name.text}"
         for need in ("id", "type"):
             if need not in found:
@@ -39,17 +40,13 @@ class Tables:
         if kind.text not in vocab.OPTION_TYPES:
             self.unknown(kind, "type of options", vocab.OPTION_TYPES, rule)
             return
-        compat = found["default"].value if "default" in found else None
-        but = found.get("except")
+        compat, but = found.value("default"), found.get("except")
         self.put(self.options, m.Option(
             scope, name.text, found["id"].value, kind.text, self.span(size, None), self.span(found.get("in"), None),
-            compat, found["native"].value if "native" in found else compat,
-            but and (but[0].value, tuple(word.text for word in but[1])),
-            *(found[word].text if word in found else "" for word in ("when", "unit", "only")),
-            tuple(word.text for word in found.get("of", ())), found["since"].text if "since" in found else "",
-            tuple(word.text for word in found.get("alias", ())),
+            compat, found.value("native", compat), but and (but[0].value, texts(but[1])),
+            *map(found.text, ("when", "unit", "only")), found.texts("of"), found.text("since"), found.texts("alias"),
             *(word in found for word in ("draft", "unguarded", "deprecated", "there")),
-            found.statement.doc, name.where, found.at), rule, scope)
+            found.doc, where=name.where, at=found.at), rule, scope)
 
     unit_context = unit_option
 
@@ -59,8 +56,8 @@ class Tables:
     def unit_message(self, found):
         name = found.fixed[0]
         fields = self.fields(found.statement.children, "message", name.text)
-        self.put(self.messages, m.Message(name.text, fields, self.fault(found), self.origin, found.statement.doc,
-                                          name.where, found.at), name.text, "message")
+        self.put(self.messages, m.Message(name.text, fields, self.fault(found), **self.told(found, name)), name.text,
+                 "message")
 
     def unit_alphabet(self, found):
         name = found.fixed[0]
@@ -71,10 +68,10 @@ class Tables:
             return
         characters = "".join(chr(c) for low, high, _ in lines["characters"].fixed[0] for c in range(low, high + 1))
         group, example = lines["group"].fixed, lines["example"].fixed
-        at = {**found.at, **{word: line.at[word] for word, line in lines.items() if word in line.at}}
+        told = self.told(found, name)
+        told["at"] = {**found.at, **{word: line.at[word] for word, line in lines.items() if word in line.at}}
         self.put(self.alphabets, m.Alphabet(name.text, characters, group[0].value, group[1].value,
-                                            (example[0].value, example[1].value), self.origin, found.statement.doc,
-                                            name.where, at), name.text, "alphabet")
+                                            (example[0].value, example[1].value), **told), name.text, "alphabet")
 
 
 # --- what templates print --------------------------------------------------------------------------

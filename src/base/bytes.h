@@ -32,6 +32,12 @@ static inline struct mcq_bytes mcq_bytes_of(const char *text)
     return mcq_bytes(text, strlen(text));
 }
 
+/* Behind the last octet. */
+static inline const uint8_t *mcq_bytes_end(struct mcq_bytes bytes)
+{
+    return bytes.len == 0 ? bytes.data : bytes.data + bytes.len; /* as below */
+}
+
 /* Drops the first `len` octets; len <= bytes->len. */
 static inline void mcq_bytes_skip(struct mcq_bytes *bytes, size_t len)
 {

@@ -173,8 +173,9 @@ enum mcq_err mcq_session_zap(struct mcq_session *session, unsigned status, uint6
     enum mcq_rule rule = mcq_handshake_rule(handshake);
 
     session->zap_asked = false;
-    if (!session->ready_kept)
-        mcq_grow_clear(&session->cut); /* the credentials were in it */
+    /* The credentials were in it, unless a command of the peer has begun since. */
+    if (!session->ready_kept && session->command.at == session->command.size)
+        mcq_grow_clear(&session->cut);
     mcq_handshake_step(handshake, mcq_machine_on_status(handshake->machine, status));
     if (!mcq_handshake_rejected(handshake))
         MCQ_TRY(mcq_session_run_handshake(session, status, now_ns));

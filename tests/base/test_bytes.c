@@ -26,6 +26,16 @@ static void skip__up_to_the_end__drops_from_the_front(void **state)
     assert_int_equal(bytes.len, 0);
 }
 
+static void end__of_octets_and_of_none__is_behind_the_last(void **state)
+{
+    struct mcq_bytes bytes = mcq_bytes_of("abcd");
+
+    (void) state;
+    assert_ptr_equal(mcq_bytes_end(bytes), bytes.data + 4);
+    assert_ptr_equal(mcq_bytes_end(mcq_bytes(bytes.data, 0)), bytes.data);
+    assert_null(mcq_bytes_end(mcq_bytes(NULL, 0)));
+}
+
 static void equal__empty_without_data__equals_empty(void **state)
 {
     (void) state;
@@ -105,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_of__text__leaves_out_the_zero),
         cmocka_unit_test(skip__up_to_the_end__drops_from_the_front),
+        cmocka_unit_test(end__of_octets_and_of_none__is_behind_the_last),
         cmocka_unit_test(equal__empty_without_data__equals_empty),
         cmocka_unit_test(equal__any_octet_or_length_differs__is_false),
         cmocka_unit_test(min__both_orders__is_the_smaller),

@@ -46,34 +46,31 @@ IN_SPEC = [  # file, what stands there, the mistake
 class Mutations(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.bench = workbench.Bench(cls.folder.name)
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.bench = workbench.Bench(folder.name)
         cls.bench.generate()
-        cls.tests = tree.files(cls.bench.root / "build/tests")
         cls.bench.build()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
 
     @contextlib.contextmanager
     def plant(self, name, old, new):
-        path = self.bench.root / name
-        kept = path.read_text()
-        text, count = re.subn(old, new, kept, count=1)
-        self.assertEqual((count, True), (1, text != kept), f"{name} no longer has what this test mutates")
-        path.write_text(text)
-        try:
-            yield
-        finally:
-            path.write_text(kept)
+        """A bench with the mistake in it."""
+        with self.subTest(name, mistake=new), self.bench.fork() as bench:
+            path = bench.root / name
+            kept = path.read_text()
+            text, count = re.subn(old, new, kept, count=1)
+            self.assertEqual((count, True), (1, text != kept), f"{name} no longer has what this test mutates")
+            path.write_text(text)
+            yield bench
+
+    def assert_red(self, bench):
+        bench.build()
+        self.assertIsNotNone(next(bench.failing(), None), "all tests are green")
 
     def test_without_a_mistake_all_are_green_and_hold_the_committed_answers(self):
-        self.bench.generate()
-        self.bench.build()
-        self.assertEqual([], self.bench.failing())
+        self.assertEqual([], list(self.bench.failing()))
         known = json.loads((tree.ROOT / "tests/vectors/known.json").read_text())["cases"]
-        text = b"".join(self.tests.values()).decode()
+        text = b"".join(tree.files(self.bench.root / "build/tests").values()).decode()
         self.assertGreater(len(known), 300)
         for case in known:
             row = '{"%s", "%s", ' % (case["name"], re.sub("(..)", r"\\x\1", case["head"]))
@@ -81,20 +78,14 @@ class Mutations(unittest.TestCase):
 
     def test_mistakes_in_generated_c(self):
         for name, old, new in IN_C:
-            with self.subTest(name, mistake=new):
-                with self.plant(f"build/{name}", old, new):
-                    self.bench.build(strict=False)
-                    self.assertNotEqual([], self.bench.failing())
+            with self.plant(f"build/{name}", old, new) as bench:
+                self.assert_red(bench)
 
     def test_mistakes_in_the_spec(self):
         for name, old, new in IN_SPEC:
-            with self.subTest(name, mistake=new):
-                with self.plant(f"spec/{name}", old, new):
-                    self.bench.generate()
-                    for test, text in self.tests.items():
-                        (self.bench.root / "build/tests" / test).write_bytes(text)
-                    self.bench.build(strict=False)
-                    self.assertNotEqual([], self.bench.failing())
+            with self.plant(f"spec/{name}", old, new) as bench:
+                bench.generate(tests=False)
+                self.assert_red(bench)
 
 
 if __name__ == "__main__":

@@ -370,6 +370,32 @@ static void null__zap_answers_after_the_peer_is_ready__its_metadata_was_kept(voi
     }
 }
 
+static void null__zap_answers_while_ready_arrives__no_octet_is_lost(void **state)
+{
+    static const char ready[] = "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06"
+                                "DEALER";
+
+    (void) state;
+    for (size_t cut = 0; cut < sizeof ready - 1; cut++) {
+        struct mcq_greeting_v3 greeting;
+        struct end asking;
+
+        put_greeting(&greeting, "NULL");
+        end_init(&asking, MCQ_SOCKET_TYPE_ROUTER, MCQ_MECHANISM_NULL, false);
+        asking.config.asks_zap = true;
+        asking.answers_late = true;
+        end_start(&asking);
+        assert_int_equal(feed(&asking, &greeting, sizeof greeting), MCQ_AGAIN);
+        assert_int_equal(feed(&asking, ready, cut), MCQ_AGAIN);
+        assert_int_equal(asking.count[MCQ_EVENT_ZAP], 1);
+        assert_int_equal(mcq_session_zap(&asking.session, 200, 0), MCQ_OK);
+        assert_int_equal(feed(&asking, ready + cut, sizeof ready - 1 - cut), MCQ_AGAIN);
+        assert_int_equal(asking.count[MCQ_EVENT_READY], 1);
+        assert_string_equal(asking.seen_type, "DEALER");
+        end_fini(&asking);
+    }
+}
+
 static void null__a_second_command_before_zap_answers__refused_and_ready_never_told(void **state)
 {
     static const char ready[] = "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06"
@@ -468,6 +494,7 @@ int main(void)
         security_test(plain_client__hello_has_left__no_password_stays),
         security_test(plain_server__password_judged__none_stays),
         security_test(null__zap_answers_after_the_peer_is_ready__its_metadata_was_kept),
+        security_test(null__zap_answers_while_ready_arrives__no_octet_is_lost),
         security_test(null__a_second_command_before_zap_answers__refused_and_ready_never_told),
         security_test(null__nobody_to_ask__no_question),
         security_test(config__curve_or_credentials_too_long__invalid),

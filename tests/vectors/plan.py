@@ -329,6 +329,8 @@ class Planner:
     def check_outcome(self):
         """Does what libzmq did follow from the octets? The exceptions say where ours differs."""
         closed, refusal = self.side.ended("out_end"), self.verdict.refusal
+        if self.exception == "hands":
+            raise Disagreement("what an application gets is no matter of a recording")
         if self.exception == "closes":
             if closed or refusal is None:
                 raise Disagreement("the exception says that we close and libzmq does not")

@@ -45,7 +45,7 @@ class Exceptional:
     rule: str
 
 
-REACTIONS = ("closes", "stays", "sends", "spells")
+REACTIONS = ("closes", "stays", "sends", "spells", "hands")
 
 
 def read_exceptions(path):

@@ -1,0 +1,244 @@
+/*
+ * Endpoint texts, and addresses as texts.
+ *
+ * Oracle: a text is good if some way to cut it at its own marks follows the grammar, and then there
+ * is one such way, which is the parser's; what was parsed and printed again is parsed to the same;
+ * a refusal fills nothing and has a text; an address that is printed is an endpoint, and resolves
+ * to itself. The first choice: bind or connect, and whether the octets are an address.
+ */
+
+#include <netinet/in.h>
+
+#include "calls.h"
+#include "transport/tcp.h"
+
+#define TEXT_MAX 300
+#define LEAD "tcp://"
+
+/* --- the grammar, read slowly ----------------------------------------------------------------- */
+
+static bool is_number(struct mcq_bytes text, unsigned long *value)
+{
+    char digits[6] = {0};
+
+    if (text.len == 0 || text.len >= sizeof digits)
+        return false;
+    memcpy(digits, text.data, text.len);
+    *value = strtoul(digits, NULL, 10);
+    return strspn(digits, "0123456789") == text.len && *value <= UINT16_MAX;
+}
+
+static bool is_host(struct mcq_bytes text)
+{
+    static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:";
+
+    for (size_t i = 0; i < text.len; i++)
+        if (memchr(letters, text.data[i], sizeof letters - 1) == NULL)
+            return false;
+    return text.len > 0;
+}
+
+static bool has(struct mcq_bytes text, uint8_t octet)
+{
+    return text.len > 0 && memchr(text.data, octet, text.len) != NULL;
+}
+
+static struct mcq_bytes piece(struct mcq_bytes text, size_t from, size_t to)
+{
+    return mcq_bytes(text.data + from, to - from);
+}
+
+/* HOST [%ZONE] between `from` and `to`, the zone from `mark` on; mark == to: none. */
+static bool reads_host(struct mcq_bytes text, size_t from, size_t mark, size_t to,
+                       struct mcq_endpoint *endpoint)
+{
+    endpoint->host = piece(text, from, mark);
+    if (mark < to)
+        endpoint->zone = piece(text, mark + 1, to);
+    return is_host(endpoint->host) && (mark == to || endpoint->zone.len > 0);
+}
+
+/* The ways to read text[from..to) as a host. */
+static unsigned read_host(struct mcq_bytes text, size_t from, size_t to, bool connects,
+                          struct mcq_endpoint *endpoint)
+{
+    bool is_boxed = to - from >= 2 && text.data[from] == '[' && text.data[to - 1] == ']';
+    struct mcq_endpoint found = *endpoint;
+    unsigned ways = 0;
+
+    if (to - from == 1 && text.data[from] == '*')
+        return !connects;
+    from += is_boxed;
+    to -= is_boxed;
+    for (size_t mark = from; mark <= to; mark++) {
+        if (mark < to && text.data[mark] != '%')
+            continue;
+        found.zone = mcq_bytes(NULL, 0);
+        if (reads_host(text, from, mark, to, &found)) {
+            *endpoint = found;
+            ways++;
+        }
+    }
+    return ways;
+}
+
+/* The ways to read text[from..] as HOST:PORT. */
+static unsigned read_address(struct mcq_bytes text, size_t from, bool connects,
+                             struct mcq_endpoint *endpoint)
+{
+    unsigned ways = 0;
+
+    for (size_t colon = from; colon < text.len; colon++) {
+        struct mcq_bytes port = piece(text, colon + 1, text.len);
+        struct mcq_endpoint found = *endpoint;
+        unsigned long number = 0;
+
+        if (text.data[colon] != ':' ||
+            (!is_number(port, &number) && (connects || !mcq_bytes_equal(port, mcq_bytes_of("*")))))
+            continue;
+        found.port = (uint16_t) number;
+        unsigned hosts = read_host(text, from, colon, connects, &found);
+
+        if (hosts > 0)
+            *endpoint = found;
+        ways += hosts;
+    }
+    return ways;
+}
+
+/* The ways to read the text, of which *endpoint is one. */
+static unsigned read_text(struct mcq_bytes text, bool connects, struct mcq_endpoint *endpoint)
+{
+    size_t lead = strlen(LEAD);
+
+    *endpoint = (struct mcq_endpoint) {.scheme = MCQ_SCHEME_TCP};
+    if (text.len <= lead || memcmp(text.data, LEAD, lead) != 0)
+        return 0;
+    if (!has(piece(text, lead, text.len), ';'))
+        return read_address(text, lead, connects, endpoint);
+    if (!connects)
+        return 0;
+
+    size_t mark = lead;
+
+    while (text.data[mark] != ';')
+        mark++;
+    endpoint->source = piece(text, lead, mark);
+    return mark == lead ? 0 : read_address(text, mark + 1, connects, endpoint);
+}
+
+/* --- the checks ------------------------------------------------------------------------------- */
+
+static void check_same(const struct mcq_endpoint *one, const struct mcq_endpoint *other)
+{
+    calls_same(one->scheme, other->scheme, "the scheme");
+    calls_same(one->port, other->port, "the port");
+    calls_same_bytes(one->host, other->host, "the host");
+    calls_same_bytes(one->zone, other->zone, "the zone");
+    calls_same_bytes(one->source, other->source, "the source");
+}
+
+static void append(struct mcq_bytes bytes, uint8_t *text, size_t *len)
+{
+    if (bytes.len > 0)
+        memcpy(text + *len, bytes.data, bytes.len);
+    *len += bytes.len;
+}
+
+static void check_printed(const struct mcq_endpoint *endpoint, enum mcq_endpoint_use use)
+{
+    uint8_t text[TEXT_MAX + 32];
+    size_t len = 0;
+    char port[8];
+    struct mcq_endpoint again;
+
+    snprintf(port, sizeof port, ":%u", endpoint->port);
+    append(mcq_bytes_of(LEAD), text, &len);
+    append(endpoint->source, text, &len);
+    append(mcq_bytes_of(endpoint->source.len > 0 ? ";" : ""), text, &len);
+    append(endpoint->host.len > 0 ? endpoint->host : mcq_bytes_of("*"), text, &len);
+    append(mcq_bytes_of(endpoint->zone.len > 0 ? "%" : ""), text, &len);
+    append(endpoint->zone, text, &len);
+    append(mcq_bytes_of(port), text, &len);
+    calls_same(mcq_endpoint_parse(mcq_bytes(text, len), use, &again), MCQ_ENDPOINT_GOOD,
+               "what was printed");
+    check_same(&again, endpoint);
+}
+
+/* Refusals that can be told from the start alone. */
+static void check_fault(enum mcq_endpoint_fault fault, struct mcq_bytes text)
+{
+    size_t mark = 0, lead = strlen(LEAD);
+
+    while (mark + 3 <= text.len && memcmp(text.data + mark, "://", 3) != 0)
+        mark++;
+    bool has_scheme = mark > 0 && mark + 3 <= text.len;
+    bool is_ours = text.len >= lead && memcmp(text.data, LEAD, lead) == 0;
+
+    calls_same(fault == MCQ_ENDPOINT_NO_SCHEME, !has_scheme, "no scheme");
+    calls_same(fault == MCQ_ENDPOINT_UNKNOWN_SCHEME, has_scheme && !is_ours, "unknown scheme");
+    calls_same(fault == MCQ_ENDPOINT_NO_ADDRESS, is_ours && text.len == lead, "no address");
+    if (mcq_endpoint_fault_text(fault) == NULL)
+        fuzz_fail("a fault without a text");
+}
+
+static void check_text(struct mcq_bytes octets, enum mcq_endpoint_use use)
+{
+    struct mcq_endpoint endpoint = {.port = 4711}, expected;
+    uint8_t *copy = fuzz_copy(octets);
+    struct mcq_bytes text = mcq_bytes(copy, octets.len);
+    enum mcq_endpoint_fault fault = mcq_endpoint_parse(text, use, &endpoint);
+    unsigned ways = read_text(text, use == MCQ_ENDPOINT_CONNECT, &expected);
+
+    calls_same(fault == MCQ_ENDPOINT_GOOD, ways, "ways to read the text");
+    check_fault(fault, text);
+    if (fault == MCQ_ENDPOINT_GOOD) {
+        check_same(&endpoint, &expected);
+        check_printed(&endpoint, use);
+    } else if (endpoint.port != 4711 || endpoint.host.data != NULL) {
+        fuzz_fail("refused, and filled all the same");
+    }
+    free(copy);
+}
+
+static void check_address(struct mcq_bytes octets, bool is_ipv6, uint8_t port)
+{
+    struct mcq_address address = {0}, again;
+    struct sockaddr_in *v4 = (struct sockaddr_in *) &address.storage;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) &address.storage;
+    char text[MCQ_TCP_TEXT_BYTES];
+    struct mcq_endpoint endpoint;
+
+    if (is_ipv6) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons((uint16_t) (port * 257));
+        memcpy(&v6->sin6_addr, octets.data, mcq_min_size(octets.len, sizeof v6->sin6_addr));
+        address.len = sizeof *v6;
+    } else {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t) (port * 257));
+        memcpy(&v4->sin_addr, octets.data, mcq_min_size(octets.len, sizeof v4->sin_addr));
+        address.len = sizeof *v4;
+    }
+    mcq_tcp_text(&address, text);
+    calls_same(mcq_endpoint_parse(mcq_bytes_of(text), MCQ_ENDPOINT_CONNECT, &endpoint),
+               MCQ_ENDPOINT_GOOD, "an address's text");
+    check_printed(&endpoint, MCQ_ENDPOINT_CONNECT);
+    calls_same(mcq_tcp_resolve(&endpoint, MCQ_ENDPOINT_CONNECT, is_ipv6, &again), MCQ_OK,
+               "an address's text resolves");
+    calls_same_bytes(mcq_bytes(&again.storage, again.len), mcq_bytes(&address.storage, address.len),
+                     "the address");
+}
+
+static void fuzz_one(const struct fuzz_input *input)
+{
+    unsigned how = input->choice[0];
+
+    if (input->octets.len > TEXT_MAX)
+        return;
+    if (how & 2)
+        check_address(input->octets, how & 4, input->choice[1]);
+    else
+        check_text(input->octets, how & 1 ? MCQ_ENDPOINT_CONNECT : MCQ_ENDPOINT_BIND);
+}
