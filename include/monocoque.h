@@ -302,6 +302,8 @@ enum mcq_option {
     /* Ours. */
     MCQ_OPT_STRANGERS_MAX = 1002,    /* 1.. (1024): handshakes under way at a bound endpoint, before
                                         the oldest gives way; later */
+    MCQ_OPT_COMMAND_MAX = 1003,      /* octets, -1..65536 (-1: 16384): a peer's command; later */
+    MCQ_OPT_PROPERTIES_MAX = 1004,   /* -1..1024 (-1: 64): in a peer's READY; later */
     MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
     MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */

@@ -165,6 +165,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, s
  * has closed something. No more than one connection is taken before it is handed out. */
 void mcq_reactor_arm_accept(struct mcq_reactor *reactor, struct mcq_op *op, int listener);
 
+/* Accepts no more before the next wait: others have their turn. */
+void mcq_reactor_hold_accepts(struct mcq_reactor *reactor);
+
 /* Connects. DONE: the stream is in op->opened. Else there is none. */
 void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
                              const struct mcq_address *source, const struct mcq_address *address);

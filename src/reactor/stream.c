@@ -36,6 +36,11 @@ void mcq_reactor_arm_accept(struct mcq_reactor *reactor, struct mcq_op *op, int 
     wait_is_over(reactor, op, MCQ_IO_DONE);
 }
 
+void mcq_reactor_hold_accepts(struct mcq_reactor *reactor)
+{
+    reactor->accept_left = 0;
+}
+
 void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
                              const struct mcq_address *source, const struct mcq_address *address)
 {

@@ -212,6 +212,10 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     config->heartbeat_ns = mcq_at_least_0(options->heartbeat_ms) * MS;
     config->heartbeat_timeout_ns = mcq_at_least_0(options->heartbeat_timeout_ms) * MS;
     config->heartbeat_ttl_ds = (uint16_t) mcq_min_u64(ttl_ds, UINT16_MAX);
+    if (options->command_max >= 0)
+        config->max_command_bytes = (uint32_t) options->command_max;
+    if (options->properties_max >= 0)
+        config->max_properties = (uint32_t) options->properties_max;
     if (options->max_message_bytes >= 0) {
         uint64_t most = (uint64_t) options->max_message_bytes;
 

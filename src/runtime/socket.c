@@ -737,6 +737,8 @@ static void init_options(struct mcq_socket *socket)
         .has_full_jitter = preset(socket, MCQ_OPTION_RECONNECT_JITTER),
         .handshake_ms = preset(socket, MCQ_OPTION_HANDSHAKE_IVL),
         .strangers_max = preset(socket, MCQ_OPTION_STRANGERS_MAX),
+        .command_max = preset(socket, MCQ_OPTION_COMMAND_MAX),
+        .properties_max = preset(socket, MCQ_OPTION_PROPERTIES_MAX),
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),

@@ -45,6 +45,8 @@ struct mcq_socket_options {
     int connect_timeout_ms;
     int handshake_ms;
     int strangers_max;
+    int command_max;    /* octets; -1: the profile's */
+    int properties_max; /* the same */
     int heartbeat_ms;
     int heartbeat_timeout_ms;
     int heartbeat_ttl_ms;

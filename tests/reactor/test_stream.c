@@ -127,6 +127,36 @@ static void accept__of_a_flood__leaves_room_for_a_timer(enum which which)
 }
 
 /* Whatever its poll has seen by then: canceled, it takes none. The next one does. */
+/* Whoever has had enough of them takes the rest after the next wait. */
+static void fault_a3__accepts_held__wait_for_the_next_turn(enum which which)
+{
+    struct fixture f;
+    struct mcq_address address;
+    struct mcq_op accepting = {0};
+    int fds[2 * MANY];
+    int count = 0;
+    int accepted = 0;
+
+    open_reactor(&f, which);
+    int listener = listen_somewhere(&f, &address);
+
+    for (int i = 0; i < MANY; i++)
+        fds[count++] = start_connect(&f, &address);
+    mcq_reactor_arm_accept(f.reactor, &accepting, listener);
+    for (; accepted < MANY; accepted++) {
+        assert_ptr_equal(await(&f), &accepting);
+        assert_int_equal(accepting.result, MCQ_IO_DONE);
+        fds[count++] = accepting.opened;
+        mcq_reactor_hold_accepts(f.reactor);
+        assert_null(mcq_reactor_next(f.reactor));
+    }
+    cancel_and_await(&f, &accepting);
+    while (count > 0)
+        mcq_reactor_close(f.reactor, fds[--count]);
+    mcq_reactor_close(f.reactor, listener);
+    close_reactor(&f);
+}
+
 static void accept__canceled_with_a_connection_at_the_door__takes_none(enum which which)
 {
     for (int is_seen = 0; is_seen < 2; is_seen++) {
@@ -609,6 +639,7 @@ static void each_allocation_refused__ends_cleanly(enum which which)
 
 #define ON_EVERY_ENGINE(X)                                                                         \
     X(accept__many_connections__stays_armed)                                                       \
+    X(fault_a3__accepts_held__wait_for_the_next_turn)                                              \
     X(accept__of_a_flood__leaves_room_for_a_timer)                                                 \
     X(accept__canceled_with_a_connection_at_the_door__takes_none)                                  \
     X(connect__to_a_listener__a_stream_that_stands)                                                \

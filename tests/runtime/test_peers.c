@@ -143,6 +143,76 @@ static void fault_a9__flood_of_strangers__newcomers_get_in(void **state)
     close_world(&w);
 }
 
+/* A READY of so many octets, body and all, with so many properties; the last one fills it up. */
+static size_t make_ready(uint8_t *frame, size_t len, size_t property_count)
+{
+    static const uint8_t start[] = "\5READY\13Socket-Type\0\0\0\4PUSH";
+    size_t at = 9 + sizeof start - 1;
+    size_t end = 9 + len;
+
+    frame[0] = 6; /* a long command */
+    for (unsigned i = 0; i < 8; i++)
+        frame[1 + i] = (uint8_t) (len >> (56 - 8 * i));
+    memcpy(frame + 9, start, sizeof start - 1);
+    for (size_t i = 1; i < property_count; i++) {
+        size_t value_len = i + 1 < property_count ? 0 : end - at - 7;
+
+        assert_true(at + 7 <= end);
+        frame[at++] = 2;
+        frame[at++] = 'X';
+        frame[at++] = (uint8_t) ('!' + i % 10 + 15); /* a digit */
+        for (unsigned j = 0; j < 4; j++)
+            frame[at++] = (uint8_t) (value_len >> (24 - 8 * j));
+        memset(frame + at, 'x', value_len);
+        at += value_len;
+    }
+    assert_int_equal(at, end);
+    return end;
+}
+
+static bool is_let_in(int command_max, int properties_max, size_t len, size_t property_count)
+{
+    static uint8_t frame[80000];
+    struct world w;
+    bool is_in;
+    int fd;
+
+    open_world(&w);
+    struct mcq_socket *pull = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+    pull->options.command_max = command_max;
+    pull->options.properties_max = properties_max;
+    bind_to(pull, HERE);
+    fd = connect_raw(&w);
+    assert_int_equal(send_raw(&w, fd, greeting, sizeof greeting), MCQ_IO_DONE);
+    len = make_ready(frame, len, property_count);
+    for (size_t at = 0; at < len && !is_closed(&w, fd); at += 10000) {
+        (void) send_raw(&w, fd, frame + at, mcq_min_size(len - at, 10000));
+        pass(&w, MS);
+    }
+    pass(&w, MS);
+    is_in = pull->up_count == 1;
+    assert_int_equal(is_closed(&w, fd), !is_in);
+    mcq_reactor_close(w.raw, fd);
+    close_world(&w);
+    return is_in;
+}
+
+static void fault_a5__a_ready_around_its_limits__exact(void **state)
+{
+    (void) state;
+    for (int beyond = -1; beyond <= 1; beyond++) {
+        bool fits = beyond <= 0;
+
+        assert_int_equal(is_let_in(300, -1, (size_t) (300 + beyond), 2), fits);
+        assert_int_equal(is_let_in(-1, -1, (size_t) (16384 + beyond), 2), fits);
+        assert_int_equal(is_let_in(65536, -1, (size_t) (65536 + beyond), 2), fits);
+        assert_int_equal(is_let_in(-1, 5, 300, (size_t) (5 + beyond)), fits);
+        assert_int_equal(is_let_in(-1, -1, 1000, (size_t) (64 + beyond)), fits);
+        assert_int_equal(is_let_in(-1, 1024, 10000, (size_t) (1024 + beyond)), fits);
+    }
+}
+
 /* --- heartbeats ------------------------------------------------------------------------------- */
 
 /* The subscriber's application reads nothing for an hour, its queue is full, and the publisher says
@@ -223,6 +293,7 @@ int main(void)
         cmocka_unit_test(fault_a2__octet_by_octet__the_deadline_stands),
         cmocka_unit_test(fault_a3__strangers__as_many_as_the_option_says),
         cmocka_unit_test(fault_a9__flood_of_strangers__newcomers_get_in),
+        cmocka_unit_test(fault_a5__a_ready_around_its_limits__exact),
         cmocka_unit_test(fault_d3__a_full_queue_and_heartbeats__connections_stand),
         cmocka_unit_test(fault_d3__a_silent_peer__is_found_in_time),
     };
