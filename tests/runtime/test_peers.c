@@ -287,6 +287,46 @@ static void fault_d3__a_silent_peer__is_found_in_time(void **state)
     close_world(&w);
 }
 
+/* --- identities ------------------------------------------------------------------------------- */
+
+/* The second one with a name is turned away, over and over, and the first one notices nothing; once
+ * that has gone it gets in. */
+static void fault_e1__a_name_that_is_taken__waits_until_it_is_free(void **state)
+{
+    struct world w;
+    struct mcq_msg msg;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *router = open_socket(&w, MCQ_SOCKET_TYPE_ROUTER);
+    struct mcq_socket *dealers[2];
+
+    bind_to(router, HERE);
+    for (size_t i = 0; i < 2; i++) {
+        dealers[i] = open_socket(&w, MCQ_SOCKET_TYPE_DEALER);
+        memcpy(dealers[i]->options.routing_id, "worker", 6);
+        dealers[i]->options.routing_id_len = 6;
+        connect_to(dealers[i], HERE);
+        pass(&w, 10 * MS);
+    }
+    for (int i = 0; i < 20; i++) {
+        pass(&w, 500 * MS);
+        assert_int_equal(router->up_count, 1);
+        assert_int_equal(dealers[0]->up_count, 1);
+    }
+    assert_in_range(attempt_count(&w), 5, 300); /* it does not give up, nor does it spin */
+    close_socket(&w, dealers[0]);
+    pass(&w, 5 * SECOND);
+    assert_int_equal(dealers[1]->up_count, 1);
+    assert_int_equal(send_text(dealers[1], "mine now"), MCQ_OK);
+    pass(&w, MS);
+    assert_int_equal(mcq_socket_recv(router, &msg, 0), MCQ_OK);
+    assert_true(mcq_bytes_equal(mcq_msg_bytes(&msg), mcq_bytes_of("worker")));
+    mcq_msg_fini(&msg);
+    expect_text(router, "mine now");
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +336,7 @@ int main(void)
         cmocka_unit_test(fault_a5__a_ready_around_its_limits__exact),
         cmocka_unit_test(fault_d3__a_full_queue_and_heartbeats__connections_stand),
         cmocka_unit_test(fault_d3__a_silent_peer__is_found_in_time),
+        cmocka_unit_test(fault_e1__a_name_that_is_taken__waits_until_it_is_free),
     };
 
     return cmocka_run_group_tests_name("runtime.peers", tests, NULL, NULL);
