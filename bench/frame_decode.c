@@ -16,6 +16,7 @@
 
 #include "session/state.h"
 #include "wire/encode.h"
+#include "wire/limits.h"
 
 #define CHUNK_BYTES 65536
 #define STREAM_BYTES ((size_t) 16 * CHUNK_BYTES)

@@ -1,4 +1,6 @@
-/* One command's body, in each table of names. */
+/* One command's body, in each table of names. However it is cut the decoder says the same, and says
+ * it again when asked again; a command that needed no quirk is encoded to the octets that it came
+ * as, and any other to as many as its size says. */
 
 #define FUZZ_OCTETS_MAX 4096
 #include "fuzz.h"

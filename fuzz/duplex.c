@@ -1,22 +1,21 @@
-/* Two sessions back to back over a link that cuts and delays: the octets are a script of what the
- * applications, the link and the clock do. The link may rewrite one octet of both greetings, so that
- * two peers of today meet as peers of any older version, and may do so in one direction only. The
- * oracles: what one side sent the other receives whole, in order, once; sides that fit get to
- * traffic when all that is on its way has arrived, and any two end in the same way; they agree on
- * version, mechanism, type and identity; no older version without leave; each PING has its PONG; a
- * call that gives nothing is not to be made again, and no deadline is due twice; what a side
- * holds is bounded by what arrived and what it has to send, and nothing is left at the end.
+/* Two sessions back to back over a link that cuts and delays: the octets are a script of what
+ * the applications, the link and the clock do. The link may rewrite one octet of both greetings,
+ * so that two peers of today meet as peers of any older version, and may do so in one direction
+ * only. The oracles: what one side sent the other receives whole, in order, once; sides that fit
+ * get to traffic when all that is on its way has arrived, and any two end in the same way; they
+ * agree on version, mechanism, type and identity; no older version without leave; each PING has
+ * its PONG; a call that gives nothing is not to be made again, and no deadline is due twice;
+ * what a side holds is bounded by what arrived and what it has to send, and nothing is left at
+ * the end.
  *
- * The first choice is what the link rewrites, the second the mechanisms, whether one direction only
- * is rewritten, and which allocation is refused. */
+ * The first choice is what the link rewrites, the second the mechanisms, whether one direction
+ * only is rewritten, and which allocation is refused. */
 
 #define FUZZ_OCTETS_MAX 512
 #include "fuzz.h"
 
-#include "arena/alloc.h"
+#include "budget.h"
 #include "fuzz/grammar.h"
-#include "session/session.h"
-#include "session/state.h"
 #include "wire/encode.h"
 
 #define MS UINT64_C(1000000)
@@ -28,7 +27,6 @@
 #define PENDING_MAX 8
 #define TIGHT_BYTES 96 /* every limit of a side that is short of all */
 #define IDLE_TURNS_MAX 4
-#define HEAP_SLACK_BYTES 64 /* what an allocator rounds up */
 
 struct message {
     uint32_t len;
@@ -45,9 +43,7 @@ struct side {
     enum mcq_zmtp version; /* as READY said */
     unsigned pings;        /* received */
     unsigned pongs;
-    uint64_t received; /* octets */
-    uint64_t control;  /* octets queued since want() was empty */
-    size_t want_len;   /* after the last look */
+    struct budget budget;
     struct message pending[PENDING_MAX];
     size_t pending_count;
     uint8_t frame[MCQ_FRAME_HEAD_MAX + UINT8_MAX]; /* being written */
@@ -73,7 +69,6 @@ struct duel {
     enum mcq_form form;
     enum mcq_zmtp version; /* in which the two meet */
     bool is_excused;       /* something happened that may end a good connection */
-    uint64_t limit_bytes;
     struct mcq_bytes script;
 };
 
@@ -181,41 +176,13 @@ static void configure(struct duel *duel, unsigned who, enum mcq_mechanism mechan
     config->routing_id = routing_id(bits >> 6);
 }
 
-/* Octets that were queued since the last look; want() grows by whole commands and shrinks by what
- * leaves. */
-static void look(struct side *side)
-{
-    size_t len = mcq_session_want(&side->session).len;
-
-    if (len > side->want_len)
-        side->control += len - side->want_len;
-    if (len == 0)
-        side->control = 0;
-    side->want_len = len;
-}
-
-static uint64_t grown(uint64_t len)
-{
-    return (len > MCQ_GROW_KEEP_BYTES / 2 ? 2 * len : MCQ_GROW_KEEP_BYTES) + HEAP_SLACK_BYTES;
-}
-
-/* What is held is no more than twice what arrived, within the limit of a command, and twice what is
- * to be sent. */
 static void check_memory(struct duel *duel)
 {
-    struct mcq_ledger ledger = mcq_alloc_ledger();
-    uint64_t most = 0;
+    uint64_t bytes = 0;
 
-    for (unsigned who = 0; who < 2; who++) {
-        struct side *side = &duel->sides[who];
-
-        look(side);
-        most += grown(mcq_min_u64(side->received, side->config.max_command_bytes)) +
-                grown(side->control);
-    }
-    if (ledger.block_count > 4 || ledger.bytes > most)
-        fuzz_fail("%" PRIu64 " octets in %" PRIu64 " allocations, %" PRIu64 " are allowed",
-                  ledger.bytes, ledger.block_count, most);
+    for (unsigned who = 0; who < 2; who++)
+        bytes += budget_bytes(&duel->sides[who].budget, &duel->sides[who].session);
+    budget_check(bytes, 2);
 }
 
 static bool is_failed(const struct side *side)
@@ -377,7 +344,7 @@ static size_t write_out(struct duel *duel, unsigned who, size_t most)
             side->frame_at += from.len;
         else
             mcq_session_sent(&side->session, from.len);
-        look(side);
+        budget_look(&side->budget, &side->session);
     }
     if (is_failed(side) && mcq_session_want(&side->session).len == 0)
         side->is_hung_up = true;
@@ -390,7 +357,7 @@ static size_t feed(struct duel *duel, unsigned who, struct mcq_bytes piece)
     struct side *side = &duel->sides[who];
     struct mcq_bytes in = piece;
 
-    side->received += piece.len;
+    side->budget.received += piece.len;
     for (unsigned idle = 0; idle <= IDLE_TURNS_MAX; idle++) {
         struct mcq_event event = {0};
         size_t before = in.len;
@@ -415,7 +382,7 @@ static size_t feed(struct duel *duel, unsigned who, struct mcq_bytes piece)
         else if (idle == IDLE_TURNS_MAX)
             fuzz_fail("events without end, and nothing is taken");
     }
-    side->received -= in.len;
+    side->budget.received -= in.len;
     return piece.len - in.len;
 }
 
@@ -767,6 +734,5 @@ static void fuzz_one(const struct fuzz_input *input)
     mcq_session_fini(&duel.sides[1].session);
 end:
     mcq_alloc_fail_at(0);
-    if (mcq_alloc_ledger().block_count != 0)
-        fuzz_fail("%" PRIu64 " allocations are left", mcq_alloc_ledger().block_count);
+    budget_check_empty();
 }

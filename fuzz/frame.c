@@ -1,7 +1,11 @@
-/* Frames of each framing; straight-line code against the machine. */
+/* Frames of each framing. The straight-line code and the machine say the same of them, however
+ * they are cut; the pieces of a frame make it up and agree on it; a header that we would send
+ * for what was read is read as that. */
 
 #define FUZZ_OCTETS_MAX 4096
 #include "fuzz.h"
+
+#include "wire/limits.h"
 
 #define LIMIT_BYTES 65536 /* for large sizes to be tried on both sides of a limit */
 

@@ -1,4 +1,6 @@
-/* Which version a peer speaks, and its greeting. */
+/* Which version a peer speaks, and its greeting. However it is cut the decoder says the same; what
+ * we would send to be taken for the peer is read as it; a whole greeting stays whole whatever comes
+ * behind it; and whoever is welcome under some demand is so without. */
 
 #define FUZZ_OCTETS_MAX 256 /* more than the longest greeting: what follows is not read */
 #include "fuzz.h"
@@ -26,6 +28,25 @@ static void check_identity(enum mcq_form form, const struct text *text)
     free(again.data);
 }
 
+/* What is not read is not taken, and more demands do not let more in. */
+static void check_whole(struct mcq_greeting_decoder *decoder, struct text *text)
+{
+    static const char *const mechanisms[] = {"NULL", "PLAIN", "CURVE"};
+    struct mcq_bytes more = mcq_bytes_of("more");
+
+    if (mcq_greeting_decode(decoder, &more) != MCQ_OK || more.len != strlen("more"))
+        fuzz_fail("a whole greeting takes more");
+    write_number(text, "identity", mcq_form_begins_with_identity(decoder->form));
+    for (size_t i = 0; i < MCQ_COUNTOF(mechanisms); i++) {
+        struct mcq_bytes mechanism = mcq_bytes_of(mechanisms[i]);
+        bool is_refused = mcq_form_is_refused(decoder->form, mechanism, false);
+
+        write_number(text, "refused", is_refused);
+        if (is_refused && !mcq_form_is_refused(decoder->form, mechanism, true))
+            fuzz_fail("a ZAP domain lets a form in");
+    }
+}
+
 static void run(const struct fuzz_input *input, struct feed *feed, unsigned variant,
                 struct text *text)
 {
@@ -50,6 +71,7 @@ static void run(const struct fuzz_input *input, struct feed *feed, unsigned vari
         write_number(text, "framing", decoder.framing);
         write_number(text, "version", decoder.version);
         write_octets(text, "replay", mcq_bytes(decoder.greeting.octets, decoder.replay));
+        check_whole(&decoder, text);
     }
     write_number(text, "due", decoder.due);
     write_verdict(text, err, decoder.rule, decoder.accepted);

@@ -1,7 +1,11 @@
-/* Metadata, and what those properties say that the protocol knows by name. */
+/* Metadata, and what those properties say that the protocol knows by name. However it is cut the
+ * decoder says the same; a list that it accepts can be walked to its end, and each property is
+ * encoded to the octets that it came as. */
 
 #define FUZZ_OCTETS_MAX 8192
 #include "fuzz.h"
+
+#include "wire/limits.h"
 
 static void write_properties(struct text *text, struct mcq_bytes rest)
 {

@@ -106,16 +106,25 @@ static size_t draw_length(struct mutator *m, uint64_t low, uint64_t high)
     return length < LENGTH_MOST ? (size_t) length : LENGTH_MOST;
 }
 
-/* An octet that the field allows, or one that it forbids if there is one. */
+static bool is_allowed_octet(const struct grammar_field *field, uint8_t octet)
+{
+    return field->octets[octet >> 6] >> (octet & 63) & 1;
+}
+
+/* An octet that the field allows, or one that it forbids if there is one; half of them beside one
+ * of the other kind. */
 static uint8_t draw_octet(struct mutator *m, const struct grammar_field *field, bool is_allowed)
 {
     uint8_t octet = (uint8_t) draw(m);
+    bool at_edge = once_in(m, 2);
 
     if (field == NULL ||
         !(field->octets[0] | field->octets[1] | field->octets[2] | field->octets[3]))
         return octet;
     for (unsigned i = 0; i < 256; i++, octet++)
-        if ((field->octets[octet >> 6] >> (octet & 63) & 1) == is_allowed)
+        if (is_allowed_octet(field, octet) == is_allowed &&
+            (!at_edge || is_allowed_octet(field, (uint8_t) (octet + 1)) != is_allowed ||
+             is_allowed_octet(field, (uint8_t) (octet - 1)) != is_allowed))
             break;
     return octet;
 }

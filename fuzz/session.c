@@ -1,21 +1,30 @@
-/* Whole conversations: one peer's octets through a session, in both profiles. The first choice is
- * our machine, and behind it what ZAP is asked and answers; the second is our socket type. */
+/* Whole conversations: one peer's octets through a session, in both profiles. However they are
+ * cut events, answers and the verdict are the same; the pieces of a frame make it up; a call
+ * that gives nothing is not to be made again; what the session holds is bounded by what it
+ * received and has to send; one allocation that is refused ends it cleanly; and nothing is left.
+ * The first choice is our machine, and behind it what ZAP is asked and answers, and after how
+ * many octets more; the second is our socket type. */
 
 #include "fuzz.h"
 
-#include "arena/alloc.h"
+#include "budget.h"
 #include "fuzz/grammar.h"
-#include "session/session.h"
-#include "session/state.h"
 
 #define NOW_NS 1
 #define IDLE_TURNS_MAX 64 /* calls in a row that may take and give nothing */
 #define LIMIT_BYTES 65536
+#define ZAP_STEP_BYTES 5 /* octets that one more in the choice lets come before ZAP answers */
+#define ALLOCATIONS_MAX 8
 
 struct run {
     struct mcq_session session;
     struct text *text;
+    struct budget budget;
+    bool had_no_memory;
     unsigned zap_status;
+    size_t zap_delay; /* octets of the peer between question and answer */
+    size_t zap_left;  /* of them */
+    bool zap_pending;
     bool in_frame;
     uint64_t frame_size;
     uint64_t frame_got;
@@ -110,11 +119,19 @@ static void write_event(struct run *run, const struct mcq_event *event)
 /* All that the session wants written; kept apart from the events, since it may leave later. */
 static void drain(struct run *run, struct text *output)
 {
+    budget_check(budget_bytes(&run->budget, &run->session), 1);
     for (struct mcq_bytes want = mcq_session_want(&run->session); want.len > 0;
          want = mcq_session_want(&run->session)) {
         write_raw(output, want.data, want.len);
         mcq_session_sent(&run->session, want.len);
     }
+    budget_look(&run->budget, &run->session);
+}
+
+static void write_err(struct run *run, const char *name, enum mcq_err err)
+{
+    run->had_no_memory |= err == MCQ_NOMEM;
+    write_number(run->text, name, err);
 }
 
 /* What an application does as soon as it may: topics and groups, in the peer's form. */
@@ -123,10 +140,38 @@ static void act(struct run *run, struct text *output)
     struct mcq_bytes name = mcq_bytes_of("t");
     uint8_t head[MCQ_FRAME_HEAD_MAX];
 
-    write_number(run->text, "subscribe", mcq_session_subscribe(&run->session, name, true));
-    write_number(run->text, "join", mcq_session_join(&run->session, name, true));
+    write_err(run, "subscribe", mcq_session_subscribe(&run->session, name, true));
+    write_err(run, "join", mcq_session_join(&run->session, name, true));
     drain(run, output);
     write_raw(output, head, mcq_session_frame_head(&run->session, false, LIMIT_BYTES, head));
+}
+
+/* One call; while ZAP's answer is due no more octets than those that come before it. */
+static enum mcq_err feed_once(struct run *run, struct mcq_bytes *in, struct text *output)
+{
+    size_t len = run->zap_pending ? mcq_min_size(in->len, run->zap_left) : in->len;
+    struct mcq_bytes part = mcq_bytes(in->data, len);
+    struct mcq_event event = {0};
+
+    run->budget.received += len;
+    enum mcq_err err = mcq_session_feed(&run->session, &part, NOW_NS, &event);
+
+    run->budget.received -= part.len;
+    mcq_bytes_skip(in, len - part.len);
+    if (err == MCQ_AGAIN && part.len > 0)
+        fuzz_fail("feed wants more and leaves %zu octets", part.len);
+    if (run->zap_pending)
+        run->zap_left -= len - part.len;
+    if (err == MCQ_OK) {
+        write_event(run, &event);
+        if (event.kind == MCQ_EVENT_READY)
+            act(run, output);
+        if (event.kind == MCQ_EVENT_ZAP) {
+            run->zap_pending = true;
+            run->zap_left = run->zap_delay;
+        }
+    }
+    return err;
 }
 
 static enum mcq_err feed_piece(struct run *run, struct mcq_bytes *in, struct text *output)
@@ -134,20 +179,17 @@ static enum mcq_err feed_piece(struct run *run, struct mcq_bytes *in, struct tex
     enum mcq_err err = MCQ_OK;
 
     for (unsigned idle = 0; idle < IDLE_TURNS_MAX; idle++) {
-        struct mcq_event event = {0};
         size_t before = in->len;
 
-        err = mcq_session_feed(&run->session, in, NOW_NS, &event);
-        if (err == MCQ_OK) {
-            write_event(run, &event);
-            if (event.kind == MCQ_EVENT_ZAP)
-                write_number(run->text, "zap",
-                             mcq_session_zap(&run->session, run->zap_status, NOW_NS));
-            else if (event.kind == MCQ_EVENT_READY)
-                act(run, output);
-        } else if (err == MCQ_BUSY) {
+        err = feed_once(run, in, output);
+        if (is_refusal(err) && err != MCQ_BUSY)
+            break;
+        if (err == MCQ_BUSY)
             drain(run, output);
-        } else {
+        if (run->zap_pending && run->zap_left == 0) {
+            run->zap_pending = false;
+            write_err(run, "zap", mcq_session_zap(&run->session, run->zap_status, NOW_NS));
+        } else if (err == MCQ_AGAIN && in->len == 0) {
             break;
         }
         if (in->len < before)
@@ -155,8 +197,6 @@ static enum mcq_err feed_piece(struct run *run, struct mcq_bytes *in, struct tex
     }
     if (err == MCQ_OK || err == MCQ_BUSY)
         fuzz_fail("feed says %s and takes nothing", mcq_err_name(err));
-    if (err == MCQ_AGAIN && in->len > 0)
-        fuzz_fail("feed wants more and leaves %zu octets", in->len);
     drain(run, output);
     return err;
 }
@@ -179,19 +219,24 @@ static bool init(struct run *run, const struct fuzz_input *input, enum mcq_profi
     config.max_frame_bytes = LIMIT_BYTES;
     config.max_message_bytes = 2 * LIMIT_BYTES;
     run->zap_status = grammar_statuses[(zap >> 1) % MCQ_COUNTOF(grammar_statuses)];
-    return mcq_session_init(&run->session, &config, NOW_NS) == MCQ_OK;
+    run->zap_delay = (zap >> 1) / MCQ_COUNTOF(grammar_statuses) * ZAP_STEP_BYTES;
+    enum mcq_err err = mcq_session_init(&run->session, &config, NOW_NS);
+
+    run->had_no_memory = err == MCQ_NOMEM;
+    return err == MCQ_OK;
 }
 
-static void run(const struct fuzz_input *input, struct feed *feed, unsigned profile,
-                struct text *text)
+/* Whether memory was refused. */
+static bool converse(const struct fuzz_input *input, struct feed *feed, enum mcq_profile profile,
+                     struct text *text)
 {
     struct run run = {.text = text};
     struct text output = {0};
     enum mcq_err err = MCQ_AGAIN;
     struct mcq_bytes piece;
 
-    if (!init(&run, input, (enum mcq_profile) profile))
-        return;
+    if (!init(&run, input, profile))
+        return run.had_no_memory;
     drain(&run, &output);
     while (err == MCQ_AGAIN && feed_next(feed, &piece))
         err = feed_piece(&run, &piece, &output);
@@ -212,8 +257,31 @@ static void run(const struct fuzz_input *input, struct feed *feed, unsigned prof
     free(output.data);
     mcq_session_end(&run.session);
     mcq_session_fini(&run.session);
-    if (mcq_alloc_ledger().block_count != 0)
-        fuzz_fail("%" PRIu64 " allocations are left", mcq_alloc_ledger().block_count);
+    budget_check_empty();
+    return run.had_no_memory || err == MCQ_NOMEM;
+}
+
+static void run(const struct fuzz_input *input, struct feed *feed, unsigned profile,
+                struct text *text)
+{
+    if (converse(input, feed, (enum mcq_profile) profile, text))
+        fuzz_fail("memory is out, though nothing was refused");
+}
+
+/* Once more, with an allocation refused; the octets say which. Somebody must be told. */
+static void run_refused(const struct fuzz_input *input)
+{
+    struct feed feed = feed_of(input, CUT_AT_RANDOM);
+
+    fuzz_other.len = 0;
+    mcq_alloc_fail_at(1 + feed.random % ALLOCATIONS_MAX);
+    bool is_told = converse(input, &feed, MCQ_PROFILE_COMPAT, &fuzz_other);
+    bool has_failed = mcq_alloc_fail_left() == 0;
+
+    feed_end(&feed);
+    mcq_alloc_fail_at(0);
+    if (is_told != has_failed)
+        fuzz_fail("an allocation is refused, and nobody hears of it");
 }
 
 static void fuzz_one(const struct fuzz_input *input)
@@ -222,4 +290,5 @@ static void fuzz_one(const struct fuzz_input *input)
         return;
     fuzz_compare(input, run, MCQ_PROFILE_NATIVE, 1);
     fuzz_compare(input, run, MCQ_PROFILE_COMPAT, 1);
+    run_refused(input);
 }

@@ -47,7 +47,10 @@ class Streams(unittest.TestCase):
     def test_what_is_behind_a_difference(self):
         self.assertEqual(verdict.rule_of(GREETING[:30]), "greeting.v3")
         self.assertEqual(verdict.rule_of(GREETING + READY), "READY")
-        self.assertEqual(verdict.rule_of(GREETING + READY + HELLO), "frame.v3.flags")
+        self.assertEqual(verdict.rule_of(GREETING + READY + HELLO), "frame.v3.body")
+        old = b"\xff" + bytes(8) + b"\x7f\x01\x03"
+        self.assertEqual(verdict.rule_of(old + b"\0\0" + HELLO), "frame.v2.body")
+        self.assertEqual(verdict.rule_of(old + b"\4\0" + HELLO), "frame.v2.flags")
 
 
 @unittest.skipIf(zmq is None, "python3-zmq is not there")
@@ -55,7 +58,7 @@ class Live(unittest.TestCase):
     def judge(self, todo, exceptions):
         judge = verdict.Judge(BUILD, exceptions)
         self.addCleanup(judge.close)
-        return judge.judge(todo), judge.explained
+        return list(judge.judge(todo)), judge.explained
 
     def test_a_difference_is_found_where_it_begins_and_explained_where_a_row_says_so(self):
         todo = [(PAIR, GREETING + READY + HELLO), (PAIR, GREETING + READY + HELLO + JOIN + HELLO)]

@@ -1,4 +1,5 @@
-/* Octets as text, and back: the input is taken for either. */
+/* Octets as text, and back: the input is taken for either. What has a form as the other comes back
+ * from it the same, and whole groups have one. */
 
 #define FUZZ_OCTETS_MAX 1024
 #include "program.h"

@@ -1,5 +1,7 @@
-/* ZAP's messages. The octets are frames of the newest framing, a message's parts; the first choice
- * says whether they are a request or a reply. */
+/* ZAP's messages. The octets are frames of the newest framing, a message's parts; the first
+ * choice says whether they are a request or a reply. A message that is read strictly is encoded
+ * to the frames that it came as; what is good strictly is good with all quirks; a fault names
+ * its rule, and a status its text. */
 
 #define FUZZ_OCTETS_MAX 8192
 #include "fuzz.h"
@@ -56,8 +58,13 @@ static enum mcq_zap_fault run_reply(const struct mcq_bytes *frames, size_t count
     enum mcq_zap_fault fault =
         mcq_zap_reply_decode(frames, count, mcq_bytes_of(REQUEST_ID), quirks, &reply, rule);
 
-    if (fault == MCQ_ZAP_FAULT_NONE)
+    if (fault == MCQ_ZAP_FAULT_NONE) {
+        unsigned status = mcq_zap_status(reply.status);
+
+        if (!mcq_bytes_equal(mcq_zap_status_text(status), reply.status))
+            fuzz_fail("a status that is not its text");
         check_sent(sent, mcq_zap_reply_encode(&reply, sent), frames, count, quirks == 0);
+    }
     return fault;
 }
 

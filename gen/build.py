@@ -159,8 +159,9 @@ class Builder(Detection, Mechanisms, Tables):
         told = self.told(found, name)
         old = {}
         if old_form is not None:
-            told["at"] = {**found.at, "before": old_form.fixed[0].where}
-            old = {"before_senders": old_form.texts("from"), "before_at": old_form.at}
+            told["at"] = {**found.at, "before": old_form.fixed[0].where,
+                          **{f"before {word}": where for word, where in old_form.at.items()}}
+            old = {"before_senders": old_form.texts("from")}
         command = m.Command(command_id, name.text, phase or ("handshake" if mechanism else ""), since, fields,
                             old_form.fixed[0].value if old else None, mechanism=mechanism,
                             senders=found.texts("from"), size=found.value("size"), **old, **told)

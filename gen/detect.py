@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gen import model as m
-from gen.lower import field_octets
+from gen.lower import field_octets, fixed_fields
 from gen.match import texts
 
 
@@ -80,6 +80,14 @@ class Decision:
     branch: object
     octets: frozenset        # those it answers
     due: int                 # octets of our greeting that may then have left
+    field: object            # what the octet is of the form that it tells, if that has a layout
+
+    @property
+    def verdicts(self):
+        """The octets that the field lets in, those that only its quirk does, and those that it refuses."""
+        good = self.octets & self.field.accepted[0] if self.field else self.octets
+        odd = frozenset(o for o in self.octets - good if f"0x{o:02x}" == self.field.quirk_pattern)
+        return good, odd, self.octets - good - odd
 
 
 class Detected:
@@ -91,8 +99,11 @@ class Detected:
         sizes = {field.name: field_octets(field) for layout in self.layouts.values() for field in layout.fields}
         due = self.due_at_start = sum(sizes[name] for name in detect.stages[0].fields)
         self.decisions = []
+        fields = {(name, octet): field for name, layout in self.layouts.items()
+                  for field in fixed_fields(layout, protocol) for octet in range(field.offset, field.offset + field.octets)}
         for stage in detect.stages[1:]:
-            rows = [Decision(stage.octet, branch, octets, due + sum(sizes[name] for name in branch.fields))
+            rows = [Decision(stage.octet, branch, octets, due + sum(sizes[name] for name in branch.fields),
+                             fields.get((branch.target, stage.octet)))
                     for branch, octets in zip(stage.branches, taken(stage.branches))]
             due = max((row.due for row in rows if row.branch.target == "next"), default=due)
             self.decisions += rows

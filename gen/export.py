@@ -2,18 +2,12 @@
 
 import dataclasses
 import json
+import typing
 
 from gen import VERSION, lower, vocab
 from gen import model as m
 from gen.reader import Where
 
-# What tuples and tables hold, by class and attribute, or by attribute alone. Others hold numbers and words.
-HOLDS = {"fields": m.Field, "bits": m.Bit, "keys": m.Key, "stages": m.Stage, "branches": m.Branch, "states": m.State,
-         "answers": m.Answer, "Mechanism.keys": m.SecurityKey, "refusals": m.Refusal, "limits": m.Limit,
-         "charsets": m.Charset, "layouts": m.Layout, "structs": m.Struct, "detects": m.Detect, "commands": m.Command,
-         "mechanisms": m.Mechanism, "machines": m.Machine, "sockets": m.Socket, "quirks": m.Quirk, "options": m.Option,
-         "messages": m.Message, "alphabets": m.Alphabet, "statuses": m.Status, "Mechanism.commands": None,
-         "Stage.fields": None, "Branch.fields": None, "Field.quirks": None}
 ONE_OF = {"Option.type": vocab.OPTION_TYPES,
           "Option.scope": ("option", "context"), "Option.binds": ("", "any", "later"),
           "Option.only": ("", "get", "set"), "Socket.only": ("", "send", "receive"), "Socket.mute": ("block", "drop"),
@@ -49,6 +43,12 @@ def model(protocol):
     return json.dumps({"generator": VERSION, **plain(protocol), "rules": rules}, indent=1, ensure_ascii=False)
 
 
+def held(field):
+    """The name of the class of which a tuple or table holds items; "" where it holds numbers and words."""
+    of = [word for word in typing.get_args(field.type) if word not in (..., str, int)]
+    return getattr(of[0], "__name__", of[0]) if of else ""
+
+
 def attribute(owner, field):
     """The schema of one attribute."""
     name = f"{owner.__name__}.{field.name}"
@@ -56,12 +56,12 @@ def attribute(owner, field):
         return {"enum": list(ONE_OF[name])}
     if dataclasses.is_dataclass(field.type):
         return {"anyOf": [{"$ref": f"#/$defs/{field.type.__name__}"}, {"type": "null"}]}
-    held = HOLDS.get(name, HOLDS.get(field.name) if name not in HOLDS else None)
-    item = {"$ref": f"#/$defs/{held.__name__}"} if held else {"anyOf": [WORD, {"type": "array"}]}
-    found = {"type": TYPES[field.type]} if field.type in TYPES else {}
-    if field.type in (tuple, frozenset):
+    kind = typing.get_origin(field.type) or field.type
+    item = {"$ref": f"#/$defs/{held(field)}"} if held(field) else {"anyOf": [WORD, {"type": "array"}]}
+    found = {"type": TYPES[kind]} if kind in TYPES else {}
+    if kind in (tuple, frozenset):
         return {**found, "items": item}
-    return {**found, "additionalProperties": item} if field.type is dict else found or {**WORD}
+    return {**found, "additionalProperties": item} if kind is dict else found or {**WORD}
 
 
 def thing(owner):
@@ -75,11 +75,11 @@ def thing(owner):
 
 
 def schema():
-    classes = {held.__name__: held for held in [*HOLDS.values(), m.Box] if held}
+    classes = {kind.__name__: kind for kind in m.Placed.__subclasses__()}
     whole, rule = thing(m.Protocol), {"type": "string"}
     whole["properties"].update(generator={"type": "string"}, rules={"type": "array", "items": {
         "type": "object", "properties": {"id": rule, "source": rule, "doc": rule}, "required": ["id", "source", "doc"],
         "additionalProperties": False}})
     whole["required"] += ["generator", "rules"]
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "zmtp.json", **whole,
-                       "$defs": {name: thing(held) for name, held in sorted(classes.items())}}, indent=1)
+                       "$defs": {name: thing(kind) for name, kind in sorted(classes.items())}}, indent=1)

@@ -10,7 +10,7 @@ def load(root, folder="spec", check=lint.check):
     """Returns (protocol, problems, sources); sources holds each file's lines for the excerpts. Tests that want to know
     what comes behind the lints bring a `check` of their own."""
     paths = sorted((Path(root) / folder).glob("*.spec"))
-    return load_texts({f"{folder}/{path.name}": path.read_text(encoding="utf-8") for path in paths}, check)
+    return load_texts({f"{folder}/{path.name}": path.read_text("utf-8", "replace") for path in paths}, check)
 
 
 def load_texts(texts, check=lint.check):

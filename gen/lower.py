@@ -373,21 +373,11 @@ def steps(machine, state):
             for event in machine.events for a in [answers.get(event) or answers["else"]]]
 
 
-def reasons(protocol):
-    return sorted({a.reason for machine in protocol.machines.values() for state in machine.states
-                   for a in state.answers if a.reason})
-
-
-def guards(protocol):
-    """(mechanism, guard) pairs: each is a C function written by hand."""
-    return sorted({(machine.mechanism, a.guard) for machine in protocol.machines.values()
-                   for state in machine.states for a in state.answers if a.guard})
-
-
-def actions(protocol):
-    """(mechanism, action) pairs, written by hand likewise."""
-    return sorted({(machine.mechanism, a.action) for machine in protocol.machines.values()
-                   for state in machine.states for a in state.answers if a.action})
+def named_in_answers(protocol, attribute):
+    """(mechanism, name) pairs of what machines' answers name: a 'guard' or an 'action' is a C function written by hand,
+    a 'reason' is told to the user."""
+    return sorted({(machine.mechanism, getattr(answer, attribute)) for machine in protocol.machines.values()
+                   for state in machine.states for answer in state.answers if getattr(answer, attribute)})
 
 
 def all_states(machine):

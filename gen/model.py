@@ -79,7 +79,7 @@ class Box(Placed):
     prefix: str              # the nonce's first octets; what the field `nonce` carries follows
     back: str                # the prefix when the receiver's side seals, "" if it never does
     nonce: str
-    fields: tuple
+    fields: tuple["Field", ...]
     source: str
 
 
@@ -106,9 +106,9 @@ class Field(Placed):
     unit: tuple              # (factor, name), or None
     nocase: bool
     quirks: tuple
-    bits: tuple
+    bits: tuple[Bit, ...]
     reserved_quirk: str
-    keys: tuple
+    keys: tuple[Key, ...]
     doc: str
     size_from: str = ""      # bytes[size]: the field that counts them
     reserved_must: object = None
@@ -128,7 +128,7 @@ class Layout(Placed):
     """form: a number of octets, or 'stream'."""
     id: str
     form: object
-    fields: tuple
+    fields: tuple[Field, ...]
     source: str
     doc: str
 
@@ -136,7 +136,7 @@ class Layout(Placed):
 @dataclass(frozen=True)
 class Struct(Placed):
     id: str
-    fields: tuple
+    fields: tuple[Field, ...]
     source: str
     doc: str
 
@@ -160,7 +160,7 @@ class Branch(Placed):
 class Stage(Placed):
     octet: int               # -1: at the start, where `fields` leave; else the peer's octet that decides
     fields: tuple
-    branches: tuple
+    branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,10 @@ class Refusal(Placed):
 @dataclass(frozen=True)
 class Detect(Placed):
     id: str
-    stages: tuple
+    stages: tuple[Stage, ...]
     replay: tuple            # forms without a layout of their own
     identity: tuple          # forms whose first frame is the identity
-    refusals: tuple
+    refusals: tuple[Refusal, ...]
     source: str
     doc: str
 
@@ -191,7 +191,7 @@ class Command(Placed):
     name: str
     phase: str               # handshake or traffic
     since: str
-    fields: tuple
+    fields: tuple[Field, ...]
     before_octet: object     # first octet of its message form for older peers, or None
     source: str
     doc: str
@@ -199,7 +199,6 @@ class Command(Placed):
     senders: tuple = ()      # roles; (): any
     size: object = None      # of the whole body, where it is always the same
     before_senders: tuple = ()          # the sockets that send the message form
-    before_at: dict = places()
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ class Mechanism(Placed):
     commands: tuple          # (name, where) in the order in which they are first sent
     source: str
     doc: str
-    keys: tuple = ()
+    keys: tuple[SecurityKey, ...] = ()
     box: tuple = None
 
 
@@ -240,7 +239,7 @@ class Answer(Placed):
 class State(Placed):
     name: str
     sends: str
-    answers: tuple           # as written, 'else' last
+    answers: tuple[Answer, ...]           # as written, 'else' last
     asks: str = ""           # "zap", or ""
     always: bool = False     # asks whether it is configured or not
 
@@ -252,7 +251,7 @@ class Machine(Placed):
     role: str
     start: str
     events: tuple
-    states: tuple
+    states: tuple[State, ...]
     accept: str
     reject: str
     require: tuple           # events that must come before accept
@@ -312,7 +311,7 @@ class Option(Placed):
 class Message(Placed):
     """Frames that ends of an application exchange."""
     id: str
-    fields: tuple
+    fields: tuple[Field, ...]
     fault: tuple             # (name, libzmq's number) when the frames are too many or too few
     source: str
     doc: str
@@ -363,25 +362,25 @@ class Status(Placed):
 @dataclass(frozen=True)
 class Protocol:
     versions: tuple
-    limits: dict
-    charsets: dict
-    layouts: dict
-    structs: dict
-    detects: dict
-    commands: dict
-    mechanisms: dict
-    machines: dict
-    sockets: dict
+    limits: dict[str, Limit]
+    charsets: dict[str, Charset]
+    layouts: dict[str, Layout]
+    structs: dict[str, Struct]
+    detects: dict[str, Detect]
+    commands: dict[str, Command]
+    mechanisms: dict[str, Mechanism]
+    machines: dict[str, Machine]
+    sockets: dict[str, Socket]
     socket_source: str
-    quirks: dict
+    quirks: dict[str, Quirk]
     documents: int
     at: dict = places()      # 'versions 3.1', 'sockets', 'sockets end'
     refused: frozenset = frozenset()    # words of statements that were refused: they may have been names
 
-    statuses: dict = field(default_factory=dict)     # ZAP's, by number
-    options: dict = field(default_factory=dict)      # by id, in the order of the spec
-    messages: dict = field(default_factory=dict)
-    alphabets: dict = field(default_factory=dict)
+    statuses: dict[int, Status] = field(default_factory=dict)     # ZAP's, by number
+    options: dict[str, Option] = field(default_factory=dict)      # by id, in the order of the spec
+    messages: dict[str, Message] = field(default_factory=dict)
+    alphabets: dict[str, Alphabet] = field(default_factory=dict)
 
     def command_of(self, mechanism, name):
         """The command that a mechanism calls so: its own before the shared one; None: neither."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from gen.detect import Detected, paths
 from gen.lint.machine import PEERS
-from gen.lint.names import SIGNALS, ZAP
+from gen.lint.references import SIGNALS
 from gen.lower import field_octets
-from gen.model import Answer
+from gen.model import ZAP, Answer
 
 LOCAL = (*ZAP, "sent", "timer")          # every other event is what the peer sent
 

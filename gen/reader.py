@@ -20,7 +20,9 @@ TOKEN = re.compile(r"""
   | (?P<punct>->|\.\.|[=:,;(){}\[\]])
 """, re.VERBOSE)
 UNREADABLE = re.compile(r'"[^\n]*|[^\s;{}()\[\]]+|.')    # for one refusal: a text without end, a word, a character
+BROKEN = "\ufffd"                                         # what an octet that is no UTF-8 is read as
 PAIRS = {"]": "[", ")": "("}
+DEPTH = 20                                                # of blocks in blocks; the spec has 3
 NUMBER_BITS = 64                                          # no field, limit or option is wider
 
 
@@ -64,7 +66,7 @@ class Statement:
         return self.words[0].where
 
 
-@dataclass
+@dataclass(frozen=True)
 class Problem:
     """One refusal: where, the lint's stable id, what is wrong with the way out, and the rule it concerns."""
     where: Where
@@ -77,10 +79,12 @@ class Problem:
 class Problems:
     """Collects refusals; nothing is written while it holds any."""
     items: list = field(default_factory=list)
+    known: set = field(default_factory=set)
 
     def add(self, where, lint, message, rule=""):
         problem = Problem(where, lint, message, rule)
-        if problem not in self.items:
+        if problem not in self.known:
+            self.known.add(problem)
             self.items.append(problem)
 
     def __bool__(self):
@@ -91,6 +95,8 @@ def number_value(text):
     """12, -1, 0x7f, 2^63, 2^63-1 -> int; 3.1 stays text, since it is a version."""
     if text.startswith("0x"):
         return int(text, 16)
+    if max(map(len, re.split(r"\D", text))) > NUMBER_BITS:
+        return 2 ** NUMBER_BITS      # Python itself refuses thousands of digits
     if "^" in text:
         power, _, less = text.partition("-")
         base, exponent = power.split("^")
@@ -103,7 +109,7 @@ class Reader:
     def __init__(self, file, text, problems):
         self.file = file
         self.problems = problems
-        self.tokens = list(self._scan(text))
+        self.tokens = self._shallow(list(self._scan(text)))
         self.at = 0
 
     def _scan(self, text):
@@ -114,7 +120,9 @@ class Reader:
             kind, token = match.lastgroup, match.group()
             where = Where(self.file, line, pos - line_start + 1, len(token))
             pos = match.end()
-            if kind is None:
+            if BROKEN in token:
+                self.problems.add(where, "unreadable", "an octet here is not UTF-8; save the file as UTF-8")
+            elif kind is None:
                 self._unreadable(where, token)
             elif kind == "newline":
                 line, line_start = line + 1, pos
@@ -134,6 +142,16 @@ class Reader:
                 self._brackets(word)
                 yield word
         self._close_brackets()
+
+    def _shallow(self, tokens):
+        """Nothing is read of blocks so deep that Python's stack would end before they do."""
+        depth = 0
+        for token in tokens:
+            depth += (token.text == "{") - (token.text == "}")
+            if depth > DEPTH:
+                self.problems.add(token.where, "unclosed", f"blocks stand {depth} deep here; close some of them")
+                return []
+        return tokens
 
     def _unreadable(self, where, token):
         if token.startswith('"'):

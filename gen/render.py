@@ -81,7 +81,9 @@ class Renderer:
         options = tables.option_rows(p)
         known = seeds.Seeds(p)       # seeds are known answers and more
         return {
-            "protocol": p, "rules": lower.rules(p), "reasons": lower.reasons(p), "commands": commands,
+            "protocol": p, "rules": lower.rules(p), "commands": commands,
+            "reasons": sorted({name for _, name in lower.named_in_answers(p, "reason")}),
+            "guards": lower.named_in_answers(p, "guard"), "actions": lower.named_in_answers(p, "action"),
             "profile_quirks": {name: lower.profile_quirks(p, name) for name in ("native", "compat")},
             "detection": detect.Detected(p, p.detects["greeting"]),
             "framings": framings, "frame_bits": framings[-1].flags.bits, "newest": framings[-1].name,
@@ -96,8 +98,8 @@ class Renderer:
             "sockets": sorted(p.sockets.values(), key=lambda s: s.code),
             "options": options, "option_names": tables.option_names(options),
             "exchange": tables.Exchange(p, "zap"), "alphabet": p.alphabets["Z85"],
-            "machines": list(p.machines.values()), "guards": lower.guards(p), "actions": lower.actions(p),
-            "zap_signals": ZAP, "scopes": security.scopes(p), "insides": security.insides(p),
+            "machines": list(p.machines.values()), "zap_signals": ZAP,
+            "scopes": security.scopes(p), "insides": security.insides(p),
             "model_tables": codec.tables(p), "models": promela.Models(p), "seeds": known,
             "exec": EXEC, "widths": lower.WIDTHS, "dissect": dissect, "export": export, "vocab": vocab,
         }

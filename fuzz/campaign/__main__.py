@@ -77,7 +77,9 @@ def verb_start(args):
     campaign.targets = args.targets or campaign.targets or list(known)
     campaign.jobs = args.jobs or (campaign.jobs if resumed else len(os.sched_getaffinity(0)))
     if args.time is not None:
-        campaign.for_s = (campaign.elapsed_s if resumed else 0) + args.time
+        campaign.for_s = campaign.elapsed_s + args.time
+    elif campaign.left() == 0:
+        campaign.for_s = None
     campaign.builds = builds.record()
     return go(campaign, known, args)
 
@@ -96,6 +98,7 @@ def verb_resume(args):
 def go(campaign, known, args):
     """Inputs where they are missing, the record, and the process in the background."""
     builds = targets.Builds(campaign.builds)
+    campaign.targets = [name for name in campaign.targets if name in known] or list(known)
     before = campaign.elapsed_s
     _, campaign.notes = instances.machine()
     for name in campaign.targets:
@@ -132,6 +135,7 @@ def verb_stop(args):
               f"./dev fuzz resume {campaign.name}")
     else:
         print(f"campaign {campaign.name} does not run ({campaign.word()})")
+        instances.end_orphans(campaign)
     return 0
 
 
@@ -179,6 +183,7 @@ def verb_import(args):
         campaign.load()
     else:
         campaign.created, campaign.builds = time.time(), builds_of(args).record()
+        campaign.jobs = len(os.sched_getaffinity(0))
     if campaign.is_running():
         raise state.Wrong(f"campaign {campaign.name} runs, and would write over the record; stop it first")
     new = share.read_file(args.file, campaign)
@@ -235,7 +240,7 @@ def parser():
     verb("report", "report.html: growth, speed, stability, parsers, bugs, rules of the spec")
     for name, what, text in (("export", "file", "corpora and bugs into FILE, a .tar.gz"),
                              ("import", "file", "takes them from FILE, into a new campaign or an old one"),
-                             ("sync", "place", "leaves them at HOST:DIR, and takes those of other machines from there")):
+                             ("sync", "place", "leaves them at HOST:DIR, takes other machines' from there")):
         one = verb(name, text, False)
         one.add_argument(what, metavar="FILE" if what == "file" else "HOST:DIR")
         one.add_argument("--name", help="the campaign (default: the latest)")

@@ -7,6 +7,7 @@ import time
 from fuzz.campaign import edges, rules, stats, targets, triage
 
 COLUMNS = "{:<12} {:>4}  {:>8}  {:>9}  {:>6}  {:>7}  {:>7}  {:>5}  {:>4}  {:>10}  {}"
+TITLES = ("TARGET", "INST", "EXECS", "EXEC/S", "CORPUS", "EDGES", "RULES", "CRASH", "HANG", "LAST FIND", "STATE")
 REFRESH_S = 2
 
 
@@ -40,7 +41,9 @@ def collect(campaign):
         percent = edges.percent(reached) if reached else summary.edges
         rows.append({
             "target": name, "instances": len(summary.instances), "execs": summary.execs,
-            "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus, "edges_percent": round(percent, 1), "edges_of": "parsers" if reached else "program", "parsers": reached or {},
+            "execs_per_second": round(summary.execs_s, 1), "corpus": summary.corpus,
+            "edges_percent": round(percent, 1), "edges_of": "parsers" if reached else "program",
+            "parsers": reached or {},
             "rules_touched": len(touched), "rules": len(own), "rules_missing": sorted(own - touched),
             "crashes": summary.crashes, "hangs": summary.hangs,
             "last_find_seconds": max(0, round(campaign.now() - summary.last_find)) if summary.last_find else None,
@@ -62,8 +65,7 @@ def table(data):
     lines = [f"campaign {data['campaign']} - {plural(data['jobs'], 'instance')} on {plural(cores, 'core')} - "
              f"{clock(data['elapsed_seconds'])} elapsed, {left}"
              f"{'' if data['state'] == 'running' else ' - ' + data['state']}",
-             COLUMNS.format("TARGET", "INST", "EXECS", "EXEC/S", "CORPUS", "EDGES", "RULES", "CRASH", "HANG", "LAST FIND",
-                            "STATE")]
+             COLUMNS.format(*TITLES)]
     for row in data["targets"]:
         last = row["last_find_seconds"]
         lines.append(COLUMNS.format(

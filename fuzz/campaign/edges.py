@@ -84,7 +84,8 @@ def of_campaign(campaign, target, builds):
     if not parsers(target) or not program.exists():
         return None
     build = builds.folder("coverage").parent.resolve()
-    prefix, cache = campaign.folder / "cache/gcov" / target.name, campaign.folder / "cache" / f"edges.{target.name}.json"
+    prefix = campaign.folder / "cache/gcov" / target.name
+    cache = campaign.folder / "cache" / f"edges.{target.name}.json"
     mark = f"{program.stat().st_mtime_ns}"
     known = {}
     if cache.exists():

@@ -21,6 +21,7 @@ KINDS = {
     "exploit": Kind(1, "-S", "plain", ("-p", "exploit")),
 }
 TIMEOUT_MS = 1000                # for one input; the slowest takes a hundredth on a machine that does nothing else
+OCTETS_MOST = 20000              # of an input that afl-fuzz makes: enough for every bound, and fast
 HANG_MS = 4000                   # what takes longer is a hang, even on a machine that does
 PR_SET_PDEATHSIG = 1
 MARK = "MONOCOQUE_FUZZ_CAMPAIGN" # in the environment of all that a campaign starts
@@ -32,8 +33,8 @@ def machine():
     pattern = read("/proc/sys/kernel/core_pattern")
     if pattern.startswith("|"):
         environment["AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES"] = "1"
-        notes.append(f"core_pattern hands crashes to '{pattern[1:].split(' ')[0]}': left as it is, since the fork server "
-                     "sees every crash; 'echo core >/proc/sys/kernel/core_pattern' saves some time for each")
+        notes.append(f"core_pattern hands crashes to '{pattern[1:].split(' ')[0]}': left as it is, the fork server "
+                     "sees them first; 'echo core >/proc/sys/kernel/core_pattern' saves some time for each")
     else:
         notes.append(f"core_pattern is '{pattern}': fine")
     governors = {read(path) for path in pathlib.Path("/sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_governor")}
@@ -77,7 +78,8 @@ def command(campaign, target, name, builds):
     row, output = kind_of(name), campaign.output(target.name)
     is_known = (output / name / "fuzzer_stats").exists()
     line = ["afl-fuzz", "-i", "-" if is_known else str(campaign.input_folder(target.name)), "-o", str(output),
-            row.option, name, "-t", str(TIMEOUT_MS), "-m", "none"]
+            row.option, name, "-t", str(TIMEOUT_MS), "-m", "none",
+            "-G", str(OCTETS_MOST)]
     dictionary = builds.generated("fuzz/zmtp.dict")
     if dictionary.exists():
         line += ["-x", str(dictionary)]

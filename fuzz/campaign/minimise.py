@@ -1,12 +1,14 @@
 """Smaller corpora by afl-cmin, smaller inputs of bugs by afl-tmin; what there was before, and what is left."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 
 from fuzz.campaign import instances, targets, triage
 
+OURS = re.compile(r"[0-9a-f]{12,16}")     # inputs that have no name but their digest
 KEEP_MOST = 4096                 # octets of an input that is kept in the repository
 LIMIT_S = 900
 
@@ -49,9 +51,11 @@ def keep(campaign, target, builds):
     found = {key: path for key, path in targets.distinct(
         targets.inputs([campaign.folder / "min" / target.name])).items()
         if key not in seeds and path.stat().st_size <= KEEP_MOST}
-    shutil.rmtree(folder, ignore_errors=True)
+    for path in targets.inputs([folder]):
+        if OURS.fullmatch(path.name):                # what has a name was put there by somebody
+            path.unlink()
     if found:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     for key, path in found.items():
         shutil.copyfile(path, folder / key)
     return len(found)

@@ -7,6 +7,7 @@ import time
 from fuzz.campaign import dashboard, edges, rules, state, stats, targets
 
 WIDTH, HEIGHT, MARGIN = 520, 130, 34
+SHOWN = 8000                     # characters of a sanitizer's report
 STYLE = """
 :root { color-scheme: light dark; --line: #2a6fb0; --soft: #8884; --bad: #c0392b; --good: #2e7d32; }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
@@ -25,7 +26,8 @@ def cell(text, name="", tag="td"):
 def rows(head, body):
     """A table; each cell a text, or (text, class)."""
     def line(cells, tag="td"):
-        return "<tr>" + "".join(cell(*(item if isinstance(item, tuple) else (item, "")), tag) for item in cells) + "</tr>"
+        pairs = (item if isinstance(item, tuple) else (item, "") for item in cells)
+        return "<tr>" + "".join(cell(*pair, tag) for pair in pairs) + "</tr>"
 
     return "<table>" + line(head, "th") + "".join(map(line, body)) + "</table>"
 
@@ -58,10 +60,11 @@ def chart(name, points):
 def page(campaign, builds):
     data = dashboard.collect(campaign)
     known, book = targets.load(builds), rules.Book.of(builds)
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(campaign.now()))
     parts = [f"<h1>Campaign {html.escape(campaign.name)}</h1><p>{dashboard.clock(campaign.elapsed())} on "
-             f"{dashboard.plural(campaign.jobs, 'instance')} at once, {campaign.word()}; "
-             f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(campaign.now()))}. {html.escape('; '.join(campaign.notes))}"
-             ".</p>", "<h2>Targets</h2>", summary(data), "<h2>Bugs</h2>", bugs(data),
+             f"{dashboard.plural(campaign.jobs, 'instance')} at once, {campaign.word()}; {at}. "
+             f"{html.escape('; '.join(campaign.notes))}.</p>", "<h2>Targets</h2>", summary(data),
+             "<h2>Bugs</h2>", bugs(data),
              "<h2>Generated parsers</h2><p>Ways taken at each branch, by the target that takes most of a file; what no "
              "input can take is left out, and explained in docs/explanation/coverage.md.</p>", parsers(data),
              '<h2>Growth</h2><p>Edges of the whole program, as afl-fuzz counts them.</p><div class="grid">']
@@ -84,9 +87,10 @@ def summary(data):
                      f"{row['execs_per_second']:,.0f}", f"{row['stability_percent']:.1f} %", row["corpus"],
                      f"{row['edges_percent']:.1f} %", f"{row['rules_touched']}/{row['rules']}" if row["rules"] else "-",
                      (row["crashes"], bad), (row["hangs"], bad), (row["state"], "text")])
-    instances = [[f"{row['target']} {part['name']}", dashboard.clock(part["run_seconds"]), dashboard.many(part["execs"]),
-                  f"{part['execs_per_second']:,.0f}", f"{part['stability_percent']:.2f} %", part["corpus"],
-                  part["crashes"], part["hangs"]] for row in data["targets"] for part in row["parts"]]
+    instances = [[f"{row['target']} {part['name']}", dashboard.clock(part["run_seconds"]),
+                  dashboard.many(part["execs"]), f"{part['execs_per_second']:,.0f}",
+                  f"{part['stability_percent']:.2f} %", part["corpus"], part["crashes"], part["hangs"]]
+                 for row in data["targets"] for part in row["parts"]]
     return rows(head, body) + "<details><summary>Every instance</summary>" + rows(
         ["instance", "time", "execs", "exec/s", "stability", "corpus", "crashes", "hangs"], instances) + "</details>"
 
@@ -94,16 +98,17 @@ def summary(data):
 def bugs(data):
     if not data["bugs"]:
         raw = sum(row["crashes"] + row["hangs"] for row in data["targets"])
-        return f"<p class={'bad' if raw else 'good'}>{f'{raw} inputs wait for ./dev fuzz triage' if raw else 'None.'}</p>"
+        return f"<p class=bad>{raw} inputs wait for ./dev fuzz triage</p>" if raw else "<p class=good>None.</p>"
     parts = []
     for bug in data["bugs"]:
         texts = {}
         for name in ("report.txt", "decode.txt"):
             path = pathlib.Path(bug["folder"]) / name
             texts[name] = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        parts.append(f"<h3 class=bad>{html.escape(bug['target'])}: {html.escape(bug['title'])}</h3><p>{bug['size']} octets, "
-                     f"{bug['inputs']} inputs, rule {html.escape(bug['rule'])}. <code>{html.escape(bug['replay'])}</code></p>"
-                     f"<pre>{html.escape(texts['decode.txt'])}</pre><pre>{html.escape(texts['report.txt'][:6000])}</pre>")
+        safe = {key: html.escape(str(value)) for key, value in {**bug, **texts}.items()}
+        parts.append(f"<h3 class=bad>{safe['target']}: {safe['title']}</h3><p>{safe['size']} octets, "
+                     f"{safe['inputs']} inputs, rule {safe['rule']}. <code>{safe['replay']}</code></p>"
+                     f"<pre>{safe['decode.txt']}</pre><pre>{safe['report.txt'][:SHOWN]}</pre>")
     return "".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Which rules of the spec an input touches: the reference codec reads it, and each of its readers says that it was asked.
+"""Which rules of the spec an input touches: the reference codec reads it, and its readers say when they are asked.
 
 A rule of a field is touched when its octets are looked at, a unit's when one is begun, a limit's when it refuses, a
 machine's state when a conversation gets there. What an input's first two octets choose is said in gen/seeds.py.
@@ -16,7 +16,7 @@ HEAD = 2
 STATUS_EVENTS = ("zap_ok", "zap_later", "zap_refused", "zap_broken", "zap_broken")
 STEPS_MOST = 32                  # of a machine by itself; none has as many states
 LIMIT = 65536                    # of frames in the targets of frames and sessions
-OLDEST_QUIRKS = "native"
+EVENTS_MOST = 16                 # that an octet of the machine's target can name
 
 
 class Book:
@@ -112,7 +112,8 @@ class Book:
         found["command"] = of(codec.COMMANDS) - keyed
         found["metadata"] = of(codec.STRUCTS) | keyed | {"limit.max_properties"}
         found["message"] = {"limit.max_message_frames", "limit.max_message_bytes"}
-        found["machine"] = {f"{machine['id']}.{each['name']}" for machine in self.machines for each in machine["states"]}
+        found["machine"] = {f"{machine['id']}.{each['name']}" for machine in self.machines
+                            for each in machine["states"]}
         found["zap"] = of(codec.MESSAGES)
         found["z85"] = {f"alphabet.{name}" for name in codec.ALPHABETS}
         found["box"] = known - set().union(*found.values())
@@ -234,6 +235,28 @@ class Book:
             self.touch(f"alphabet.{name}")
             text = octets.decode("latin-1")
             self.verdict(self.codec.decode_text(name, text))
+
+    def read_machine(self, choice, ways, octets):
+        """Each octet is an event; guards are told by it, too, unless they look at what a peer says."""
+        machine = self.machines[choice % len(self.machines)]
+        states, name, reads = {each["name"]: each for each in machine["states"]}, machine["start"], bool(ways & 4)
+        if self.socket(ways // 8) is None:
+            return
+        self.touch(f"{machine['id']}.{name}")
+        for octet in octets:
+            each, event = states[name], octet % EVENTS_MOST
+            event = (machine["events"][event] if event < len(machine["events"]) else
+                     "zap_ok" if each["asks"] == "zap" else "sent" if each["sends"] else "other")
+            answers = {answer["event"]: answer for answer in each["answers"]}
+            answer = answers.get(event) or answers["else"]
+            if answer["guard"] and reads:
+                self.say(f"{machine['id']}: {answer['guard']} decides")
+                return
+            name = answer["else_target"] if answer["guard"] and not octet & EVENTS_MOST else answer["target"]
+            self.say(f"{machine['id']}: {event} -> {name}")
+            if name not in states:
+                return
+            self.touch(f"{machine['id']}.{name}")
 
     # --- conversations ---
 

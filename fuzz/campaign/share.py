@@ -73,7 +73,11 @@ def read_file(path, campaign):
             if not MEMBER.fullmatch(member.name) or ".." in member.name.split("/"):
                 raise state.Wrong(f"{path} is no campaign: it holds '{member.name}'")
         about = json.loads(tar.extractfile("campaign.json").read())
-        campaign.targets += [name for name in about["targets"] if name not in campaign.targets]
+        for name in about["targets"]:
+            if not state.NAME.fullmatch(name):
+                raise state.Wrong(f"{path} is no campaign: '{name}' is no target")
+            if name not in campaign.targets:
+                campaign.targets.append(name)
         known = {}
         return sum(take(campaign, member.name, tar.extractfile(member).read(), known)
                    for member in members if member.name != "campaign.json")

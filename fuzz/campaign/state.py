@@ -38,7 +38,7 @@ def write_whole(path, text):
 
 
 def born(pid):
-    """When a process was started, in the kernel's ticks; None: there is none. A pid is given out again, a pair is not."""
+    """When a process was started, in ticks; None: there is none. A pid is given out again, the pair is not."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -56,8 +56,8 @@ class Campaign:
     """The record as attributes; save() writes it."""
 
     DEFAULTS = {"created": 0.0, "targets": [], "jobs": 1, "for_s": None, "elapsed_s": 0.0, "beat": 0.0,
-                "state": "stopped", "supervisor": None, "running": {}, "turns": {}, "notes": [], "builds": {},
-                "failures": {}, "counted": {}}
+                "state": "stopped", "supervisor": None, "running": {}, "turns": {}, "owed": {}, "notes": [],
+                "builds": {}, "failures": {}, "counted": {}}
 
     def __init__(self, name, home=HOME):
         if not NAME.fullmatch(name):

@@ -1,4 +1,4 @@
-"""What the instances' own files say: fuzzer_stats, plot_data and the folders, whoever wrote them and is alive or not."""
+"""What the instances' own files say: fuzzer_stats, plot_data, the folders. Whether anybody is alive matters not."""
 
 import collections
 import dataclasses
@@ -179,16 +179,14 @@ def summarise(campaign, target):
 
 
 def growth(campaign, target):
-    """(seconds of running, edges) over all instances one after the other, the most so far."""
-    points, offset, best = [], 0.0, 0
+    """(seconds that an instance ran, the most edges that one of them had by then)."""
+    steps = collections.defaultdict(float)
     for folder in campaign.instance_folders(target):
-        rows = read_plot(folder / "plot_data")
-        points += [(row.get("# relative_time", row.get("relative_time", 0.0)), row.get("edges_found", 0)) for row in rows]
-    steps = collections.defaultdict(int)
-    for at, edges in points:
-        steps[at] = max(steps[at], edges)
-    line = []
+        for row in read_plot(folder / "plot_data"):
+            at = row.get("relative_time", 0.0)
+            steps[at] = max(steps[at], row.get("edges_found", 0.0))
+    line, best = [], 0.0
     for at in sorted(steps):
         best = max(best, steps[at])
-        line.append((at + offset, best))
+        line.append((at, best))
     return line

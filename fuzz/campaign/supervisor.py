@@ -2,7 +2,7 @@
 
     start --fork--> supervisor --per core--> afl-fuzz, for one turn --> the next one
 
-A turn belongs to whatever had least of its share so far. A target that found something lately has a larger share. All
+A turn belongs to whatever owes least for what it had; a target that found something lately pays less. All
 that it knows is in the campaign's record, so that another one goes on after it was killed.
 """
 
@@ -49,13 +49,18 @@ class Supervisor:
         spare = len(self.slots) - len(found) * len(self.targets)
         return found + [f"rare{number}" for number in range(2, 2 + max(0, spare))]
 
-    def spent(self, target, name=None):
-        turns = self.campaign.turns.get(target.name, {})
-        return sum(turns.values()) if name is None else turns.get(name, 0.0)
+    def spent(self, target, name):
+        return self.campaign.turns.get(target.name, {}).get(name, 0.0)
 
     def weight(self, target):
         found_at = max((found.last_find for found in stats.of_target(self.campaign, target.name)), default=0)
-        return FRESH_WEIGHT if found_at and time.time() - found_at < FRESH_S and self.spent(target) > FRESH_S else 1
+        return FRESH_WEIGHT if time.time() - found_at < FRESH_S else 1
+
+    def charge(self, target, name, seconds):
+        """Time that was had. What a target owes grows the slower the more it finds."""
+        turns, owed = self.campaign.turns.setdefault(target.name, {}), self.campaign.owed
+        turns[name] = turns.get(name, 0.0) + seconds
+        owed[target.name] = owed.get(target.name, 0.0) + seconds / self.weight(target)
 
     def usable(self, target):
         running = {slot.turn[1] for slot in self.slots if slot.turn and slot.turn[0] is target}
@@ -66,7 +71,7 @@ class Supervisor:
         """(target, instance's name), or None: every one of them runs or fails."""
         def need(target):
             running = sum(1 for slot in self.slots if slot.turn and slot.turn[0] is target)
-            return (self.spent(target) + running * self.turn_s) / self.weight(target)
+            return self.campaign.owed.get(target.name, 0.0) + running * self.turn_s
 
         open_targets = [target for target in self.targets if self.usable(target)]
         if not open_targets:
@@ -88,15 +93,14 @@ class Supervisor:
     def close(self, slot, now, asked):
         """Enters a turn that is over. One that ended by itself, at once, is a failure."""
         target, name = slot.turn
-        turns = self.campaign.turns.setdefault(target.name, {})
-        turns[name] = turns.get(name, 0.0) + now - slot.since
         key = f"{target.name}/{name}"
         self.campaign.running.pop(key, None)
         if asked:
             self.campaign.failures.pop(key, None)
         else:
             self.campaign.failures[key] = self.campaign.failures.get(key, 0) + 1
-            turns[name] += self.turn_s / 10          # or it would be the next one again, at once
+        # One that failed at once is charged some more, or it would be the next one again.
+        self.charge(target, name, now - slot.since + (0 if asked else self.turn_s / 10))
         slot.process = slot.turn = None
 
     def is_alone(self, slot):

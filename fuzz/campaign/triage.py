@@ -33,8 +33,8 @@ HANG_OPTIONS = {**OPTIONS, "ASAN_OPTIONS": OPTIONS["ASAN_OPTIONS"].replace("hand
 KIND = re.compile(r"ERROR: (Address|Leak)Sanitizer: ?([\w-]+)")
 UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)$", re.MULTILINE)
 STACK = re.compile(r"^ *#\d+ 0x[0-9a-f]+ in (\S+) (\S+?)(?::\d+)*$", re.MULTILINE)
-FOREIGN = re.compile(r"^(__|_start|abort|raise|main$|mem|str|malloc|calloc|realloc|free$|LLVMFuzzer|fuzz_file|fuzz_folder"
-                     r"|fuzz_one$|printf|vfprintf|fputc)")
+FOREIGN = re.compile(r"^(__|_start|abort|raise|main$|mem|str|malloc|calloc|realloc|free$|LLVMFuzzer|fuzz_file"
+                     r"|fuzz_folder|fuzz_one$|printf|vfprintf|fputc)")
 
 Ending = collections.namedtuple("Ending", "kind title frames text")      # frames: innermost first
 

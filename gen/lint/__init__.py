@@ -3,7 +3,7 @@
 
 def check(protocol, problems):
     """All families; the later ones run only on names that resolve."""
-    from gen.lint import bounds, detect, keys, layout, machine, names, options, tables
+    from gen.lint import bounds, detect, keys, layout, machine, names, needs, options, tables
     names.check(protocol, problems)
     tables.check(protocol, problems)
     options.check(protocol, problems)
@@ -12,3 +12,5 @@ def check(protocol, problems):
     keys.check(protocol, problems)
     detect.check(protocol, problems)
     machine.check(protocol, problems)
+    if not problems:
+        needs.check(protocol, problems)

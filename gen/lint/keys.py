@@ -44,7 +44,7 @@ class Keys:
         own = [command for name, _ in mechanism.commands
                if (command := self.protocol.commands.get(f"{mechanism.id}.{name}"))]
         for command in own:
-            for sender in command.senders or ROLES:
+            for sender in [role for role in command.senders or ROLES if role in ROLES]:
                 self.fields(command, command.fields, sender, True)
         traffic = [command for command in own if command.phase == "traffic"]
         if self.keys and not traffic:

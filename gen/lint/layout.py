@@ -102,7 +102,7 @@ def bits(item, rule, problems):
                          f"{rival.where}; choose another", rule)
         if bit.excludes == bit.name:
             problems.add(place(bit, "excludes"), "ambiguous", f"'{bit.name}' excludes itself; name another bit", rule)
-    named = sum(1 << number for number in first)
+    named = sum(1 << number for number in first if number in range(8))
     if item.reserved_must is not None and item.reserved_must & named:
         problems.add(place(item, "reserved must"), "ambiguous",
                      f"{item.reserved_must:#04x} has bits with names; only the others are reserved", rule)

@@ -1,14 +1,12 @@
 """Options, messages of frames and alphabets: one number, one thing; defaults that may be set; examples that are so."""
 
-from gen import vocab
 from gen.lint.bounds import show
-from gen.lint.names import about, resolve, settled
+from gen.lint.names import about, settled
 from gen.model import place
 from gen.tables import TYPE_RANGES, digits
 
 
 def check(protocol, problems):
-    resolve(references(protocol), protocol, problems)
     first, names = {}, {}
     for option in settled(protocol.options.values(), problems):
         taken(option, first, names, problems)
@@ -18,34 +16,6 @@ def check(protocol, problems):
         frames(message, faults, problems)
     for alphabet in settled(protocol.alphabets.values(), problems):
         digits_of(alphabet, problems)
-
-
-def references(protocol):
-    """(name, where, what it should be, the known ones, rule), for names.resolve."""
-    for option in protocol.options.values():
-        excepted = option.excepted[1] if option.excepted else ()
-        for word, name in (*(("of", n) for n in option.types), *(("except", n) for n in excepted)):
-            known = (*protocol.sockets, *vocab.RAW_SOCKETS)
-            yield name, place(option, f"{word} {name}"), "socket type", known, option.id
-        if option.only:
-            yield option.only, place(option, "only"), "access", ("set", "get"), option.id
-        if option.binds:
-            yield option.binds, place(option, "when"), "time", ("any", "later"), option.id
-    for socket in protocol.sockets.values():
-        if socket.only:
-            yield socket.only, place(socket, "only"), "direction", ("send", "receive"), socket.id
-    for message in protocol.messages.values():
-        for item in message.fields:
-            rule = about(item.id, message)
-            if item.among:
-                yield item.among, place(item, "among"), "table", ("mechanisms", "statuses"), rule
-            if item.mechanism:
-                yield item.mechanism, place(item, "for"), "mechanism", protocol.mechanisms, rule
-            if item.echo:
-                known = [f.name for f in getattr(protocol.messages.get(item.echo), "fields", ())]
-                yield item.echo, place(item, "echo"), "message", protocol.messages, rule
-                if known:
-                    yield item.name, item.where, f"frame of {item.echo}", known, rule
 
 
 def taken(option, first, names, problems):
@@ -128,7 +98,8 @@ def digits_of(alphabet, problems):
         problems.add(place(alphabet, "characters"), "ambiguous", f"'{twice[0]}' stands twice, so its digit is two "
                      "numbers; take one out", rule)
         return
-    if not 256 ** alphabet.octets <= base ** alphabet.letters < 2 ** 64:
+    is_small = alphabet.octets in range(1, 8) and alphabet.letters in range(1, 64)     # what powers there are of
+    if not (is_small and 256 ** alphabet.octets <= base ** alphabet.letters < 2 ** 64):
         problems.add(place(alphabet, "group"), "overflow", f"{alphabet.letters} of {base} characters do not hold "
                      f"{alphabet.octets} octets within 64 bits; change the group", rule)
         return

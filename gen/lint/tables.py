@@ -81,7 +81,7 @@ def sockets(protocol, problems):
         if rival is not socket:
             problems.add(place(socket, "code"), "code-taken",
                          f"code {socket.code} is {rival.name}'s, at {rival.where}; choose another", socket.id)
-        for name in socket.peers:
+        for name in filter(protocol.sockets.get, socket.peers):     # others are refused already
             peer = protocol.sockets[name]
             if socket.name not in peer.peers:
                 problems.add(place(socket, f"peers {name}"), "one-sided-peer",

@@ -3,6 +3,7 @@
 #include "arena/alloc.h"
 #include "session/state.h"
 #include "wire/encode.h"
+#include "wire/limits.h"
 
 /* What a socket may hold at most is in docs/explanation/arena.md. Memory that was never needed is
  * never touched. */

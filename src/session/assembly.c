@@ -1,5 +1,7 @@
 #include "session/assembly.h"
 
+#include "wire/limits.h"
+
 /* A part's length: seven bits an octet, lowest first, the top bit set on all but the last. */
 #define LENGTH_BYTES_MAX 9
 

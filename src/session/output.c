@@ -4,6 +4,7 @@
 #include "session/state.h"
 #include "wire/charset.h"
 #include "wire/encode.h"
+#include "wire/limits.h"
 
 /* Where the next `len` octets go; NULL: no memory. */
 static uint8_t *reserve(struct mcq_session *session, size_t len)

@@ -2,6 +2,7 @@
 
 #include "session/state.h"
 #include "wire/encode.h"
+#include "wire/limits.h"
 
 struct profile_row {
     bool meets_older;

@@ -3,6 +3,7 @@
 #include "socket/duplex.h"
 
 #include "wire/ids.h"
+#include "wire/limits.h"
 
 /* A topic travels in a command, behind its name. */
 #define TOPIC_BYTES_MAX (MCQ_MAX_COMMAND_BYTES_NATIVE - 64)

@@ -34,6 +34,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "wire/ids.h"
+#include "wire/limits.h"
 
 #define HEAD_BYTES 26
 #define BY_OCTETS_MAX 96 /* longer inputs go octet by octet once in BY_OCTETS_EVERY */
@@ -378,7 +379,7 @@ static void run_metadata(const struct input *input, struct feed *feed, struct te
     }
 }
 
-/* --- messages of frames, and texts --------------------------------------------------------------- */
+/* --- messages of frames, and texts ------------------------------------------------------------ */
 
 static void run_message(const struct input *input, struct feed *feed, struct text *text)
 {

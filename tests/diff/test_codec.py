@@ -29,7 +29,8 @@ PLANTED = {
     "a property too many": ("wire/metadata.c", r"count > decoder->max_count", "count > decoder->max_count + 1"),
     "no case of a property's name matters": ("wire/metadata.c", r"quirks & MCQ_QUIRK_PROPERTY_CASE_MATTERS", "false"),
     "a charset holds one octet more": ("wire/charset.h", r"(_property = \{\s*\{\w+, 0x0)7", r"\g<1>f"),
-    "the wrong rule is blamed": ("wire/greeting.c", r"rule = MCQ_RULE_GREETING_V3_MAJOR", "rule = MCQ_RULE_GREETING_V3_MINOR"),
+    "the wrong rule is blamed":
+        ("wire/greeting.c", r"rule = MCQ_RULE_GREETING_V3_MAJOR", "rule = MCQ_RULE_GREETING_V3_MINOR"),
     "our greeting leaves early": ("wire/greeting.c", r"due = 11;", "due = 12;"),
     "a peer of 3.0 is taken for a newer one": ("wire/greeting.c", r"MCQ_ZMTP_3_0", "MCQ_ZMTP_3_1"),
     "a size of 0 leaves no room for the flags": ("wire/frame.h", r"counted < 1", "counted < 0"),

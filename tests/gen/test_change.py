@@ -59,11 +59,11 @@ class Change(unittest.TestCase):
 
     def test_a_limit_moves_its_constant_its_page_and_its_boundary_test(self):
         before, after = self.before, self.after
-        ids = "build/wire/ids.h"
+        limits = "build/wire/limits.h"
         for suffix, old, new in (("", 1024, 512), ("_NATIVE", 64, 32), ("_COMPAT", 1024, 512)):
             define = f"#define MCQ_MAX_PROPERTIES{suffix} UINT64_C(%d)\n"
-            self.assertIn((define % old).encode(), before[ids])
-            self.assertIn((define % new).encode(), after[ids])
+            self.assertIn((define % old).encode(), before[limits])
+            self.assertIn((define % new).encode(), after[limits])
 
         boundary = "build/tests/test_metadata.c"
         for made, last in ((before, 1024), (after, 512)):
@@ -75,11 +75,11 @@ class Change(unittest.TestCase):
         self.assertRegex(after[PAGE].decode(), row % 512)
         self.assertNotRegex(after[PAGE].decode(), row % 1024)
 
-        self.assertLessEqual({ids, boundary, PAGE}, self.moved(after))
+        self.assertLessEqual({limits, boundary, PAGE}, self.moved(after))
 
     def test_a_limit_leaves_the_other_units_as_they_are(self):
         moved = self.moved(self.after)
-        others = re.compile(r"greeting|frame|socket_type|steps|charset|encode|notation")
+        others = re.compile(r"ids|greeting|frame|socket_type|steps|charset|encode|notation")
         self.assertEqual([], sorted(name for name in moved if others.search(name)))
 
     def test_a_comment_moves_nothing(self):

@@ -81,7 +81,7 @@ class Words(unittest.TestCase):
         for row in (r"limit.max_properties  accepts more  ceiling 1024 -> 2048",
                     r"accepts more  limit.max_properties  6150 octets  metadata: 016100000000 x 1025",
                     r"MCQ_MAX_PROPERTIES +UINT64_C\(1024\) -> UINT64_C\(2048\)",
-                    r"wire/ids.h +\+3 +-3",
+                    r"wire/limits.h +\+3 +-3",
                     r"(?m)^-#define MCQ_MAX_PROPERTIES UINT64_C\(1024\)\n\+?"):
             self.assertRegex(done.stdout, row)
         for revision, sentence in (("no-such", "git has no spec/ at 'no-such'"),):

@@ -210,6 +210,8 @@ class Banned(LintTest):
         ("src/hub/x.c", "mcq_slab_free(p); ops->free(p); static_assert(1, x); mcq_assert(x);\n"),
         ("src/hub/x.c", '/* strcpy(a, b) */ f("strcpy(");\n'),
         ("docs/x.md", f"{MARK}(#12): later\n"),
+        ("fuzz/corpus/frame/1b0ebba1d3d6", "no newline, \t tab "),
+        ("tests/regress/frame/cut", "no newline "),
         ("docs/x.md", "| " + "wide tables are fine in prose " * 5 + "|\n"),
     ]
 

@@ -11,6 +11,7 @@
 #include "session/session.h"
 #include "session/state.h"
 #include "wire/encode.h"
+#include "wire/limits.h"
 
 #include "session/greeting.h"
 

@@ -1,0 +1,378 @@
+/*
+ * Options of sockets and of their context, through the public calls, on one socket of each type.
+ *
+ * Oracle: a table of values that is kept here; which option there is, of which type of socket, with
+ * what range and default is read from the generated rows one by one. A call that succeeds is read
+ * back; one that fails says EINVAL, fills nothing and changes no option of the socket; look-ups by
+ * number and by name find what a walk over the rows finds. The choices say nothing.
+ */
+
+#include <errno.h>
+#include <monocoque.h>
+
+#include "calls.h"
+#include "table/option.h"
+
+#define TYPES (MCQ_PUSH + 1)
+#define TOPICS_MAX 6 /* the table of subscriptions, which outlives an input, keeps its size */
+#define TOPIC_MAX 64
+#define UNTOUCHED 0x55
+
+struct topic {
+    uint8_t octets[TOPIC_MAX];
+    size_t len;
+};
+
+/* What a socket should say. Sockets live as long as the process: each input begins with defaults. */
+struct model {
+    struct mcq_socket *socket;
+    int64_t initial[MCQ_OPTION_ROWS];
+    int64_t values[MCQ_OPTION_ROWS];
+    uint8_t id[256];
+    size_t id_len;
+    bool is_used; /* by this input */
+};
+
+static struct mcq_context *context;
+static struct model models[TYPES];
+static struct topic topics[TOPICS_MAX]; /* of SUB */
+static size_t topic_count;
+static int64_t max_sockets;
+static size_t readable[MCQ_OPTION_ROWS]; /* rows of a socket's numbers */
+static size_t readable_count;
+
+/* --- the rows, walked -------------------------------------------------------------------------- */
+
+static size_t row_index(enum mcq_option_scope scope, int number, enum mcq_option_use use)
+{
+    size_t index = 0;
+
+    for (; index < MCQ_OPTION_ROWS; index++) {
+        const struct mcq_option_row *row = mcq_option_at(index);
+
+        if (row->scope == scope && row->number == number && (row->use & use) != 0)
+            break;
+    }
+    return index;
+}
+
+/* The row of an option of sockets that is there, for this use and kind of value; MCQ_OPTION_ROWS:
+ * none is. */
+static size_t usable(int number, enum mcq_option_use use, bool is_number)
+{
+    size_t index = row_index(MCQ_OPTION_OF_SOCKET, number, use);
+    const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
+
+    return row != NULL && row->is_there && (row->type <= MCQ_OPTION_U64) == is_number
+               ? index
+               : MCQ_OPTION_ROWS;
+}
+
+static bool is_within(const struct mcq_option_row *row, int64_t value)
+{
+    return value >= row->min && (value < 0 || (uint64_t) value <= row->max);
+}
+
+static bool is_of(const struct mcq_option_row *row, int type)
+{
+    return (row->types >> type & 1) != 0;
+}
+
+/* --- results ----------------------------------------------------------------------------------- */
+
+static void same_result(int result, bool works, const char *what)
+{
+    calls_same((uint64_t) result, works ? 0 : (uint64_t) -1, what);
+    if (!works)
+        calls_same((uint64_t) errno, EINVAL, what);
+}
+
+/* Every number that can be asked for, and the routing id. */
+static void check_all(const struct model *model)
+{
+    uint8_t id[256];
+    size_t len = sizeof id;
+
+    for (size_t i = 0; i < readable_count; i++) {
+        const struct mcq_option_row *row = mcq_option_at(readable[i]);
+        int64_t value = UNTOUCHED;
+
+        if (row->number == MCQ_OPT_EVENTS)
+            continue; /* asks the kernel: only when an input does */
+        same_result(mcq_get(model->socket, (enum mcq_option) row->number, &value), true, row->name);
+        calls_same((uint64_t) value, (uint64_t) model->values[readable[i]], row->name);
+    }
+    same_result(mcq_get_bytes(model->socket, MCQ_OPT_ROUTING_ID, id, &len), true, "routing id");
+    calls_same_bytes(mcq_bytes(id, len), mcq_bytes(model->id, model->id_len), "routing id");
+}
+
+/* --- calls ------------------------------------------------------------------------------------- */
+
+static void set_number(int type, int number, int64_t value)
+{
+    size_t index = usable(number, MCQ_OPTION_SET, true);
+    const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
+    bool works = row != NULL && is_of(row, type) && is_within(row, value);
+
+    same_result(mcq_set(models[type].socket, (enum mcq_option) number, value), works, "set");
+    if (works)
+        models[type].values[index] = value;
+    if (works && number == MCQ_OPT_ROUTER_MANDATORY) { /* there is nobody to send to */
+        index = usable(MCQ_OPT_EVENTS, MCQ_OPTION_GET, true);
+        models[type].values[index] = value == 0 ? models[type].initial[index] : 0;
+    }
+}
+
+static void get_number(int type, int number)
+{
+    size_t index = usable(number, MCQ_OPTION_GET, true);
+    int64_t value = UNTOUCHED;
+
+    same_result(mcq_get(models[type].socket, (enum mcq_option) number, &value),
+                index < MCQ_OPTION_ROWS, "get");
+    calls_same((uint64_t) value,
+               index < MCQ_OPTION_ROWS ? (uint64_t) models[type].values[index] : UNTOUCHED, "get");
+}
+
+static struct topic *topic_of(struct mcq_bytes octets)
+{
+    for (size_t i = 0; i < topic_count; i++)
+        if (mcq_bytes_equal(mcq_bytes(topics[i].octets, topics[i].len), octets))
+            return &topics[i];
+    return NULL;
+}
+
+/* Whether SUB takes it; the model then has it, or has it no more. */
+static bool model_subscribe(bool is_on, struct mcq_bytes octets)
+{
+    struct topic *topic = topic_of(octets);
+
+    if (!is_on) {
+        if (topic != NULL)
+            *topic = topics[--topic_count];
+        return topic != NULL;
+    }
+    topics[topic_count].len = octets.len;
+    if (octets.len > 0)
+        memcpy(topics[topic_count].octets, octets.data, octets.len);
+    topic_count++;
+    return true;
+}
+
+static void set_bytes(int type, int number, struct mcq_bytes octets)
+{
+    struct model *model = &models[type];
+    size_t index = usable(number, MCQ_OPTION_SET, false);
+    const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
+    bool works = row != NULL && octets.len >= (uint64_t) row->min && octets.len <= row->max;
+    bool is_topic = number == MCQ_OPT_SUBSCRIBE || number == MCQ_OPT_UNSUBSCRIBE;
+
+    if (is_topic && octets.len > TOPIC_MAX)
+        return;
+    if (number == MCQ_OPT_SUBSCRIBE && topic_count == TOPICS_MAX)
+        return;
+    works = works && is_of(row, type);
+    if (is_topic)
+        works = works && model_subscribe(number == MCQ_OPT_SUBSCRIBE, octets);
+    else
+        works = works && octets.data[0] != 0;
+    same_result(mcq_set_bytes(model->socket, (enum mcq_option) number, octets.data, octets.len),
+                works, "set_bytes");
+    if (works && !is_topic) {
+        memcpy(model->id, octets.data, octets.len);
+        model->id_len = octets.len;
+    }
+}
+
+static void get_bytes(int type, int number, size_t room)
+{
+    const struct model *model = &models[type];
+    bool is_there = usable(number, MCQ_OPTION_GET, false) < MCQ_OPTION_ROWS;
+    bool is_id = number == MCQ_OPT_ROUTING_ID;
+    struct mcq_bytes expected = is_id ? mcq_bytes(model->id, model->id_len) : mcq_bytes("", 1);
+    uint8_t buffer[256], untouched[256];
+    size_t len = room;
+
+    memset(buffer, UNTOUCHED, sizeof buffer);
+    memset(untouched, UNTOUCHED, sizeof untouched);
+    same_result(mcq_get_bytes(model->socket, (enum mcq_option) number, buffer, &len),
+                is_there && expected.len <= room, "get_bytes");
+    calls_same(len, is_there ? expected.len : room, "get_bytes' length");
+    if (is_there && expected.len <= room)
+        calls_same_bytes(mcq_bytes(buffer, len), expected, "get_bytes");
+    else
+        len = 0;
+    calls_same_bytes(mcq_bytes(buffer + len, sizeof buffer - len),
+                     mcq_bytes(untouched, sizeof buffer - len), "what lies behind");
+}
+
+static void context_call(int number, int64_t value)
+{
+    bool is_max = number == MCQ_CTX_MAX_SOCKETS;
+    int64_t now = UNTOUCHED;
+
+    if (number == MCQ_CTX_IO_THREADS)
+        return; /* too late, which is another errno */
+    same_result(mcq_ctx_set(context, (enum mcq_ctx_option) number, value),
+                is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX, "ctx_set");
+    if (is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX)
+        max_sockets = value;
+    same_result(mcq_ctx_get(context, (enum mcq_ctx_option) number, &now), is_max, "ctx_get");
+    calls_same((uint64_t) now, is_max ? (uint64_t) max_sockets : UNTOUCHED, "ctx_get");
+}
+
+/* What look-ups find, of any number and any name. */
+static void look_up(enum mcq_option_scope scope, int number, enum mcq_option_use use,
+                    struct mcq_bytes name)
+{
+    size_t index = row_index(scope, number, use);
+    const struct mcq_option_row *row = mcq_option_row(scope, number, use), *found;
+    char text[TOPIC_MAX + 1] = {0};
+
+    if (row != (index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL))
+        fuzz_fail("another row for number %d", number);
+    if (row != NULL && mcq_option_find(scope, row->name) != row)
+        fuzz_fail("another row for %s", row->name);
+    if (name.len > 0)
+        memcpy(text, name.data, mcq_min_size(name.len, TOPIC_MAX));
+    found = mcq_option_find(scope, text);
+    if (found != NULL && found->scope != scope)
+        fuzz_fail("a row of another scope for %s", text);
+    for (index = 0; index < MCQ_OPTION_ROWS; index++)
+        if (mcq_option_at(index)->scope == scope && strcmp(mcq_option_at(index)->name, text) == 0 &&
+            found != mcq_option_at(index))
+            fuzz_fail("not the row of %s", text);
+}
+
+/* --- sockets ----------------------------------------------------------------------------------- */
+
+static void open_one(struct model *model, int type)
+{
+    model->socket = mcq_socket(context, (enum mcq_type) type);
+    if (model->socket == NULL)
+        return; /* a type that is not there */
+    for (size_t i = 0; i < readable_count; i++) {
+        const struct mcq_option_row *row = mcq_option_at(readable[i]);
+        int64_t *value = &model->initial[readable[i]];
+
+        same_result(mcq_get(model->socket, (enum mcq_option) row->number, value), true, row->name);
+        if (row->has_default)
+            calls_same((uint64_t) *value,
+                       (uint64_t) mcq_option_default((enum mcq_option_id) row->number,
+                                                     (enum mcq_socket_type) type),
+                       row->name);
+        if (row->number == MCQ_OPT_TYPE)
+            calls_same((uint64_t) *value, (uint64_t) type, row->name);
+    }
+    memcpy(model->values, model->initial, sizeof model->values);
+    model->is_used = true;
+}
+
+static void open_all(void)
+{
+    for (size_t index = 0; index < MCQ_OPTION_ROWS; index++) {
+        const struct mcq_option_row *row = mcq_option_at(index);
+
+        if (row->scope == MCQ_OPTION_OF_SOCKET &&
+            usable(row->number, MCQ_OPTION_GET, true) == index)
+            readable[readable_count++] = index;
+    }
+    context = mcq_ctx_new();
+    for (int type = 0; type < TYPES; type++)
+        open_one(&models[type], type);
+}
+
+/* Back to defaults; but for routing ids, which cannot be taken back. */
+static void reset(struct model *model)
+{
+    if (!model->is_used)
+        return;
+    model->is_used = false;
+    for (size_t index = 0; index < MCQ_OPTION_ROWS; index++)
+        if (model->values[index] != model->initial[index] &&
+            (mcq_option_at(index)->use & MCQ_OPTION_SET) != 0)
+            same_result(mcq_set(model->socket, (enum mcq_option) mcq_option_at(index)->number,
+                                model->initial[index]),
+                        true, "back to the default");
+    memcpy(model->values, model->initial, sizeof model->values);
+    model->id[0] = 'r';
+    model->id_len = 1;
+    same_result(mcq_set_bytes(model->socket, MCQ_OPT_ROUTING_ID, "r", 1), true, "routing id");
+}
+
+static int64_t read_value(struct calls *calls)
+{
+    static const int64_t edges[] = {
+        0,         1,         -1,        -2,    2,     INT32_MAX, (int64_t) INT32_MAX + 1,
+        INT32_MIN, INT64_MAX, INT64_MIN, 65535, 65536, 6553599,   6553600};
+    uint8_t how = calls_octet(calls);
+    uint64_t value = 0;
+
+    if (how < 2 * MCQ_COUNTOF(edges))
+        return edges[how / 2];
+    for (unsigned i = 0; i < 1 + how % 8U; i++)
+        value = value << 8 | calls_octet(calls);
+    return (int64_t) value;
+}
+
+/* One of the rows' numbers, or any. */
+static int read_number(struct calls *calls)
+{
+    uint8_t octet = calls_octet(calls);
+
+    return octet < MCQ_OPTION_ROWS ? mcq_option_at(octet)->number : (octet - 200) * 21;
+}
+
+static void call(struct calls *calls)
+{
+    unsigned what = calls_octet(calls);
+    int type = (int) (what / 8) % TYPES, number = read_number(calls);
+    uint8_t octets[256];
+    size_t len;
+
+    if (models[type].socket == NULL)
+        return;
+    models[type].is_used = true;
+    switch (what % 8) {
+    case 0:
+    case 1: set_number(type, number, read_value(calls)); break;
+    case 2: get_number(type, number); break;
+    case 3:
+    case 4:
+        len = calls_octet(calls);
+        calls_letters(calls, octets, len);
+        set_bytes(type, number, mcq_bytes(octets, len));
+        break;
+    case 5: get_bytes(type, number, calls_octet(calls)); break;
+    case 6: context_call(number, read_value(calls)); break;
+    default:
+        len = calls_octet(calls);
+        len = mcq_min_size(len, calls->left.len);
+        look_up(what & 8 ? MCQ_OPTION_OF_SOCKET : MCQ_OPTION_OF_CONTEXT, number,
+                (enum mcq_option_use)(1 + what / 16 % 3), mcq_bytes(calls->left.data, len));
+        mcq_bytes_skip(&calls->left, len);
+        break;
+    }
+}
+
+static void fuzz_one(const struct fuzz_input *input)
+{
+    struct calls calls = calls_of(input);
+
+    if (context == NULL)
+        open_all();
+    for (int type = 0; type < TYPES; type++)
+        reset(&models[type]);
+    while (topic_count > 0) {
+        struct topic topic = topics[0];
+
+        set_bytes(MCQ_SUB, MCQ_OPT_UNSUBSCRIBE, mcq_bytes(topic.octets, topic.len));
+    }
+    max_sockets = 100;
+    same_result(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, max_sockets), true, "MAX_SOCKETS");
+    while (calls_next(&calls))
+        call(&calls);
+    for (int type = 0; type < TYPES; type++)
+        if (models[type].is_used)
+            check_all(&models[type]);
+}
