@@ -136,8 +136,8 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
 /* Connects to this endpoint, now or as soon as somebody is bound there, and anew whenever the
  * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
  *   endpoint          "tcp://HOST:PORT", or "tcp://ADDRESS:PORT;HOST:PORT" with where to connect
- *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of its
- *                     own, and anew before each attempt; all its addresses are tried
+ *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of
+ *                     its own, and anew before each attempt; all its addresses are tried
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      neither an address nor a name

@@ -126,8 +126,8 @@ MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_listen(struct mcq_reactor *reactor
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener,
                                                      int *fd);
 
-/* A connection going out, from `source`, or NULL: from anywhere. DONE: it stands. AGAIN: it is under
- * way; poll for OUT, then ask mcq_reactor_connected. Both: *fd is the caller's. */
+/* A connection going out, from `source`, or NULL: from anywhere. DONE: it stands. AGAIN: it is
+ * under way; poll for OUT, then ask mcq_reactor_connected. Both: *fd is the caller's. */
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
                                                       const struct mcq_address *source,
                                                       const struct mcq_address *address, int *fd);

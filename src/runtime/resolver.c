@@ -18,8 +18,7 @@ struct mcq_question {
 struct mcq_resolver {
     pthread_mutex_t mutex;
     pthread_cond_t idle; /* a thread has ended */
-    mcq_look_up_fn *look_up;
-    void *data;
+    struct mcq_name_server server;
     bool is_stepwise;
     bool is_closed;        /* the context is gone: the last thread frees it */
     uint32_t thread_count; /* all that run */
@@ -52,7 +51,8 @@ enum mcq_err mcq_resolver_new(bool is_stepwise, struct mcq_resolver **out)
 
     if (resolver == NULL)
         return MCQ_NOMEM;
-    *resolver = (struct mcq_resolver) {.look_up = ask_system, .is_stepwise = is_stepwise};
+    *resolver =
+        (struct mcq_resolver) {.server = {.look_up = ask_system}, .is_stepwise = is_stepwise};
     resolver->end = &resolver->first;
     if (pthread_mutex_init(&resolver->mutex, NULL) != 0) {
         mcq_free(resolver);
@@ -67,12 +67,11 @@ enum mcq_err mcq_resolver_new(bool is_stepwise, struct mcq_resolver **out)
     return MCQ_OK;
 }
 
-void mcq_resolver_set(struct mcq_resolver *resolver, mcq_look_up_fn *look_up, void *data)
+void mcq_resolver_set(struct mcq_resolver *resolver, struct mcq_name_server server)
 {
     lock(resolver);
     mcq_assert(resolver->thread_count == 0);
-    resolver->look_up = look_up;
-    resolver->data = data;
+    resolver->server = server;
     unlock(resolver);
 }
 
@@ -149,7 +148,8 @@ static void look_one_up(struct mcq_resolver *resolver, struct mcq_question *ques
 
     resolver->busy_count++;
     unlock(resolver);
-    err = resolver->look_up(resolver->data, question->host, question->is_ipv6, &addresses, &count);
+    err = resolver->server.look_up(resolver->server.data, question->host, question->is_ipv6,
+                                   &addresses, &count);
     lock(resolver);
     resolver->busy_count--;
     answer(question, err, addresses, count);
@@ -259,7 +259,8 @@ bool mcq_resolver_turn(struct mcq_resolver *resolver)
 
     if (question == NULL)
         return false;
-    err = resolver->look_up(resolver->data, question->host, question->is_ipv6, &addresses, &count);
+    err = resolver->server.look_up(resolver->server.data, question->host, question->is_ipv6,
+                                   &addresses, &count);
     if (err == MCQ_AGAIN)
         return false;
     answer(take_question(resolver), err, addresses, count);

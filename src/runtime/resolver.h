@@ -23,13 +23,16 @@
 struct mcq_resolver;
 struct mcq_question;
 
-/* Looks a name up; takes as long as it likes.
+/* A way to look names up; the call takes as long as it likes.
  *   MCQ_OK          *addresses is an allocation of *count addresses, at least one
  *   MCQ_NOT_FOUND   nobody has this name, or its server does not answer
  *   MCQ_NOMEM
  *   MCQ_AGAIN       not yet: ask again (simulated worlds only) */
-typedef enum mcq_err mcq_look_up_fn(void *data, const char *host, bool is_ipv6,
-                                    struct mcq_address **addresses, uint32_t *count);
+struct mcq_name_server {
+    enum mcq_err (*look_up)(void *data, const char *host, bool is_ipv6,
+                            struct mcq_address **addresses, uint32_t *count);
+    void *data;
+};
 
 /* Who asks, and what is answered. The asker's storage; zero at first, but for engine and task. */
 struct mcq_lookup {
@@ -46,7 +49,7 @@ struct mcq_lookup {
 MCQ_MUST_CHECK enum mcq_err mcq_resolver_new(bool is_stepwise, struct mcq_resolver **resolver);
 
 /* For tests: another way to look names up, before the first one is. */
-void mcq_resolver_set(struct mcq_resolver *resolver, mcq_look_up_fn *look_up, void *data);
+void mcq_resolver_set(struct mcq_resolver *resolver, struct mcq_name_server server);
 
 /* Answers those that can be answered, in a simulated world. True: there were some. */
 bool mcq_resolver_turn(struct mcq_resolver *resolver);

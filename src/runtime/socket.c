@@ -831,8 +831,8 @@ void mcq_socket_terminate(struct mcq_socket *socket)
 }
 
 /* In the engine's thread, as the last one: no peer, endpoint or caller is left, and once nothing is
- * armed no letter is under way. Who asked for the end may still be between its request and its post,
- * both under the lock: only there is it sure that the task will not come once more. */
+ * armed no letter is under way. Who asked for the end may still be between its request and its
+ * post, both under the lock: only there is it sure that the task will not come once more. */
 static void try_to_end(struct mcq_socket *socket)
 {
     if (!socket->is_ended || mcq_wait_is_armed(&socket->in_watch) ||

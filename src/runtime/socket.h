@@ -258,9 +258,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uin
 /* --- endpoints (runtime/endpoint.c); the lock is held ----------------------------------------- */
 
 /* MCQ_INVAL: *fault says what is wrong with the text; MCQ_NOT_SUPPORTED, MCQ_NOT_FOUND, MCQ_IN_USE,
- * MCQ_NOT_LOCAL, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. bind lets
- * go of the lock while it looks a name up: MCQ_NOT_OPEN, MCQ_TERMINATED; connect leaves that to the
- * engine. */
+ * MCQ_NOT_LOCAL, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. bind
+ * lets go of the lock while it looks a name up: MCQ_NOT_OPEN, MCQ_TERMINATED; connect leaves that
+ * to the engine. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text,
                                             const char **fault);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,

@@ -330,7 +330,7 @@ static void serve_names(struct world *w, struct server *server)
     struct mcq_resolver *resolver;
 
     assert_int_equal(mcq_context_resolver(w->context, &resolver), MCQ_OK);
-    mcq_resolver_set(resolver, look_up, server);
+    mcq_resolver_set(resolver, (struct mcq_name_server) {look_up, server});
 }
 
 #define HOST(n) (0x7f000000u + (n))

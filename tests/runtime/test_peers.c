@@ -36,7 +36,7 @@ static bool is_closed(struct world *w, int fd)
     return result != MCQ_IO_AGAIN;
 }
 
-/* --- before the handshake is over -------------------------------------------------------------- */
+/* --- before the handshake is over ------------------------------------------------------------- */
 
 /* A greeting of 3.1, NULL. */
 static const uint8_t greeting[64] = {0xff, 0, 0,   0,   0,   0,   0, 0, 1, 0x7f,
@@ -79,8 +79,8 @@ static size_t closed_count(struct world *w, const int *fds, size_t count)
     return closed;
 }
 
-/* One less than the limit, as many, and one more: that one waits in the backlog until the oldest has
- * had a second. */
+/* One less than the limit, as many, and one more: that one waits in the backlog until the oldest
+ * has had a second. */
 static void fault_a3__strangers__as_many_as_the_option_says(void **state)
 {
     enum { LIMIT = 5 };

@@ -69,7 +69,7 @@ static struct mcq_context *open_context(struct server *server, bool is_fast)
     assert_int_equal(sem_init(&server->may_answer, 0, 0), 0);
     assert_int_equal(mcq_context_new(&context), MCQ_OK);
     assert_int_equal(mcq_context_resolver(context, &resolver), MCQ_OK);
-    mcq_resolver_set(resolver, look_up, server);
+    mcq_resolver_set(resolver, (struct mcq_name_server) {look_up, server});
     return context;
 }
 

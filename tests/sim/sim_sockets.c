@@ -476,7 +476,7 @@ static struct mcq_bytes target_of(struct world *world, struct side *side)
 
     if (mix(world->seed + 9) % 3 != 0 || mcq_context_resolver(side->context, &resolver) != MCQ_OK)
         return mcq_bytes_of("tcp://127.0.0.1:" PORT);
-    mcq_resolver_set(resolver, look_up, world);
+    mcq_resolver_set(resolver, (struct mcq_name_server) {look_up, world});
     return mcq_bytes_of("tcp://peer.example:" PORT);
 }
 
