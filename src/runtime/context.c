@@ -262,10 +262,10 @@ static void free_context(struct mcq_context *context)
         mcq_sleeper_free(&node->sleeper);
         mcq_free(node);
     }
+    if (context->resolver != NULL) /* its threads wake engines */
+        mcq_resolver_free(&context->resolver);
     for (uint32_t i = 0; i < context->engine_count; i++)
         mcq_engine_fini(&context->engines[i]);
-    if (context->resolver != NULL)
-        mcq_resolver_free(&context->resolver);
     while (context->slots != NULL) {
         struct mcq_socket *socket = context->slots;
 

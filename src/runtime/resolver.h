@@ -54,7 +54,8 @@ void mcq_resolver_set(struct mcq_resolver *resolver, struct mcq_name_server serv
 /* Answers those that can be answered, in a simulated world. True: there were some. */
 bool mcq_resolver_turn(struct mcq_resolver *resolver);
 
-/* Nobody asks any more. Threads in the middle of a look-up end by themselves. */
+/* Nobody asks any more. Threads in the middle of a look-up end by themselves; no engine is woken by
+ * any of them from now on. */
 void mcq_resolver_free(struct mcq_resolver **resolver);
 
 /* Asks for the addresses of a host.
