@@ -9,12 +9,18 @@
  * Results: calls that give an int give 0 or a count; -1 is a failure: errno says which, and
  *          mcq_last_error says it in a sentence. Each call lists the values of errno that are its
  *          own. Any call may give EFAULT (a pointer is NULL that must not be), and any call on a
- *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM.
+ *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
+ *          those that sleep, EMFILE (no descriptor is left to sleep with).
  * Threads: a context and a socket may be used by any thread; calls on one socket that overlap are
  *          put in order, and a call that sleeps keeps no other one waiting. The parts of a message
  *          are sent, and received, by one thread. A message belongs to one thread at a time.
  * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
- * Fork:    a child process must not use what its parent has opened.
+ * Fork:    what a process has opened is not for its children: there, calls on a context give EFAULT
+ *          and calls on a socket ENOTSOCK, at once, and the parent does not notice. A child opens a
+ *          context of its own; it calls neither mcq_close nor mcq_ctx_term for its parent's. Not in
+ *          a signal handler that may have interrupted a call.
+ * Exit:    a process may end, and unload the library, without mcq_ctx_term; what waits to be sent
+ *          is lost.
  * Memory:  a closed socket may be named until its context opens another one or ends; a context may
  *          not be named once it has ended.
  */
@@ -76,6 +82,14 @@ struct mcq_context *mcq_ctx_new(void);
  *   EBUSY    it is too late for MCQ_CTX_IO_THREADS */
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
+
+/* What its sockets run on: "io_uring" or "epoll", or "" before the first one. A constant text; NULL
+ * is a failure. The environment's MONOCOQUE_ENGINE (auto, io_uring, epoll) chooses; auto, which is
+ * also what no word means, is io_uring where it can be had. With MONOCOQUE_LOG=stderr a process that
+ * has to do without it says so there, once.
+ *   why   set to the reason if io_uring was looked for and cannot be had, else to NULL; may be NULL
+ */
+const char *mcq_ctx_engine(struct mcq_context *context, const char **why);
 
 /* From now on all calls on its sockets give MCQ_ETERM, those that sleep too; but for mcq_close. */
 int mcq_ctx_shutdown(struct mcq_context *context);

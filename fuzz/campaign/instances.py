@@ -88,11 +88,11 @@ def command(campaign, target, name, builds):
     return [*line, "--", str(builds.program(row.build, target))]
 
 
-def environment(campaign, target, builds, machine_environment):
+def environment(campaign, target, name, builds, machine_environment):
     found = {name: value for name, value in os.environ.items() if not name.startswith("AFL_")}
     found.update(machine_environment, AFL_NO_UI="1", AFL_NO_AFFINITY="1", AFL_FORKSRV_INIT_TMOUT="60000",
                  AFL_HANG_TMOUT=str(HANG_MS), AFL_IMPORT_FIRST="1", AFL_CMPLOG_ONLY_NEW="1",
-                 **{MARK: str(campaign.folder)})
+                 **{MARK: f"{campaign.folder}:{target.name}/{name}"})
     mutator = builds.mutator(target)
     if mutator and mutator.exists():
         found["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(mutator)
@@ -111,12 +111,14 @@ def end_with_parent(core):
     return prepare
 
 
-def end_orphans(campaign):
-    """A target outlives an afl-fuzz that was killed: it was stopped, and nobody is left to wake it up."""
-    wanted, ended = f"{MARK}={campaign.folder}".encode(), 0
+def end_orphans(campaign, turn=""):
+    """A target outlives an afl-fuzz that was killed, and its CMPLOG twin any: they were stopped, and nobody is left to
+    wake them up. Ends those of one turn, TARGET/KIND, or of all."""
+    wanted, ended = f"{MARK}={campaign.folder}:{turn}".encode(), 0
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if wanted in (process / "environ").read_bytes().split(b"\0") and int(process.name) != os.getpid():
+            said = (process / "environ").read_bytes().split(b"\0")
+            if any(item == wanted or not turn and item.startswith(wanted) for item in said):
                 os.kill(int(process.name), signal.SIGKILL)
                 ended += 1
         except OSError:
@@ -132,7 +134,7 @@ def start(campaign, target, name, builds, machine_environment, core):
         rescue(campaign, target, name)
     with open(log, "w", encoding="utf-8") as output:
         return subprocess.Popen(command(campaign, target, name, builds), stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=output, env=environment(campaign, target, builds, machine_environment),
+                                stderr=output, env=environment(campaign, target, name, builds, machine_environment),
                                 preexec_fn=end_with_parent(core))
 
 

@@ -15,7 +15,7 @@ LIMIT_S = 900
 
 def afl(campaign, target, builds):
     """Environment of AFL++'s tools: the campaign's, without its mutator."""
-    found = instances.environment(campaign, target, builds, {})
+    found = instances.environment(campaign, target, "min", builds, {})
     found.pop("AFL_CUSTOM_MUTATOR_LIBRARY", None)
     return {**found, "AFL_QUIET": "1", "AFL_MAP_SIZE": str(1 << 16), "AFL_ALLOW_TMP": "1"}
 

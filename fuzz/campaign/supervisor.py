@@ -95,6 +95,7 @@ class Supervisor:
         target, name = slot.turn
         key = f"{target.name}/{name}"
         self.campaign.running.pop(key, None)
+        instances.end_orphans(self.campaign, key)
         if asked:
             self.campaign.failures.pop(key, None)
         else:

@@ -4,7 +4,7 @@ from gen.lint.names import about
 from gen.reader import Where
 
 UNITS = {"limits": ("max_frame_bytes", "max_command_bytes", "max_properties"), "structs": ("property",),
-         "detects": ("greeting",), "commands": ("READY",), "alphabets": ("Z85",)}
+         "detects": ("greeting",), "commands": ("READY",), "alphabets": ("Z85",), "machines": ("NULL.peer",)}
 
 
 def check(protocol, problems):

@@ -32,6 +32,18 @@ static uint32_t *option_of(struct mcq_context *context, const struct home *home)
     return (uint32_t *) (void *) ((char *) context + home->at);
 }
 
+/* Whether a call may use the context; else it has failed. */
+static bool is_usable(const char *call, const struct mcq_context *context)
+{
+    if (context == NULL)
+        (void) mcq_fail_null(call, "context");
+    else if (mcq_context_is_forked(context))
+        (void) mcq_fail(EFAULT, "%s: the context was %s", call, mcq_err_text(MCQ_FORKED));
+    else
+        return true;
+    return false;
+}
+
 static void lock(struct mcq_context *context)
 {
     (void) pthread_mutex_lock(&context->mutex);
@@ -60,8 +72,8 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         mcq_option_row(MCQ_OPTION_OF_CONTEXT, (int) option, MCQ_OPTION_SET);
     bool is_late;
 
-    if (context == NULL)
-        return mcq_fail_null("ctx_set", "context");
+    if (!is_usable("ctx_set", context))
+        return -1;
     if (home == NULL || row == NULL)
         return -1;
     if (!mcq_option_takes(row, value))
@@ -82,8 +94,10 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
 {
     const struct home *home = option_find(option);
 
-    if (context == NULL || value == NULL)
-        return mcq_fail_null("ctx_get", context == NULL ? "context" : "value");
+    if (!is_usable("ctx_get", context))
+        return -1;
+    if (value == NULL)
+        return mcq_fail_null("ctx_get", "value");
     if (home == NULL)
         return -1;
     lock(context);
@@ -92,10 +106,19 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
     return 0;
 }
 
+const char *mcq_ctx_engine(struct mcq_context *context, const char **why)
+{
+    const char *ignored;
+
+    if (!is_usable("ctx_engine", context))
+        return NULL;
+    return mcq_context_engine(context, why != NULL ? why : &ignored);
+}
+
 int mcq_ctx_shutdown(struct mcq_context *context)
 {
-    if (context == NULL)
-        return mcq_fail_null("ctx_shutdown", "context");
+    if (!is_usable("ctx_shutdown", context))
+        return -1;
     mcq_context_shutdown(context);
     return 0;
 }
@@ -120,8 +143,8 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms)
     uint32_t open_count;
     enum mcq_err err;
 
-    if (context == NULL)
-        return mcq_fail_null("ctx_term", "context");
+    if (!is_usable("ctx_term", context))
+        return -1;
     err = mcq_context_term(&context, until_of(context, timeout_ms));
     if (err == MCQ_OK)
         return 0;

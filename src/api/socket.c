@@ -28,9 +28,13 @@ struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type)
     err = mcq_socket_open(context, inner, &socket);
     if (err == MCQ_OK)
         return socket;
-    (void) mcq_fail(mcq_err_errno(err), "socket %s: %s", mcq_socket_type_name(inner),
-                    err == MCQ_INVAL ? "the environment's MONOCOQUE_ENGINE asks for an engine that "
-                                       "is not there; it may be auto, io_uring or epoll"
+    (void) mcq_fail(err == MCQ_FORKED ? EFAULT : mcq_err_errno(err), "socket %s: %s",
+                    mcq_socket_type_name(inner),
+                    err == MCQ_FORKED ? "the context was opened by the process that this one was "
+                                        "forked from"
+                    : err == MCQ_INVAL
+                        ? "the environment's MONOCOQUE_ENGINE asks for an engine that "
+                          "is not there; it may be auto, io_uring or epoll"
                     : err == MCQ_NO_FDS ? "no descriptors are left, or MAX_SOCKETS are open"
                                         : mcq_err_text(err));
     return NULL;

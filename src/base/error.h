@@ -38,7 +38,8 @@
     X(IN_USE, "the address is in use", EADDRINUSE, CALLER)                                         \
     X(NOT_LOCAL, "the address is not of this machine", EADDRNOTAVAIL, CALLER)                      \
     X(DENIED, "not allowed", EACCES, CALLER)                                                       \
-    X(NO_FDS, "no descriptors are left", EMFILE, CALLER)
+    X(NO_FDS, "no descriptors are left", EMFILE, CALLER)                                           \
+    X(FORKED, "opened by the process that this one was forked from", ENOTSOCK, CALLER)
 
 enum mcq_err {
 #define MCQ_ERR_ENUM(name, text, number, fate) MCQ_##name,

@@ -23,11 +23,13 @@ enum mcq_err mcq_link_group_init(struct mcq_link_group *group, struct mcq_reacto
     struct mcq_link_group made = {.reactor = reactor};
     struct mcq_slab *receive_slab = NULL;
     struct mcq_blocks *blocks = NULL;
+    enum mcq_err err;
 
-    if (mcq_ready_new(reactor, &made.in_set) != MCQ_OK)
-        return MCQ_NOMEM;
-    if (mcq_ready_new(reactor, &made.out_set) != MCQ_OK)
+    MCQ_TRY(mcq_ready_new(reactor, &made.in_set));
+    err = mcq_ready_new(reactor, &made.out_set);
+    if (err != MCQ_OK)
         goto fail_in_set;
+    err = MCQ_NOMEM;
     if (mcq_slab_new(RECEIVE_BLOCK_BYTES, RECEIVE_BLOCK_COUNT, &receive_slab) != MCQ_OK)
         goto fail_out_set;
     if (mcq_slab_new(SEND_BLOCK_BYTES, SEND_BLOCK_COUNT, &made.send_slab) != MCQ_OK)
@@ -46,7 +48,7 @@ fail_out_set:
     mcq_ready_free(&made.out_set);
 fail_in_set:
     mcq_ready_free(&made.in_set);
-    return MCQ_NOMEM;
+    return err;
 }
 
 void mcq_link_group_fini(struct mcq_link_group *group)

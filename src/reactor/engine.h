@@ -91,6 +91,7 @@ MCQ_MUST_CHECK bool mcq_reactor_may_sleep(struct mcq_reactor *reactor);
 void mcq_reactor_awake(struct mcq_reactor *reactor);
 
 /* reactor/kernel.c */
+enum mcq_err mcq_kernel_open_err(int number); /* of a call that makes a descriptor: errno */
 struct mcq_io mcq_kernel_recv(struct mcq_reactor *, int fd, const struct iovec *, size_t);
 struct mcq_io mcq_kernel_send(struct mcq_reactor *, int fd, const struct iovec *, size_t);
 enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *, const struct mcq_address *, int backlog,

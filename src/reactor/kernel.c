@@ -55,6 +55,11 @@ struct mcq_io mcq_kernel_send(struct mcq_reactor *reactor, int fd, const struct 
     return io_of(MCQ_IO_OP_SEND, len);
 }
 
+enum mcq_err mcq_kernel_open_err(int number)
+{
+    return number == EMFILE || number == ENFILE ? MCQ_NO_FDS : MCQ_NOMEM;
+}
+
 static int open_socket(const struct mcq_address *address)
 {
     return socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -97,7 +97,7 @@ enum mcq_engine_kind {
  * where that says nothing or auto: io_uring if it is allowed, else epoll.
  *   fallback    set to why io_uring was passed over, a constant text; NULL: it was not
  *   MCQ_OK      the caller owns *reactor and ends it with mcq_reactor_free
- *   MCQ_NOMEM   no descriptors or no memory; *reactor is untouched
+ *   MCQ_NO_FDS, MCQ_NOMEM: *reactor is untouched
  *   MCQ_INVAL   io_uring was asked for by name and is denied, or the variable has another word */
 MCQ_MUST_CHECK enum mcq_err mcq_reactor_new(enum mcq_engine_kind engine,
                                             struct mcq_reactor **reactor, const char **fallback);

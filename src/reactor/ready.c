@@ -124,8 +124,10 @@ enum mcq_err mcq_kernel_ready_new(struct mcq_reactor *reactor, struct mcq_ready_
         return MCQ_NOMEM;
     *ready = (struct mcq_ready_set) {.ops = &kernel_ops, .fd = epoll_create1(EPOLL_CLOEXEC)};
     if (ready->fd < 0) {
+        enum mcq_err err = mcq_kernel_open_err(errno);
+
         mcq_free(ready);
-        return MCQ_NOMEM;
+        return err;
     }
     *out = ready;
     return MCQ_OK;

@@ -57,7 +57,7 @@ struct mcq_ready_event {
 
 /* An empty set, in the world of that reactor, which need not outlive it.
  *   MCQ_OK      the caller owns *ready and ends it with mcq_ready_free
- *   MCQ_NOMEM   no descriptors or no memory; *ready is untouched */
+ *   MCQ_NO_FDS, MCQ_NOMEM: *ready is untouched */
 MCQ_MUST_CHECK enum mcq_err mcq_ready_new(struct mcq_reactor *reactor,
                                           struct mcq_ready_set **ready);
 

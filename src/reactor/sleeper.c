@@ -155,8 +155,10 @@ enum mcq_err mcq_kernel_sleeper_new(struct mcq_reactor *reactor, struct mcq_slee
     };
     atomic_init(&sleeper->state, STATE_AWAKE);
     if (sleeper->fd < 0) {
+        enum mcq_err err = mcq_kernel_open_err(errno);
+
         mcq_free(sleeper);
-        return MCQ_NOMEM;
+        return err;
     }
     *out = &sleeper->head;
     return MCQ_OK;

@@ -32,7 +32,7 @@ struct mcq_sleeper;
 
 /* A sleeper of the calling thread, in the world of that reactor, which need not outlive it.
  *   MCQ_OK      the caller owns *sleeper and ends it with mcq_sleeper_free
- *   MCQ_NOMEM   no descriptors or no memory; *sleeper is untouched */
+ *   MCQ_NO_FDS, MCQ_NOMEM: *sleeper is untouched */
 MCQ_MUST_CHECK enum mcq_err mcq_sleeper_new(struct mcq_reactor *reactor,
                                             struct mcq_sleeper **sleeper);
 

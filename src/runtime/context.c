@@ -1,6 +1,9 @@
 #include "runtime/context.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "arena/alloc.h"
@@ -8,6 +11,56 @@
 #include "runtime/socket.h"
 
 #define FIRST_EPOCH 0
+
+/* --- forks ----------------------------------------------------------------------------------- */
+
+/* File-level, for a fork is the process's, and tells its handlers nothing. */
+static pthread_mutex_t contexts_mutex = PTHREAD_MUTEX_INITIALIZER; /* of who changes the list */
+static _Atomic(struct mcq_context *) contexts;
+static bool hears_of_forks;
+
+/* In the child, which has this thread only: whoever held a lock is not there to let it go. */
+static void mark_forked(void)
+{
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+    struct mcq_context *context = atomic_load(&contexts);
+
+    contexts_mutex = fresh;
+    for (; context != NULL; context = atomic_load(&context->next)) {
+        struct mcq_socket *socket = atomic_load(&context->slots);
+
+        context->mutex = fresh;
+        context->is_forked = true;
+        for (; socket != NULL; socket = socket->next_slot)
+            mcq_socket_mark_forked(socket);
+    }
+}
+
+static enum mcq_err join_contexts(struct mcq_context *context)
+{
+    (void) pthread_mutex_lock(&contexts_mutex);
+    if (!hears_of_forks)
+        hears_of_forks = pthread_atfork(NULL, NULL, mark_forked) == 0;
+    if (hears_of_forks) {
+        atomic_init(&context->next, atomic_load(&contexts));
+        atomic_store(&contexts, context);
+    }
+    (void) pthread_mutex_unlock(&contexts_mutex);
+    return hears_of_forks ? MCQ_OK : MCQ_NOMEM;
+}
+
+static void leave_contexts(struct mcq_context *context)
+{
+    _Atomic(struct mcq_context *) *at = &contexts;
+
+    (void) pthread_mutex_lock(&contexts_mutex);
+    while (atomic_load(at) != context)
+        at = &atomic_load(at)->next;
+    atomic_store(at, atomic_load(&context->next));
+    (void) pthread_mutex_unlock(&contexts_mutex);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
 
 static enum mcq_err new_context(struct mcq_context **out)
 {
@@ -20,7 +73,13 @@ static enum mcq_err new_context(struct mcq_context **out)
         .sockets_max = MCQ_CONTEXT_MAX_SOCKETS_DEFAULT,
     };
     atomic_init(&context->epoch, FIRST_EPOCH);
+    atomic_init(&context->slots, NULL);
     if (pthread_mutex_init(&context->mutex, NULL) != 0) {
+        mcq_free(context);
+        return MCQ_NOMEM;
+    }
+    if (join_contexts(context) != MCQ_OK) {
+        (void) pthread_mutex_destroy(&context->mutex);
         mcq_free(context);
         return MCQ_NOMEM;
     }
@@ -42,6 +101,7 @@ enum mcq_err mcq_context_new_on(struct mcq_reactor *reactor, uint64_t seed,
     MCQ_TRY(new_context(&context));
     err = mcq_engine_init(&context->engines[0], reactor, seed);
     if (err != MCQ_OK) {
+        leave_contexts(context);
         (void) pthread_mutex_destroy(&context->mutex);
         mcq_free(context);
         return err;
@@ -117,6 +177,8 @@ enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleepe
     struct sleeper_node *node;
     enum mcq_err err;
 
+    if (MCQ_UNLIKELY(context->is_forked))
+        return MCQ_FORKED;
     lock(context);
     node = context->sleepers;
     if (node != NULL)
@@ -146,6 +208,32 @@ void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *n
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
+/* A library writes to nobody's standard error unasked. Once, for it says something of the machine. */
+static void warn_of_fallback(const char *why)
+{
+    static atomic_flag has_warned = ATOMIC_FLAG_INIT;
+    const char *log = getenv("MONOCOQUE_LOG");
+
+    if (why == NULL || log == NULL || strcmp(log, "stderr") != 0 ||
+        atomic_flag_test_and_set(&has_warned))
+        return;
+    (void) fprintf(stderr, "monocoque: epoll instead of io_uring: %s\n", why);
+}
+
+const char *mcq_context_engine(struct mcq_context *context, const char **why)
+{
+    const char *name = "";
+
+    *why = NULL;
+    lock(context);
+    if (context->engine_count > 0) {
+        name = mcq_reactor_name(context->engines[0].reactor);
+        *why = context->engines[0].fallback;
+    }
+    unlock(context);
+    return name;
+}
+
 static enum mcq_err start_engines(struct mcq_context *context)
 {
     uint64_t random;
@@ -154,6 +242,7 @@ static enum mcq_err start_engines(struct mcq_context *context)
         if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
             return MCQ_NOMEM;
         MCQ_TRY(mcq_engine_start(&context->engines[context->engine_count], random));
+        warn_of_fallback(context->engines[context->engine_count].fallback);
         context->engine_count++;
     }
     return MCQ_OK;
@@ -163,6 +252,8 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
 {
     struct mcq_socket *socket = context->free_slots;
 
+    if (context->is_forked)
+        return MCQ_FORKED;
     if (context->is_terminated)
         return MCQ_TERMINATED;
     if (context->open_count >= context->sockets_max)
@@ -176,8 +267,8 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
             return MCQ_NOMEM;
         *socket = (struct mcq_socket) {.state = MCQ_SOCKET_FREE};
         mcq_lock_init(&socket->lock);
-        socket->next_slot = context->slots;
-        context->slots = socket;
+        socket->next_slot = atomic_load(&context->slots);
+        atomic_store(&context->slots, socket);
     }
     context->open_count++;
     *out = socket;
@@ -216,7 +307,7 @@ void mcq_context_shutdown(struct mcq_context *context)
 
     lock(context);
     context->is_terminated = true;
-    first = context->slots; /* none is added from now on */
+    first = atomic_load(&context->slots); /* none is added from now on */
     unlock(context);
     for (struct mcq_socket *socket = first; socket != NULL; socket = socket->next_slot)
         mcq_socket_terminate(socket);
@@ -255,6 +346,9 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
 
 static void free_context(struct mcq_context *context)
 {
+    struct mcq_socket *slots = atomic_load(&context->slots);
+
+    leave_contexts(context);
     while (context->sleepers != NULL) {
         struct sleeper_node *node = context->sleepers;
 
@@ -266,10 +360,10 @@ static void free_context(struct mcq_context *context)
         mcq_resolver_free(&context->resolver);
     for (uint32_t i = 0; i < context->engine_count; i++)
         mcq_engine_fini(&context->engines[i]);
-    while (context->slots != NULL) {
-        struct mcq_socket *socket = context->slots;
+    while (slots != NULL) {
+        struct mcq_socket *socket = slots;
 
-        context->slots = socket->next_slot;
+        slots = socket->next_slot;
         mcq_free(socket);
     }
     (void) pthread_mutex_destroy(&context->mutex);
@@ -278,6 +372,8 @@ static void free_context(struct mcq_context *context)
 
 enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns)
 {
+    if ((*context)->is_forked)
+        return MCQ_FORKED;
     mcq_context_shutdown(*context);
     if ((*context)->engine_count > 0)
         MCQ_TRY(wait_for_sockets(*context, until_ns));

@@ -4,6 +4,8 @@
  * Layer:   runtime.
  * Threads: any; its mutex orders them and is held for a few lines only. Lock order: context before
  *          socket; nobody waits for the context while holding a socket, but for its free lists.
+ * Fork:    nothing is locked over a fork. What the child needs, the lists of contexts and of their
+ *          sockets, changes by single stores, so it finds them whole, and marks all in them.
  * Bound:   sockets_max sockets. A socket's slot stays mapped until the context goes, so that a call
  *          on a socket that was closed finds that out instead of foreign memory.
  */
@@ -32,12 +34,14 @@ struct mcq_context {
     uint32_t open_count; /* sockets that are open, or closed and lingering */
     uint32_t next_engine;
     bool is_terminated;
-    struct mcq_socket *slots;         /* all there ever were, by next_slot */
-    struct mcq_socket *free_slots;    /* by next_free */
-    struct sleeper_node *sleepers;    /* that nobody uses */
-    struct mcq_resolver *resolver;    /* NULL: nobody has asked yet */
-    struct mcq_sleeper *term_sleeper; /* who waits in term; NULL: nobody */
-    uint64_t seed;                    /* of a simulated world; 0: the kernel's random numbers */
+    bool is_forked;                     /* this process is a child of the one that made it */
+    _Atomic(struct mcq_context *) next; /* in the list of the process's contexts */
+    _Atomic(struct mcq_socket *) slots; /* all there ever were, by next_slot */
+    struct mcq_socket *free_slots;      /* by next_free */
+    struct sleeper_node *sleepers;      /* that nobody uses */
+    struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
+    struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
+    uint64_t seed;                      /* of a simulated world; 0: the kernel's random numbers */
     _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
 };
 
@@ -60,8 +64,20 @@ void mcq_context_shutdown(struct mcq_context *context);
  *   until_ns        on the engines' clock; MCQ_REACTOR_NEVER_NS: without a limit
  *   MCQ_OK          *context is NULL
  *   MCQ_TIMEOUT     not yet: it may be called again
- *   MCQ_INTERRUPTED a signal handler ran: the same */
+ *   MCQ_INTERRUPTED a signal handler ran: the same
+ *   MCQ_FORKED      the context is the parent's */
 MCQ_MUST_CHECK enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns);
+
+/* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it is
+ * touched, for rings, descriptors and threads are the parent's. It is never freed. */
+static inline bool mcq_context_is_forked(const struct mcq_context *context)
+{
+    return context->is_forked;
+}
+
+/* The engine that its sockets run on, "" before the first one; *why is the reason if it is epoll only
+ * because io_uring cannot be had, else NULL. Constant texts. */
+const char *mcq_context_engine(struct mcq_context *context, const char **why);
 
 /* The clock of everything in this context. */
 uint64_t mcq_context_now_ns(struct mcq_context *context);
@@ -85,7 +101,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_resolver(struct mcq_context *context,
                                                  struct mcq_resolver **resolver);
 
 /* A sleeper for one call: taken and put by the same thread.
- *   MCQ_NOMEM   no descriptors or no memory */
+ *   MCQ_NO_FDS, MCQ_NOMEM, MCQ_FORKED */
 struct sleeper_node {
     struct mcq_sleeper *sleeper;
     struct sleeper_node *next;
@@ -95,7 +111,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_take_sleeper(struct mcq_context *context
 void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *node);
 
 /* A slot for a socket, and the engine it belongs to.
- *   MCQ_TERMINATED, MCQ_LIMIT, MCQ_NOMEM, MCQ_INVAL (MONOCOQUE_ENGINE) */
+ *   MCQ_TERMINATED, MCQ_FORKED, MCQ_NO_FDS, MCQ_NOMEM, MCQ_INVAL (MONOCOQUE_ENGINE) */
 MCQ_MUST_CHECK enum mcq_err mcq_context_take_slot(struct mcq_context *context,
                                                   struct mcq_socket **socket,
                                                   struct mcq_engine **engine);

@@ -63,6 +63,8 @@ static enum mcq_err begin(struct mcq_engine *engine, uint64_t random)
     err = mcq_engine_init(engine, reactor, random);
     if (err != MCQ_OK)
         mcq_reactor_free(&reactor);
+    else
+        engine->fallback = fallback;
     return err;
 }
 

@@ -41,6 +41,7 @@ struct mcq_engine {
     _Atomic(struct mcq_task *) inbox; /* newest first */
     struct mcq_receiver receiver;     /* of connections that are being opened */
     uint64_t random;                  /* state of mcq_engine_random */
+    const char *fallback; /* why it is not on io_uring, which was looked for; NULL: not so */
     _Atomic bool is_ending;
     bool has_thread;
     pthread_t thread;
@@ -53,7 +54,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mc
                                             uint64_t random);
 
 /* An engine with a reactor and a thread of its own, in which all signals are blocked.
- *   MCQ_NOMEM   no memory, descriptors or threads
+ *   MCQ_NOMEM   no memory or threads
+ *   MCQ_NO_FDS  no descriptors
  *   MCQ_INVAL   MONOCOQUE_ENGINE asks for what is not there */
 MCQ_MUST_CHECK enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random);
 

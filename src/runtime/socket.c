@@ -476,16 +476,40 @@ static void begin_close(struct mcq_socket *socket)
 
 /* --- the lock -------------------------------------------------------------------------------- */
 
+/* Why a call may not go on. */
+static enum mcq_err refusal(const struct mcq_socket *socket)
+{
+    switch (socket->state) {
+    case MCQ_SOCKET_OPEN: return socket->is_terminated ? MCQ_TERMINATED : MCQ_OK;
+    case MCQ_SOCKET_FORKED: return MCQ_FORKED;
+    default: return MCQ_NOT_OPEN;
+    }
+}
+
 enum mcq_err mcq_socket_enter(struct mcq_socket *socket)
 {
-    enum mcq_err err = MCQ_OK;
+    enum mcq_err err;
 
     mcq_lock_take(&socket->lock);
     if (MCQ_LIKELY(socket->state == MCQ_SOCKET_OPEN && !socket->is_terminated))
         return MCQ_OK;
-    err = socket->state == MCQ_SOCKET_OPEN ? MCQ_TERMINATED : MCQ_NOT_OPEN;
+    err = refusal(socket);
     mcq_socket_leave(socket);
     return err;
+}
+
+/* All that a call does on its way out is left undone: the parent does it. */
+void mcq_socket_mark_forked(struct mcq_socket *socket)
+{
+    mcq_lock_init(&socket->lock);
+    socket->state = MCQ_SOCKET_FORKED;
+    socket->up_count = 0;
+    socket->news = 0;
+    socket->ending = NULL;
+    socket->group.lost_first = NULL;
+    socket->group.roomy_first = NULL;
+    socket->group.dirty_first = NULL;
+    socket->group.blocked_count = 0;
 }
 
 static void signal_waiters(struct mcq_socket *socket)
@@ -540,9 +564,7 @@ enum mcq_err mcq_socket_resume(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
     socket->call_count--;
-    if (socket->state != MCQ_SOCKET_OPEN)
-        return MCQ_NOT_OPEN;
-    return socket->is_terminated ? MCQ_TERMINATED : MCQ_OK;
+    return refusal(socket);
 }
 
 void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail)
@@ -812,8 +834,10 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
     if (socket->state != MCQ_SOCKET_OPEN) {
+        enum mcq_err err = refusal(socket);
+
         mcq_socket_leave(socket);
-        return MCQ_NOT_OPEN;
+        return err;
     }
     begin_close(socket);
     mcq_socket_leave(socket);

@@ -63,6 +63,7 @@ enum mcq_socket_state {
     MCQ_SOCKET_FREE,
     MCQ_SOCKET_OPEN,
     MCQ_SOCKET_CLOSING,
+    MCQ_SOCKET_FORKED, /* the parent's: this process is a child of the one that opened it */
 };
 
 /* What waits for the holder of the lock; embedded in what it is about. */
@@ -197,14 +198,19 @@ struct mcq_socket {
 MCQ_MUST_CHECK enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type type,
                                             struct mcq_socket **socket);
 
-/* Ends it for the application at once; what waits lingers as the option says. MCQ_NOT_OPEN. */
+/* Ends it for the application at once; what waits lingers as the option says. MCQ_NOT_OPEN,
+ * MCQ_FORKED. */
 enum mcq_err mcq_socket_close(struct mcq_socket *socket);
 
 /* The context shuts down: every call from now on, and every sleeping one, answers TERMINATED. */
 void mcq_socket_terminate(struct mcq_socket *socket);
 
+/* In a forked child, before it goes on: calls answer MCQ_FORKED, and nothing of it is touched. A
+ * call that a signal handler interrupted in its sleep in order to fork ends so in the child, too. */
+void mcq_socket_mark_forked(struct mcq_socket *socket);
+
 /* Takes the lock of an open socket, for options and the like: mcq_socket_leave gives it back.
- *   MCQ_NOT_OPEN, MCQ_TERMINATED: not taken */
+ *   MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED: not taken */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_enter(struct mcq_socket *socket);
 
 /* Reads the mail, ends what was lost, wakes whom there is news for, and lets go. */
@@ -214,8 +220,8 @@ void mcq_socket_leave(struct mcq_socket *socket);
 void mcq_socket_pause(struct mcq_socket *socket);
 
 /* Takes the lock again.
- *   MCQ_OK                        the call may go on
- *   MCQ_NOT_OPEN, MCQ_TERMINATED  it may only clean up; the lock is held all the same */
+ *   MCQ_OK                                    the call may go on
+ *   MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED  it may only clean up; the lock is held all the same */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_resume(struct mcq_socket *socket);
 
 /* --- messages -------------------------------------------------------------------------------- */

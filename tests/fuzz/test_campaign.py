@@ -165,7 +165,7 @@ class Campaigns(unittest.TestCase):
         until(lambda: self.status("short")["state"] == "finished", SOON_S, "its time is over")
         self.assertIn("has had its time", self.error("resume", "short"))
         created = self.record("short")["created"]
-        self.start("short", "--for", "1s", "--fresh")
+        self.start("short", "--for", "10m", "--fresh")
         self.assertGreater(self.record("short")["created"], created)
         self.assertIn("runs already", self.error("start", "--name", "short"))
 

@@ -4,11 +4,12 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import tempfile
 import time
 import unittest
 
-from fuzz.campaign import dashboard, instances, rules, state, stats, supervisor, targets, triage
+from fuzz.campaign import dashboard, edges, instances, rules, state, stats, supervisor, targets, triage
 import planted
 
 STATS = """start_time        : 1
@@ -213,6 +214,48 @@ class Rules(unittest.TestCase):
             path.unlink()
             self.assertEqual(rules.scan(self.book, KNOWN["command"], [path], cache)[0], touched)
             self.assertEqual(json.loads(cache.read_text(encoding="utf-8"))["seen"], ["main/id:000000"])
+
+
+class Edges(Home):
+    """A parser of one branch, built as the preset coverage builds: the parts are those of ./dev coverage."""
+
+    SOURCE = """#include <stdio.h>
+int main(int argc, char **argv)
+{
+    int first = EOF;
+    for (int i = 1; i < argc; i++) {
+        FILE *file = fopen(argv[i], "rb");
+        if (file == NULL)
+            continue;
+        first = getc(file);
+        fclose(file);
+        if (first == 'x')
+            puts("x");
+    }
+    return 0;
+}
+"""
+
+    def test_ways_add_up_from_input_to_input(self):
+        build = self.home / "build"
+        for folder in ("generated/wire", "fuzz", "objects/generated/wire"):
+            (build / folder).mkdir(parents=True)
+        source = build / "generated/wire/frame.c"
+        source.write_text(self.SOURCE, encoding="utf-8")
+        subprocess.run(["gcc", "--coverage", "-O0", "-c", source, "-o", "objects/generated/wire/frame.o"], cwd=build,
+                       check=True)
+        subprocess.run(["gcc", "--coverage", "objects/generated/wire/frame.o", "-o", "fuzz/fuzz_frame"], cwd=build,
+                       check=True)
+        builds = targets.Builds({"plain": planted.BUILD / "fuzz", "coverage": build / "fuzz"})
+        self.instance(queue=[("orig:a", b"a")])
+        before = edges.of_campaign(self.campaign, KNOWN["frame"], builds)["wire/frame.c"]
+        self.assertEqual(before, edges.of_campaign(self.campaign, KNOWN["frame"], builds)["wire/frame.c"])
+        self.instance(queue=[("orig:a", b"a"), ("src:0,time:1,execs:2", b"x")])
+        after = edges.of_campaign(self.campaign, KNOWN["frame"], builds)["wire/frame.c"]
+        self.assertEqual((after[0] - before[0], after[1] - before[1]), (1, 0))
+        self.assertLess(after[0], after[1])              # every file was there
+        self.assertIsNone(edges.of_campaign(self.campaign, KNOWN["frame"], BUILDS))
+        self.assertTrue(edges.explained())
 
 
 class Endings(unittest.TestCase):

@@ -222,7 +222,7 @@ static void new__without_memory_or_descriptors__says_so(enum which which)
     mcq_alloc_fail_at(0);
     if (which != WHICH_SIM) {
         before = take_descriptors();
-        assert_int_equal(mcq_sleeper_new(f.reactor, &sleeper), MCQ_NOMEM);
+        assert_int_equal(mcq_sleeper_new(f.reactor, &sleeper), MCQ_NO_FDS);
         assert_null(sleeper);
         give_descriptors(&before);
     }

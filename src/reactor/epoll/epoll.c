@@ -231,6 +231,7 @@ enum mcq_err mcq_epoll_new(struct mcq_reactor **out)
 {
     struct epoll_reactor *reactor = mcq_alloc(sizeof *reactor);
     struct epoll_event event = {.events = EPOLLIN};
+    enum mcq_err err;
 
     if (reactor == NULL)
         return MCQ_NOMEM;
@@ -245,10 +246,11 @@ enum mcq_err mcq_epoll_new(struct mcq_reactor **out)
         *out = &reactor->head;
         return MCQ_OK;
     }
+    err = mcq_kernel_open_err(errno); /* of the call that failed last */
     if (reactor->epoll_fd >= 0)
         (void) close(reactor->epoll_fd);
     if (reactor->wake_fd >= 0)
         (void) close(reactor->wake_fd);
     mcq_free(reactor);
-    return MCQ_NOMEM;
+    return err;
 }

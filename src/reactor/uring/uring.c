@@ -262,8 +262,10 @@ enum mcq_err mcq_uring_new(struct mcq_reactor **out, const char **why)
         return MCQ_NOMEM;
     *reactor = (struct uring_reactor) {.wake_fd = eventfd(0, EFD_CLOEXEC)};
     if (reactor->wake_fd < 0) {
+        enum mcq_err err = mcq_kernel_open_err(errno);
+
         mcq_free(reactor);
-        return MCQ_NOMEM;
+        return err;
     }
     result = init_ring(&reactor->ring);
     if (result == 0 && !has_operations(&reactor->ring)) {
@@ -275,9 +277,11 @@ enum mcq_err mcq_uring_new(struct mcq_reactor **out, const char **why)
             io_uring_queue_exit(&reactor->ring);
     }
     if (result != 0) {
-        *why = why_not(result);
         (void) close(reactor->wake_fd);
         mcq_free(reactor);
+        if (mcq_kernel_open_err(-result) == MCQ_NO_FDS)
+            return MCQ_NO_FDS; /* nobody else could do without, and it may pass */
+        *why = why_not(result);
         return MCQ_STATE;
     }
     (void) io_uring_ring_dontfork(&reactor->ring); /* a forked child must not touch it */

@@ -1,0 +1,247 @@
+/* g13: either side is killed at any moment: the other recovers, and a restart needs no cleaning. */
+#include "faults/alone.h"
+
+#define KILLS 25
+#define CLOSES_LATE_MS 2000
+#define LIFE_US 30000 /* at most, before a kill; at any moment of its start, traffic and end */
+
+/* Kills and waits; the address is free, for what a dead process had is closed. */
+static void kill_child(pid_t pid)
+{
+    int status;
+
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static uint64_t next_random(uint64_t *state) /* splitmix64 */
+{
+    uint64_t mixed = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ (mixed >> 31);
+}
+
+static uint64_t seed_of_run(void)
+{
+    const char *text = getenv("MONOCOQUE_FAULT_SEED");
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 0) : (uint64_t) getpid();
+
+    print_message("# MONOCOQUE_FAULT_SEED=%llu\n", (unsigned long long) seed);
+    return seed;
+}
+
+static void live_for(uint64_t us)
+{
+    (void) nanosleep(&(struct timespec) {.tv_nsec = (long) us * 1000}, NULL);
+}
+
+/* --- the client dies --------------------------------------------------------------------------- */
+
+/* Requests, one after the other, until somebody kills it. Each is a number, twice. */
+static void request_for_ever(const char *endpoint)
+{
+    struct mcq_context *context = mcq_ctx_new();
+    struct mcq_socket *req = mcq_socket(context, MCQ_REQ);
+    uint64_t numbers[2];
+    uint64_t answer[2];
+
+    child_check(req != NULL && mcq_connect(req, endpoint) == 0);
+    for (uint64_t i = 0;; i++) {
+        numbers[0] = i;
+        numbers[1] = ~i;
+        child_check(mcq_send(req, numbers, sizeof numbers, 0) == 0);
+        child_check(mcq_recv(req, answer, sizeof answer, 0) == sizeof answer);
+        child_check(answer[0] == i && answer[1] == ~i);
+    }
+}
+
+static _Atomic bool is_over;
+
+/* Whole requests only, whatever becomes of those who asked. */
+static int reply_until_over(void *socket)
+{
+    uint64_t numbers[2];
+    int count = 0;
+
+    while (!atomic_load(&is_over)) {
+        ptrdiff_t len = mcq_recv(socket, numbers, sizeof numbers, 0);
+
+        if (len < 0 && errno == EAGAIN)
+            continue;
+        if (len != sizeof numbers || numbers[1] != ~numbers[0] ||
+            mcq_send(socket, numbers, sizeof numbers, 0) != 0)
+            return -1;
+        count++;
+    }
+    return count;
+}
+
+static void fault_g13__clients_are_killed__server_goes_on(void)
+{
+    uint64_t random = seed_of_run();
+    struct world world;
+    struct helper helper;
+    char endpoint[ENDPOINT_BYTES];
+    uint64_t number = 7;
+
+    need_threads_after_fork();
+    begin_world(&world);
+    struct mcq_socket *rep = open_socket(&world, MCQ_REP);
+
+    assert_works(mcq_set(rep, MCQ_OPT_RCVTIMEO, 10));
+    bind_somewhere(rep, endpoint);
+    start_helper(&helper, reply_until_over, rep);
+    for (int i = 0; i < KILLS; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            request_for_ever(endpoint);
+        live_for(next_random(&random) % LIFE_US);
+        kill_child(pid);
+    }
+    struct mcq_socket *req = open_socket(&world, MCQ_REQ);
+
+    assert_works(mcq_connect(req, endpoint));
+    assert_works(mcq_send(req, (uint64_t[2]) {number, ~number}, 16, 0));
+    assert_int_equal(mcq_recv(req, &number, sizeof number, 0), 16);
+    assert_int_equal(number, 7);
+    atomic_store(&is_over, true);
+    join_helper(&helper);
+    assert_true(helper.result > 0);
+    end_world(&world);
+}
+
+/* --- the server dies --------------------------------------------------------------------------- */
+
+static void reply_for_ever(const char *endpoint)
+{
+    struct mcq_context *context = mcq_ctx_new();
+    struct mcq_socket *rep = mcq_socket(context, MCQ_REP);
+    uint64_t numbers[2];
+
+    uint64_t begun_ms = now_ms();
+
+    child_check(rep != NULL);
+    /* The kernel may close what a killed process had in a ring a moment after its end; there is
+     * nothing to clean up. */
+    while (mcq_bind(rep, endpoint) != 0) {
+        child_check(errno == EADDRINUSE && now_ms() - begun_ms < CLOSES_LATE_MS);
+        (void) sched_yield();
+    }
+    for (;;) {
+        child_check(mcq_recv(rep, numbers, sizeof numbers, 0) == sizeof numbers);
+        child_check(numbers[1] == ~numbers[0]);
+        child_check(mcq_send(rep, numbers, sizeof numbers, 0) == 0);
+    }
+}
+
+/* One answer, to a request that may have to be made anew. */
+static void ask(struct mcq_socket *req, uint64_t number)
+{
+    uint64_t numbers[2] = {number, ~number};
+    uint64_t answer[2] = {0};
+
+    for (uint64_t until = now_ms() + PATIENCE_MS;; assert_true(now_ms() < until)) {
+        assert_works(mcq_send(req, numbers, sizeof numbers, 0));
+        if (mcq_recv(req, answer, sizeof answer, 0) == sizeof answer)
+            break;
+        assert_true(errno == ECONNRESET || errno == EAGAIN);
+    }
+    assert_int_equal(answer[0], number);
+    assert_int_equal(answer[1], ~number);
+}
+
+static void fault_g13__server_is_killed__client_comes_back(void)
+{
+    uint64_t random = seed_of_run();
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+
+    need_threads_after_fork();
+    begin_world(&world);
+    struct mcq_socket *req = open_socket(&world, MCQ_REQ);
+
+    assert_works(mcq_set(req, MCQ_OPT_REQ_RELAXED, 1));
+    assert_works(mcq_set(req, MCQ_OPT_REQ_CORRELATE, 1));
+    assert_works(mcq_set(req, MCQ_OPT_RECONNECT_IVL, 1));
+    assert_works(mcq_set(req, MCQ_OPT_RCVTIMEO, 200));
+    free_endpoint(endpoint);
+    assert_works(mcq_connect(req, endpoint));
+    for (uint64_t i = 0; i < KILLS; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            reply_for_ever(endpoint);
+        for (uint64_t end = now_ms() + next_random(&random) % (LIFE_US / 1000);;) {
+            ask(req, i);
+            if (now_ms() >= end)
+                break;
+        }
+        kill_child(pid);
+    }
+    assert_works(mcq_set(req, MCQ_OPT_LINGER, 0));
+    end_world(&world);
+}
+
+/* --- a stream of parts ------------------------------------------------------------------------- */
+
+/* Messages of three parts, of one number each. */
+static void push_for_ever(const char *endpoint)
+{
+    struct mcq_context *context = mcq_ctx_new();
+    struct mcq_socket *push = mcq_socket(context, MCQ_PUSH);
+
+    child_check(push != NULL && mcq_connect(push, endpoint) == 0);
+    for (uint32_t i = 0;; i++)
+        for (int part = 0; part < 3; part++)
+            child_check(mcq_send(push, &i, sizeof i, part < 2 ? MCQ_SNDMORE : 0) == 0);
+}
+
+static void fault_g13__sender_is_killed_in_a_message__only_whole_ones_arrive(void)
+{
+    uint64_t random = seed_of_run();
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    uint64_t count = 0;
+
+    need_threads_after_fork();
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    bind_somewhere(pull, endpoint);
+    for (int i = 0; i < KILLS; i++) {
+        pid_t pid = fork();
+        uint32_t numbers[3];
+
+        if (pid == 0)
+            push_for_ever(endpoint);
+        live_for(next_random(&random) % LIFE_US);
+        kill_child(pid);
+        /* The end of the stream may come after what is waited for here; then it is the next's. */
+        assert_works(mcq_set(pull, MCQ_OPT_RCVTIMEO, 20));
+        while (mcq_recv(pull, &numbers[0], 4, 0) == 4) {
+            for (int part = 1; part < 3; part++) {
+                assert_int_equal(number_of(pull, MCQ_OPT_RCVMORE), 1);
+                assert_int_equal(mcq_recv(pull, &numbers[part], 4, 0), 4);
+                assert_int_equal(numbers[part], numbers[0]);
+            }
+            assert_int_equal(number_of(pull, MCQ_OPT_RCVMORE), 0);
+            count++;
+        }
+        assert_int_equal(errno, EAGAIN);
+    }
+    print_message("# %llu messages\n", (unsigned long long) count);
+    assert_true(count > 0);
+    end_world(&world);
+}
+
+#define FAULTS(X)                                                                                  \
+    X(fault_g13__clients_are_killed__server_goes_on)                                               \
+    X(fault_g13__server_is_killed__client_comes_back)                                              \
+    X(fault_g13__sender_is_killed_in_a_message__only_whole_ones_arrive)
+#define FAULTS_AUTO(X)
+
+FAULTS_MAIN("kill")
