@@ -124,8 +124,11 @@ static unsigned read_text(struct mcq_bytes text, bool connects, struct mcq_endpo
 
     while (text.data[mark] != ';')
         mark++;
+    struct mcq_endpoint source = {0};
+
     endpoint->source = piece(text, lead, mark);
-    return mark == lead ? 0 : read_address(text, mark + 1, connects, endpoint);
+    return read_address(endpoint->source, 0, false, &source) *
+           read_address(text, mark + 1, connects, endpoint);
 }
 
 /* --- the checks ------------------------------------------------------------------------------- */
@@ -194,6 +197,9 @@ static void check_text(struct mcq_bytes octets, enum mcq_endpoint_use use)
     calls_same(fault == MCQ_ENDPOINT_GOOD, ways, "ways to read the text");
     check_fault(fault, text);
     if (fault == MCQ_ENDPOINT_GOOD) {
+        struct mcq_endpoint source;
+
+        calls_same(mcq_endpoint_source(&endpoint, &source), endpoint.source.len > 0, "a source");
         check_same(&endpoint, &expected);
         check_printed(&endpoint, use);
     } else if (endpoint.port != 4711 || endpoint.host.data != NULL) {
@@ -225,8 +231,7 @@ static void check_address(struct mcq_bytes octets, bool is_ipv6, uint8_t port)
     calls_same(mcq_endpoint_parse(mcq_bytes_of(text), MCQ_ENDPOINT_CONNECT, &endpoint),
                MCQ_ENDPOINT_GOOD, "an address's text");
     check_printed(&endpoint, MCQ_ENDPOINT_CONNECT);
-    calls_same(mcq_tcp_resolve(&endpoint, MCQ_ENDPOINT_CONNECT, is_ipv6, &again), MCQ_OK,
-               "an address's text resolves");
+    calls_same(mcq_tcp_numeric(&endpoint, is_ipv6, &again), MCQ_OK, "an address's text resolves");
     calls_same_bytes(mcq_bytes(&again.storage, again.len), mcq_bytes(&address.storage, address.len),
                      "the address");
 }

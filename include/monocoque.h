@@ -160,10 +160,12 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
 
 /* Connects to this endpoint, now or as soon as somebody is bound there, and anew whenever the
  * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
- *   endpoint          "tcp://HOST:PORT"
+ *   endpoint          "tcp://HOST:PORT", or "tcp://ADDRESS:PORT;HOST:PORT" with where to connect
+ *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of
+ *                     its own, and anew before each attempt; all its addresses are tried
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
- *   EHOSTUNREACH      no such host
+ *   EHOSTUNREACH      neither an address nor a name
  *   EISCONN           a PAIR has its one peer
  * Source: zmq_connect(3), zmq_tcp(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
@@ -301,7 +303,7 @@ enum mcq_option {
 
     MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
     MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
-    MCQ_OPT_BACKLOG = 19,       /* 0.. (100): connections that wait to be taken; later */
+    MCQ_OPT_BACKLOG = 19,       /* 0.. (1024): connections that wait to be taken; later */
     MCQ_OPT_RECONNECT_IVL_MAX = 21, /* 0.. (0: it does not grow): where doubling it ends; later */
     MCQ_OPT_MAXMSGSIZE = 22,        /* octets, -1.. (-1: 64 MiB a part, 256 MiB in all); later */
     MCQ_OPT_SNDHWM = 23,            /* messages, 0: no limit, 0.. (1000): wait for a peer; later */
@@ -318,9 +320,18 @@ enum mcq_option {
     MCQ_OPT_HEARTBEAT_IVL = 75, /* 0: none, 0.. (0): between questions to a silent peer; later */
     MCQ_OPT_HEARTBEAT_TTL = 76, /* 0..6553599 (0): when the peer is to give us up; later */
     MCQ_OPT_HEARTBEAT_TIMEOUT = 77, /* -1: as HEARTBEAT_IVL, 0.. (-1): for it to answer; later */
+    MCQ_OPT_CONNECT_TIMEOUT = 79,   /* 0: the system's, 0.. (0): for a connection to stand; later */
+    MCQ_OPT_RECONNECT_STOP = 109,   /* 0..7 (0): no more attempts after 1 a refusal, 2 a failed
+                                       handshake, 4 mcq_disconnect (always); they add up; later */
 
     /* Ours. */
-    MCQ_OPT_OLDER_PEERS = 1000, /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    MCQ_OPT_STRANGERS_MAX = 1002,    /* 1.. (1024): handshakes under way at a bound endpoint, before
+                                        the oldest gives way; later */
+    MCQ_OPT_COMMAND_MAX = 1003,      /* octets, -1..65536 (-1: 16384): a peer's command; later */
+    MCQ_OPT_PROPERTIES_MAX = 1004,   /* -1..1024 (-1: 64): in a peer's READY; later */
+    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
+                                        nothing, at random; later */
+    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
 /* Sets an option with a number as its value, or gives that value.

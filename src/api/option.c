@@ -56,6 +56,12 @@ static const struct home homes[] = {
     {MCQ_OPTION_HEARTBEAT_IVL, KIND_INT, AT(heartbeat_ms)},
     {MCQ_OPTION_HEARTBEAT_TTL, KIND_INT, AT(heartbeat_ttl_ms)},
     {MCQ_OPTION_HEARTBEAT_TIMEOUT, KIND_INT, AT(heartbeat_timeout_ms)},
+    {MCQ_OPTION_CONNECT_TIMEOUT, KIND_INT, AT(connect_timeout_ms)},
+    {MCQ_OPTION_RECONNECT_STOP, KIND_INT, AT(reconnect_stop)},
+    {MCQ_OPTION_STRANGERS_MAX, KIND_INT, AT(strangers_max)},
+    {MCQ_OPTION_COMMAND_MAX, KIND_INT, AT(command_max)},
+    {MCQ_OPTION_PROPERTIES_MAX, KIND_INT, AT(properties_max)},
+    {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
 

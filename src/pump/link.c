@@ -622,8 +622,11 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
 
 void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
 {
-    enum mcq_err err = mcq_session_tick(link->session, now_ns);
+    enum mcq_err err;
 
+    if (mcq_link_has_unread(link)) /* back-pressure must not look like death */
+        mcq_session_excuse(link->session, now_ns);
+    err = mcq_session_tick(link->session, now_ns);
     if (err != MCQ_OK)
         mcq_link_lose(link, err);
     else if (mcq_session_want(link->session).len > 0)

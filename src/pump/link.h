@@ -135,7 +135,8 @@ static inline uint64_t mcq_link_deadline_ns(const struct mcq_link *link)
     return link->is_up ? mcq_session_deadline_ns(link->session) : MCQ_NEVER_NS;
 }
 
-/* Time passed: sends a PING, or loses the link. */
+/* Time passed: sends a PING, or loses the link. A peer whose octets were not looked at is not
+ * silent, so its input is read first, as far as there is room. */
 void mcq_link_tick(struct mcq_link *link, uint64_t now_ns);
 
 /* UP -> OFF: a cut message is dropped, whole ones that were received stay, the first one

@@ -22,7 +22,8 @@ struct mcq_engine_ops {
     enum mcq_io_result (*listen)(struct mcq_reactor *, const struct mcq_address *, int backlog,
                                  int *fd);
     enum mcq_io_result (*accept)(struct mcq_reactor *, int listener, int *fd);
-    enum mcq_io_result (*connect)(struct mcq_reactor *, const struct mcq_address *, int *fd);
+    enum mcq_io_result (*connect)(struct mcq_reactor *, const struct mcq_address *source,
+                                  const struct mcq_address *, int *fd);
     enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
     bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
     bool (*peer_address)(struct mcq_reactor *, int fd, struct mcq_address *);
@@ -99,7 +100,8 @@ struct mcq_io mcq_kernel_send(struct mcq_reactor *, int fd, const struct iovec *
 enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *, const struct mcq_address *, int backlog,
                                      int *fd);
 enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *, int listener, int *fd);
-enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_address *, int *fd);
+enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_address *source,
+                                      const struct mcq_address *, int *fd);
 enum mcq_io_result mcq_kernel_connected(struct mcq_reactor *, int fd);
 bool mcq_kernel_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_kernel_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);

@@ -139,7 +139,20 @@ enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *reactor, int listener, 
     return MCQ_IO_DONE;
 }
 
-enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *reactor,
+/* The port of the source, if it is any, is chosen by connect: before it, it could be used by one
+ * connection only. */
+static int bind_source(int fd, const struct mcq_address *source)
+{
+    int one = 1;
+
+    if (source == NULL)
+        return 0;
+    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    return bind(fd, (const struct sockaddr *) &source->storage, source->len);
+}
+
+enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *reactor, const struct mcq_address *source,
                                       const struct mcq_address *address, int *fd)
 {
     int found = open_socket(address);
@@ -150,7 +163,9 @@ enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *reactor,
         return mcq_io_result_of(MCQ_IO_OP_CONNECT, errno);
     tune(found, &address->storage);
     /* Interrupted, it goes on by itself, as if it had said EINPROGRESS. */
-    if (connect(found, (const struct sockaddr *) &address->storage, address->len) != 0)
+    if (bind_source(found, source) != 0)
+        result = mcq_io_result_of(MCQ_IO_OP_CONNECT, errno);
+    else if (connect(found, (const struct sockaddr *) &address->storage, address->len) != 0)
         result = errno == EINTR ? MCQ_IO_AGAIN : mcq_io_result_of(MCQ_IO_OP_CONNECT, errno);
     if (result == MCQ_IO_DONE || result == MCQ_IO_AGAIN)
         *fd = found;

@@ -124,9 +124,10 @@ enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener,
 }
 
 enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
+                                       const struct mcq_address *source,
                                        const struct mcq_address *address, int *fd)
 {
-    return reactor->ops->connect(reactor, address, fd);
+    return reactor->ops->connect(reactor, source, address, fd);
 }
 
 enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd)

@@ -126,9 +126,10 @@ MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_listen(struct mcq_reactor *reactor
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener,
                                                      int *fd);
 
-/* A connection going out. DONE: it stands. AGAIN: it is under way; poll for OUT, then ask
- * mcq_reactor_connected. Both: *fd is the caller's. */
+/* A connection going out, from `source`, or NULL: from anywhere. DONE: it stands. AGAIN: it is
+ * under way; poll for OUT, then ask mcq_reactor_connected. Both: *fd is the caller's. */
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
+                                                      const struct mcq_address *source,
                                                       const struct mcq_address *address, int *fd);
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd);
 
@@ -164,9 +165,12 @@ MCQ_MUST_CHECK enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, s
  * has closed something. No more than one connection is taken before it is handed out. */
 void mcq_reactor_arm_accept(struct mcq_reactor *reactor, struct mcq_op *op, int listener);
 
+/* Accepts no more before the next wait: others have their turn. */
+void mcq_reactor_hold_accepts(struct mcq_reactor *reactor);
+
 /* Connects. DONE: the stream is in op->opened. Else there is none. */
 void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
-                             const struct mcq_address *address);
+                             const struct mcq_address *source, const struct mcq_address *address);
 
 /* Reads once, as soon as there is something. The room, at least one octet, is lent until the
  * operation is handed out. */

@@ -36,13 +36,18 @@ void mcq_reactor_arm_accept(struct mcq_reactor *reactor, struct mcq_op *op, int 
     wait_is_over(reactor, op, MCQ_IO_DONE);
 }
 
+void mcq_reactor_hold_accepts(struct mcq_reactor *reactor)
+{
+    reactor->accept_left = 0;
+}
+
 void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
-                             const struct mcq_address *address)
+                             const struct mcq_address *source, const struct mcq_address *address)
 {
     enum mcq_io_result result;
 
     begin(reactor, op, MCQ_OP_CONNECT, -1);
-    result = mcq_reactor_connect(reactor, address, &op->fd);
+    result = mcq_reactor_connect(reactor, source, address, &op->fd);
     if (result == MCQ_IO_AGAIN)
         wait_more(reactor, op);
     else

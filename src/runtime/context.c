@@ -113,8 +113,9 @@ enum mcq_err mcq_context_new_on(struct mcq_reactor *reactor, uint64_t seed,
 bool mcq_context_turn(struct mcq_context *context)
 {
     struct mcq_engine *engine = &context->engines[0];
+    bool did_any = context->resolver != NULL && mcq_resolver_turn(context->resolver);
 
-    if (mcq_engine_turn(engine))
+    if (mcq_engine_turn(engine) || did_any)
         return true;
     mcq_reactor_wait(engine->reactor, MCQ_REACTOR_NEVER_NS); /* says until when it would sleep */
     return mcq_engine_turn(engine);
@@ -153,6 +154,18 @@ enum mcq_err mcq_context_random(struct mcq_context *context, void *octets, size_
     }
     unlock(context);
     return MCQ_OK;
+}
+
+enum mcq_err mcq_context_resolver(struct mcq_context *context, struct mcq_resolver **resolver)
+{
+    enum mcq_err err = MCQ_OK;
+
+    lock(context);
+    if (context->resolver == NULL)
+        err = mcq_resolver_new(context->seed != 0, &context->resolver);
+    *resolver = context->resolver;
+    unlock(context);
+    return err;
 }
 
 /* --- sleepers -------------------------------------------------------------------------------- */
@@ -390,6 +403,8 @@ static void free_context(struct mcq_context *context)
         mcq_sleeper_free(&node->sleeper);
         mcq_free(node);
     }
+    if (context->resolver != NULL) /* its threads wake engines */
+        mcq_resolver_free(&context->resolver);
     for (uint32_t i = 0; i < context->engine_count; i++)
         mcq_engine_fini(&context->engines[i]);
     while (slots != NULL) {

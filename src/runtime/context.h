@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "reactor/sleeper.h"
-#include "runtime/engine.h"
+#include "runtime/resolver.h"
 #include "table/option.h"
 
 #define MCQ_ENGINES_MAX MCQ_CONTEXT_IO_THREADS_MAX
@@ -39,6 +39,7 @@ struct mcq_context {
     _Atomic(struct mcq_socket *) slots; /* all there ever were, by next_slot */
     struct mcq_socket *free_slots;      /* by next_free */
     struct sleeper_node *sleepers;      /* that nobody uses */
+    struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
     uint64_t seed;                      /* of a simulated world; 0: the kernel's random numbers */
     _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
@@ -107,6 +108,11 @@ static inline uint64_t mcq_context_next_epoch(struct mcq_context *context)
  *   MCQ_NOMEM   the kernel has none yet */
 MCQ_MUST_CHECK enum mcq_err mcq_context_random(struct mcq_context *context, void *octets,
                                                size_t len);
+
+/* The context's resolver; it is made with the first call, and lives as long as the context.
+ *   MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_context_resolver(struct mcq_context *context,
+                                                 struct mcq_resolver **resolver);
 
 /* A sleeper for one call: taken and put by the same thread.
  *   MCQ_NO_FDS, MCQ_NOMEM, MCQ_FORKED */

@@ -11,6 +11,16 @@
 #define OPENING_BLOCK_BYTES 8192
 #define OPENING_BLOCK_COUNT 1024
 
+#define ACCEPT_SHARE 2 /* one part in so many */
+#define ACCEPT_NS_MIN UINT64_C(200000)
+
+/* Where a turn's time goes. */
+struct turn {
+    uint64_t began_ns;
+    uint64_t last_ns; /* the end of the last completion */
+    uint64_t accept_ns;
+};
+
 static struct mcq_wait *wait_of(struct mcq_op *op)
 {
     return (struct mcq_wait *) ((char *) op - offsetof(struct mcq_wait, op));
@@ -153,34 +163,6 @@ enum mcq_io_result mcq_engine_sleep(struct mcq_engine *engine, struct mcq_sleepe
     }
 }
 
-void mcq_engine_fini(struct mcq_engine *engine)
-{
-    if (engine->has_thread) {
-        atomic_store_explicit(&engine->is_ending, true, memory_order_release);
-        mcq_reactor_wake(engine->reactor);
-        (void) pthread_join(engine->thread, NULL);
-    }
-    mcq_assert(atomic_load(&engine->inbox) == NULL);
-    mcq_receiver_fini(&engine->receiver);
-    mcq_blocks_free(&engine->receiver.blocks);
-    mcq_slab_free(&engine->receiver.slab);
-    mcq_reactor_free(&engine->reactor);
-}
-
-void mcq_engine_post(struct mcq_engine *engine, struct mcq_task *task)
-{
-    struct mcq_task *newest;
-
-    if (atomic_exchange_explicit(&task->is_posted, true, memory_order_acq_rel))
-        return;
-    newest = atomic_load_explicit(&engine->inbox, memory_order_relaxed);
-    do
-        task->next = newest;
-    while (!atomic_compare_exchange_weak_explicit(&engine->inbox, &newest, task,
-                                                  memory_order_release, memory_order_relaxed));
-    mcq_reactor_wake(engine->reactor);
-}
-
 /* Oldest first. A task may be gone after its run. */
 static void run_tasks(struct mcq_engine *engine)
 {
@@ -202,16 +184,63 @@ static void run_tasks(struct mcq_engine *engine)
     }
 }
 
+void mcq_engine_fini(struct mcq_engine *engine)
+{
+    if (engine->has_thread) {
+        atomic_store_explicit(&engine->is_ending, true, memory_order_release);
+        mcq_reactor_wake(engine->reactor);
+        (void) pthread_join(engine->thread, NULL);
+    }
+    run_tasks(engine); /* endpoints whose socket went first: they are only freed */
+    mcq_assert(atomic_load(&engine->inbox) == NULL);
+    mcq_receiver_fini(&engine->receiver);
+    mcq_blocks_free(&engine->receiver.blocks);
+    mcq_slab_free(&engine->receiver.slab);
+    mcq_reactor_free(&engine->reactor);
+}
+
+void mcq_engine_post(struct mcq_engine *engine, struct mcq_task *task)
+{
+    struct mcq_task *newest;
+
+    if (atomic_exchange_explicit(&task->is_posted, true, memory_order_acq_rel))
+        return;
+    newest = atomic_load_explicit(&engine->inbox, memory_order_relaxed);
+    do
+        task->next = newest;
+    while (!atomic_compare_exchange_weak_explicit(&engine->inbox, &newest, task,
+                                                  memory_order_release, memory_order_relaxed));
+    mcq_reactor_wake(engine->reactor);
+}
+
+/* Connections that come in get no more than half of a turn, once they have had a little. */
+static void share_turn(struct mcq_engine *engine, bool is_accept, struct turn *turn)
+{
+    uint64_t now_ns = mcq_engine_now_ns(engine);
+
+    if (is_accept)
+        turn->accept_ns += now_ns - turn->last_ns;
+    turn->last_ns = now_ns;
+    if (is_accept && turn->accept_ns > ACCEPT_NS_MIN &&
+        turn->accept_ns * ACCEPT_SHARE > now_ns - turn->began_ns)
+        mcq_reactor_hold_accepts(engine->reactor);
+}
+
 bool mcq_engine_turn(struct mcq_engine *engine)
 {
     bool did_any = atomic_load_explicit(&engine->inbox, memory_order_relaxed) != NULL;
+    uint64_t now_ns = mcq_engine_now_ns(engine);
+    struct turn turn = {.began_ns = now_ns, .last_ns = now_ns};
     struct mcq_op *op;
 
     /* Once: tasks that post tasks must not keep the reactor from looking at the world. */
     if (did_any)
         run_tasks(engine);
     while ((op = mcq_reactor_next(engine->reactor)) != NULL) {
+        bool is_accept = op->kind == MCQ_OP_ACCEPT; /* one that goes on */
+
         wait_of(op)->done(wait_of(op));
+        share_turn(engine, is_accept, &turn);
         did_any = true;
     }
     return did_any;

@@ -28,6 +28,7 @@
 #include "socket/pattern.h"
 #include "wire/metadata.h"
 
+#define MCQ_ENDPOINT_BYTES 256 /* an endpoint's text, and its zero */
 #define MCQ_ROUTING_ID_MAX MCQ_PROPERTY_IDENTITY_BYTES_MAX
 
 /* Values as of the manual (include/monocoque.h); times in ms, -1 where that means none or ever. */
@@ -40,13 +41,19 @@ struct mcq_socket_options {
     int backlog;
     int reconnect_ms;
     int reconnect_max_ms;
+    int reconnect_stop; /* bits of RECONNECT_STOP */
+    int connect_timeout_ms;
     int handshake_ms;
+    int strangers_max;
+    int command_max;    /* octets; -1: the profile's */
+    int properties_max; /* the same */
     int heartbeat_ms;
     int heartbeat_timeout_ms;
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
     bool is_immediate;
     bool is_ipv6;
+    bool has_full_jitter;
     bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
@@ -125,7 +132,7 @@ struct mcq_socket {
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
     struct mcq_endpoint_node *endpoints;
-    char last_endpoint[128];
+    char last_endpoint[MCQ_ENDPOINT_BYTES];
 
     bool has_peeked; /* what recv will answer, for poll has looked */
     enum mcq_err peeked_err;
@@ -258,8 +265,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uin
 /* --- endpoints (runtime/endpoint.c); the lock is held ----------------------------------------- */
 
 /* MCQ_INVAL: *fault says what is wrong with the text; MCQ_NOT_SUPPORTED, MCQ_NOT_FOUND, MCQ_IN_USE,
- * MCQ_NOT_LOCAL, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. The lock
- * is let go while a name is looked up: MCQ_NOT_OPEN, MCQ_TERMINATED. */
+ * MCQ_NOT_LOCAL, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. bind
+ * lets go of the lock while it looks a name up: MCQ_NOT_OPEN, MCQ_TERMINATED; connect leaves that
+ * to the engine. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text,
                                             const char **fault);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,

@@ -33,15 +33,26 @@ static enum mcq_err handshake_late(struct mcq_session *session)
                                 session->greeting.accepted + session->frames.offset);
 }
 
+static uint64_t timeout_ns(const struct mcq_session_config *config)
+{
+    return config->heartbeat_timeout_ns ? config->heartbeat_timeout_ns : config->heartbeat_ns;
+}
+
+void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns)
+{
+    if (session->silence_at_ns != MCQ_NEVER_NS)
+        session->silence_at_ns = mcq_deadline_ns(now_ns, timeout_ns(&session->config));
+    if (session->ttl_at_ns != MCQ_NEVER_NS)
+        session->ttl_at_ns = mcq_deadline_ns(now_ns, session->ttl_ns);
+}
+
 static enum mcq_err send_ping(struct mcq_session *session, uint64_t now_ns)
 {
     const struct mcq_session_config *config = &session->config;
-    uint64_t timeout_ns =
-        config->heartbeat_timeout_ns ? config->heartbeat_timeout_ns : config->heartbeat_ns;
 
     session->ping_at_ns = mcq_deadline_ns(now_ns, config->heartbeat_ns);
     if (session->silence_at_ns == MCQ_NEVER_NS)
-        session->silence_at_ns = mcq_deadline_ns(now_ns, timeout_ns);
+        session->silence_at_ns = mcq_deadline_ns(now_ns, timeout_ns(config));
     /* While octets of ours wait for a full link another PING would only make the queue longer. */
     if (mcq_session_want(session).len > 0)
         return MCQ_OK;

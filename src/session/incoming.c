@@ -91,6 +91,7 @@ static enum mcq_err take_ping(struct mcq_session *session, uint16_t ttl, struct 
     if (mcq_session_put_pong(session, context) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
                                 mcq_session_offset(session));
+    session->ttl_ns = ttl_ns;
     session->ttl_at_ns = mcq_deadline_ns(now_ns, ttl_ns);
     event->kind = MCQ_EVENT_PING;
     event->ping.ttl_ns = ttl_ns;

@@ -191,6 +191,10 @@ void mcq_session_end(struct mcq_session *session);
 /* Time passed: sends a due PING, or fails with MCQ_TIMEOUT. MCQ_OK otherwise. */
 MCQ_MUST_CHECK enum mcq_err mcq_session_tick(struct mcq_session *session, uint64_t now_ns);
 
+/* Octets of the peer have not been looked at by now: its silence counts from now on. Says nothing
+ * of the handshake's deadline. */
+void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns);
+
 /* When tick() is due next; MCQ_NEVER_NS: not at all. */
 uint64_t mcq_session_deadline_ns(const struct mcq_session *session);
 

@@ -46,6 +46,7 @@ struct mcq_session {
     uint64_t ping_at_ns;      /* the next PING of ours */
     uint64_t silence_at_ns;   /* no octet since our PING: the peer is dead */
     uint64_t ttl_at_ns;       /* no octet since the peer's PING: the peer said so itself */
+    uint64_t ttl_ns;          /* as that said it */
     struct mcq_session_config config;
 };
 

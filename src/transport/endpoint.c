@@ -19,6 +19,7 @@ static const char *const fault_table[] = {
     [MCQ_ENDPOINT_BAD_HOST] = "the host is neither a name nor an address",
     [MCQ_ENDPOINT_EMPTY_SOURCE] =
         "nothing stands in front of the ';'; name an address or take it out",
+    [MCQ_ENDPOINT_BAD_SOURCE] = "what stands in front of the ';' is not written ADDRESS:PORT",
     [MCQ_ENDPOINT_ANY_HOST_TO_CONNECT] = "'*' is for binding; name the host to connect to",
     [MCQ_ENDPOINT_ANY_PORT_TO_CONNECT] = "'*' is for binding; name the port to connect to",
     [MCQ_ENDPOINT_SOURCE_TO_BIND] = "a source address is for connecting; take it and the ';' out",
@@ -94,21 +95,10 @@ static bool parse_host(struct mcq_bytes text, struct mcq_endpoint *endpoint)
     return host.len > 0;
 }
 
-static enum mcq_endpoint_fault parse_tcp(struct mcq_bytes text, enum mcq_endpoint_use use,
-                                         struct mcq_endpoint *endpoint)
+static enum mcq_endpoint_fault parse_host_port(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                               struct mcq_endpoint *endpoint)
 {
     bool connects = use == MCQ_ENDPOINT_CONNECT;
-    size_t mark = find(text, ";");
-
-    if (mark < text.len) {
-        if (!connects)
-            return MCQ_ENDPOINT_SOURCE_TO_BIND;
-        if (mark == 0)
-            return MCQ_ENDPOINT_EMPTY_SOURCE;
-        endpoint->source = mcq_bytes(text.data, mark);
-        mcq_bytes_skip(&text, mark + 1);
-    }
-
     size_t colon = find_last(text, ':');
 
     if (colon == text.len)
@@ -126,6 +116,33 @@ static enum mcq_endpoint_fault parse_tcp(struct mcq_bytes text, enum mcq_endpoin
     if (is_any(host))
         return connects ? MCQ_ENDPOINT_ANY_HOST_TO_CONNECT : MCQ_ENDPOINT_GOOD;
     return parse_host(host, endpoint) ? MCQ_ENDPOINT_GOOD : MCQ_ENDPOINT_BAD_HOST;
+}
+
+static enum mcq_endpoint_fault parse_tcp(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                         struct mcq_endpoint *endpoint)
+{
+    size_t mark = find(text, ";");
+
+    if (mark < text.len) {
+        struct mcq_endpoint source = {0};
+
+        if (use != MCQ_ENDPOINT_CONNECT)
+            return MCQ_ENDPOINT_SOURCE_TO_BIND;
+        if (mark == 0)
+            return MCQ_ENDPOINT_EMPTY_SOURCE;
+        endpoint->source = mcq_bytes(text.data, mark);
+        if (parse_host_port(endpoint->source, MCQ_ENDPOINT_BIND, &source) != MCQ_ENDPOINT_GOOD)
+            return MCQ_ENDPOINT_BAD_SOURCE;
+        mcq_bytes_skip(&text, mark + 1);
+    }
+    return parse_host_port(text, use, endpoint);
+}
+
+bool mcq_endpoint_source(const struct mcq_endpoint *endpoint, struct mcq_endpoint *source)
+{
+    *source = (struct mcq_endpoint) {.scheme = endpoint->scheme};
+    return endpoint->source.len > 0 &&
+           parse_host_port(endpoint->source, MCQ_ENDPOINT_BIND, source) == MCQ_ENDPOINT_GOOD;
 }
 
 enum mcq_endpoint_fault mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpoint_use use,

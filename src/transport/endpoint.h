@@ -4,7 +4,7 @@
  * Layer:   transport. Pure: looks nothing up and opens nothing.
  * Threads: values; no state.
  *
- *   tcp://[SOURCE;]HOST:PORT      HOST a name, an IPv4 or an IPv6 address, brackets optional
+ *   tcp://[SOURCE:PORT;]HOST:PORT   HOST a name, an IPv4 or an IPv6 address, brackets optional
  *
  * A port is a decimal number of 0 to 65535 and nothing else; `*` stands for any, and for binding
  * only. (libzmq reads ports with atoi and keeps 16 bits of them, so that 70000 binds 4464.)
@@ -34,7 +34,7 @@ struct mcq_endpoint {
     enum mcq_scheme scheme;
     struct mcq_bytes host;   /* brackets and zone taken off; empty: any address (bind) */
     struct mcq_bytes zone;   /* behind '%': an interface; empty: none */
-    struct mcq_bytes source; /* HOST:PORT to connect from, as written; empty: any */
+    struct mcq_bytes source; /* ADDRESS:PORT to connect from, as written; empty: any */
     uint16_t port;           /* 0: any */
 };
 
@@ -48,6 +48,7 @@ enum mcq_endpoint_fault {
     MCQ_ENDPOINT_BAD_PORT,
     MCQ_ENDPOINT_BAD_HOST,
     MCQ_ENDPOINT_EMPTY_SOURCE,
+    MCQ_ENDPOINT_BAD_SOURCE,
     MCQ_ENDPOINT_ANY_HOST_TO_CONNECT,
     MCQ_ENDPOINT_ANY_PORT_TO_CONNECT,
     MCQ_ENDPOINT_SOURCE_TO_BIND,
@@ -58,6 +59,9 @@ enum mcq_endpoint_fault {
  *   any other           *endpoint is untouched */
 MCQ_MUST_CHECK enum mcq_endpoint_fault
 mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpoint_use use, struct mcq_endpoint *endpoint);
+
+/* The source, taken apart as something to bind. false: it has none. */
+bool mcq_endpoint_source(const struct mcq_endpoint *endpoint, struct mcq_endpoint *source);
 
 /* What is wrong, and the way out, as the end of a sentence. Never NULL. */
 const char *mcq_endpoint_fault_text(enum mcq_endpoint_fault fault);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena/alloc.h"
+
 #define HOST_BYTES 256 /* the longest name that DNS has, and its zero */
 
 /* host, and %zone, as getaddrinfo wants them. */
@@ -19,7 +21,7 @@ static bool host_text(const struct mcq_endpoint *endpoint, char text[HOST_BYTES]
     return len > 0 && len < HOST_BYTES;
 }
 
-static void set_port(struct mcq_address *address, uint16_t port)
+void mcq_tcp_set_port(struct mcq_address *address, uint16_t port)
 {
     if (address->storage.ss_family == AF_INET)
         ((struct sockaddr_in *) &address->storage)->sin_port = htons(port);
@@ -33,32 +35,126 @@ static void any_address(bool is_ipv6, struct mcq_address *address)
     address->len = is_ipv6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-enum mcq_err mcq_tcp_resolve(const struct mcq_endpoint *endpoint, enum mcq_endpoint_use use,
-                             bool is_ipv6, struct mcq_address *address)
+static struct mcq_address address_of(const struct addrinfo *found)
 {
-    struct addrinfo hints = {
+    struct mcq_address address = {.len = found->ai_addrlen};
+
+    memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
+    return address;
+}
+
+static struct addrinfo hints(bool is_ipv6, int flags)
+{
+    return (struct addrinfo) {
         .ai_family = is_ipv6 ? AF_UNSPEC : AF_INET,
         .ai_socktype = SOCK_STREAM,
-        .ai_flags = use == MCQ_ENDPOINT_BIND ? AI_PASSIVE : 0,
+        .ai_flags = flags,
     };
-    struct mcq_address made = {0};
+}
+
+/* The first address of the endpoint's host. */
+static enum mcq_err first_of(const struct mcq_endpoint *endpoint, bool is_ipv6, int flags,
+                             struct mcq_address *address)
+{
+    struct addrinfo wanted = hints(is_ipv6, flags);
     struct addrinfo *found;
     char host[HOST_BYTES];
 
-    if (endpoint->host.len == 0) {
-        any_address(is_ipv6, &made);
-    } else {
-        if (!host_text(endpoint, host))
-            return MCQ_INVAL;
-        if (getaddrinfo(host, NULL, &hints, &found) != 0)
-            return MCQ_NOT_FOUND;
-        memcpy(&made.storage, found->ai_addr, found->ai_addrlen);
-        made.len = found->ai_addrlen;
-        freeaddrinfo(found);
-    }
-    set_port(&made, endpoint->port);
+    if (!host_text(endpoint, host))
+        return MCQ_INVAL;
+    if (getaddrinfo(host, NULL, &wanted, &found) != 0)
+        return MCQ_NOT_FOUND;
+    *address = address_of(found);
+    freeaddrinfo(found);
+    mcq_tcp_set_port(address, endpoint->port);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_tcp_resolve(const struct mcq_endpoint *endpoint, bool is_ipv6,
+                             struct mcq_address *address)
+{
+    struct mcq_address made = {0};
+
+    if (endpoint->host.len > 0)
+        return first_of(endpoint, is_ipv6, AI_PASSIVE, address);
+    any_address(is_ipv6, &made);
+    mcq_tcp_set_port(&made, endpoint->port);
     *address = made;
     return MCQ_OK;
+}
+
+/* No name has a colon or a zone, and the last label of none is a number. */
+static bool may_be_name(const struct mcq_endpoint *endpoint)
+{
+    const struct mcq_bytes host = endpoint->host;
+    size_t at = host.len;
+
+    if (endpoint->zone.len > 0 || memchr(host.data, ':', host.len) != NULL)
+        return false;
+    while (at > 0 && host.data[at - 1] >= '0' && host.data[at - 1] <= '9')
+        at--;
+    return at == host.len || (at > 0 && host.data[at - 1] != '.');
+}
+
+enum mcq_err mcq_tcp_numeric(const struct mcq_endpoint *endpoint, bool is_ipv6,
+                             struct mcq_address *address)
+{
+    enum mcq_err err;
+
+    if (endpoint->host.len == 0)
+        return mcq_tcp_resolve(endpoint, is_ipv6, address); /* asks nobody */
+    err = first_of(endpoint, is_ipv6, AI_NUMERICHOST, address);
+    return err == MCQ_NOT_FOUND && may_be_name(endpoint) ? MCQ_AGAIN : err;
+}
+
+enum mcq_err mcq_tcp_look_up(const char *host, bool is_ipv6, struct mcq_address **addresses,
+                             uint32_t *count)
+{
+    struct addrinfo wanted = hints(is_ipv6, 0);
+    struct mcq_address *made;
+    struct addrinfo *found;
+    uint32_t most = 0;
+
+    if (getaddrinfo(host, NULL, &wanted, &found) != 0)
+        return MCQ_NOT_FOUND;
+    for (struct addrinfo *at = found; at != NULL && most < MCQ_TCP_ADDRESSES_MAX; at = at->ai_next)
+        most++;
+    made = mcq_alloc(mcq_size_mul(most, sizeof *made));
+    *count = 0;
+    if (made != NULL)
+        for (struct addrinfo *at = found; *count < most; at = at->ai_next)
+            made[(*count)++] = address_of(at);
+    freeaddrinfo(found);
+    *addresses = made;
+    return made != NULL ? MCQ_OK : MCQ_NOMEM;
+}
+
+static bool is_same_v4(const struct mcq_address *a, const struct mcq_address *b)
+{
+    struct sockaddr_in one;
+    struct sockaddr_in other;
+
+    memcpy(&one, &a->storage, sizeof one);
+    memcpy(&other, &b->storage, sizeof other);
+    return one.sin_port == other.sin_port && one.sin_addr.s_addr == other.sin_addr.s_addr;
+}
+
+static bool is_same_v6(const struct mcq_address *a, const struct mcq_address *b)
+{
+    struct sockaddr_in6 one;
+    struct sockaddr_in6 other;
+
+    memcpy(&one, &a->storage, sizeof one);
+    memcpy(&other, &b->storage, sizeof other);
+    return one.sin6_port == other.sin6_port && one.sin6_scope_id == other.sin6_scope_id &&
+           memcmp(&one.sin6_addr, &other.sin6_addr, sizeof one.sin6_addr) == 0;
+}
+
+bool mcq_tcp_is_same(const struct mcq_address *a, const struct mcq_address *b)
+{
+    if (a->storage.ss_family != b->storage.ss_family)
+        return false;
+    return a->storage.ss_family == AF_INET ? is_same_v4(a, b) : is_same_v6(a, b);
 }
 
 void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTES])

@@ -2,7 +2,7 @@
  * tcp: the addresses that a tcp:// endpoint stands for.
  *
  * Layer:   transport.
- * Threads: any; a name may be looked up, which takes as long as the resolver does.
+ * Threads: any; where a name is looked up, that takes as long as the resolver does.
  */
 #ifndef MCQ_TRANSPORT_TCP_H
 #define MCQ_TRANSPORT_TCP_H
@@ -15,14 +15,35 @@
 /* Room for the longest text of an address: "tcp://[v6%zone]:port" and its zero. */
 #define MCQ_TCP_TEXT_BYTES 96
 
-/* The address to bind or to connect to. `*` is any address of the family that is_ipv6 says; names
- * are looked up, and IPv4 is taken unless is_ipv6.
+/* Addresses that one name may have; further ones are not tried. */
+#define MCQ_TCP_ADDRESSES_MAX 64
+
+/* The address to bind to, or to connect from. `*` is any address of the family that is_ipv6 says;
+ * names are looked up, and IPv4 is taken unless is_ipv6.
  *   MCQ_OK
  *   MCQ_NOT_FOUND   no such name or interface, or none of a family that is looked for
  *   MCQ_INVAL       a name too long to be one */
-MCQ_MUST_CHECK enum mcq_err mcq_tcp_resolve(const struct mcq_endpoint *endpoint,
-                                            enum mcq_endpoint_use use, bool is_ipv6,
+MCQ_MUST_CHECK enum mcq_err mcq_tcp_resolve(const struct mcq_endpoint *endpoint, bool is_ipv6,
                                             struct mcq_address *address);
+
+/* The address to connect to or from, if it is written as a number or as `*`. Nobody is asked.
+ *   MCQ_OK
+ *   MCQ_AGAIN       it is a name: to be looked up
+ *   MCQ_NOT_FOUND   neither an address of a family that is looked for nor a name
+ *   MCQ_INVAL       too long to be one */
+MCQ_MUST_CHECK enum mcq_err mcq_tcp_numeric(const struct mcq_endpoint *endpoint, bool is_ipv6,
+                                            struct mcq_address *address);
+
+/* All addresses of a name, in the order in which they are to be tried, with port 0.
+ *   MCQ_OK          *addresses is the caller's, to be freed; *count is at least 1
+ *   MCQ_NOT_FOUND, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_tcp_look_up(const char *host, bool is_ipv6,
+                                            struct mcq_address **addresses, uint32_t *count);
+
+void mcq_tcp_set_port(struct mcq_address *address, uint16_t port);
+
+/* The same host and port. */
+bool mcq_tcp_is_same(const struct mcq_address *a, const struct mcq_address *b);
 
 /* "tcp://127.0.0.1:5555", "tcp://[::1]:5555": what can be connected to. */
 void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTES]);

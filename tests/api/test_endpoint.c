@@ -84,6 +84,77 @@ static void any_interface_and_any_port__can_be_connected_to(void)
     end_world(&world);
 }
 
+/* "localhost" needs no name server. */
+static void fault_d14__name_of_a_host__is_looked_up_and_delivers(void)
+{
+    char endpoint[ENDPOINT_BYTES];
+    char named[ENDPOINT_BYTES];
+    char last[ENDPOINT_BYTES];
+    size_t len = sizeof last;
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+    struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
+
+    bind_somewhere(pull, endpoint);
+    (void) snprintf(named, sizeof named, "tcp://localhost%.6s", strrchr(endpoint, ':'));
+    assert_works(mcq_connect(push, named));
+    assert_works(mcq_get_bytes(push, MCQ_OPT_LAST_ENDPOINT, last, &len));
+    assert_string_equal(last, named);
+    send_text(push, "hello", 0);
+    expect_text(pull, "hello");
+    assert_works(mcq_disconnect(push, named));
+    end_world(&world);
+}
+
+static void source__is_connected_from(void)
+{
+    char endpoint[ENDPOINT_BYTES];
+    char with_source[2 * ENDPOINT_BYTES];
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+    struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
+
+    bind_somewhere(pull, endpoint);
+    (void) snprintf(with_source, sizeof with_source, "tcp://127.0.0.3:0;%s",
+                    endpoint + strlen("tcp://"));
+    assert_works(mcq_connect(push, with_source));
+    send_text(push, "hello", 0);
+    expect_text(pull, "hello");
+    assert_works(mcq_disconnect(push, with_source));
+    assert_says(mcq_connect(push, "tcp://127.0.0.1;127.0.0.1:5555"), EINVAL,
+                "connect tcp://127.0.0.1;127.0.0.1:5555: what stands in front of the ';' is not "
+                "written ADDRESS:PORT");
+    end_world(&world);
+}
+
+/* Refused, and so the end of the endpoint: a connection that stood would take the messages. */
+static void fault_d5__a_connection_to_ourselves__counts_as_refused(void)
+{
+    char endpoint[ENDPOINT_BYTES];
+    char to_itself[2 * ENDPOINT_BYTES];
+    uint64_t end_ms = now_ms() + PATIENCE_MS;
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+    struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
+
+    bind_somewhere(pull, endpoint); /* a port that is free once this is closed */
+    close_socket(&world, pull);
+    (void) snprintf(to_itself, sizeof to_itself, "%s;%s", endpoint, endpoint + strlen("tcp://"));
+    assert_works(mcq_set(push, MCQ_OPT_SNDHWM, 0));
+    assert_works(mcq_set(push, MCQ_OPT_RECONNECT_STOP, 1));
+    assert_works(mcq_connect(push, to_itself));
+    while (mcq_send(push, "x", 1, MCQ_DONTWAIT) == 0 && now_ms() < end_ms)
+        (void) sched_yield();
+    assert_fails(mcq_send(push, "x", 1, MCQ_DONTWAIT), EAGAIN);
+    end_world(&world);
+}
+
 static void many_endpoints__all_deliver(void)
 {
     struct world world;
@@ -213,6 +284,9 @@ static void closed_socket__every_call_is_enotsock(void)
     X(text__of_any_length__is_einval)                                                              \
     X(addresses__that_cannot_be_had)                                                               \
     X(any_interface_and_any_port__can_be_connected_to)                                             \
+    X(fault_d14__name_of_a_host__is_looked_up_and_delivers)                                        \
+    X(source__is_connected_from)                                                                   \
+    X(fault_d5__a_connection_to_ourselves__counts_as_refused)                                      \
     X(many_endpoints__all_deliver)                                                                 \
     X(unbind__port_is_free_again_and_connections_stay)                                             \
     X(unbind__text_as_it_was_bound__works_too)                                                     \

@@ -154,7 +154,7 @@ static void router_up__ghost_older_than_the_holder__is_refused(void **state)
     mcq_router_fini(&router);
 }
 
-static void router_down__older_epoch__ignored(void **state)
+static void fault_e3__events_of_an_older_epoch__ignored(void **state)
 {
     struct mcq_router_peer peers[2] = {0};
     struct mcq_router_peer *older;
@@ -419,7 +419,7 @@ int main(void)
         LEDGER_TEST(router_up__id_is_taken__is_refused),
         LEDGER_TEST(router_up__takes_over__older_one_is_out),
         LEDGER_TEST(router_up__ghost_older_than_the_holder__is_refused),
-        LEDGER_TEST(router_down__older_epoch__ignored),
+        LEDGER_TEST(fault_e3__events_of_an_older_epoch__ignored),
         LEDGER_TEST(router_up__nth_allocation_fails__nothing_changed),
         LEDGER_TEST(router_pick__by_turn__strict_round_over_live_peers),
         LEDGER_TEST(router_pick__stale_peers__repaired_in_passing_and_ends),

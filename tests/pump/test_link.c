@@ -335,6 +335,50 @@ static void heartbeat__silent_peer__is_lost(void **state)
     world_fini(&f.world);
 }
 
+/* While nothing is read the peer's silence does not count; from then on it does, all of it. */
+static void fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer(void **state)
+{
+    (void) state;
+    for (int by_ttl = 0; by_ttl < 2; by_ttl++) {
+        struct fixture f;
+        struct joined joined;
+        struct mcq_link *judge;
+        uint64_t at_ns;
+
+        world_init(&f.world, 0);
+        end_init_bare(&f.a, &f.world, MCQ_SOCKET_TYPE_DEALER);
+        end_init_bare(&f.b, &f.world, MCQ_SOCKET_TYPE_DEALER);
+        f.a.config.heartbeat_ns = 100 * MS; /* a asks, and says when it is to be given up */
+        f.a.config.heartbeat_timeout_ns = 50 * MS;
+        f.a.config.heartbeat_ttl_ds = 3;
+        joined = join(&f.a, &f.b);
+        settle(&f.world);
+        at_ns = mcq_link_deadline_ns(&joined.near->peer.link);
+        mcq_sim_jump(f.world.sim, at_ns - mcq_reactor_now_ns(f.world.reactor));
+        mcq_link_tick(&joined.near->peer.link, at_ns);
+        settle(&f.world);
+        if (by_ttl) /* PING in: from now on b judges a */
+            assert_int_equal(take_err(joined.far), MCQ_AGAIN);
+        judge = by_ttl ? &joined.far->peer.link : &joined.near->peer.link;
+        for (int i = 0; i < 100; i++) { /* its queue is full: it does not read */
+            at_ns = mcq_link_deadline_ns(judge);
+            assert_true(at_ns != MCQ_NEVER_NS);
+            mcq_sim_jump(f.world.sim, at_ns - mcq_reactor_now_ns(f.world.reactor));
+            judge->can_read = true;
+            mcq_link_tick(judge, at_ns);
+            assert_false(judge->is_lost);
+        }
+        judge->can_read = false;
+        at_ns += (by_ttl ? 300 : 50) * MS - 1;
+        mcq_link_tick(judge, at_ns);
+        assert_false(judge->is_lost);
+        mcq_link_tick(judge, at_ns + 1);
+        assert_true(judge->is_lost);
+        settle(&f.world);
+        world_fini(&f.world);
+    }
+}
+
 /* --- connections that end -------------------------------------------------------------------- */
 
 static void peer_closed__whole_messages_that_it_sent_are_kept(void **state)
@@ -609,6 +653,7 @@ int main(void)
         LEDGER_TEST(ping__is_answered_between_messages),
         LEDGER_TEST(pings_without_end__while_nothing_can_leave__are_not_read),
         LEDGER_TEST(heartbeat__silent_peer__is_lost),
+        LEDGER_TEST(fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer),
         LEDGER_TEST(peer_closed__whole_messages_that_it_sent_are_kept),
         LEDGER_TEST(peer_broke_a_rule__what_was_whole_before_is_kept_and_nothing_after),
         LEDGER_TEST(lose__said_twice_or_of_one_that_is_off__is_said_once),

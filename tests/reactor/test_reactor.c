@@ -75,7 +75,7 @@ static void connect__to_nobody__is_refused(enum which which)
     assert_int_equal(mcq_reactor_listen(f.reactor, &address, 1, &fd), MCQ_IO_DONE);
     assert_true(mcq_reactor_local_address(f.reactor, fd, &address));
     mcq_reactor_close(f.reactor, fd); /* a port that was free a moment ago */
-    enum mcq_io_result result = mcq_reactor_connect(f.reactor, &address, &fd);
+    enum mcq_io_result result = mcq_reactor_connect(f.reactor, NULL, &address, &fd);
 
     if (result == MCQ_IO_AGAIN) {
         await_poll(&f, fd, MCQ_OP_POLL_OUT);

@@ -33,7 +33,7 @@ static void let_it_happen(struct fixture *f, bool is_seen)
 static int start_connect(struct fixture *f, const struct mcq_address *address)
 {
     int fd = -1;
-    enum mcq_io_result result = mcq_reactor_connect(f->reactor, address, &fd);
+    enum mcq_io_result result = mcq_reactor_connect(f->reactor, NULL, address, &fd);
 
     assert_true(result == MCQ_IO_DONE || result == MCQ_IO_AGAIN);
     return fd;
@@ -127,6 +127,36 @@ static void accept__of_a_flood__leaves_room_for_a_timer(enum which which)
 }
 
 /* Whatever its poll has seen by then: canceled, it takes none. The next one does. */
+/* Whoever has had enough of them takes the rest after the next wait. */
+static void fault_a3__accepts_held__wait_for_the_next_turn(enum which which)
+{
+    struct fixture f;
+    struct mcq_address address;
+    struct mcq_op accepting = {0};
+    int fds[2 * MANY];
+    int count = 0;
+    int accepted = 0;
+
+    open_reactor(&f, which);
+    int listener = listen_somewhere(&f, &address);
+
+    for (int i = 0; i < MANY; i++)
+        fds[count++] = start_connect(&f, &address);
+    mcq_reactor_arm_accept(f.reactor, &accepting, listener);
+    for (; accepted < MANY; accepted++) {
+        assert_ptr_equal(await(&f), &accepting);
+        assert_int_equal(accepting.result, MCQ_IO_DONE);
+        fds[count++] = accepting.opened;
+        mcq_reactor_hold_accepts(f.reactor);
+        assert_null(mcq_reactor_next(f.reactor));
+    }
+    cancel_and_await(&f, &accepting);
+    while (count > 0)
+        mcq_reactor_close(f.reactor, fds[--count]);
+    mcq_reactor_close(f.reactor, listener);
+    close_reactor(&f);
+}
+
 static void accept__canceled_with_a_connection_at_the_door__takes_none(enum which which)
 {
     for (int is_seen = 0; is_seen < 2; is_seen++) {
@@ -201,7 +231,7 @@ static void connect__to_a_listener__a_stream_that_stands(enum which which)
     open_reactor(&f, which);
     int listener = listen_somewhere(&f, &address);
 
-    mcq_reactor_arm_connect(f.reactor, &connecting, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
     assert_int_equal(await_op(&f, &connecting), MCQ_IO_DONE);
     assert_true(connecting.is_final);
     int near = connecting.opened;
@@ -225,7 +255,7 @@ static void connect__to_nobody__is_refused_and_opens_nothing(enum which which)
 
     open_reactor(&f, which);
     mcq_reactor_close(f.reactor, listen_somewhere(&f, &address)); /* free a moment ago */
-    mcq_reactor_arm_connect(f.reactor, &connecting, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
     assert_int_equal(await_op(&f, &connecting), MCQ_IO_REFUSED);
     assert_true(connecting.is_final);
     assert_int_equal(connecting.opened, -1);
@@ -242,9 +272,9 @@ static void connect__canceled__opens_nothing(enum which which)
         open_reactor(&f, which);
         int listener = listen_somewhere(&f, &address);
 
-        mcq_reactor_arm_connect(f.reactor, &connecting, &address);
+        mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
         cancel_and_await(&f, &connecting);
-        mcq_reactor_arm_connect(f.reactor, &connecting, &address);
+        mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
         let_it_happen(&f, is_seen);
         cancel_and_await(&f, &connecting);
         mcq_reactor_close(f.reactor, listener);
@@ -262,7 +292,7 @@ static void connect__without_descriptors__says_so(enum which which)
     int listener = listen_somewhere(&f, &address);
     struct rlimit before = take_descriptors();
 
-    mcq_reactor_arm_connect(f.reactor, &connecting, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
     give_descriptors(&before);
     mcq_reactor_cancel(f.reactor, &connecting); /* too late: what happened is said */
     assert_int_equal(await_op(&f, &connecting), MCQ_IO_NO_FDS);
@@ -535,7 +565,7 @@ static void free__with_completions__leaves_nothing_open(enum which which)
     open_reactor(&f, which);
     int listener = listen_somewhere(&f, &address);
 
-    mcq_reactor_arm_connect(f.reactor, &connecting, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
     mcq_reactor_arm_accept(f.reactor, &accepting, listener);
     while (!connecting.is_complete)
         let_it_happen(&f, true);
@@ -561,7 +591,7 @@ static bool run_exchange(struct fixture *f, const struct mcq_address *address, i
     int far = -1;
 
     mcq_reactor_arm_accept(f->reactor, &accepting, listener);
-    mcq_reactor_arm_connect(f->reactor, &connecting, address);
+    mcq_reactor_arm_connect(f->reactor, &connecting, NULL, address);
     for (int i = 0; i < 2; i++)
         if (await(f) == &accepting && accepting.result == MCQ_IO_DONE)
             far = accepting.opened;
@@ -609,6 +639,7 @@ static void each_allocation_refused__ends_cleanly(enum which which)
 
 #define ON_EVERY_ENGINE(X)                                                                         \
     X(accept__many_connections__stays_armed)                                                       \
+    X(fault_a3__accepts_held__wait_for_the_next_turn)                                              \
     X(accept__of_a_flood__leaves_room_for_a_timer)                                                 \
     X(accept__canceled_with_a_connection_at_the_door__takes_none)                                  \
     X(connect__to_a_listener__a_stream_that_stands)                                                \

@@ -169,7 +169,7 @@ static inline struct pair connect_pair(struct fixture *f)
     pair.listener = listen_somewhere(f, &address);
     assert_int_equal(mcq_reactor_accept(f->reactor, pair.listener, &pair.far), MCQ_IO_AGAIN);
     assert_int_equal(mcq_reactor_arm_poll(f->reactor, &in, pair.listener, MCQ_OP_POLL_IN), MCQ_OK);
-    enum mcq_io_result result = mcq_reactor_connect(f->reactor, &address, &pair.near);
+    enum mcq_io_result result = mcq_reactor_connect(f->reactor, NULL, &address, &pair.near);
 
     assert_true(result == MCQ_IO_DONE || result == MCQ_IO_AGAIN);
     assert_int_equal(mcq_reactor_arm_poll(f->reactor, &out, pair.near, MCQ_OP_POLL_OUT), MCQ_OK);

@@ -444,6 +444,42 @@ static bool open_side(struct world *world, struct side *side, enum mcq_socket_ty
     return true;
 }
 
+/* A name server that does not always know, and sometimes names a host where nobody is first. */
+static enum mcq_err look_up(void *data, const char *host, bool is_ipv6,
+                            struct mcq_address **addresses, uint32_t *count)
+{
+    struct world *world = data;
+    uint64_t chance = mcq_sim_random(world->sim);
+    uint32_t most = 1 + (uint32_t) (chance % 3);
+
+    (void) host;
+    (void) is_ipv6;
+    if (chance / 3 % 4 == 0)
+        return MCQ_NOT_FOUND;
+    *addresses = mcq_alloc(most * sizeof **addresses);
+    if (*addresses == NULL)
+        return MCQ_NOMEM;
+    for (*count = 0; *count < most; ++*count) {
+        struct sockaddr_in in = {.sin_family = AF_INET};
+
+        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + most - 1 - *count);
+        (*addresses)[*count] = (struct mcq_address) {.len = sizeof in};
+        memcpy(&(*addresses)[*count].storage, &in, sizeof in);
+    }
+    return MCQ_OK;
+}
+
+/* Where the other side connects to: an address, or in one world of three a name. */
+static struct mcq_bytes target_of(struct world *world, struct side *side)
+{
+    struct mcq_resolver *resolver;
+
+    if (mix(world->seed + 9) % 3 != 0 || mcq_context_resolver(side->context, &resolver) != MCQ_OK)
+        return mcq_bytes_of("tcp://127.0.0.1:" PORT);
+    mcq_resolver_set(resolver, (struct mcq_name_server) {look_up, world});
+    return mcq_bytes_of("tcp://peer.example:" PORT);
+}
+
 static bool set_up(struct world *world)
 {
     struct side *binder = mix(world->seed) % 2 == 0 ? &world->a : &world->b;
@@ -477,7 +513,7 @@ static bool set_up(struct world *world)
         if (err != MCQ_OK)
             break;
         err = side == binder ? mcq_socket_bind(side->socket, endpoint, &fault)
-                             : mcq_socket_connect(side->socket, endpoint, &fault);
+                             : mcq_socket_connect(side->socket, target_of(world, side), &fault);
         mcq_socket_leave(side->socket);
     }
     if (err != MCQ_OK)

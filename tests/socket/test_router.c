@@ -75,7 +75,7 @@ static void recv__the_sender_s_id_and_then_its_message(void **state)
     world_fini(&f.world);
 }
 
-static void long_id__is_handed_out_as_any_other(void **state)
+static void fault_e7__long_id__is_handed_out_as_any_other(void **state)
 {
     char name[256] = {0};
     struct world world;
@@ -103,7 +103,7 @@ static void long_id__is_handed_out_as_any_other(void **state)
     world_fini(&world);
 }
 
-static void send__unknown_id__is_dropped_whole_or_said(void **state)
+static void fault_e5__unknown_id__is_dropped_whole_or_said(void **state)
 {
     struct fixture f;
 
@@ -170,7 +170,7 @@ static void send__full_peer__is_dropped_whole_or_waits(void **state)
 
 /* --- ids that are taken ---------------------------------------------------------------------- */
 
-static void same_id__without_handover__the_newcomer_is_refused(void **state)
+static void fault_e1__same_id__without_handover__the_newcomer_is_refused(void **state)
 {
     struct fixture f;
     struct end twin;
@@ -190,7 +190,7 @@ static void same_id__without_handover__the_newcomer_is_refused(void **state)
     world_fini(&f.world);
 }
 
-static void same_id__with_handover__the_older_one_goes_and_is_read_first(void **state)
+static void fault_e1__same_id__with_handover__the_older_one_goes_and_is_read_first(void **state)
 {
     struct fixture f;
     struct end twin;
@@ -225,7 +225,7 @@ static void same_id__with_handover__the_older_one_goes_and_is_read_first(void **
     world_fini(&f.world);
 }
 
-static void id_of_a_generated_form__cannot_be_claimed(void **state)
+static void fault_e4__id_of_a_generated_form__cannot_be_claimed(void **state)
 {
     static const uint8_t claim[5] = {0, 1, 2, 3, 4};
     struct fixture f;
@@ -288,7 +288,7 @@ static void peer_gone__what_it_left_has_its_id__and_the_id_is_free(void **state)
     world_fini(&f.world);
 }
 
-static void peer_gone_within_a_message_to_it__the_rest_is_swallowed(void **state)
+static void fault_e6__peer_gone_within_a_message_to_it__the_rest_is_swallowed(void **state)
 {
     struct fixture f;
     uint8_t id[5];
@@ -473,14 +473,14 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         LEDGER_TEST(recv__the_sender_s_id_and_then_its_message),
-        LEDGER_TEST(long_id__is_handed_out_as_any_other),
-        LEDGER_TEST(send__unknown_id__is_dropped_whole_or_said),
+        LEDGER_TEST(fault_e7__long_id__is_handed_out_as_any_other),
+        LEDGER_TEST(fault_e5__unknown_id__is_dropped_whole_or_said),
         LEDGER_TEST(send__full_peer__is_dropped_whole_or_waits),
-        LEDGER_TEST(same_id__without_handover__the_newcomer_is_refused),
-        LEDGER_TEST(same_id__with_handover__the_older_one_goes_and_is_read_first),
-        LEDGER_TEST(id_of_a_generated_form__cannot_be_claimed),
+        LEDGER_TEST(fault_e1__same_id__without_handover__the_newcomer_is_refused),
+        LEDGER_TEST(fault_e1__same_id__with_handover__the_older_one_goes_and_is_read_first),
+        LEDGER_TEST(fault_e4__id_of_a_generated_form__cannot_be_claimed),
         LEDGER_TEST(peer_gone__what_it_left_has_its_id__and_the_id_is_free),
-        LEDGER_TEST(peer_gone_within_a_message_to_it__the_rest_is_swallowed),
+        LEDGER_TEST(fault_e6__peer_gone_within_a_message_to_it__the_rest_is_swallowed),
         LEDGER_TEST(one_that_connects__same_name_again__gets_what_waited),
         LEDGER_TEST(one_that_connects__another_name__gets_nothing_that_waited),
         LEDGER_TEST(nomem_at_up__nothing_is_left_of_the_peer),

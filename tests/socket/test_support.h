@@ -284,7 +284,7 @@ struct stream {
 static inline bool stream_open(struct world *world, struct stream *stream)
 {
     struct mcq_reactor *reactor = world->reactor;
-    enum mcq_io_result result = mcq_reactor_connect(reactor, &world->address, &stream->near);
+    enum mcq_io_result result = mcq_reactor_connect(reactor, NULL, &world->address, &stream->near);
 
     if (result != MCQ_IO_DONE && result != MCQ_IO_AGAIN)
         return false;

@@ -381,10 +381,20 @@ static void address_of(uint16_t port, struct mcq_address *address)
     address->len = sizeof in;
 }
 
-static int find_listener(const struct mcq_sim *sim, uint16_t port)
+static uint32_t host_of(const struct mcq_address *address)
+{
+    struct sockaddr_in in;
+
+    memcpy(&in, &address->storage, sizeof in);
+    return ntohl(in.sin_addr.s_addr);
+}
+
+/* host 0: whatever its own is. */
+static int find_listener(const struct mcq_sim *sim, uint16_t port, uint32_t host)
 {
     for (int fd = 0; fd < sim->fd_top; fd++)
-        if (sim->fds[fd].kind == SIM_LISTENER && sim->fds[fd].port == port)
+        if (sim->fds[fd].kind == SIM_LISTENER && sim->fds[fd].port == port &&
+            (host == 0 || sim->fds[fd].host == 0 || sim->fds[fd].host == host))
             return fd;
     return -1;
 }
@@ -397,7 +407,7 @@ static uint16_t free_port(struct mcq_sim *sim)
     do {
         port = sim->next_port;
         sim->next_port = port == UINT16_MAX ? 40000 : (uint16_t) (port + 1);
-    } while (find_listener(sim, port) >= 0);
+    } while (find_listener(sim, port, 0) >= 0);
     return port;
 }
 
@@ -414,11 +424,12 @@ enum mcq_io_result mcq_sim_listen(struct mcq_reactor *head, const struct mcq_add
         return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, -1, fate.result, 0);
     if (port == 0)
         port = free_port(sim);
-    if (find_listener(sim, port) >= 0)
+    if (find_listener(sim, port, 0) >= 0)
         return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, -1, MCQ_IO_IN_USE, port);
     found = mcq_sim_take_fd(sim, SIM_LISTENER);
     if (found < 0)
         return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, -1, MCQ_IO_NO_FDS, port);
+    sim->fds[found].host = host_of(address);
     sim->fds[found].port = port;
     *fd = found;
     return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, found, MCQ_IO_DONE, port);
@@ -480,7 +491,6 @@ static enum mcq_io_result join(struct mcq_sim *sim, int listener, int near)
     far = mcq_sim_take_fd(sim, SIM_STREAM);
     if (far < 0)
         return MCQ_IO_NO_FDS;
-    sim->fds[near].port = free_port(sim);
     sim->fds[near].peer_port = slot->port;
     sim->fds[near].peer = far;
     sim->fds[far].port = slot->port;
@@ -491,12 +501,21 @@ static enum mcq_io_result join(struct mcq_sim *sim, int listener, int near)
     return MCQ_IO_AGAIN;
 }
 
-enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_address *address,
-                                   int *fd)
+/* Nobody listens on the port, but it is the one that the connection goes out from: TCP lets it meet
+ * itself. */
+static enum mcq_io_result join_itself(struct mcq_sim *sim, int near)
+{
+    sim->fds[near].peer_port = sim->fds[near].port;
+    sim->fds[near].peer = near;
+    return MCQ_IO_AGAIN;
+}
+
+enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_address *source,
+                                   const struct mcq_address *address, int *fd)
 {
     struct mcq_sim *sim = sim_of(head);
     struct sim_fate fate = mcq_sim_fate(sim, MCQ_IO_OP_CONNECT);
-    int listener = find_listener(sim, port_of(address));
+    int listener = find_listener(sim, port_of(address), host_of(address));
     enum mcq_io_result result = MCQ_IO_REFUSED;
     int near;
 
@@ -505,15 +524,22 @@ enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_ad
     near = mcq_sim_take_fd(sim, SIM_STREAM);
     if (near < 0)
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, MCQ_IO_NO_FDS, 0);
-    if (listener >= 0)
+    sim->fds[near].port = source != NULL && port_of(source) != 0 ? port_of(source) : free_port(sim);
+    if (sim->mute_port != 0 && sim->mute_port == port_of(address))
+        result = MCQ_IO_AGAIN;
+    else if (listener >= 0)
         result = join(sim, listener, near);
+    else if (sim->fds[near].port == port_of(address))
+        result = join_itself(sim, near);
     if (result == MCQ_IO_NO_FDS) {
         mcq_sim_drop_fd(sim, &sim->fds[near]);
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, result, 0);
     }
     sim->fds[near].is_refused =
         result == MCQ_IO_REFUSED; /* said by connected, as the kernel does */
-    sim->fds[near].open_at_ns = mcq_sim_later(sim);
+    sim->fds[near].open_at_ns = sim->fds[near].peer < 0 && result == MCQ_IO_AGAIN
+                                    ? MCQ_REACTOR_NEVER_NS /* there is no answer */
+                                    : mcq_sim_later(sim);
     *fd = near;
     /* Nothing kept it back: some connections stand at once, as unix ones do. */
     result = MCQ_IO_AGAIN;

@@ -369,6 +369,11 @@ void mcq_sim_inject_short(struct mcq_sim *sim, uint64_t index, size_t len_max)
     add_injection(sim, (struct sim_injection) {index, MCQ_IO_DONE, len_max});
 }
 
+void mcq_sim_mute(struct mcq_sim *sim, uint16_t port)
+{
+    sim->mute_port = port;
+}
+
 uint64_t mcq_sim_operation_count(const struct mcq_sim *sim)
 {
     return sim->operations;

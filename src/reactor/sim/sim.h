@@ -84,6 +84,9 @@ void mcq_sim_inject(struct mcq_sim *sim, uint64_t index, enum mcq_io_result resu
 /* The recv or send of this index moves at most len_max octets. */
 void mcq_sim_inject_short(struct mcq_sim *sim, uint64_t index, size_t len_max);
 
+/* Connections to this port get no answer, as if a filter dropped them; 0: to none. */
+void mcq_sim_mute(struct mcq_sim *sim, uint16_t port);
+
 /* Cuts a connection: both sides get RESET. */
 void mcq_sim_reset(struct mcq_sim *sim, int fd);
 

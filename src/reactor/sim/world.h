@@ -46,6 +46,7 @@ struct sim_watch {
 
 struct sim_fd {
     enum sim_kind kind;
+    uint32_t host; /* LISTENER: its IPv4 address; 0: any */
     uint16_t port;
     uint16_t peer_port;
     int backlog[MCQ_SIM_BACKLOG_MAX]; /* LISTENER: connections that were not accepted */
@@ -105,6 +106,7 @@ struct mcq_sim {
     struct sim_injection injections[MCQ_SIM_INJECTIONS_MAX];
     unsigned injection_count;
     uint16_t next_port;
+    uint16_t mute_port; /* connections to it get no answer; 0: none is */
     struct mcq_sim_faults faults;
     struct mcq_sim_actor *actors;
     struct sim_reactor *reactors;
@@ -151,7 +153,8 @@ struct mcq_io mcq_sim_send(struct mcq_reactor *, int fd, const struct iovec *, s
 enum mcq_io_result mcq_sim_listen(struct mcq_reactor *, const struct mcq_address *, int backlog,
                                   int *fd);
 enum mcq_io_result mcq_sim_accept(struct mcq_reactor *, int listener, int *fd);
-enum mcq_io_result mcq_sim_connect(struct mcq_reactor *, const struct mcq_address *, int *fd);
+enum mcq_io_result mcq_sim_connect(struct mcq_reactor *, const struct mcq_address *source,
+                                   const struct mcq_address *, int *fd);
 enum mcq_io_result mcq_sim_connected(struct mcq_reactor *, int fd);
 bool mcq_sim_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_sim_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);

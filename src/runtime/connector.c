@@ -1,0 +1,400 @@
+/*
+ * Connectors: a connection that is made, and made anew.
+ *
+ *   IDLE --> RESOLVING --> CONNECTING --> OPENING --READY--> UP --lost--> WAITING
+ *             ^    |         | ^  |          |                             ^ |
+ *             |    |         | +--+ next     |                             | |
+ *             |    |         |      address  |                             | |
+ *             |    +---------+---------------+--------- failed ------------+ |
+ *             +----------------------- back-off -----------------------------+
+ *
+ * An address written as a number is there without RESOLVING. A name is asked for anew after each
+ * back-off, and all its addresses are tried in turn before the next one. There is one attempt at a
+ * time. All of it is the engine's, but for what is marked.
+ */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+#include "runtime/endpoint.h"
+#include "runtime/resolver.h"
+
+#define MS UINT64_C(1000000)
+#define GIVE_UP_PAUSE_MS 1000 /* the peer refused us: it will, until somebody mends it */
+#define PAUSE_NS_MIN MS       /* whatever the option says: a peer that is not there costs no core */
+
+/* Bits of RECONNECT_STOP; the third, our own disconnect, ends attempts whatever the option says. */
+enum stop {
+    STOP_REFUSED = 1,
+    STOP_HANDSHAKE_FAILED = 2,
+};
+
+enum connector_state {
+    CONNECTOR_IDLE,
+    CONNECTOR_RESOLVING,
+    CONNECTOR_CONNECTING,
+    CONNECTOR_OPENING,
+    CONNECTOR_UP,
+    CONNECTOR_WAITING,
+};
+
+struct mcq_connector {
+    struct mcq_endpoint_node node; /* first */
+    struct mcq_conn *conn;         /* the holder's; NULL: disconnected */
+    enum connector_state state;
+    _Atomic bool is_lost; /* set by the holder */
+    _Atomic int lost_by;
+    uint32_t failure_count; /* in a row */
+
+    /* Where to. */
+    char *host; /* NULL: fixed is the address */
+    uint16_t port;
+    struct mcq_address fixed;
+    struct mcq_address source; /* len 0: any */
+    struct mcq_resolver *resolver;
+    struct mcq_lookup lookup;
+    struct mcq_address *found; /* of the host */
+    uint32_t found_count;
+    uint32_t next; /* to be tried */
+
+    /* The attempt under way. */
+    struct mcq_wait connect;
+    struct mcq_wait timeout;
+    struct mcq_wait back_off;
+    enum mcq_io_result outcome;
+    int fd; /* DONE: the stream */
+};
+
+/* --- the end of attempts ---------------------------------------------------------------------- */
+
+/* No more attempts: as if the application had disconnected. What waits for the peer is dropped with
+ * it. */
+static void connector_give_up(struct mcq_connector *connector)
+{
+    atomic_store(&connector->node.is_stopped, true);
+    mcq_connector_step(connector);
+}
+
+/* The wait grows up to the maximum, if there is one, and is never the same for two peers: those of
+ * one server that went away do not come back in step. */
+static uint64_t back_off_ns(struct mcq_connector *connector, enum mcq_err why)
+{
+    const struct mcq_socket_options *options = &connector->node.options;
+    uint64_t base_ns = mcq_at_least_0(options->reconnect_ms) * MS;
+    uint64_t most_ns = mcq_at_least_0(options->reconnect_max_ms) * MS;
+    uint64_t chance = mcq_engine_random(mcq_node_engine(&connector->node));
+    bool is_hopeless = mcq_err_fate(why) == MCQ_FATE_GIVE_UP;
+
+    for (uint32_t i = 0; i < connector->failure_count && base_ns < most_ns; i++)
+        base_ns *= 2;
+    if (most_ns > 0 && base_ns > most_ns)
+        base_ns = most_ns;
+    if (is_hopeless && base_ns < GIVE_UP_PAUSE_MS * MS)
+        base_ns = GIVE_UP_PAUSE_MS * MS;
+    if (base_ns < PAUSE_NS_MIN)
+        base_ns = PAUSE_NS_MIN;
+    if (options->has_full_jitter && !is_hopeless)
+        return PAUSE_NS_MIN + chance % base_ns;
+    return base_ns + chance % base_ns;
+}
+
+static void connector_begin(struct mcq_connector *connector);
+
+static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
+{
+    struct mcq_engine *engine = mcq_node_engine(&connector->node);
+    uint64_t at_ns = mcq_engine_now_ns(engine) + back_off_ns(connector, why);
+
+    connector->failure_count++;
+    connector->state = CONNECTOR_WAITING;
+    if (connector->node.options.reconnect_ms < 0)
+        connector_give_up(connector);
+    else if (mcq_engine_timer(engine, &connector->back_off, at_ns) != MCQ_OK)
+        connector_begin(connector);
+}
+
+/* --- attempts -------------------------------------------------------------------------------- */
+
+static const struct mcq_address *connector_source(const struct mcq_connector *connector)
+{
+    return connector->source.len > 0 ? &connector->source : NULL;
+}
+
+/* Tries the next of its addresses. Where no timer can be armed the system's limit holds. */
+static void connector_try_next(struct mcq_connector *connector)
+{
+    struct mcq_engine *engine = mcq_node_engine(&connector->node);
+    uint64_t timeout_ms = mcq_at_least_0(connector->node.options.connect_timeout_ms);
+    const struct mcq_address *address = &connector->fixed;
+
+    connector->state = CONNECTOR_CONNECTING;
+    connector->fd = -1;
+    if (connector->host != NULL)
+        address = &connector->found[connector->next];
+    connector->next++;
+    if (timeout_ms > 0)
+        (void) !mcq_engine_timer(engine, &connector->timeout,
+                                 mcq_engine_now_ns(engine) + timeout_ms * MS);
+    mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector_source(connector),
+                            address);
+}
+
+static void connector_begin(struct mcq_connector *connector)
+{
+    connector->next = 0;
+    if (connector->host == NULL) {
+        connector_try_next(connector);
+        return;
+    }
+    connector->state = CONNECTOR_RESOLVING;
+    if (mcq_resolver_ask(connector->resolver, &connector->lookup, connector->host,
+                         connector->node.options.is_ipv6) != MCQ_OK)
+        connector_fail(connector, MCQ_NOMEM);
+}
+
+static void connector_resolved(struct mcq_task *task)
+{
+    struct mcq_connector *connector = MCQ_CONTAINER_OF(task, struct mcq_connector, lookup.task);
+    struct mcq_lookup *lookup = &connector->lookup;
+
+    mcq_free(connector->found);
+    connector->found = lookup->addresses;
+    connector->found_count = lookup->count;
+    lookup->addresses = NULL;
+    connector->state = CONNECTOR_IDLE;
+    for (uint32_t i = 0; i < connector->found_count; i++)
+        mcq_tcp_set_port(&connector->found[i], connector->port);
+    if (atomic_load(&connector->node.is_stopped))
+        mcq_connector_step(connector);
+    else if (lookup->err == MCQ_OK)
+        connector_try_next(connector);
+    else
+        connector_fail(connector, lookup->err);
+}
+
+/* A port of our own range that nobody listens on can be the one that the kernel chose for us: then
+ * we have connected to ourselves. */
+static bool is_ourselves(struct mcq_reactor *reactor, int fd)
+{
+    struct mcq_address local;
+    struct mcq_address peer;
+
+    return mcq_reactor_local_address(reactor, fd, &local) &&
+           mcq_reactor_peer_address(reactor, fd, &peer) && mcq_tcp_is_same(&local, &peer);
+}
+
+static bool has_next(const struct mcq_connector *connector)
+{
+    return connector->host != NULL && connector->next < connector->found_count;
+}
+
+static void connector_ended(struct mcq_connector *connector)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(&connector->node)->reactor;
+    int fd = connector->fd;
+
+    connector->fd = -1;
+    if (atomic_load(&connector->node.is_stopped)) {
+        if (fd >= 0)
+            mcq_reactor_close(reactor, fd);
+        mcq_connector_step(connector);
+    } else if (fd >= 0) {
+        connector->state = CONNECTOR_OPENING;
+        if (mcq_opener_new(&connector->node, fd) != MCQ_OK)
+            connector_fail(connector, MCQ_NOMEM);
+    } else if (has_next(connector)) {
+        connector_try_next(connector);
+    } else if (connector->outcome == MCQ_IO_REFUSED &&
+               (connector->node.options.reconnect_stop & STOP_REFUSED)) {
+        connector_give_up(connector);
+    } else {
+        connector_fail(connector, MCQ_CLOSED);
+    }
+}
+
+/* The attempt is over once neither it nor its time limit is armed. */
+static void connector_settle(struct mcq_connector *connector)
+{
+    mcq_reactor_cancel(mcq_node_engine(&connector->node)->reactor, &connector->timeout.op);
+    if (!mcq_wait_is_armed(&connector->connect) && !mcq_wait_is_armed(&connector->timeout))
+        connector_ended(connector);
+}
+
+static void connector_connected(struct mcq_wait *wait)
+{
+    struct mcq_connector *connector = MCQ_CONTAINER_OF(wait, struct mcq_connector, connect);
+    struct mcq_reactor *reactor = mcq_node_engine(&connector->node)->reactor;
+
+    connector->outcome = wait->op.result;
+    if (wait->op.result == MCQ_IO_DONE)
+        connector->fd = wait->op.opened;
+    if (connector->fd >= 0 && is_ourselves(reactor, connector->fd)) {
+        mcq_reactor_close(reactor, connector->fd);
+        connector->fd = -1;
+        connector->outcome = MCQ_IO_REFUSED;
+    }
+    connector_settle(connector);
+}
+
+static void connector_timed_out(struct mcq_wait *wait)
+{
+    struct mcq_connector *connector = MCQ_CONTAINER_OF(wait, struct mcq_connector, timeout);
+
+    if (mcq_wait_is_armed(&connector->connect))
+        mcq_reactor_cancel(mcq_node_engine(&connector->node)->reactor, &connector->connect.op);
+    else
+        connector_settle(connector);
+}
+
+static void connector_waited(struct mcq_wait *wait)
+{
+    struct mcq_connector *connector = MCQ_CONTAINER_OF(wait, struct mcq_connector, back_off);
+
+    if (atomic_load(&connector->node.is_stopped))
+        mcq_connector_step(connector);
+    else
+        connector_begin(connector);
+}
+
+/* --- what the other files see ----------------------------------------------------------------- */
+
+static void connector_stop(struct mcq_connector *connector)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(&connector->node)->reactor;
+
+    mcq_openers_stop(&connector->node);
+    mcq_reactor_cancel(reactor, &connector->connect.op);
+    mcq_reactor_cancel(reactor, &connector->back_off.op);
+    if (connector->state == CONNECTOR_RESOLVING &&
+        mcq_resolver_forget(connector->resolver, &connector->lookup))
+        connector->state = CONNECTOR_IDLE; /* else its answer is on its way, and steps again */
+    if (connector->state != CONNECTOR_RESOLVING && !mcq_wait_is_armed(&connector->connect) &&
+        !mcq_wait_is_armed(&connector->timeout) && !mcq_wait_is_armed(&connector->back_off))
+        mcq_node_end(&connector->node);
+}
+
+void mcq_connector_step(struct mcq_connector *connector)
+{
+    if (atomic_load(&connector->node.is_stopped))
+        connector_stop(connector);
+    else if (connector->state == CONNECTOR_IDLE)
+        connector_begin(connector);
+    else if (connector->node.openers == NULL && atomic_exchange(&connector->is_lost, false))
+        connector_fail(connector, (enum mcq_err) atomic_load(&connector->lost_by));
+}
+
+void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err)
+{
+    if (err == MCQ_OK) {
+        connector->state = CONNECTOR_UP;
+        connector->failure_count = 0;
+    } else if (err != MCQ_NOMEM &&
+               (connector->node.options.reconnect_stop & STOP_HANDSHAKE_FAILED)) {
+        atomic_store(&connector->node.is_stopped, true);
+    } else {
+        mcq_connector_retry(connector, err);
+    }
+}
+
+void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why)
+{
+    if (atomic_load(&connector->node.is_stopped))
+        return;
+    atomic_store(&connector->lost_by, (int) why);
+    atomic_store(&connector->is_lost, true);
+    mcq_engine_post(mcq_node_engine(&connector->node), &connector->node.task);
+}
+
+struct mcq_conn *mcq_connector_conn(const struct mcq_connector *connector)
+{
+    return connector->conn;
+}
+
+void mcq_connector_disown(struct mcq_connector *connector)
+{
+    struct mcq_conn *conn = connector->conn;
+
+    if (conn == NULL)
+        return;
+    connector->conn = NULL;
+    conn->connector = NULL;
+    mcq_conn_down(conn);
+}
+
+void mcq_connector_fini(struct mcq_connector *connector)
+{
+    mcq_free(connector->host);
+    mcq_free(connector->found);
+}
+
+/* --- connect, under the socket's lock --------------------------------------------------------- */
+
+/* The host is a name: remembered, to be looked up. */
+static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket *socket,
+                             struct mcq_bytes host)
+{
+    MCQ_TRY(mcq_context_resolver(socket->context, &connector->resolver));
+    connector->host = mcq_alloc(host.len + 1);
+    if (connector->host == NULL)
+        return MCQ_NOMEM;
+    memcpy(connector->host, host.data, host.len);
+    connector->host[host.len] = '\0';
+    return MCQ_OK;
+}
+
+/* What the text says, as far as nobody has to be asked. */
+static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
+                               struct mcq_bytes text, const char **fault)
+{
+    struct mcq_endpoint endpoint;
+    struct mcq_endpoint source;
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
+    if (mcq_endpoint_source(&endpoint, &source) &&
+        mcq_tcp_numeric(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
+        *fault = "what stands in front of the ';' is no address of a family that is looked for";
+        return MCQ_INVAL;
+    }
+    connector->port = endpoint.port;
+    err = mcq_tcp_numeric(&endpoint, socket->options.is_ipv6, &connector->fixed);
+    if (err == MCQ_OK)
+        mcq_tcp_text(&connector->fixed, connector->node.bound);
+    return err == MCQ_AGAIN ? set_host(connector, socket, endpoint.host) : err;
+}
+
+enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
+                                const char **fault)
+{
+    struct mcq_connector *connector = mcq_alloc(sizeof *connector);
+    enum mcq_err err;
+
+    *fault = NULL;
+    if (connector == NULL)
+        return MCQ_NOMEM;
+    *connector = (struct mcq_connector) {
+        .connect.done = connector_connected,
+        .timeout.done = connector_timed_out,
+        .back_off.done = connector_waited,
+        .lookup = {.engine = socket->engine, .task.run = connector_resolved},
+        .fd = -1,
+    };
+    err = set_target(connector, socket, text, fault);
+    if (err == MCQ_OK)
+        err = mcq_node_init(&connector->node, socket, text);
+    if (err == MCQ_OK)
+        err = mcq_conn_new(socket, true, &connector->conn);
+    if (err != MCQ_OK) {
+        if (err == MCQ_MISMATCH)
+            *fault = "this socket has its one peer";
+        mcq_connector_fini(connector);
+        mcq_free(connector->node.text);
+        mcq_free(connector);
+        return err;
+    }
+    connector->conn->connector = connector;
+    mcq_node_join(&connector->node);
+    return MCQ_OK;
+}

@@ -1,0 +1,94 @@
+/*
+ * endpoint: what bind and connect leave behind, as its files see it.
+ *
+ * Layer:   runtime.
+ * Threads: the engine's, but for what is marked.
+ * Bound:   openers by the listener's limit; one at a time for a connector.
+ *
+ *   node       a listener (endpoint.c) or a connector (connector.c): in the socket's list until
+ *              nothing of it is armed and nobody opens
+ *   opener     a stream of a node until its handshake is over (opener.c)
+ *
+ *   bind, connect --node_join--> engine: step ... is_stopped --node_end--> letter --> task: freed
+ */
+#ifndef MCQ_RUNTIME_ENDPOINT_H
+#define MCQ_RUNTIME_ENDPOINT_H
+
+#include "runtime/socket.h"
+#include "transport/tcp.h"
+
+struct mcq_opener;
+
+struct mcq_endpoint_node {
+    struct mcq_socket *socket;
+    struct mcq_endpoint_node *next; /* in the socket's list: the holder's */
+    bool is_listener;
+    _Atomic bool is_stopped; /* asked to end */
+    bool is_gone;            /* the letter that says so is on its way */
+    struct mcq_task task;
+    struct mcq_mail mail;              /* "gone": no holder of the lock finds it from now on */
+    struct mcq_task end_task;          /* behind the last of their tasks: it is freed */
+    struct mcq_socket_options options; /* as they were when it was made; constant */
+    struct mcq_opener *openers;        /* newest first */
+    struct mcq_opener *oldest_opener;
+    uint32_t opener_count;
+    char *text;                     /* as asked for; constant */
+    char bound[MCQ_TCP_TEXT_BYTES]; /* its address; empty: the text names a host */
+};
+
+static inline struct mcq_engine *mcq_node_engine(const struct mcq_endpoint_node *node)
+{
+    return node->socket->engine;
+}
+
+static inline uint64_t mcq_at_least_0(int value)
+{
+    return value > 0 ? (uint64_t) value : 0;
+}
+
+#define MCQ_CONTAINER_OF(member, type, name)                                                       \
+    ((type *) (void *) ((char *) (member) -offsetof(type, name)))
+
+/* --- nodes (endpoint.c) ---------------------------------------------------------------------- */
+
+/* Takes a text apart.
+ *   MCQ_OK                         *endpoint has views of it
+ *   MCQ_INVAL, MCQ_NOT_SUPPORTED   *fault says why */
+MCQ_MUST_CHECK enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                           struct mcq_endpoint *endpoint, const char **fault);
+/* Under the socket's lock. MCQ_NOMEM. */
+MCQ_MUST_CHECK enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *socket,
+                                          struct mcq_bytes text);
+/* Under the socket's lock: it is in the socket's list, and the engine begins with it. */
+void mcq_node_join(struct mcq_endpoint_node *node);
+/* Goes on with it, whatever it is. It may be gone afterwards. */
+void mcq_node_step(struct mcq_endpoint_node *node);
+/* Nothing of it is armed: once nobody opens it goes. It may be gone afterwards. */
+void mcq_node_end(struct mcq_endpoint_node *node);
+
+/* --- openers (opener.c) ---------------------------------------------------------------------- */
+
+/* Begins a handshake on a stream, which it owns from now on. The node may be gone afterwards.
+ *   MCQ_NOMEM, MCQ_INVAL   the stream is closed */
+MCQ_MUST_CHECK enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd);
+/* All that are still running end. */
+void mcq_openers_stop(struct mcq_endpoint_node *node);
+/* The one that has waited longest ends, if it has had until now_ns - grace_ns.
+ *   0              it was ended, or is about to go anyway: the node is stepped once it has
+ *   NEVER          all have finished their handshakes
+ *   other          when it may be ended */
+uint64_t mcq_openers_evict(struct mcq_endpoint_node *node, uint64_t now_ns, uint64_t grace_ns);
+
+/* --- connectors (connector.c) ---------------------------------------------------------------- */
+
+void mcq_connector_step(struct mcq_connector *connector);
+/* Its opener is gone: MCQ_OK, the connection stands. */
+void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err);
+/* Under the socket's lock: its peer goes, or is one that was accepted from now on. */
+void mcq_connector_disown(struct mcq_connector *connector);
+/* Under the socket's lock: the peer, NULL after disconnect. */
+struct mcq_conn *mcq_connector_conn(const struct mcq_connector *connector);
+/* What it has of its own is freed; itself is the caller's. */
+void mcq_connector_fini(struct mcq_connector *connector);
+
+#endif

@@ -1,0 +1,287 @@
+/*
+ * Openers: streams whose handshakes are under way.
+ *
+ *   RUNNING --READY--> DELIVERED --read by the holder--> gone
+ *      +-----failed, late, stopped--> DEAD --nothing armed--> gone
+ *
+ * All of it is the engine's, but for what is marked. What an opener has made goes to the socket by
+ * letter, and comes back to the engine as a task.
+ */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+#include "runtime/endpoint.h"
+#include "session/state.h"
+#include "wire/command.h"
+
+#define MS UINT64_C(1000000)
+
+enum opener_state {
+    OPENER_RUNNING,
+    OPENER_READY,
+    OPENER_DELIVERED,
+    OPENER_DEAD,
+};
+
+struct mcq_opener {
+    struct mcq_endpoint_node *node;
+    enum opener_state state;
+    enum mcq_err err;
+    struct mcq_opening opening;
+    struct mcq_wait in;
+    struct mcq_wait out;
+    struct mcq_wait deadline;
+    struct mcq_mail mail;
+    struct mcq_task task;
+    uint64_t since_ns;
+    struct mcq_opener *newer;
+    struct mcq_opener *older;
+    uint8_t identity_len;
+    uint8_t identity[MCQ_ROUTING_ID_MAX];
+};
+
+static void opener_link(struct mcq_opener *opener)
+{
+    struct mcq_endpoint_node *node = opener->node;
+
+    opener->older = node->openers;
+    if (node->openers != NULL)
+        node->openers->newer = opener;
+    else
+        node->oldest_opener = opener;
+    node->openers = opener;
+    node->opener_count++;
+}
+
+static void opener_unlink(struct mcq_opener *opener)
+{
+    struct mcq_endpoint_node *node = opener->node;
+
+    if (opener->newer != NULL)
+        opener->newer->older = opener->older;
+    else
+        node->openers = opener->older;
+    if (opener->older != NULL)
+        opener->older->newer = opener->newer;
+    else
+        node->oldest_opener = opener->newer;
+    node->opener_count--;
+}
+
+/* Nothing of it is armed any more, and no letter is under way. */
+static void opener_free(struct mcq_opener *opener)
+{
+    struct mcq_endpoint_node *node = opener->node;
+    int fd = mcq_opening_fini(&opener->opening);
+    enum mcq_err err = opener->err;
+
+    if (fd >= 0)
+        mcq_reactor_close(mcq_node_engine(node)->reactor, fd);
+    opener_unlink(opener);
+    mcq_free(opener);
+    if (!node->is_listener)
+        mcq_connector_opened((struct mcq_connector *) node, err);
+    mcq_node_step(node);
+}
+
+static bool opener_is_armed(const struct mcq_opener *opener)
+{
+    return mcq_wait_is_armed(&opener->in) || mcq_wait_is_armed(&opener->out) ||
+           mcq_wait_is_armed(&opener->deadline);
+}
+
+/* Under the socket's lock. */
+static void opener_read(struct mcq_mail *mail, struct mcq_socket *socket)
+{
+    struct mcq_opener *opener = MCQ_CONTAINER_OF(mail, struct mcq_opener, mail);
+    struct mcq_endpoint_node *node = opener->node;
+    struct mcq_bytes identity = mcq_bytes(opener->identity, opener->identity_len);
+    struct mcq_conn *conn = NULL;
+
+    opener->err = MCQ_CLOSED;
+    if (atomic_load(&node->is_stopped) ||
+        (socket->state == MCQ_SOCKET_CLOSING && (node->is_listener || socket->is_draining))) {
+        /* nobody wants it any more */
+    } else if (!node->is_listener) {
+        opener->err = mcq_conn_up(mcq_connector_conn((struct mcq_connector *) node),
+                                  &opener->opening, identity);
+    } else {
+        opener->err = mcq_conn_new(socket, false, &conn);
+        if (opener->err == MCQ_OK)
+            opener->err = mcq_conn_up(conn, &opener->opening, identity);
+        if (opener->err != MCQ_OK && conn != NULL)
+            mcq_conn_free(conn);
+    }
+    mcq_engine_post(socket->engine, &opener->task);
+}
+
+static void opener_returned(struct mcq_task *task)
+{
+    opener_free(MCQ_CONTAINER_OF(task, struct mcq_opener, task));
+}
+
+/* It is READY or DEAD: goes on once nothing is armed for it. */
+static void opener_settle(struct mcq_opener *opener)
+{
+    struct mcq_engine *engine = mcq_node_engine(opener->node);
+
+    mcq_reactor_cancel(engine->reactor, &opener->in.op);
+    mcq_reactor_cancel(engine->reactor, &opener->out.op);
+    mcq_reactor_cancel(engine->reactor, &opener->deadline.op);
+    if (opener_is_armed(opener))
+        return;
+    if (opener->state == OPENER_DEAD) {
+        opener_free(opener);
+    } else if (opener->state == OPENER_READY) {
+        opener->state = OPENER_DELIVERED;
+        mcq_socket_post(opener->node->socket, &opener->mail);
+    }
+}
+
+static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
+{
+    opener->err = err;
+    opener->state = OPENER_DEAD;
+    opener_settle(opener);
+}
+
+static void opener_step(struct mcq_opener *opener)
+{
+    struct mcq_engine *engine = mcq_node_engine(opener->node);
+    struct mcq_event ready;
+    enum mcq_err err = mcq_opening_step(&opener->opening, &ready);
+
+    if (err == MCQ_AGAIN) {
+        err = mcq_engine_poll(engine, &opener->in, opener->opening.fd, MCQ_OP_POLL_IN);
+        if (err == MCQ_OK && opener->opening.is_blocked)
+            err = mcq_engine_poll(engine, &opener->out, opener->opening.fd, MCQ_OP_POLL_OUT);
+        if (err == MCQ_OK)
+            return;
+    } else if (err == MCQ_OK) {
+        mcq_assert(ready.ready.identity.len <= sizeof opener->identity);
+        opener->identity_len = (uint8_t) ready.ready.identity.len;
+        if (ready.ready.identity.len > 0)
+            memcpy(opener->identity, ready.ready.identity.data, ready.ready.identity.len);
+        opener->state = OPENER_READY;
+        opener_settle(opener);
+        return;
+    }
+    opener_fail(opener, err);
+}
+
+static void opener_on_poll(struct mcq_opener *opener)
+{
+    if (opener->state == OPENER_RUNNING)
+        opener_step(opener);
+    else
+        opener_settle(opener);
+}
+
+static void opener_in_done(struct mcq_wait *wait)
+{
+    opener_on_poll(MCQ_CONTAINER_OF(wait, struct mcq_opener, in));
+}
+
+static void opener_out_done(struct mcq_wait *wait)
+{
+    opener_on_poll(MCQ_CONTAINER_OF(wait, struct mcq_opener, out));
+}
+
+static void opener_deadline_done(struct mcq_wait *wait)
+{
+    struct mcq_opener *opener = MCQ_CONTAINER_OF(wait, struct mcq_opener, deadline);
+
+    if (opener->state == OPENER_RUNNING)
+        opener_fail(opener, MCQ_TIMEOUT);
+    else
+        opener_settle(opener);
+}
+
+static void session_config(const struct mcq_endpoint_node *node, struct mcq_session_config *config)
+{
+    const struct mcq_socket_options *options = &node->options;
+    uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
+
+    mcq_session_config_init(config, node->socket->type, MCQ_PROFILE_NATIVE);
+    config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->meets_older = options->meets_older;
+    config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;
+    config->heartbeat_ns = mcq_at_least_0(options->heartbeat_ms) * MS;
+    config->heartbeat_timeout_ns = mcq_at_least_0(options->heartbeat_timeout_ms) * MS;
+    config->heartbeat_ttl_ds = (uint16_t) mcq_min_u64(ttl_ds, UINT16_MAX);
+    if (options->command_max >= 0)
+        config->max_command_bytes = (uint32_t) options->command_max;
+    if (options->properties_max >= 0)
+        config->max_properties = (uint32_t) options->properties_max;
+    if (options->max_message_bytes >= 0) {
+        uint64_t most = (uint64_t) options->max_message_bytes;
+
+        config->max_frame_bytes = mcq_min_u64(config->max_frame_bytes, most);
+        config->max_message_bytes = mcq_min_u64(config->max_message_bytes, most);
+    }
+}
+
+enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
+{
+    struct mcq_engine *engine = mcq_node_engine(node);
+    struct mcq_opener *opener = mcq_alloc(sizeof *opener);
+    struct mcq_session_config config;
+    uint64_t late_ns;
+    enum mcq_err err = MCQ_NOMEM;
+
+    session_config(node, &config);
+    if (opener != NULL) {
+        *opener = (struct mcq_opener) {
+            .node = node,
+            .in.done = opener_in_done,
+            .out.done = opener_out_done,
+            .deadline.done = opener_deadline_done,
+            .mail.read = opener_read,
+            .task.run = opener_returned,
+            .since_ns = mcq_engine_now_ns(engine),
+        };
+        err = mcq_opening_init(&opener->opening, engine->reactor, &engine->receiver, fd, &config);
+    }
+    if (err != MCQ_OK) {
+        mcq_free(opener);
+        mcq_reactor_close(engine->reactor, fd);
+        return err;
+    }
+    opener_link(opener);
+    late_ns = mcq_session_deadline_ns(opener->opening.session);
+    if (late_ns != MCQ_NEVER_NS && mcq_engine_timer(engine, &opener->deadline, late_ns) != MCQ_OK)
+        opener_fail(opener, MCQ_NOMEM);
+    else
+        opener_step(opener);
+    return MCQ_OK;
+}
+
+void mcq_openers_stop(struct mcq_endpoint_node *node)
+{
+    struct mcq_opener *next;
+
+    for (struct mcq_opener *opener = node->openers; opener != NULL; opener = next) {
+        next = opener->older;
+        if (opener->state == OPENER_RUNNING)
+            opener_fail(opener, MCQ_CLOSED);
+    }
+}
+
+uint64_t mcq_openers_evict(struct mcq_endpoint_node *node, uint64_t now_ns, uint64_t grace_ns)
+{
+    struct mcq_opener *oldest = node->oldest_opener;
+
+    while (oldest != NULL && (oldest->state == OPENER_READY || oldest->state == OPENER_DELIVERED))
+        oldest = oldest->newer;
+    if (oldest == NULL)
+        return MCQ_NEVER_NS;
+    if (oldest->state == OPENER_DEAD)
+        return 0;
+    if (now_ns < oldest->since_ns + grace_ns)
+        return oldest->since_ns + grace_ns;
+    opener_fail(oldest, MCQ_TIMEOUT);
+    return 0;
+}

@@ -1,0 +1,343 @@
+/* What an engine puts up with from peers, in simulation: those that are late, silent, many. */
+
+#include "runtime/sim_support.h"
+
+#define HERE "tcp://127.0.0.1:5555"
+#define PORT 5555
+
+static int connect_raw(struct world *w)
+{
+    struct mcq_address address = address_at(INADDR_LOOPBACK, PORT);
+    int fd;
+
+    assert_int_equal(mcq_reactor_connect(w->raw, NULL, &address, &fd), MCQ_IO_AGAIN);
+    pass(w, MS);
+    assert_int_equal(mcq_reactor_connected(w->raw, fd), MCQ_IO_DONE);
+    return fd;
+}
+
+static enum mcq_io_result send_raw(struct world *w, int fd, const void *octets, size_t len)
+{
+    struct iovec run = {(void *) (uintptr_t) octets, len};
+
+    return mcq_reactor_send(w->raw, fd, &run, 1).result;
+}
+
+/* Whether the other side has closed it; what it said before is dropped. */
+static bool is_closed(struct world *w, int fd)
+{
+    uint8_t octets[256];
+    struct iovec room = {octets, sizeof octets};
+    enum mcq_io_result result;
+
+    do
+        result = mcq_reactor_recv(w->raw, fd, &room, 1).result;
+    while (result == MCQ_IO_DONE);
+    return result != MCQ_IO_AGAIN;
+}
+
+/* --- before the handshake is over ------------------------------------------------------------- */
+
+/* A greeting of 3.1, NULL. */
+static const uint8_t greeting[64] = {0xff, 0, 0,   0,   0,   0,   0, 0, 1, 0x7f,
+                                     3,    1, 'N', 'U', 'L', 'L', 0, 0, 0, 0};
+
+static void fault_a2__octet_by_octet__the_deadline_stands(void **state)
+{
+    (void) state;
+    for (uint64_t gap_ms = 1; gap_ms < 600; gap_ms = gap_ms * 3) {
+        struct world w;
+        uint64_t since_ns;
+        size_t sent = 0;
+        int fd;
+
+        open_world(&w);
+        struct mcq_socket *server = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+        server->options.handshake_ms = 1000;
+        bind_to(server, HERE);
+        fd = connect_raw(&w);
+        since_ns = now_ns(&w);
+        while (!is_closed(&w, fd)) {
+            if (sent < sizeof greeting)
+                (void) send_raw(&w, fd, &greeting[sent++], 1);
+            assert_true(now_ns(&w) - since_ns < 1100 * MS + gap_ms * MS);
+            pass(&w, gap_ms * MS);
+        }
+        assert_true(now_ns(&w) - since_ns >= 990 * MS);
+        mcq_reactor_close(w.raw, fd);
+        close_world(&w);
+    }
+}
+
+static size_t closed_count(struct world *w, const int *fds, size_t count)
+{
+    size_t closed = 0;
+
+    for (size_t i = 0; i < count; i++)
+        closed += is_closed(w, fds[i]);
+    return closed;
+}
+
+/* One less than the limit, as many, and one more: that one waits in the backlog until the oldest
+ * has had a second. */
+static void fault_a3__strangers__as_many_as_the_option_says(void **state)
+{
+    enum { LIMIT = 5 };
+
+    (void) state;
+    for (size_t count = LIMIT - 1; count <= LIMIT + 1; count++) {
+        struct world w;
+        int fds[LIMIT + 1];
+
+        open_world(&w);
+        struct mcq_socket *server = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+        server->options.strangers_max = LIMIT;
+        server->options.handshake_ms = 5000;
+        bind_to(server, HERE);
+        for (size_t i = 0; i < count; i++)
+            fds[i] = connect_raw(&w);
+        pass(&w, 900 * MS);
+        assert_int_equal(closed_count(&w, fds, count), 0);
+        assert_int_equal(mcq_sim_reached(w.sim, MCQ_IO_OP_ACCEPT, MCQ_IO_DONE),
+                         count < LIMIT ? count : LIMIT);
+        pass(&w, 200 * MS);
+        assert_int_equal(mcq_sim_reached(w.sim, MCQ_IO_OP_ACCEPT, MCQ_IO_DONE), count);
+        assert_int_equal(closed_count(&w, fds, count), count > LIMIT);
+        assert_int_equal(is_closed(&w, fds[0]), count > LIMIT);
+        pass(&w, 5000 * MS);
+        assert_int_equal(closed_count(&w, fds, count), count);
+        for (size_t i = 0; i < count; i++)
+            mcq_reactor_close(w.raw, fds[i]);
+        close_world(&w);
+    }
+}
+
+/* As many mute strangers as there may be, and ever more: one who behaves gets in. */
+static void fault_a9__flood_of_strangers__newcomers_get_in(void **state)
+{
+    enum { LIMIT = 8, FLOOD = 60 };
+    struct world w;
+    int fds[FLOOD];
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *server = open_socket(&w, MCQ_SOCKET_TYPE_DEALER);
+    struct mcq_socket *client = open_socket(&w, MCQ_SOCKET_TYPE_DEALER);
+
+    server->options.strangers_max = LIMIT;
+    bind_to(server, HERE);
+    for (size_t i = 0; i < FLOOD / 2; i++)
+        fds[i] = connect_raw(&w);
+    connect_to(client, HERE);
+    for (size_t i = FLOOD / 2; i < FLOOD; i++)
+        fds[i] = connect_raw(&w);
+    pass(&w, 10 * SECOND);
+    assert_int_equal(server->up_count, 1);
+    assert_int_equal(send_text(client, "hello"), MCQ_OK);
+    pass(&w, MS);
+    expect_text(server, "hello");
+    for (size_t i = 0; i < FLOOD; i++)
+        mcq_reactor_close(w.raw, fds[i]);
+    close_world(&w);
+}
+
+/* A READY of so many octets, body and all, with so many properties; the last one fills it up. */
+static size_t make_ready(uint8_t *frame, size_t len, size_t property_count)
+{
+    static const uint8_t start[] = "\5READY\13Socket-Type\0\0\0\4PUSH";
+    size_t at = 9 + sizeof start - 1;
+    size_t end = 9 + len;
+
+    frame[0] = 6; /* a long command */
+    for (unsigned i = 0; i < 8; i++)
+        frame[1 + i] = (uint8_t) (len >> (56 - 8 * i));
+    memcpy(frame + 9, start, sizeof start - 1);
+    for (size_t i = 1; i < property_count; i++) {
+        size_t value_len = i + 1 < property_count ? 0 : end - at - 7;
+
+        assert_true(at + 7 <= end);
+        frame[at++] = 2;
+        frame[at++] = 'X';
+        frame[at++] = (uint8_t) ('!' + i % 10 + 15); /* a digit */
+        for (unsigned j = 0; j < 4; j++)
+            frame[at++] = (uint8_t) (value_len >> (24 - 8 * j));
+        memset(frame + at, 'x', value_len);
+        at += value_len;
+    }
+    assert_int_equal(at, end);
+    return end;
+}
+
+static bool is_let_in(int command_max, int properties_max, size_t len, size_t property_count)
+{
+    static uint8_t frame[80000];
+    struct world w;
+    bool is_in;
+    int fd;
+
+    open_world(&w);
+    struct mcq_socket *pull = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+    pull->options.command_max = command_max;
+    pull->options.properties_max = properties_max;
+    bind_to(pull, HERE);
+    fd = connect_raw(&w);
+    assert_int_equal(send_raw(&w, fd, greeting, sizeof greeting), MCQ_IO_DONE);
+    len = make_ready(frame, len, property_count);
+    for (size_t at = 0; at < len && !is_closed(&w, fd); at += 10000) {
+        (void) send_raw(&w, fd, frame + at, mcq_min_size(len - at, 10000));
+        pass(&w, MS);
+    }
+    pass(&w, MS);
+    is_in = pull->up_count == 1;
+    assert_int_equal(is_closed(&w, fd), !is_in);
+    mcq_reactor_close(w.raw, fd);
+    close_world(&w);
+    return is_in;
+}
+
+static void fault_a5__a_ready_around_its_limits__exact(void **state)
+{
+    (void) state;
+    for (int beyond = -1; beyond <= 1; beyond++) {
+        bool fits = beyond <= 0;
+
+        assert_int_equal(is_let_in(300, -1, (size_t) (300 + beyond), 2), fits);
+        assert_int_equal(is_let_in(-1, -1, (size_t) (16384 + beyond), 2), fits);
+        assert_int_equal(is_let_in(65536, -1, (size_t) (65536 + beyond), 2), fits);
+        assert_int_equal(is_let_in(-1, 5, 300, (size_t) (5 + beyond)), fits);
+        assert_int_equal(is_let_in(-1, -1, 1000, (size_t) (64 + beyond)), fits);
+        assert_int_equal(is_let_in(-1, 1024, 10000, (size_t) (1024 + beyond)), fits);
+    }
+}
+
+/* --- heartbeats ------------------------------------------------------------------------------- */
+
+/* The subscriber's application reads nothing for an hour, its queue is full, and the publisher says
+ * more than the stream holds: nobody is dead. */
+static void fault_d3__a_full_queue_and_heartbeats__connections_stand(void **state)
+{
+    static const char text[2000] = {'x'};
+    struct world w;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *pub = open_socket(&w, MCQ_SOCKET_TYPE_PUB);
+    struct mcq_socket *sub = open_socket(&w, MCQ_SOCKET_TYPE_SUB);
+    struct mcq_socket *sockets[] = {pub, sub};
+
+    for (size_t i = 0; i < MCQ_COUNTOF(sockets); i++) {
+        sockets[i]->options.heartbeat_ms = 100;
+        sockets[i]->options.heartbeat_ttl_ms = 300;
+    }
+    sub->options.recv_hwm = 1;
+    assert_int_equal(mcq_socket_enter(sub), MCQ_OK);
+    assert_int_equal(sub->pattern->ops->subscribe(sub->pattern, mcq_bytes(NULL, 0), true), MCQ_OK);
+    mcq_socket_leave(sub);
+    bind_to(pub, HERE);
+    connect_to(sub, HERE);
+    pass(&w, SECOND);
+    assert_int_equal(pub->up_count, 1);
+
+    uint64_t attempts = attempt_count(&w);
+
+    for (int i = 0; i < 600; i++) {
+        struct mcq_part part = {.body = mcq_bytes(text, sizeof text)};
+
+        assert_int_equal(mcq_socket_send(pub, &part, 0), MCQ_OK);
+        pass(&w, 100 * MS);
+    }
+    assert_int_equal(attempt_count(&w), attempts);
+    assert_int_equal(pub->up_count, 1);
+    assert_int_equal(sub->up_count, 1);
+    close_world(&w);
+}
+
+/* Found within the interval, the time for an answer, and a tick. */
+static void fault_d3__a_silent_peer__is_found_in_time(void **state)
+{
+    struct mcq_address address = address_at(INADDR_LOOPBACK, PORT);
+    static const uint8_t ready[] = "\4\x1a\5READY\13Socket-Type\0\0\0\4PUSH";
+    struct world w;
+    int listener;
+    int fd;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *pull = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+    pull->options.heartbeat_ms = 100;
+    pull->options.heartbeat_timeout_ms = 250;
+    assert_int_equal(mcq_reactor_listen(w.raw, &address, 10, &listener), MCQ_IO_DONE);
+    connect_to(pull, HERE);
+    pass(&w, MS);
+    assert_int_equal(mcq_reactor_accept(w.raw, listener, &fd), MCQ_IO_DONE);
+    assert_int_equal(send_raw(&w, fd, greeting, sizeof greeting), MCQ_IO_DONE);
+    assert_int_equal(send_raw(&w, fd, ready, sizeof ready - 1), MCQ_IO_DONE);
+    pass(&w, MS);
+    assert_int_equal(pull->up_count, 1);
+    pass(&w, 340 * MS);
+    assert_int_equal(pull->up_count, 1);
+    pass(&w, 15 * MS);
+    assert_int_equal(pull->up_count, 0);
+    mcq_reactor_close(w.raw, fd);
+    mcq_reactor_close(w.raw, listener);
+    close_world(&w);
+}
+
+/* --- identities ------------------------------------------------------------------------------- */
+
+/* The second one with a name is turned away, over and over, and the first one notices nothing; once
+ * that has gone it gets in. */
+static void fault_e1__a_name_that_is_taken__waits_until_it_is_free(void **state)
+{
+    struct world w;
+    struct mcq_msg msg;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *router = open_socket(&w, MCQ_SOCKET_TYPE_ROUTER);
+    struct mcq_socket *dealers[2];
+
+    bind_to(router, HERE);
+    for (size_t i = 0; i < 2; i++) {
+        dealers[i] = open_socket(&w, MCQ_SOCKET_TYPE_DEALER);
+        memcpy(dealers[i]->options.routing_id, "worker", 6);
+        dealers[i]->options.routing_id_len = 6;
+        connect_to(dealers[i], HERE);
+        pass(&w, 10 * MS);
+    }
+    for (int i = 0; i < 20; i++) {
+        pass(&w, 500 * MS);
+        assert_int_equal(router->up_count, 1);
+        assert_int_equal(dealers[0]->up_count, 1);
+    }
+    assert_in_range(attempt_count(&w), 5, 300); /* it does not give up, nor does it spin */
+    close_socket(&w, dealers[0]);
+    pass(&w, 5 * SECOND);
+    assert_int_equal(dealers[1]->up_count, 1);
+    assert_int_equal(send_text(dealers[1], "mine now"), MCQ_OK);
+    pass(&w, MS);
+    assert_int_equal(mcq_socket_recv(router, &msg, 0), MCQ_OK);
+    assert_true(mcq_bytes_equal(mcq_msg_bytes(&msg), mcq_bytes_of("worker")));
+    mcq_msg_fini(&msg);
+    expect_text(router, "mine now");
+    close_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fault_a2__octet_by_octet__the_deadline_stands),
+        cmocka_unit_test(fault_a3__strangers__as_many_as_the_option_says),
+        cmocka_unit_test(fault_a9__flood_of_strangers__newcomers_get_in),
+        cmocka_unit_test(fault_a5__a_ready_around_its_limits__exact),
+        cmocka_unit_test(fault_d3__a_full_queue_and_heartbeats__connections_stand),
+        cmocka_unit_test(fault_d3__a_silent_peer__is_found_in_time),
+        cmocka_unit_test(fault_e1__a_name_that_is_taken__waits_until_it_is_free),
+    };
+
+    return cmocka_run_group_tests_name("runtime.peers", tests, NULL, NULL);
+}
