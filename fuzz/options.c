@@ -23,7 +23,7 @@ struct topic {
     size_t len;
 };
 
-/* What a socket should say. Sockets live as long as the process: each input begins with defaults. */
+/* What a socket should say. Sockets live as long as the process: an input begins with defaults. */
 struct model {
     struct mcq_socket *socket;
     int64_t initial[MCQ_OPTION_ROWS];
@@ -41,7 +41,7 @@ static int64_t max_sockets;
 static size_t readable[MCQ_OPTION_ROWS]; /* rows of a socket's numbers */
 static size_t readable_count;
 
-/* --- the rows, walked -------------------------------------------------------------------------- */
+/* --- the rows, walked ------------------------------------------------------------------------- */
 
 static size_t row_index(enum mcq_option_scope scope, int number, enum mcq_option_use use)
 {
@@ -78,7 +78,7 @@ static bool is_of(const struct mcq_option_row *row, int type)
     return (row->types >> type & 1) != 0;
 }
 
-/* --- results ----------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static void same_result(int result, bool works, const char *what)
 {
@@ -106,7 +106,7 @@ static void check_all(const struct model *model)
     calls_same_bytes(mcq_bytes(id, len), mcq_bytes(model->id, model->id_len), "routing id");
 }
 
-/* --- calls ------------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static void set_number(int type, int number, int64_t value)
 {
@@ -244,7 +244,7 @@ static void look_up(enum mcq_option_scope scope, int number, enum mcq_option_use
             fuzz_fail("not the row of %s", text);
 }
 
-/* --- sockets ----------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static void open_one(struct model *model, int type)
 {

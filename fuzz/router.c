@@ -49,7 +49,7 @@ static unsigned holder_of(struct mcq_bytes id)
     return ROUND_NOBODY;
 }
 
-/* --- ids: none, short ones, those in use, those that are generated, too long ones -------------- */
+/* --- ids: none, short ones, those in use, those that are generated, too long ones ------------- */
 
 static struct mcq_bytes read_id(uint8_t id[ID_MAX])
 {

@@ -100,7 +100,8 @@ class Detected:
         due = self.due_at_start = sum(sizes[name] for name in detect.stages[0].fields)
         self.decisions = []
         fields = {(name, octet): field for name, layout in self.layouts.items()
-                  for field in fixed_fields(layout, protocol) for octet in range(field.offset, field.offset + field.octets)}
+                  for field in fixed_fields(layout, protocol)
+                  for octet in range(field.offset, field.offset + field.octets)}
         for stage in detect.stages[1:]:
             rows = [Decision(stage.octet, branch, octets, due + sum(sizes[name] for name in branch.fields),
                              fields.get((branch.target, stage.octet)))

@@ -69,7 +69,7 @@ struct mcq_context;
 
 /* The numbers of libzmq. */
 enum mcq_ctx_option {
-    MCQ_CTX_IO_THREADS = 1,  /* 1..64 (1); while the context has had no socket */
+    MCQ_CTX_IO_THREADS = 1,  /* 0..64 (1); while the context has had no socket; 0: mcq_ctx_run */
     MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
 };
 
@@ -83,10 +83,20 @@ struct mcq_context *mcq_ctx_new(void);
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
 
+/* Of a context without threads (MCQ_CTX_IO_THREADS 0): connects, accepts, sends what waits and
+ * receives ahead. The thread that opened the first socket does that in its calls, and in this one;
+ * while it makes none, nothing moves. It also is the one to call mcq_ctx_term. Other threads may
+ * use the sockets; what they wait for comes while the first one waits or runs.
+ *   timeout_ms   for so long; 0: what is there to do now
+ *   EINVAL       timeout_ms is negative
+ *   EACCES       the context has threads, or this is another thread
+ *   EINTR        a signal handler ran */
+int mcq_ctx_run(struct mcq_context *context, int timeout_ms);
+
 /* What its sockets run on: "io_uring" or "epoll", or "" before the first one. A constant text; NULL
  * is a failure. The environment's MONOCOQUE_ENGINE (auto, io_uring, epoll) chooses; auto, which is
- * also what no word means, is io_uring where it can be had. With MONOCOQUE_LOG=stderr a process that
- * has to do without it says so there, once.
+ * also what no word means, is io_uring where it can be had. With MONOCOQUE_LOG=stderr a process
+ * that has to do without it says so there, once.
  *   why   set to the reason if io_uring was looked for and cannot be had, else to NULL; may be NULL
  */
 const char *mcq_ctx_engine(struct mcq_context *context, const char **why);
@@ -99,6 +109,7 @@ int mcq_ctx_shutdown(struct mcq_context *context);
  *   0            the context is gone
  *   EAGAIN       not in time: the context is there and shut down; this may be called again
  *   EINTR        a signal handler ran; the same
+ *   EACCES       it has no threads, and belongs to another one: mcq_ctx_run
  * Source: zmq_ctx_term(3). */
 int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
 

@@ -106,6 +106,23 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
     return 0;
 }
 
+int mcq_ctx_run(struct mcq_context *context, int timeout_ms)
+{
+    enum mcq_err err;
+
+    if (!is_usable("ctx_run", context))
+        return -1;
+    if (timeout_ms < 0)
+        return mcq_fail(EINVAL, "ctx_run: %d ms: it ends by its time only", timeout_ms);
+    err = mcq_context_run(context, (uint64_t) timeout_ms * MS);
+    if (err == MCQ_OK)
+        return 0;
+    if (err == MCQ_DENIED)
+        return mcq_fail(EACCES, "ctx_run: the context is not this thread's (IO_THREADS 0, and the "
+                                "thread that opened its first socket)");
+    return mcq_fail(mcq_err_errno(err), "ctx_run: %s", mcq_err_text(err));
+}
+
 const char *mcq_ctx_engine(struct mcq_context *context, const char **why)
 {
     const char *ignored;
@@ -150,6 +167,8 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms)
         return 0;
     if (err == MCQ_INTERRUPTED)
         return mcq_fail(EINTR, "ctx_term: a signal handler ran; call again");
+    if (err == MCQ_DENIED)
+        return mcq_fail(EACCES, "ctx_term: the context has no threads, and is another thread's");
     if (err != MCQ_TIMEOUT)
         return mcq_fail(mcq_err_errno(err), "ctx_term: %s", mcq_err_text(err));
     lock(context);

@@ -168,6 +168,7 @@ static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *so
     if (err == MCQ_OK) {
         err = call->run(socket, mcq_bytes_of(endpoint), &fault);
         mcq_socket_leave(socket);
+        mcq_context_help(socket->context);
     }
     return err == MCQ_OK ? 0 : fail_endpoint(call, socket, endpoint, err, fault);
 }

@@ -36,6 +36,9 @@ struct mcq_engine_ops {
     void (*cancel_poll)(struct mcq_reactor *, struct mcq_op *);
     /* Records what has completed by now; sleeps until then at most, if mcq_reactor_may_sleep. */
     void (*collect)(struct mcq_reactor *, uint64_t until_ns);
+    /* Tells the kernel of all that is armed: a descriptor that can be read once there is something
+     * to collect; -1: there is none to be had. */
+    int (*watch)(struct mcq_reactor *);
     void (*wake)(struct mcq_reactor *); /* only while the owner sleeps */
     uint64_t (*now_ns)(struct mcq_reactor *);
     void (*free)(struct mcq_reactor *);

@@ -342,6 +342,24 @@ void mcq_reactor_wait(struct mcq_reactor *reactor, uint64_t until_ns)
     expire_timers(reactor);
 }
 
+bool mcq_reactor_doze(struct mcq_reactor *reactor, int *fd, uint64_t *until_ns)
+{
+    expire_timers(reactor);
+    if (reactor->timer_count > 0 && reactor->timers[0].op->at_ns < *until_ns)
+        *until_ns = reactor->timers[0].op->at_ns;
+    *fd = reactor->ops->watch(reactor);
+    return *fd >= 0 && mcq_reactor_may_sleep(reactor);
+}
+
+void mcq_reactor_rouse(struct mcq_reactor *reactor, bool is_ready)
+{
+    mcq_reactor_awake(reactor);
+    if (is_ready)
+        mcq_reactor_wait(reactor, 0);
+    else
+        expire_timers(reactor);
+}
+
 uint32_t mcq_reactor_armed_count(const struct mcq_reactor *reactor)
 {
     return reactor->armed_count;

@@ -197,6 +197,17 @@ static inline bool mcq_op_is_armed(const struct mcq_op *op)
  * early for long: the caller calls it in a loop. */
 void mcq_reactor_wait(struct mcq_reactor *reactor, uint64_t until_ns);
 
+/* For an owner that sleeps in a poll of its own, among other descriptors:
+ *
+ *     if (mcq_reactor_doze(reactor, &fd, &until_ns))
+ *         poll for fd and others until until_ns;
+ *     mcq_reactor_rouse(reactor, fd was ready);
+ *
+ * doze brings until_ns forward to the next timer. false: something is there already, do not sleep;
+ * rouse all the same. rouse records what has completed. */
+MCQ_MUST_CHECK bool mcq_reactor_doze(struct mcq_reactor *reactor, int *fd, uint64_t *until_ns);
+void mcq_reactor_rouse(struct mcq_reactor *reactor, bool is_ready);
+
 /* The next completion, in the order in which they happened; NULL: none. The operation is idle again
  * if op->is_final. Streams are read, written and accepted in here, so that octets do not wait in a
  * buffer for an owner who is busy. */

@@ -208,7 +208,7 @@ void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *n
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
-/* A library writes to nobody's standard error unasked. Once, for it says something of the machine. */
+/* A library writes to nobody's standard error unasked. Once: it says something of the machine. */
 static void warn_of_fallback(const char *why)
 {
     static atomic_flag has_warned = ATOMIC_FLAG_INIT;
@@ -238,6 +238,11 @@ static enum mcq_err start_engines(struct mcq_context *context)
 {
     uint64_t random;
 
+    if (context->engine_count == 0 && context->engines_wanted == 0) {
+        MCQ_TRY(mcq_context_random(context, &random, sizeof random));
+        MCQ_TRY(mcq_engine_begin(&context->engines[0], random));
+        context->engine_count = 1;
+    }
     while (context->engine_count < context->engines_wanted) {
         if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
             return MCQ_NOMEM;
@@ -299,6 +304,53 @@ void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket
     unlock(context);
 }
 
+/* --- contexts without threads ---------------------------------------------------------------- */
+
+enum mcq_io_result mcq_context_sleep(struct mcq_context *context, struct mcq_sleeper *sleeper,
+                                     struct pollfd *fds, size_t count, uint64_t until_ns)
+{
+    struct mcq_engine *engine = &context->engines[0];
+
+    if (MCQ_UNLIKELY(mcq_engine_is_mine(engine)))
+        return mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
+    return mcq_sleeper_wait(sleeper, fds, count, until_ns);
+}
+
+void mcq_context_help(struct mcq_context *context)
+{
+    struct mcq_engine *engine = &context->engines[0];
+
+    if (MCQ_LIKELY(!mcq_engine_is_mine(engine)))
+        return;
+    (void) mcq_engine_turn(engine);
+    mcq_reactor_wait(engine->reactor, 0);
+    (void) mcq_engine_turn(engine);
+    engine->turned_at_ns = mcq_engine_now_ns(engine);
+}
+
+enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
+{
+    struct pollfd fds[2];
+    struct sleeper_node *node;
+    enum mcq_io_result result;
+    uint64_t until_ns;
+
+    if (context->engine_count == 0)
+        return MCQ_OK; /* no socket yet, nothing to do */
+    if (!mcq_engine_is_mine(&context->engines[0]))
+        return MCQ_DENIED;
+    MCQ_TRY(mcq_context_take_sleeper(context, &node));
+    until_ns = mcq_context_now_ns(context) + for_ns;
+    result = mcq_context_sleep(context, node->sleeper, fds, 0, until_ns);
+    mcq_context_put_sleeper(context, node);
+    switch (result) {
+    case MCQ_IO_INTERRUPTED: return MCQ_INTERRUPTED;
+    case MCQ_IO_NO_MEMORY:
+    case MCQ_IO_BROKEN: return MCQ_NOMEM;
+    default: return MCQ_OK;
+    }
+}
+
 /* --- the end --------------------------------------------------------------------------------- */
 
 void mcq_context_shutdown(struct mcq_context *context)
@@ -323,11 +375,11 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
     lock(context);
     context->term_sleeper = node->sleeper;
     while (context->open_count > 0 && err == MCQ_OK) {
-        struct pollfd none;
+        struct pollfd fds[2];
         enum mcq_io_result result;
 
         unlock(context);
-        result = mcq_sleeper_wait(node->sleeper, &none, 0, until_ns);
+        result = mcq_context_sleep(context, node->sleeper, fds, 0, until_ns);
         lock(context);
         if (result == MCQ_IO_INTERRUPTED)
             err = MCQ_INTERRUPTED;
@@ -375,6 +427,8 @@ enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns)
     if ((*context)->is_forked)
         return MCQ_FORKED;
     mcq_context_shutdown(*context);
+    if ((*context)->engines[0].is_inline && !mcq_engine_is_mine(&(*context)->engines[0]))
+        return MCQ_DENIED;
     if ((*context)->engine_count > 0)
         MCQ_TRY(wait_for_sockets(*context, until_ns));
     free_context(*context);

@@ -68,15 +68,29 @@ void mcq_context_shutdown(struct mcq_context *context);
  *   MCQ_FORKED      the context is the parent's */
 MCQ_MUST_CHECK enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns);
 
-/* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it is
- * touched, for rings, descriptors and threads are the parent's. It is never freed. */
+/* As mcq_sleeper_wait; in the thread of a context without threads, its engine works meanwhile. fds
+ * has room for one more at its end. */
+MCQ_MUST_CHECK enum mcq_io_result mcq_context_sleep(struct mcq_context *context,
+                                                    struct mcq_sleeper *sleeper, struct pollfd *fds,
+                                                    size_t count, uint64_t until_ns);
+
+/* The same in calls that do not wait: what there is to do now, and nothing elsewhere. */
+void mcq_context_help(struct mcq_context *context);
+
+/* Of a context without threads: does what its engine has to do, for so long.
+ *   MCQ_DENIED       it has threads, or this is not the one that opened its first socket
+ *   MCQ_INTERRUPTED, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns);
+
+/* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it
+ * is touched, for rings, descriptors and threads are the parent's. It is never freed. */
 static inline bool mcq_context_is_forked(const struct mcq_context *context)
 {
     return context->is_forked;
 }
 
-/* The engine that its sockets run on, "" before the first one; *why is the reason if it is epoll only
- * because io_uring cannot be had, else NULL. Constant texts. */
+/* The engine that its sockets run on, "" before the first one; *why is the reason if it is epoll
+ * only because io_uring cannot be had, else NULL. Constant texts. */
 const char *mcq_context_engine(struct mcq_context *context, const char **why);
 
 /* The clock of everything in this context. */

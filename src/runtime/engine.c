@@ -122,6 +122,47 @@ enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random)
     return MCQ_OK;
 }
 
+enum mcq_err mcq_engine_begin(struct mcq_engine *engine, uint64_t random)
+{
+    MCQ_TRY(begin(engine, random));
+    engine->is_inline = true;
+    engine->thread = pthread_self();
+    return MCQ_OK;
+}
+
+static bool is_any_ready(const struct pollfd *fds, size_t count)
+{
+    for (size_t i = 1; i <= count; i++)
+        if (fds[i].revents != 0)
+            return true;
+    return false;
+}
+
+/* The sleeper's poll has the engine's descriptor as its last one. */
+enum mcq_io_result mcq_engine_sleep(struct mcq_engine *engine, struct mcq_sleeper *sleeper,
+                                    struct pollfd *fds, size_t count, uint64_t until_ns)
+{
+    struct pollfd *own = &fds[count + 1];
+    enum mcq_io_result result = MCQ_IO_TIMED_OUT;
+
+    for (;;) {
+        bool did_any = mcq_engine_turn(engine);
+        uint64_t wake_ns = until_ns;
+
+        *own = (struct pollfd) {.events = POLLIN};
+        if (!mcq_reactor_doze(engine->reactor, &own->fd, &wake_ns) || did_any)
+            wake_ns = 0;
+        result = mcq_sleeper_wait(sleeper, fds, count + 1, wake_ns);
+        mcq_reactor_rouse(engine->reactor, own->revents != 0);
+        if (result == MCQ_IO_DONE && !is_any_ready(fds, count))
+            result = MCQ_IO_TIMED_OUT;
+        if (result != MCQ_IO_TIMED_OUT)
+            return result;
+        if (until_ns != MCQ_REACTOR_NEVER_NS && mcq_engine_now_ns(engine) >= until_ns)
+            return result;
+    }
+}
+
 /* Oldest first. A task may be gone after its run. */
 static void run_tasks(struct mcq_engine *engine)
 {

@@ -23,6 +23,7 @@
 
 #include "pump/read_pump.h"
 #include "reactor/reactor.h"
+#include "reactor/sleeper.h"
 
 struct mcq_task {
     struct mcq_task *next;
@@ -44,7 +45,10 @@ struct mcq_engine {
     const char *fallback; /* why it is not on io_uring, which was looked for; NULL: not so */
     _Atomic bool is_ending;
     bool has_thread;
-    pthread_t thread;
+    uint32_t calls;        /* inline: that did not wait, since it had a turn */
+    uint64_t turned_at_ns; /* inline: its last turn */
+    bool is_inline;        /* `thread` is an application's, and drives it in its calls */
+    pthread_t thread;      /* its own, or its owner */
 };
 
 /* An engine on this reactor, which it owns from now on; without a thread.
@@ -58,6 +62,21 @@ MCQ_MUST_CHECK enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mc
  *   MCQ_NO_FDS  no descriptors
  *   MCQ_INVAL   MONOCOQUE_ENGINE asks for what is not there */
 MCQ_MUST_CHECK enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random);
+
+/* An engine with a reactor of the calling thread, which drives it by mcq_engine_sleep. */
+MCQ_MUST_CHECK enum mcq_err mcq_engine_begin(struct mcq_engine *engine, uint64_t random);
+
+/* The calling thread is the one that drives it. */
+static inline bool mcq_engine_is_mine(const struct mcq_engine *engine)
+{
+    return engine->is_inline && pthread_equal(engine->thread, pthread_self());
+}
+
+/* As mcq_sleeper_wait, for the thread that drives the engine: does the engine's work meanwhile.
+ * fds has room for one more at its end. */
+MCQ_MUST_CHECK enum mcq_io_result mcq_engine_sleep(struct mcq_engine *engine,
+                                                   struct mcq_sleeper *sleeper, struct pollfd *fds,
+                                                   size_t count, uint64_t until_ns);
 
 /* Ends the thread, if there is one; nothing is armed or posted. */
 void mcq_engine_fini(struct mcq_engine *engine);

@@ -812,6 +812,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
 
     if (ops == NULL)
         return MCQ_INVAL;
+    mcq_context_help(context); /* a slot may come free */
     MCQ_TRY(mcq_context_take_slot(context, &socket, &engine));
     mcq_lock_take(&socket->lock);
     init_slot(socket);
@@ -832,6 +833,8 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
 
 enum mcq_err mcq_socket_close(struct mcq_socket *socket)
 {
+    struct mcq_context *context;
+
     mcq_lock_take(&socket->lock);
     if (socket->state != MCQ_SOCKET_OPEN) {
         enum mcq_err err = refusal(socket);
@@ -840,7 +843,9 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
         return err;
     }
     begin_close(socket);
-    mcq_socket_leave(socket);
+    context = socket->context;
+    mcq_socket_leave(socket); /* *socket may be gone */
+    mcq_context_help(context);
     return MCQ_OK;
 }
 

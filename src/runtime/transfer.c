@@ -23,7 +23,11 @@
 #define SPIN_MISSES_MAX 3
 #define SPIN_SKIPS 32
 
-#define WAIT_FDS_MAX 3 /* the sleeper's own, input, output */
+/* Without a thread of its own the engine has a turn that often, whatever the calls find. */
+#define TURN_EVERY_NS MS
+#define TURN_LOOK_COUNT 16
+
+#define WAIT_FDS_MAX 4 /* the sleeper's own, input, output, the engine's */
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
@@ -81,7 +85,7 @@ static enum mcq_err sleep_for(struct mcq_socket *socket, unsigned wants, uint64_
     waiter_join(socket, &waiter);
     count = wait_fds(socket, wants, fds + 1);
     mcq_socket_pause(socket);
-    result = mcq_sleeper_wait(node->sleeper, fds, count, until_ns);
+    result = mcq_context_sleep(context, node->sleeper, fds, count, until_ns);
     err = mcq_socket_resume(socket);
     waiter_leave(socket, &waiter);
     mcq_context_put_sleeper(context, node);
@@ -105,6 +109,33 @@ static uint64_t until_of(struct mcq_socket *socket, int timeout_ms)
 static bool is_over(struct mcq_socket *socket, uint64_t until_ns)
 {
     return until_ns != MCQ_REACTOR_NEVER_NS && mcq_engine_now_ns(socket->engine) >= until_ns;
+}
+
+/* Without a thread of its own the engine has its turn even in calls that do not wait. */
+static bool returns_at_once(const struct mcq_socket *socket, int timeout_ms)
+{
+    return timeout_ms == 0 && !mcq_engine_is_mine(socket->engine);
+}
+
+/* A program that finds all it asks for never waits. So that its engine does not stand still, calls
+ * look at the clock now and then. */
+static void share_turns(struct mcq_engine *engine, struct mcq_context *context, bool looks)
+{
+    if (!mcq_engine_is_mine(engine) || (!looks && ++engine->calls < TURN_LOOK_COUNT))
+        return;
+    engine->calls = 0;
+    if (mcq_engine_now_ns(engine) - engine->turned_at_ns >= TURN_EVERY_NS)
+        mcq_context_help(context);
+}
+
+static void leave_transfer(struct mcq_socket *socket, bool looks)
+{
+    struct mcq_engine *engine = socket->engine;
+    struct mcq_context *context = socket->context;
+
+    mcq_socket_leave(socket);
+    if (MCQ_UNLIKELY(engine->is_inline))
+        share_turns(engine, context, looks);
 }
 
 /* --- sending --------------------------------------------------------------------------------- */
@@ -158,7 +189,7 @@ static enum mcq_err send_waiting(struct mcq_socket *socket, struct mcq_part *par
             mcq_socket_bury(socket);
         (void) mcq_socket_harvest_output(socket);
         err = socket->pattern->ops->send(socket->pattern, part);
-        if (err != MCQ_AGAIN || timeout_ms == 0)
+        if (err != MCQ_AGAIN || returns_at_once(socket, timeout_ms))
             break;
         if (!has_slept)
             until_ns = until_of(socket, timeout_ms);
@@ -213,7 +244,7 @@ enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, i
         flush_or_batch(socket);
     if (socket->group.blocked_count > 0 || socket->group.dirty_first != NULL)
         mcq_socket_guard_output(socket);
-    mcq_socket_leave(socket);
+    leave_transfer(socket, !socket->is_batching);
     return err;
 }
 
@@ -296,13 +327,13 @@ static enum mcq_err recv_waiting(struct mcq_socket *socket, struct mcq_msg *msg,
             mcq_socket_bury(socket);
         if (mcq_socket_harvest_input(socket))
             err = take(socket, msg);
-        if (err != MCQ_AGAIN || timeout_ms == 0)
+        if (err != MCQ_AGAIN || returns_at_once(socket, timeout_ms))
             return err;
         if (!has_slept)
             until_ns = until_of(socket, timeout_ms);
         else if (is_over(socket, until_ns))
             return MCQ_AGAIN;
-        if (may_spin(socket)) {
+        if (timeout_ms != 0 && may_spin(socket)) {
             err = spin(socket, msg, until_ns);
             if (err != MCQ_AGAIN)
                 return err;
@@ -345,7 +376,7 @@ static void leave_recv(struct mcq_socket *socket)
     mcq_socket_guard_input(socket);
     if (MCQ_UNLIKELY(socket->group.blocked_count > 0))
         mcq_socket_guard_output(socket);
-    mcq_socket_leave(socket);
+    leave_transfer(socket, false);
 }
 
 enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int timeout_ms)
@@ -525,8 +556,8 @@ static enum mcq_err poll_once(struct poll_call *call, uint64_t until_ns, size_t 
 
     if (err == MCQ_OK) {
         /* Ready ones end the sleep before it begins; the descriptors are asked all the same. */
-        result = mcq_sleeper_wait(call->node->sleeper, call->fds, call->fd_count,
-                                  *ready_count > 0 ? 0 : until_ns);
+        result = mcq_context_sleep(call->context, call->node->sleeper, call->fds, call->fd_count,
+                                   *ready_count > 0 ? 0 : until_ns);
         if (result == MCQ_IO_INTERRUPTED && *ready_count == 0)
             err = MCQ_INTERRUPTED;
         else if (result == MCQ_IO_NO_MEMORY || result == MCQ_IO_BROKEN)
@@ -542,12 +573,19 @@ static enum mcq_err poll_once(struct poll_call *call, uint64_t until_ns, size_t 
     return MCQ_OK;
 }
 
+/* One that waits for this thread before others. */
 static struct mcq_context *context_of(const struct mcq_poll_item *items, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (items[i].socket != NULL)
-            return items[i].socket->context;
-    return NULL;
+    struct mcq_context *context = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].socket == NULL)
+            continue;
+        context = items[i].socket->context;
+        if (mcq_engine_is_mine(&context->engines[0]))
+            break;
+    }
+    return context;
 }
 
 enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count, int timeout_ms,
@@ -559,7 +597,7 @@ enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count, int time
 
     call.context = context_of(items, count);
     mcq_assert(call.context != NULL);
-    call.fds = mcq_alloc(mcq_size_mul(sizeof *call.fds, count * 2 + 1));
+    call.fds = mcq_alloc(mcq_size_mul(sizeof *call.fds, count * 2 + 2));
     if (call.fds == NULL)
         return MCQ_NOMEM;
     err = mcq_context_take_sleeper(call.context, &call.node);

@@ -20,9 +20,9 @@ static void options__have_their_defaults_and_bounds(void)
     assert_works(mcq_ctx_set(context, MCQ_CTX_IO_THREADS, 64));
     assert_works(mcq_ctx_get(context, MCQ_CTX_IO_THREADS, &value));
     assert_int_equal(value, 64);
-    assert_fails(mcq_ctx_set(context, MCQ_CTX_IO_THREADS, 0), EINVAL);
+    assert_fails(mcq_ctx_set(context, MCQ_CTX_IO_THREADS, -1), EINVAL);
     assert_says(mcq_ctx_set(context, MCQ_CTX_IO_THREADS, 65), EINVAL,
-                "ctx_set IO_THREADS to 65: not in 1..64");
+                "ctx_set IO_THREADS to 65: not in 0..64");
     assert_fails(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, 65536), EINVAL);
     assert_fails(mcq_ctx_set(context, (enum mcq_ctx_option) 99, 1), EINVAL);
     assert_fails(mcq_ctx_get(context, (enum mcq_ctx_option) 99, &value), EINVAL);
@@ -132,6 +132,39 @@ static void close__over_and_over__each_socket_ends_once(void)
     end_world(&world);
 }
 
+static int term_at_once(void *context)
+{
+    return mcq_ctx_term(context, 0);
+}
+
+static void run__without_threads__by_its_own_thread_only(void)
+{
+    struct mcq_context *context = mcq_ctx_new();
+    struct mcq_context *other = mcq_ctx_new();
+    struct mcq_socket *socket;
+    struct helper helper;
+
+    assert_fails(mcq_ctx_run(NULL, 0), EFAULT);
+    assert_says(mcq_ctx_run(context, -1), EINVAL, "ctx_run: -1 ms: it ends by its time only");
+    assert_works(mcq_ctx_run(context, 0));
+    socket = mcq_socket(context, MCQ_PULL);
+    assert_non_null(socket);
+    assert_fails(mcq_ctx_run(context, 0), EACCES);
+    assert_works(mcq_close(socket));
+    assert_works(mcq_ctx_term(context, PATIENCE_MS));
+
+    assert_works(mcq_ctx_set(other, MCQ_CTX_IO_THREADS, 0));
+    socket = mcq_socket(other, MCQ_PULL);
+    assert_non_null(socket);
+    assert_works(mcq_ctx_run(other, 1));
+    assert_works(mcq_close(socket));
+    start_helper(&helper, term_at_once, other);
+    join_helper(&helper);
+    assert_int_equal(helper.result, -1);
+    assert_int_equal(helper.number, EACCES);
+    assert_works(mcq_ctx_term(other, PATIENCE_MS));
+}
+
 static int term_without_end(void *context)
 {
     return mcq_ctx_term(context, -1);
@@ -155,7 +188,8 @@ static void many_contexts__have_lives_of_their_own(void)
 {
     struct world worlds[4];
 
-    for (size_t i = 0; i < MCQ_COUNTOF(worlds); i++)
+    begin_world_with_threads(&worlds[0]);
+    for (size_t i = 1; i < MCQ_COUNTOF(worlds); i++)
         begin_world(&worlds[i]);
     struct mcq_socket *pull = open_socket(&worlds[0], MCQ_PULL);
     char endpoint[ENDPOINT_BYTES];
@@ -179,6 +213,7 @@ static void many_contexts__have_lives_of_their_own(void)
     X(io_threads__once_they_run__is_ebusy)                                                         \
     X(max_sockets__more_are_emfile_until_one_is_closed)                                            \
     X(shutdown__calls_are_eterm_and_close_works)                                                   \
+    X(run__without_threads__by_its_own_thread_only)                                                \
     X(close__over_and_over__each_socket_ends_once)                                                 \
     X(term__with_an_open_socket__is_eagain_and_may_be_called_again)                                \
     X(term__in_another_thread__goes_on_when_the_last_socket_is_closed)                             \

@@ -60,7 +60,7 @@ static void pull__from_an_older_push__all_sizes_and_parts(void)
     uint16_t port;
 
     memset(octets, 'x', sizeof octets);
-    begin_world(&world);
+    begin_world_with_threads(&world);
     struct mcq_socket *pull = open_bound(&world, MCQ_PULL, &port);
 
     for (size_t i = 0; i < MCQ_COUNTOF(ages); i++) {
@@ -94,7 +94,7 @@ static void push__messages_that_wait_for_a_peer__reach_an_older_one(void)
         int listener = raw_listen(endpoint);
         uint8_t flags;
 
-        begin_world(&world);
+        begin_world_with_threads(&world);
         struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
 
         assert_works(mcq_set(push, MCQ_OPT_OLDER_PEERS, 1));
@@ -128,7 +128,7 @@ static void router__by_the_identity_of_an_older_dealer(void)
     struct world world;
     uint16_t port;
 
-    begin_world(&world);
+    begin_world_with_threads(&world);
     struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
     char endpoint[ENDPOINT_BYTES];
 
@@ -165,7 +165,7 @@ static void pub__subscribers_of_all_ages__each_reads_its_own_frames(void)
     int fds[MCQ_COUNTOF(ages)];
 
     memset(large, 'z', sizeof large);
-    begin_world(&world);
+    begin_world_with_threads(&world);
     struct mcq_socket *pub = open_bound(&world, MCQ_PUB, &port);
     int new = raw_join(port, "SUB", NULL);
 
@@ -225,7 +225,7 @@ static void older_peers__not_asked_for__are_closed(void)
     struct world world;
     char endpoint[ENDPOINT_BYTES];
 
-    begin_world(&world);
+    begin_world_with_threads(&world);
     struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
 
     assert_int_equal(number_of(pull, MCQ_OPT_OLDER_PEERS), 0);
@@ -245,7 +245,7 @@ static void older_peers__of_a_type_that_does_not_fit__are_closed(void)
     struct world world;
     uint16_t port;
 
-    begin_world(&world);
+    begin_world_with_threads(&world);
     struct mcq_socket *pull = open_bound(&world, MCQ_PULL, &port);
 
     for (size_t i = 1; i < MCQ_COUNTOF(ages); i++) {

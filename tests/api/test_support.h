@@ -156,10 +156,30 @@ struct world {
     size_t socket_count;
 };
 
-static inline void begin_world(struct world *world)
+static inline void begin_world_with_threads(struct world *world)
 {
     *world = (struct world) {.context = mcq_ctx_new()};
     assert_non_null(world->context);
+}
+
+/* MONOCOQUE_TEST_IO_THREADS=0: the tests run in contexts without threads. */
+static inline bool is_inline(void)
+{
+    const char *threads = getenv("MONOCOQUE_TEST_IO_THREADS");
+
+    return threads != NULL && strcmp(threads, "0") == 0;
+}
+
+/* The context that this thread has to drive while it waits for helpers; NULL: none. */
+static struct mcq_context *inline_context;
+
+static inline void begin_world(struct world *world)
+{
+    begin_world_with_threads(world);
+    if (!is_inline() || inline_context != NULL)
+        return; /* nobody would drive a second one */
+    assert_works(mcq_ctx_set(world->context, MCQ_CTX_IO_THREADS, 0));
+    inline_context = world->context;
 }
 
 /* A socket whose calls give up when the test has failed. */
@@ -187,6 +207,8 @@ static inline void close_socket(struct world *world, struct mcq_socket *socket)
 
 static inline void end_world(struct world *world)
 {
+    if (inline_context == world->context)
+        inline_context = NULL;
     while (world->socket_count > 0)
         assert_works(mcq_close(world->sockets[--world->socket_count]));
     assert_works(mcq_ctx_term(world->context, PATIENCE_MS));
@@ -364,6 +386,8 @@ static inline void await_sleep(struct helper *helper)
 
 static inline void join_helper(struct helper *helper)
 {
+    while (inline_context != NULL && !atomic_load(&helper->is_done))
+        assert_works(mcq_ctx_run(inline_context, 1));
     assert_int_equal(pthread_join(helper->thread, NULL), 0);
 }
 

@@ -388,7 +388,7 @@ static void linger__sent_just_before_close_and_term__arrives(void)
     struct world there;
     char endpoint[ENDPOINT_BYTES];
 
-    begin_world(&there);
+    begin_world_with_threads(&there);
     struct mcq_socket *pull = open_socket(&there, MCQ_PULL);
 
     bind_somewhere(pull, endpoint);
@@ -471,7 +471,7 @@ static void linger_without_end__term_waits_until_somebody_takes_it(void)
     struct world there;
 
     free_endpoint(endpoint);
-    begin_world(&here);
+    begin_world_with_threads(&here);
     struct mcq_socket *push = open_socket(&here, MCQ_PUSH);
 
     assert_works(mcq_set(push, MCQ_OPT_RECONNECT_IVL, 1));

@@ -258,7 +258,7 @@ static void fault_d10__no_descriptor_to_sleep_with__is_emfile(void)
     end_world(&world);
 }
 
-/* --- what the kernel says to accept ------------------------------------------------------------ */
+/* --- what the kernel says to accept ----------------------------------------------------------- */
 
 #define REFUSALS 3
 
@@ -330,7 +330,7 @@ static void fault_a10__enobufs_for_ever__is_parked(void)
     end_injection(&injector);
 }
 
-/* --- options ----------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static _Atomic int option_count;
 

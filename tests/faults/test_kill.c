@@ -38,7 +38,7 @@ static void live_for(uint64_t us)
     (void) nanosleep(&(struct timespec) {.tv_nsec = (long) us * 1000}, NULL);
 }
 
-/* --- the client dies --------------------------------------------------------------------------- */
+/* --- the client dies -------------------------------------------------------------------------- */
 
 /* Requests, one after the other, until somebody kills it. Each is a number, twice. */
 static void request_for_ever(const char *endpoint)
@@ -114,7 +114,7 @@ static void fault_g13__clients_are_killed__server_goes_on(void)
     end_world(&world);
 }
 
-/* --- the server dies --------------------------------------------------------------------------- */
+/* --- the server dies -------------------------------------------------------------------------- */
 
 static void reply_for_ever(const char *endpoint)
 {
@@ -186,7 +186,7 @@ static void fault_g13__server_is_killed__client_comes_back(void)
     end_world(&world);
 }
 
-/* --- a stream of parts ------------------------------------------------------------------------- */
+/* --- a stream of parts ------------------------------------------------------------------------ */
 
 /* Messages of three parts, of one number each. */
 static void push_for_ever(const char *endpoint)

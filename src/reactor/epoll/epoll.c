@@ -187,6 +187,11 @@ static void epoll_collect(struct mcq_reactor *head, uint64_t until_ns)
         take_event(reactor, &events[i]);
 }
 
+static int epoll_watch(struct mcq_reactor *head)
+{
+    return epoll_of(head)->epoll_fd;
+}
+
 static void epoll_wake(struct mcq_reactor *head)
 {
     uint64_t one = 1;
@@ -222,6 +227,7 @@ static const struct mcq_engine_ops epoll_ops = {
     .arm_poll = epoll_arm_poll,
     .cancel_poll = epoll_cancel_poll,
     .collect = epoll_collect,
+    .watch = epoll_watch,
     .wake = epoll_wake,
     .now_ns = mcq_kernel_now_ns,
     .free = epoll_free,

@@ -25,6 +25,7 @@ struct uring_reactor {
     struct mcq_reactor head; /* first: a reactor is what it begins with */
     struct io_uring ring;
     int wake_fd;
+    int event_fd; /* counts completions and deferred work for a poll elsewhere; -1: none asked */
     bool wake_is_armed;
     uint64_t wake_count; /* where the kernel puts the eventfd's count */
 };
@@ -128,6 +129,11 @@ static void enter(struct uring_reactor *reactor, uint64_t wait_ns)
     };
     struct io_uring_cqe *completion;
 
+    if (wait_ns == 0) {
+        /* Enters even if completions are there: deferred work would signal no eventfd again. */
+        (void) io_uring_submit_and_get_events(&reactor->ring);
+        return;
+    }
     (void) io_uring_submit_and_wait_timeout(&reactor->ring, &completion, 1,
                                             wait_ns == UINT64_MAX ? NULL : &time, NULL);
 }
@@ -136,9 +142,12 @@ static void uring_collect(struct mcq_reactor *head, uint64_t until_ns)
 {
     struct uring_reactor *reactor = uring_of(head);
     uint64_t wait_ns = UINT64_MAX;
+    uint64_t ignored;
     bool sleeps;
 
     arm_wake(reactor);
+    if (reactor->event_fd >= 0)
+        (void) !read(reactor->event_fd, &ignored, sizeof ignored); /* what comes next counts anew */
     if (until_ns != MCQ_REACTOR_NEVER_NS) {
         uint64_t now_ns = mcq_reactor_now_ns(head);
 
@@ -148,6 +157,31 @@ static void uring_collect(struct mcq_reactor *head, uint64_t until_ns)
     enter(reactor, sleeps ? wait_ns : 0);
     mcq_reactor_awake(head);
     take_completions(reactor);
+}
+
+/* A poll of the ring itself is not told of deferred work; an eventfd that is registered is. What
+ * was there before counts as the first event. */
+static void open_event_fd(struct uring_reactor *reactor)
+{
+    int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    if (fd >= 0 && io_uring_register_eventfd(&reactor->ring, fd) == 0)
+        reactor->event_fd = fd;
+    else if (fd >= 0)
+        (void) close(fd);
+}
+
+/* What is armed must be with the kernel before somebody sleeps elsewhere. */
+static int uring_watch(struct mcq_reactor *head)
+{
+    struct uring_reactor *reactor = uring_of(head);
+
+    if (reactor->event_fd < 0)
+        open_event_fd(reactor);
+    arm_wake(reactor);
+    if (io_uring_sq_ready(&reactor->ring) > 0)
+        (void) io_uring_submit(&reactor->ring);
+    return reactor->event_fd;
 }
 
 static void uring_wake(struct mcq_reactor *head)
@@ -164,6 +198,8 @@ static void uring_free(struct mcq_reactor *head)
     mcq_reactor_fini(head);
     io_uring_queue_exit(&reactor->ring); /* ends the read of the eventfd, too */
     (void) close(reactor->wake_fd);
+    if (reactor->event_fd >= 0)
+        (void) close(reactor->event_fd);
     mcq_free(reactor);
 }
 
@@ -184,6 +220,7 @@ static const struct mcq_engine_ops uring_ops = {
     .arm_poll = uring_arm_poll,
     .cancel_poll = uring_cancel_poll,
     .collect = uring_collect,
+    .watch = uring_watch,
     .wake = uring_wake,
     .now_ns = mcq_kernel_now_ns,
     .free = uring_free,
@@ -260,7 +297,7 @@ enum mcq_err mcq_uring_new(struct mcq_reactor **out, const char **why)
 
     if (reactor == NULL)
         return MCQ_NOMEM;
-    *reactor = (struct uring_reactor) {.wake_fd = eventfd(0, EFD_CLOEXEC)};
+    *reactor = (struct uring_reactor) {.wake_fd = eventfd(0, EFD_CLOEXEC), .event_fd = -1};
     if (reactor->wake_fd < 0) {
         enum mcq_err err = mcq_kernel_open_err(errno);
 
