@@ -1,13 +1,11 @@
 #include "runtime/context.h"
 
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "base/warn.h"
 #include "runtime/socket.h"
 
 #define FIRST_EPOCH 0
@@ -208,16 +206,13 @@ void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *n
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
-/* A library writes to nobody's standard error unasked. Once: it says something of the machine. */
+/* Once: it says something of the machine. */
 static void warn_of_fallback(const char *why)
 {
     static atomic_flag has_warned = ATOMIC_FLAG_INIT;
-    const char *log = getenv("MONOCOQUE_LOG");
 
-    if (why == NULL || log == NULL || strcmp(log, "stderr") != 0 ||
-        atomic_flag_test_and_set(&has_warned))
-        return;
-    (void) fprintf(stderr, "monocoque: epoll instead of io_uring: %s\n", why);
+    if (why != NULL && !atomic_flag_test_and_set(&has_warned))
+        mcq_warn("epoll instead of io_uring", why);
 }
 
 const char *mcq_context_engine(struct mcq_context *context, const char **why)

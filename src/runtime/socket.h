@@ -205,9 +205,8 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket);
 /* The context shuts down: every call from now on, and every sleeping one, answers TERMINATED. */
 void mcq_socket_terminate(struct mcq_socket *socket);
 
-/* In a forked child, before it goes on: calls answer MCQ_FORKED, and nothing of it is touched. A
- * call that a signal handler interrupted in its sleep in order to fork ends so in the child,
- * too. */
+/* In a forked child, before it goes on: calls answer MCQ_FORKED, and nothing of it is touched. So
+ * does, in the child, a call that a signal handler interrupted in its sleep in order to fork. */
 void mcq_socket_mark_forked(struct mcq_socket *socket);
 
 /* Takes the lock of an open socket, for options and the like: mcq_socket_leave gives it back.
@@ -221,9 +220,9 @@ void mcq_socket_leave(struct mcq_socket *socket);
 void mcq_socket_pause(struct mcq_socket *socket);
 
 /* Takes the lock again.
- *   MCQ_OK        the call may go on
+ *   MCQ_OK   the call may go on
  *   MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED
- *                 it may only clean up; the lock is held all the same */
+ *            it may only clean up; the lock is held all the same */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_resume(struct mcq_socket *socket);
 
 /* --- messages -------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 
 #define OBSERVED_MS 1000
 
-/* --- the limit of descriptors ---------------------------------------------------------------- */
+/* --- the limit of descriptors ----------------------------------------------------------------- */
 
 /* So many more can be opened from now on; gives the limit that was before. */
 static rlim_t allow_descriptors(rlim_t count)

@@ -277,7 +277,7 @@ static void fault_g7__exit_while_others_are_in_calls__is_quiet(void)
     exit(0);
 }
 
-/* The library is unloaded with an engine at work; then a stranger comes, whom it greets. */
+/* The library is unloaded with an engine at work; then a stranger comes, whom the engine greets. */
 static void fault_g7__unload_without_term__is_quiet(void)
 {
     const char *folder = getenv("MONOCOQUE_BUILD_DIR");
