@@ -325,13 +325,18 @@ enum mcq_option {
                                        handshake, 4 mcq_disconnect (always); they add up; later */
 
     /* Ours. */
-    MCQ_OPT_STRANGERS_MAX = 1002,    /* 1.. (1024): handshakes under way at a bound endpoint, before
+    MCQ_OPT_STRANGERS_MAX = 1002,  /* 1.. (1024): handshakes under way at a bound endpoint, before
                                         the oldest gives way; later */
-    MCQ_OPT_COMMAND_MAX = 1003,      /* octets, -1..65536 (-1: 16384): a peer's command; later */
-    MCQ_OPT_PROPERTIES_MAX = 1004,   /* -1..1024 (-1: 64): in a peer's READY; later */
-    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
+    MCQ_OPT_COMMAND_MAX = 1003,    /* octets, -1..65536 (-1: 16384): a peer's command; later */
+    MCQ_OPT_PROPERTIES_MAX = 1004, /* -1..1024 (-1: 64): in a peer's READY; later */
+    MCQ_OPT_PARTS_MAX = 1005,      /* -1..2^20 (-1: 8192): in a message; later */
+    MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
+    MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
+                                        be charged, 224 each beside their own */
+    MCQ_OPT_LIMITED = 1008,           /* connections ended because of these limits; get only */
+    MCQ_OPT_RECONNECT_JITTER = 1001,  /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
-    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    MCQ_OPT_OLDER_PEERS = 1000,       /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
 /* Sets an option with a number as its value, or gives that value.

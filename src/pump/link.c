@@ -530,6 +530,13 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
     mcq_wpump_init(&link->wpump, group->send_slab);
 }
 
+void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max)
+{
+    link->out_max = out_max;
+    link->in_max = in_max;
+    note_room(link);
+}
+
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);

@@ -120,6 +120,9 @@ struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group);
 void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
                    uint32_t in_max);
 
+/* Other high-water marks, from now on. */
+void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max);
+
 /* OFF: drops all that is queued. */
 void mcq_link_fini(struct mcq_link *link);
 

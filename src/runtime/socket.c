@@ -174,6 +174,23 @@ static void serve_input(struct mcq_socket *socket)
         ask(socket, REQUEST_SERVE_AGAIN);
 }
 
+/* What a queue had no room for has had its edge. */
+void mcq_socket_apply_hwm(struct mcq_socket *socket)
+{
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn == NULL)
+            continue;
+        mcq_link_set_max(&conn->peer.link, (uint32_t) socket->options.send_hwm,
+                         (uint32_t) socket->options.recv_hwm);
+        if (mcq_link_has_unread(&conn->peer.link))
+            mcq_socket_set_unread(socket, conn);
+    }
+    if (socket->unread != NULL)
+        ask(socket, REQUEST_SERVE_AGAIN);
+}
+
 static void watch_input(struct mcq_socket *socket)
 {
     socket->is_in_guarded = true;
@@ -761,6 +778,9 @@ static void init_options(struct mcq_socket *socket)
         .strangers_max = preset(socket, MCQ_OPTION_STRANGERS_MAX),
         .command_max = preset(socket, MCQ_OPTION_COMMAND_MAX),
         .properties_max = preset(socket, MCQ_OPTION_PROPERTIES_MAX),
+        .parts_max = preset(socket, MCQ_OPTION_PARTS_MAX),
+        .message_max = preset(socket, MCQ_OPTION_MESSAGE_MAX),
+        .subscriptions_max = preset(socket, MCQ_OPTION_SUBSCRIPTIONS_MAX),
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),

@@ -45,12 +45,15 @@ struct mcq_socket_options {
     int connect_timeout_ms;
     int handshake_ms;
     int strangers_max;
-    int command_max;    /* octets; -1: the profile's */
-    int properties_max; /* the same */
+    int command_max;       /* octets; -1: the profile's */
+    int properties_max;    /* the same */
+    int parts_max;         /* the same */
+    int subscriptions_max; /* octets; the pattern has it, too */
     int heartbeat_ms;
     int heartbeat_timeout_ms;
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
+    int64_t message_max;       /* of all its parts; -1: the profile's */
     bool is_immediate;
     bool is_ipv6;
     bool has_full_jitter;
@@ -128,6 +131,7 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
+    uint64_t limited_count;  /* connections that were ended because of a limit */
     struct mcq_conn *unread; /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
@@ -308,6 +312,9 @@ bool mcq_socket_harvest_output(struct mcq_socket *socket); /* true: somebody may
 bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those known */
 void mcq_socket_flush(struct mcq_socket *socket);
 void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn);
+
+/* The options' high-water marks hold for the peers that are there, too. */
+void mcq_socket_apply_hwm(struct mcq_socket *socket);
 
 /* A connection stands: reads what came with it, and has the engine look after it. */
 void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn);

@@ -52,6 +52,7 @@ enum mcq_pattern_option {
     MCQ_PATTERN_ROUTER_HANDOVER,
     MCQ_PATTERN_REQ_RELAXED,
     MCQ_PATTERN_REQ_CORRELATE,
+    MCQ_PATTERN_SUBSCRIPTION_BYTES, /* that a publisher's peer may be charged */
 };
 
 struct mcq_pattern;
