@@ -67,10 +67,13 @@ const char *mcq_strerror(int number);
 /* Threads that do the work of connections, and the sockets they serve. */
 struct mcq_context;
 
-/* The numbers of libzmq. */
+/* The numbers of libzmq; ours from 1000 on. */
 enum mcq_ctx_option {
     MCQ_CTX_IO_THREADS = 1,  /* 0..64 (1); while the context has had no socket; 0: mcq_ctx_run */
     MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
+    MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
+                                that its sockets hold; asked for it is the limit in force */
+    MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with

@@ -120,6 +120,7 @@ struct mcq_socket {
     struct mcq_engine *engine;
     struct mcq_socket *next_slot;
     struct mcq_socket *next_free;
+    _Atomic uint64_t begun_most; /* see struct mcq_link_group */
 
     struct mcq_pattern *pattern;
     enum mcq_socket_type type;
@@ -160,7 +161,8 @@ struct mcq_socket {
     bool is_in_watched; /* by a watch, not by a deadline */
     bool is_out_guarded;
     bool is_tail_guarded;
-    uint64_t in_calls; /* calls that read so far */
+    bool is_relief_guarded; /* links that were not read for want of memory will be */
+    uint64_t in_calls;      /* calls that read so far */
     uint64_t in_calls_seen;
     uint64_t in_calls_served; /* when the engine took over last */
     uint64_t tail_flushes_seen;
@@ -190,6 +192,7 @@ struct mcq_socket {
     struct mcq_wait tail_timer;
     struct mcq_wait tick_timer;
     struct mcq_wait close_timer;
+    struct mcq_wait relief_timer;
     bool is_ended; /* by the engine: cancels what is armed */
 };
 
@@ -212,6 +215,11 @@ void mcq_socket_terminate(struct mcq_socket *socket);
 /* In a forked child, before it goes on: calls answer MCQ_FORKED, and nothing of it is touched. So
  * does, in the child, a call that a signal handler interrupted in its sleep in order to fork. */
 void mcq_socket_mark_forked(struct mcq_socket *socket);
+
+/* The context's budget is used up: ends the connection that begun messages fill most, if that holds
+ * `least` octets of them, which is what the socket has last said. True: one was ended. Waits for
+ * the lock; from the engines' threads. */
+bool mcq_socket_shed(struct mcq_socket *socket, uint64_t least);
 
 /* Takes the lock of an open socket, for options and the like: mcq_socket_leave gives it back.
  *   MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED: not taken */

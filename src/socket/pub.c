@@ -133,6 +133,7 @@ static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
         } else {
             err = subscribe(pub, peer, event.topic, event.kind == MCQ_EVENT_SUBSCRIBE);
         }
+        peer->link.table_bytes = peer->subscriber.charged_bytes;
         if (err != MCQ_OK)
             mcq_link_lose(&peer->link, err);
     }
@@ -283,6 +284,7 @@ static bool pub_is_writable(struct mcq_pattern *pattern)
 const struct mcq_pattern_ops mcq_pattern_pub = {
     .type = MCQ_SOCKET_TYPE_PUB,
     .can_send = true,
+    .shares_output = true,
     .create = pub_create,
     .free = pub_free,
     .attach = pub_attach,
