@@ -1,20 +1,24 @@
 /*
- * Options of sockets and of their context, through the public calls, on one socket of each type.
+ * Options of sockets and of their context, through the public calls, on one socket of each type: new
+ * ones in each input, in a simulated world, so nothing happens but what the input does.
  *
  * Oracle: a table of values that is kept here; which option there is, of which type of socket, with
  * what range and default is read from the generated rows one by one. A call that succeeds is read
  * back; one that fails says EINVAL, fills nothing and changes no option of the socket; look-ups by
- * number and by name find what a walk over the rows finds. The choices say nothing.
+ * number and by name find what a walk over the rows finds; there are as many sockets as MAX_SOCKETS
+ * allows. The choices say nothing.
  */
 
 #include <errno.h>
 #include <monocoque.h>
 
 #include "calls.h"
+#include "reactor/sim/sim.h"
+#include "runtime/context.h"
 #include "table/option.h"
 
 #define TYPES (MCQ_PUSH + 1)
-#define TOPICS_MAX 6 /* the table of subscriptions, which outlives an input, keeps its size */
+#define TOPICS_MAX 6
 #define TOPIC_MAX 64
 #define UNTOUCHED 0x55
 
@@ -23,17 +27,18 @@ struct topic {
     size_t len;
 };
 
-/* What a socket should say. Sockets live as long as the process: an input begins with defaults. */
+/* What a socket should say. */
 struct model {
-    struct mcq_socket *socket;
+    struct mcq_socket *socket; /* NULL: not opened yet */
     int64_t initial[MCQ_OPTION_ROWS];
     int64_t values[MCQ_OPTION_ROWS];
     uint8_t id[256];
     size_t id_len;
-    bool is_used; /* by this input */
 };
 
+static struct mcq_sim *sim;
 static struct mcq_context *context;
+static unsigned open_count;
 static struct model models[TYPES];
 static struct topic topics[TOPICS_MAX]; /* of SUB */
 static size_t topic_count;
@@ -97,8 +102,6 @@ static void check_all(const struct model *model)
         const struct mcq_option_row *row = mcq_option_at(readable[i]);
         int64_t value = UNTOUCHED;
 
-        if (row->number == MCQ_OPT_EVENTS)
-            continue; /* asks the kernel: only when an input does */
         same_result(mcq_get(model->socket, (enum mcq_option) row->number, &value), true, row->name);
         calls_same((uint64_t) value, (uint64_t) model->values[readable[i]], row->name);
     }
@@ -246,11 +249,16 @@ static void look_up(enum mcq_option_scope scope, int number, enum mcq_option_use
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 
+/* Opens one, whose options then have their defaults. */
 static void open_one(struct model *model, int type)
 {
-    model->socket = mcq_socket(context, (enum mcq_type) type);
-    if (model->socket == NULL)
-        return; /* a type that is not there */
+    *model = (struct model) {.socket = mcq_socket(context, (enum mcq_type) type)};
+    if (model->socket == NULL) {
+        calls_same((uint64_t) errno, open_count < max_sockets ? EINVAL : EMFILE, "socket");
+        return; /* no more of them, or a type that is not there */
+    }
+    calls_same(open_count < max_sockets, true, "one more socket");
+    open_count++;
     for (size_t i = 0; i < readable_count; i++) {
         const struct mcq_option_row *row = mcq_option_at(readable[i]);
         int64_t *value = &model->initial[readable[i]];
@@ -265,11 +273,16 @@ static void open_one(struct model *model, int type)
             calls_same((uint64_t) *value, (uint64_t) type, row->name);
     }
     memcpy(model->values, model->initial, sizeof model->values);
-    model->is_used = true;
 }
 
-static void open_all(void)
+static void begin(void)
 {
+    struct mcq_sim_faults none = {0};
+    struct mcq_reactor *reactor;
+
+    if (mcq_sim_new(1, &none, &sim) != MCQ_OK || mcq_sim_reactor_new(sim, &reactor) != MCQ_OK ||
+        mcq_context_new_on(reactor, 1, &context) != MCQ_OK)
+        fuzz_fail("no world");
     for (size_t index = 0; index < MCQ_OPTION_ROWS; index++) {
         const struct mcq_option_row *row = mcq_option_at(index);
 
@@ -277,27 +290,6 @@ static void open_all(void)
             usable(row->number, MCQ_OPTION_GET, true) == index)
             readable[readable_count++] = index;
     }
-    context = mcq_ctx_new();
-    for (int type = 0; type < TYPES; type++)
-        open_one(&models[type], type);
-}
-
-/* Back to defaults; but for routing ids, which cannot be taken back. */
-static void reset(struct model *model)
-{
-    if (!model->is_used)
-        return;
-    model->is_used = false;
-    for (size_t index = 0; index < MCQ_OPTION_ROWS; index++)
-        if (model->values[index] != model->initial[index] &&
-            (mcq_option_at(index)->use & MCQ_OPTION_SET) != 0)
-            same_result(mcq_set(model->socket, (enum mcq_option) mcq_option_at(index)->number,
-                                model->initial[index]),
-                        true, "back to the default");
-    memcpy(model->values, model->initial, sizeof model->values);
-    model->id[0] = 'r';
-    model->id_len = 1;
-    same_result(mcq_set_bytes(model->socket, MCQ_OPT_ROUTING_ID, "r", 1), true, "routing id");
 }
 
 static int64_t read_value(struct calls *calls)
@@ -331,8 +323,9 @@ static void call(struct calls *calls)
     size_t len;
 
     if (models[type].socket == NULL)
+        open_one(&models[type], type);
+    if (models[type].socket == NULL)
         return;
-    models[type].is_used = true;
     switch (what % 8) {
     case 0:
     case 1: set_number(type, number, read_value(calls)); break;
@@ -360,19 +353,21 @@ static void fuzz_one(const struct fuzz_input *input)
     struct calls calls = calls_of(input);
 
     if (context == NULL)
-        open_all();
-    for (int type = 0; type < TYPES; type++)
-        reset(&models[type]);
-    while (topic_count > 0) {
-        struct topic topic = topics[0];
-
-        set_bytes(MCQ_SUB, MCQ_OPT_UNSUBSCRIBE, mcq_bytes(topic.octets, topic.len));
-    }
+        begin();
+    open_count = 0;
+    topic_count = 0;
     max_sockets = 100;
     same_result(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, max_sockets), true, "MAX_SOCKETS");
     while (calls_next(&calls))
         call(&calls);
-    for (int type = 0; type < TYPES; type++)
-        if (models[type].is_used)
-            check_all(&models[type]);
+    for (int type = 0; type < TYPES; type++) {
+        if (models[type].socket == NULL)
+            continue;
+        check_all(&models[type]);
+        same_result(mcq_close(models[type].socket), true, "close");
+        models[type].socket = NULL;
+    }
+    while (context->open_count > 0)
+        if (!mcq_context_turn(context) && !mcq_sim_advance(sim))
+            fuzz_fail("a socket that does not close");
 }
