@@ -16,7 +16,7 @@
 #define DENSE_COUNT 16
 #define BATCH_LOOK_COUNT 64
 /* A publisher's own work for its many peers is not a gap between sends. */
-#define PUT_NS 100
+#define PUT_NS (US / 10)
 #define WRITE_NS (5 * US)
 /* Ready sets are looked at that often while one peer keeps us busy. */
 #define HARVEST_EVERY 64
