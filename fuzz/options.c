@@ -1,20 +1,26 @@
 /*
- * Options of sockets and of their context, through the public calls, on one socket of each type.
+ * Options of sockets and of their context, through the public calls, on two sockets, of the types
+ * that the choices name: new ones in each input, in a simulated world, so nothing happens but what
+ * the input does.
  *
  * Oracle: a table of values that is kept here; which option there is, of which type of socket, with
  * what range and default is read from the generated rows one by one. A call that succeeds is read
  * back; one that fails says EINVAL, fills nothing and changes no option of the socket; look-ups by
- * number and by name find what a walk over the rows finds. The choices say nothing.
+ * number and by name find what a walk over the rows finds; there are as many sockets as MAX_SOCKETS
+ * allows.
  */
 
 #include <errno.h>
 #include <monocoque.h>
 
 #include "calls.h"
+#include "reactor/sim/sim.h"
+#include "runtime/context.h"
 #include "table/option.h"
 
 #define TYPES (MCQ_PUSH + 1)
-#define TOPICS_MAX 6 /* the table of subscriptions, which outlives an input, keeps its size */
+#define SOCKETS 2
+#define TOPICS_MAX 6
 #define TOPIC_MAX 64
 #define UNTOUCHED 0x55
 
@@ -23,20 +29,22 @@ struct topic {
     size_t len;
 };
 
-/* What a socket should say. Sockets live as long as the process: an input begins with defaults. */
+/* What a socket should say. */
 struct model {
-    struct mcq_socket *socket;
+    struct mcq_socket *socket; /* NULL: not opened yet */
+    int type;
+    struct topic topics[TOPICS_MAX]; /* of SUB */
+    size_t topic_count;
     int64_t initial[MCQ_OPTION_ROWS];
     int64_t values[MCQ_OPTION_ROWS];
     uint8_t id[256];
     size_t id_len;
-    bool is_used; /* by this input */
 };
 
+static struct mcq_sim *sim;
 static struct mcq_context *context;
-static struct model models[TYPES];
-static struct topic topics[TOPICS_MAX]; /* of SUB */
-static size_t topic_count;
+static unsigned open_count;
+static struct model models[SOCKETS];
 static int64_t max_sockets;
 static size_t readable[MCQ_OPTION_ROWS]; /* rows of a socket's numbers */
 static size_t readable_count;
@@ -97,8 +105,6 @@ static void check_all(const struct model *model)
         const struct mcq_option_row *row = mcq_option_at(readable[i]);
         int64_t value = UNTOUCHED;
 
-        if (row->number == MCQ_OPT_EVENTS)
-            continue; /* asks the kernel: only when an input does */
         same_result(mcq_get(model->socket, (enum mcq_option) row->number, &value), true, row->name);
         calls_same((uint64_t) value, (uint64_t) model->values[readable[i]], row->name);
     }
@@ -108,60 +114,59 @@ static void check_all(const struct model *model)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static void set_number(int type, int number, int64_t value)
+static void set_number(struct model *model, int number, int64_t value)
 {
     size_t index = usable(number, MCQ_OPTION_SET, true);
     const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
-    bool works = row != NULL && is_of(row, type) && is_within(row, value);
+    bool works = row != NULL && is_of(row, model->type) && is_within(row, value);
 
-    same_result(mcq_set(models[type].socket, (enum mcq_option) number, value), works, "set");
+    same_result(mcq_set(model->socket, (enum mcq_option) number, value), works, "set");
     if (works)
-        models[type].values[index] = value;
+        model->values[index] = value;
     if (works && number == MCQ_OPT_ROUTER_MANDATORY) { /* there is nobody to send to */
         index = usable(MCQ_OPT_EVENTS, MCQ_OPTION_GET, true);
-        models[type].values[index] = value == 0 ? models[type].initial[index] : 0;
+        model->values[index] = value == 0 ? model->initial[index] : 0;
     }
 }
 
-static void get_number(int type, int number)
+static void get_number(const struct model *model, int number)
 {
     size_t index = usable(number, MCQ_OPTION_GET, true);
     int64_t value = UNTOUCHED;
 
-    same_result(mcq_get(models[type].socket, (enum mcq_option) number, &value),
-                index < MCQ_OPTION_ROWS, "get");
+    same_result(mcq_get(model->socket, (enum mcq_option) number, &value), index < MCQ_OPTION_ROWS,
+                "get");
     calls_same((uint64_t) value,
-               index < MCQ_OPTION_ROWS ? (uint64_t) models[type].values[index] : UNTOUCHED, "get");
+               index < MCQ_OPTION_ROWS ? (uint64_t) model->values[index] : UNTOUCHED, "get");
 }
 
-static struct topic *topic_of(struct mcq_bytes octets)
+static struct topic *topic_of(struct model *model, struct mcq_bytes octets)
 {
-    for (size_t i = 0; i < topic_count; i++)
-        if (mcq_bytes_equal(mcq_bytes(topics[i].octets, topics[i].len), octets))
-            return &topics[i];
+    for (size_t i = 0; i < model->topic_count; i++)
+        if (mcq_bytes_equal(mcq_bytes(model->topics[i].octets, model->topics[i].len), octets))
+            return &model->topics[i];
     return NULL;
 }
 
 /* Whether SUB takes it; the model then has it, or has it no more. */
-static bool model_subscribe(bool is_on, struct mcq_bytes octets)
+static bool model_subscribe(struct model *model, bool is_on, struct mcq_bytes octets)
 {
-    struct topic *topic = topic_of(octets);
+    struct topic *topic = topic_of(model, octets);
 
     if (!is_on) {
         if (topic != NULL)
-            *topic = topics[--topic_count];
+            *topic = model->topics[--model->topic_count];
         return topic != NULL;
     }
-    topics[topic_count].len = octets.len;
+    topic = &model->topics[model->topic_count++];
+    topic->len = octets.len;
     if (octets.len > 0)
-        memcpy(topics[topic_count].octets, octets.data, octets.len);
-    topic_count++;
+        memcpy(topic->octets, octets.data, octets.len);
     return true;
 }
 
-static void set_bytes(int type, int number, struct mcq_bytes octets)
+static void set_bytes(struct model *model, int number, struct mcq_bytes octets)
 {
-    struct model *model = &models[type];
     size_t index = usable(number, MCQ_OPTION_SET, false);
     const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
     bool works = row != NULL && octets.len >= (uint64_t) row->min && octets.len <= row->max;
@@ -169,11 +174,11 @@ static void set_bytes(int type, int number, struct mcq_bytes octets)
 
     if (is_topic && octets.len > TOPIC_MAX)
         return;
-    if (number == MCQ_OPT_SUBSCRIBE && topic_count == TOPICS_MAX)
+    if (number == MCQ_OPT_SUBSCRIBE && model->topic_count == TOPICS_MAX)
         return;
-    works = works && is_of(row, type);
+    works = works && is_of(row, model->type);
     if (is_topic)
-        works = works && model_subscribe(number == MCQ_OPT_SUBSCRIBE, octets);
+        works = works && model_subscribe(model, number == MCQ_OPT_SUBSCRIBE, octets);
     else
         works = works && octets.data[0] != 0;
     same_result(mcq_set_bytes(model->socket, (enum mcq_option) number, octets.data, octets.len),
@@ -184,9 +189,8 @@ static void set_bytes(int type, int number, struct mcq_bytes octets)
     }
 }
 
-static void get_bytes(int type, int number, size_t room)
+static void get_bytes(const struct model *model, int number, size_t room)
 {
-    const struct model *model = &models[type];
     bool is_there = usable(number, MCQ_OPTION_GET, false) < MCQ_OPTION_ROWS;
     bool is_id = number == MCQ_OPT_ROUTING_ID;
     struct mcq_bytes expected = is_id ? mcq_bytes(model->id, model->id_len) : mcq_bytes("", 1);
@@ -246,11 +250,16 @@ static void look_up(enum mcq_option_scope scope, int number, enum mcq_option_use
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 
+/* Opens one, whose options then have their defaults. */
 static void open_one(struct model *model, int type)
 {
-    model->socket = mcq_socket(context, (enum mcq_type) type);
-    if (model->socket == NULL)
-        return; /* a type that is not there */
+    *model = (struct model) {.socket = mcq_socket(context, (enum mcq_type) type), .type = type};
+    if (model->socket == NULL) {
+        calls_same((uint64_t) errno, open_count < max_sockets ? EINVAL : EMFILE, "socket");
+        return; /* no more of them, or a type that is not there */
+    }
+    calls_same(open_count < max_sockets, true, "one more socket");
+    open_count++;
     for (size_t i = 0; i < readable_count; i++) {
         const struct mcq_option_row *row = mcq_option_at(readable[i]);
         int64_t *value = &model->initial[readable[i]];
@@ -265,11 +274,32 @@ static void open_one(struct model *model, int type)
             calls_same((uint64_t) *value, (uint64_t) type, row->name);
     }
     memcpy(model->values, model->initial, sizeof model->values);
-    model->is_used = true;
 }
 
-static void open_all(void)
+/* Their slots stay, and are there for every input. */
+static void close_all(void)
 {
+    for (unsigned i = 0; i < SOCKETS; i++) {
+        if (models[i].socket == NULL)
+            continue;
+        check_all(&models[i]);
+        same_result(mcq_close(models[i].socket), true, "close");
+        models[i].socket = NULL;
+    }
+    while (context->open_count > 0)
+        if (!mcq_context_turn(context) && !mcq_sim_advance(sim))
+            fuzz_fail("a socket that does not close");
+    open_count = 0;
+}
+
+static void begin(void)
+{
+    struct mcq_sim_faults none = {0};
+    struct mcq_reactor *reactor;
+
+    if (mcq_sim_new(1, &none, &sim) != MCQ_OK || mcq_sim_reactor_new(sim, &reactor) != MCQ_OK ||
+        mcq_context_new_on(reactor, 1, &context) != MCQ_OK)
+        fuzz_fail("no world");
     for (size_t index = 0; index < MCQ_OPTION_ROWS; index++) {
         const struct mcq_option_row *row = mcq_option_at(index);
 
@@ -277,27 +307,10 @@ static void open_all(void)
             usable(row->number, MCQ_OPTION_GET, true) == index)
             readable[readable_count++] = index;
     }
-    context = mcq_ctx_new();
-    for (int type = 0; type < TYPES; type++)
-        open_one(&models[type], type);
-}
-
-/* Back to defaults; but for routing ids, which cannot be taken back. */
-static void reset(struct model *model)
-{
-    if (!model->is_used)
-        return;
-    model->is_used = false;
-    for (size_t index = 0; index < MCQ_OPTION_ROWS; index++)
-        if (model->values[index] != model->initial[index] &&
-            (mcq_option_at(index)->use & MCQ_OPTION_SET) != 0)
-            same_result(mcq_set(model->socket, (enum mcq_option) mcq_option_at(index)->number,
-                                model->initial[index]),
-                        true, "back to the default");
-    memcpy(model->values, model->initial, sizeof model->values);
-    model->id[0] = 'r';
-    model->id_len = 1;
-    same_result(mcq_set_bytes(model->socket, MCQ_OPT_ROUTING_ID, "r", 1), true, "routing id");
+    max_sockets = SOCKETS;
+    for (unsigned i = 0; i < SOCKETS; i++)
+        open_one(&models[i], MCQ_PAIR);
+    close_all();
 }
 
 static int64_t read_value(struct calls *calls)
@@ -323,27 +336,29 @@ static int read_number(struct calls *calls)
     return octet < MCQ_OPTION_ROWS ? mcq_option_at(octet)->number : (octet - 200) * 21;
 }
 
-static void call(struct calls *calls)
+static void call(struct calls *calls, const struct fuzz_input *input)
 {
-    unsigned what = calls_octet(calls);
-    int type = (int) (what / 8) % TYPES, number = read_number(calls);
+    unsigned what = calls_octet(calls), who = what / 8 % SOCKETS;
+    struct model *model = &models[who];
+    int number = read_number(calls);
     uint8_t octets[256];
     size_t len;
 
-    if (models[type].socket == NULL)
+    if (model->socket == NULL)
+        open_one(model, input->choice[who] % TYPES);
+    if (model->socket == NULL)
         return;
-    models[type].is_used = true;
     switch (what % 8) {
     case 0:
-    case 1: set_number(type, number, read_value(calls)); break;
-    case 2: get_number(type, number); break;
+    case 1: set_number(model, number, read_value(calls)); break;
+    case 2: get_number(model, number); break;
     case 3:
     case 4:
         len = calls_octet(calls);
         calls_letters(calls, octets, len);
-        set_bytes(type, number, mcq_bytes(octets, len));
+        set_bytes(model, number, mcq_bytes(octets, len));
         break;
-    case 5: get_bytes(type, number, calls_octet(calls)); break;
+    case 5: get_bytes(model, number, calls_octet(calls)); break;
     case 6: context_call(number, read_value(calls)); break;
     default:
         len = calls_octet(calls);
@@ -360,19 +375,10 @@ static void fuzz_one(const struct fuzz_input *input)
     struct calls calls = calls_of(input);
 
     if (context == NULL)
-        open_all();
-    for (int type = 0; type < TYPES; type++)
-        reset(&models[type]);
-    while (topic_count > 0) {
-        struct topic topic = topics[0];
-
-        set_bytes(MCQ_SUB, MCQ_OPT_UNSUBSCRIBE, mcq_bytes(topic.octets, topic.len));
-    }
+        begin();
     max_sockets = 100;
     same_result(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, max_sockets), true, "MAX_SOCKETS");
     while (calls_next(&calls))
-        call(&calls);
-    for (int type = 0; type < TYPES; type++)
-        if (models[type].is_used)
-            check_all(&models[type]);
+        call(&calls, input);
+    close_all();
 }

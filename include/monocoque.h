@@ -267,6 +267,25 @@ ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flag
  * failure it is empty. */
 int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int flags);
 
+/* Sends `count` parts, as mcq_send_message would one after the other, for the price of one call,
+ * and gives how many were sent: those are empty, the others as they were. A part that was received
+ * with more behind it is sent so, thus what mcq_recv_batch gives passes on as it came; with
+ * MCQ_SNDMORE more follow each of them, also the last. Any other part ends a message. Waits until
+ * all are sent, in all for as long as MCQ_OPT_SNDTIMEO says.
+ * -1 with an error of mcq_send: the first one was not sent. One that stopped the batch later is
+ * told by the next call that begins with the part concerned. */
+int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                   int flags);
+
+/* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
+ * as mcq_recv_message does, and takes what else there is. A batch may end within a message; the
+ * next call goes on with it. All are messages that were begun; what the filled ones held is
+ * released first, and that of the one behind them may be.
+ * -1 with an error of mcq_recv: none was received. One behind the first is told by the next call.
+ */
+int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                   int flags);
+
 /* --- polling --------------------------------------------------------------------------------- */
 
 #define MCQ_POLLIN 1  /* a message can be received without waiting */

@@ -98,8 +98,8 @@ const char *mcq_context_engine(struct mcq_context *context, const char **why);
 /* The clock of everything in this context. */
 uint64_t mcq_context_now_ns(struct mcq_context *context);
 
-/* How many octets its sockets may hold: 0 as many as they like, -1 a quarter of what the process may
- * have. */
+/* How many octets its sockets may hold: 0 as many as they like, -1 a quarter of what the process
+ * may have. */
 void mcq_context_set_budget(struct mcq_context *context, int64_t bytes);
 /* 0: there is no limit. */
 uint64_t mcq_context_budget(struct mcq_context *context);

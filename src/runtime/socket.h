@@ -247,6 +247,19 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mc
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg,
                                             int timeout_ms);
 
+/* Sends these one after the other under one lock; `more`, or a message's own, means that another
+ * part follows. timeout_ms is for all of them. *sent_count tells how many were sent and are empty
+ * now; an error behind the first one is left for the next call to find. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, bool more, int timeout_ms,
+                                                  size_t *sent_count);
+
+/* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
+ * *taken_count are as they were, or empty. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, int timeout_ms,
+                                                  size_t *taken_count);
+
 /* The same, into a message that exists: what it held is given back to where the next one comes
  * from, without which that would cost two atomic exchanges. In an error it is empty. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_again(struct mcq_socket *socket, struct mcq_msg *msg,

@@ -137,7 +137,7 @@ static void fault_c3__subscriptions_of_a_peer__as_many_octets_as_the_option_says
         assert_int_equal(is_subscribed(CHARGED - beyond, COUNT, BYTES), beyond <= 0);
 }
 
-/* --- high-water marks -------------------------------------------------------------------------- */
+/* --- high-water marks ------------------------------------------------------------------------- */
 
 static size_t fill(struct mcq_socket *socket)
 {
@@ -210,7 +210,7 @@ static void fault_c12__rcvhwm_changed__holds_for_the_peer_that_is_there(void **s
     close_world(&w);
 }
 
-/* --- the budget --------------------------------------------------------------------------------- */
+/* --- the budget ------------------------------------------------------------------------------- */
 
 #define BUDGET 320000
 
