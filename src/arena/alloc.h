@@ -56,8 +56,8 @@ void mcq_free(void *memory);
 MCQ_MUST_CHECK void *mcq_map(size_t bytes);
 void mcq_unmap(void *memory, size_t bytes);
 
-/* The pages of a mapping from mcq_map that lie here go back to the kernel; they read as zero until they
- * are written again. */
+/* The pages of a mapping from mcq_map that lie here go back to the kernel; they read as zero until
+ * they are written again. */
 void mcq_map_discard(void *memory, size_t bytes);
 
 /* What is out at this moment. Exact when no other thread is inside a call of this file. */

@@ -42,8 +42,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_slab_new(size_t block_bytes, uint32_t block_coun
  * backpressure and not a failure; stop arming reads until a block comes home. Owner thread only. */
 struct mcq_buf *mcq_slab_take(struct mcq_slab *slab);
 
-/* Gives the memory of free blocks back to the kernel, of `most` of them at a time, but for the `keep`
- * that came home last. Blocks of less than a page keep theirs. True: there are more. Owner thread. */
+/* Gives the memory of free blocks back to the kernel, of `most` of them at a time, but for the
+ * `keep` that came home last. Blocks of less than a page keep theirs. True: there are more. Owner
+ * thread. */
 bool mcq_slab_trim(struct mcq_slab *slab, uint32_t keep, uint32_t most);
 
 /* Free blocks with memory behind them. Owner thread. */

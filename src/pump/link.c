@@ -18,8 +18,8 @@
 
 /* Octets that a group holds without the budget's knowledge, and a link without the group's. */
 #define LOT_BYTES 65536
-/* Who has held so much gives memory back afterwards, but for a few blocks, and some of it at a time:
- * the lock is held meanwhile. */
+/* Who has held so much gives memory back afterwards, but for a few blocks, and some of it at a
+ * time: the lock is held meanwhile. */
 #define SWOLLEN_BYTES 1048576
 #define SEND_BLOCKS_KEPT 8
 #define RECEIVE_BLOCKS_KEPT 1

@@ -11,7 +11,7 @@
 #define TAIL_NS (MS / 2) /* the unsent tail leaves after at most twice this and the timer's slack */
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 #define RELIEF_NS (10 * MS)  /* who has to do without memory looks again */
-#define TRIM_NS (100 * MS)   /* who has done nothing for so long gives some back */
+#define TRIM_NS (200 * MS)   /* who has done nothing for so long gives some back */
 #define HARVEST_COUNT 64
 #define SERVE_MAX 256 /* peers in one service: others wait for the lock */
 

@@ -12,8 +12,8 @@
  *   - while no connection is lost, none is missing
  *   - a request gets its own reply
  *
- * In one world of five memory runs out, now and then: then only the first two are promised. In one of
- * four messages are short and the contexts' budgets all but nothing: then all is promised as ever.
+ * In one world of five memory runs out, now and then: then only the first two are promised. In one
+ * of four messages are short and the contexts' budgets all but nothing: then all is promised.
  *
  * Then all is closed, and nothing may be left: no memory, no descriptor, no armed operation. A seed
  * is run twice if --replay asks for it, and every tenth anyway: both worlds have the same hash.
