@@ -235,7 +235,7 @@ def parser():
     verb("stop", "ends a campaign's processes; resume goes on")
     verb("watch", "the dashboard, until it ends")
     verb("status", "the dashboard, once").add_argument("--json", action="store_true")
-    verb("triage", "replays crashes and hangs, one folder for each bug; asks the slow oracles; exit status 1: not all well")
+    verb("triage", "replays crashes and hangs, one folder for each bug; asks slow oracles; exit status 1: not all well")
     one = verb("min", "afl-tmin on bugs, afl-cmin on corpora")
     one.add_argument("--edges", action="store_true", help="one input for each edge, whatever its counts: far fewer")
     one.add_argument("--keep", action="store_true", help="puts them into fuzz/corpus/TARGET; implies --edges")
