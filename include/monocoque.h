@@ -67,10 +67,13 @@ const char *mcq_strerror(int number);
 /* Threads that do the work of connections, and the sockets they serve. */
 struct mcq_context;
 
-/* The numbers of libzmq. */
+/* The numbers of libzmq; ours from 1000 on. */
 enum mcq_ctx_option {
     MCQ_CTX_IO_THREADS = 1,  /* 0..64 (1); while the context has had no socket; 0: mcq_ctx_run */
     MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
+    MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
+                                that its sockets hold; asked for it is the limit in force */
+    MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -264,6 +267,25 @@ ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flag
  * failure it is empty. */
 int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int flags);
 
+/* Sends `count` parts, as mcq_send_message would one after the other, for the price of one call,
+ * and gives how many were sent: those are empty, the others as they were. A part that was received
+ * with more behind it is sent so, thus what mcq_recv_batch gives passes on as it came; with
+ * MCQ_SNDMORE more follow each of them, also the last. Any other part ends a message. Waits until
+ * all are sent, in all for as long as MCQ_OPT_SNDTIMEO says.
+ * -1 with an error of mcq_send: the first one was not sent. One that stopped the batch later is
+ * told by the next call that begins with the part concerned. */
+int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                   int flags);
+
+/* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
+ * as mcq_recv_message does, and takes what else there is. A batch may end within a message; the
+ * next call goes on with it. All are messages that were begun; what the filled ones held is
+ * released first, and that of the one behind them may be.
+ * -1 with an error of mcq_recv: none was received. One behind the first is told by the next call.
+ */
+int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                   int flags);
+
 /* --- polling --------------------------------------------------------------------------------- */
 
 #define MCQ_POLLIN 1  /* a message can be received without waiting */
@@ -325,13 +347,18 @@ enum mcq_option {
                                        handshake, 4 mcq_disconnect (always); they add up; later */
 
     /* Ours. */
-    MCQ_OPT_STRANGERS_MAX = 1002,    /* 1.. (1024): handshakes under way at a bound endpoint, before
+    MCQ_OPT_STRANGERS_MAX = 1002,  /* 1.. (1024): handshakes under way at a bound endpoint, before
                                         the oldest gives way; later */
-    MCQ_OPT_COMMAND_MAX = 1003,      /* octets, -1..65536 (-1: 16384): a peer's command; later */
-    MCQ_OPT_PROPERTIES_MAX = 1004,   /* -1..1024 (-1: 64): in a peer's READY; later */
-    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
+    MCQ_OPT_COMMAND_MAX = 1003,    /* octets, -1..65536 (-1: 16384): a peer's command; later */
+    MCQ_OPT_PROPERTIES_MAX = 1004, /* -1..1024 (-1: 64): in a peer's READY; later */
+    MCQ_OPT_PARTS_MAX = 1005,      /* -1..2^20 (-1: 8192): in a message; later */
+    MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
+    MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
+                                        be charged, 224 each beside their own */
+    MCQ_OPT_LIMITED = 1008,           /* connections ended because of these limits; get only */
+    MCQ_OPT_RECONNECT_JITTER = 1001,  /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
-    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    MCQ_OPT_OLDER_PEERS = 1000,       /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
 /* Sets an option with a number as its value, or gives that value.

@@ -10,12 +10,14 @@
 /* Where an option lives; all else about it is in the generated table. */
 struct home {
     enum mcq_context_option_id id;
-    size_t at; /* of a uint32_t in struct mcq_context */
+    size_t at; /* of a uint32_t in struct mcq_context; 0: not a field */
 };
 
 static const struct home homes[] = {
     {MCQ_CONTEXT_IO_THREADS, offsetof(struct mcq_context, engines_wanted)},
     {MCQ_CONTEXT_MAX_SOCKETS, offsetof(struct mcq_context, sockets_max)},
+    {MCQ_CONTEXT_BUDGET, 0},
+    {MCQ_CONTEXT_BUDGET_USED, 0},
 };
 
 static const struct home *option_find(enum mcq_ctx_option option)
@@ -74,14 +76,18 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
 
     if (!is_usable("ctx_set", context))
         return -1;
-    if (home == NULL || row == NULL)
+    if (home == NULL)
         return -1;
+    if (row == NULL || (row->use & MCQ_OPTION_SET) == 0)
+        return mcq_fail(EINVAL, "ctx_set option %d: it can only be asked for", (int) option);
     if (!mcq_option_takes(row, value))
         return mcq_fail(EINVAL, "ctx_set %s to %" PRId64 ": not in %" PRId64 "..%" PRIu64,
                         row->name, value, row->min, row->max);
     lock(context);
     is_late = option == MCQ_CTX_IO_THREADS && context->engine_count > 0;
-    if (!is_late)
+    if (option == MCQ_CTX_BUDGET)
+        mcq_context_set_budget(context, value);
+    else if (!is_late)
         *option_of(context, home) = (uint32_t) value;
     unlock(context);
     if (is_late)
@@ -101,7 +107,12 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
     if (home == NULL)
         return -1;
     lock(context);
-    *value = *option_of(context, home);
+    if (option == MCQ_CTX_BUDGET)
+        *value = (int64_t) mcq_context_budget(context);
+    else if (option == MCQ_CTX_BUDGET_USED)
+        *value = (int64_t) mcq_permits_used_bytes(&context->budget);
+    else
+        *value = *option_of(context, home);
     unlock(context);
     return 0;
 }

@@ -61,6 +61,10 @@ static const struct home homes[] = {
     {MCQ_OPTION_STRANGERS_MAX, KIND_INT, AT(strangers_max)},
     {MCQ_OPTION_COMMAND_MAX, KIND_INT, AT(command_max)},
     {MCQ_OPTION_PROPERTIES_MAX, KIND_INT, AT(properties_max)},
+    {MCQ_OPTION_PARTS_MAX, KIND_INT, AT(parts_max)},
+    {MCQ_OPTION_MESSAGE_MAX, KIND_INT64, AT(message_max)},
+    {MCQ_OPTION_SUBSCRIPTIONS_MAX, KIND_INT, AT(subscriptions_max)},
+    {MCQ_OPTION_LIMITED, KIND_STATE, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -138,6 +142,21 @@ static int64_t load(struct mcq_socket *socket, const struct home *home)
     return *(const bool *) field;
 }
 
+/* What holds for peers that are there. */
+static enum mcq_err apply(struct mcq_socket *socket, const struct home *home, int64_t value)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    if (home->id == MCQ_OPTION_SUBSCRIPTIONS_MAX &&
+        (ops->set == NULL ||
+         ops->set(socket->pattern, MCQ_PATTERN_SUBSCRIPTION_BYTES, (int) value) != MCQ_OK))
+        return MCQ_INVAL;
+    store(socket, home, value);
+    if (home->id == MCQ_OPTION_SNDHWM || home->id == MCQ_OPTION_RCVHWM)
+        mcq_socket_apply_hwm(socket);
+    return MCQ_OK;
+}
+
 static enum mcq_err set_in_pattern(struct mcq_socket *socket, const struct home *home,
                                    int64_t value)
 {
@@ -167,7 +186,7 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
     if (option.home->kind == KIND_PATTERN)
         err = set_in_pattern(socket, option.home, value);
     else
-        store(socket, option.home, value);
+        err = apply(socket, option.home, value);
     mcq_socket_leave(socket);
     return err == MCQ_OK ? 0 : fail_foreign(option.row, socket);
 }
@@ -191,6 +210,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = (int64_t) socket->type;
     else if (home->id == MCQ_OPTION_RCVMORE)
         *value = socket->is_within_recv;
+    else if (home->id == MCQ_OPTION_LIMITED)
+        *value = (int64_t) socket->limited_count;
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);

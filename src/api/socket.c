@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <monocoque.h>
 #include <string.h>
 
@@ -299,4 +300,39 @@ int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int
     if (MCQ_LIKELY(err == MCQ_OK))
         return 0;
     return mcq_fail_on(socket, MCQ_CALL_RECV, err);
+}
+
+/* --- batches --------------------------------------------------------------------------------- */
+
+/* As many as the result can count. */
+static size_t batch_of(size_t count)
+{
+    return mcq_min_size(count, INT_MAX);
+}
+
+int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
+{
+    const int known = MCQ_DONTWAIT | MCQ_SNDMORE;
+    size_t sent_count;
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0) || (flags & ~known) != 0))
+        return fail_arguments("send_batch", socket, "messages", flags, known);
+    err = mcq_socket_send_batch(socket, mcq_msg_of(messages), batch_of(count),
+                                (flags & MCQ_SNDMORE) != 0,
+                                timeout_of(&socket->options.send_timeout_ms, flags), &sent_count);
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) sent_count : mcq_fail_on(socket, MCQ_CALL_SEND, err);
+}
+
+int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
+{
+    size_t taken_count;
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0) ||
+                     (flags & ~MCQ_DONTWAIT) != 0))
+        return fail_arguments("recv_batch", socket, "messages", flags, MCQ_DONTWAIT);
+    err = mcq_socket_recv_batch(socket, mcq_msg_of(messages), batch_of(count),
+                                timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
 }

@@ -48,6 +48,15 @@ static bool take_here(struct mcq_permits *permits, uint64_t bytes)
     return true;
 }
 
+void mcq_permits_charge(struct mcq_permits *permits, uint64_t bytes)
+{
+    uint64_t used = atomic_fetch_add_explicit(&permits->used_bytes, bytes, memory_order_relaxed);
+
+    note_most(permits, used + bytes);
+    if (permits->parent != NULL)
+        mcq_permits_charge(permits->parent, bytes);
+}
+
 static void put_here(struct mcq_permits *permits, uint64_t bytes)
 {
     uint64_t used = atomic_fetch_sub_explicit(&permits->used_bytes, bytes, memory_order_relaxed);

@@ -62,8 +62,19 @@ static inline void mcq_permits_put(struct mcq_permits *permits, uint64_t bytes)
     permits->policy->put(permits, bytes);
 }
 
+/* Takes permits for octets that are there already, whether they fit or not: who asks first
+ * (mcq_permits_is_over) goes over by no more than one batch. With a counting budget. */
+void mcq_permits_charge(struct mcq_permits *permits, uint64_t bytes);
+
 /* A new limit, for takes from now on. What is out above it stays out. */
 void mcq_permits_set_limit(struct mcq_permits *permits, uint64_t limit_bytes);
+
+/* Whether more permits are out than there should be. */
+static inline bool mcq_permits_is_over(struct mcq_permits *permits)
+{
+    return atomic_load_explicit(&permits->used_bytes, memory_order_relaxed) >
+           atomic_load_explicit(&permits->limit_bytes, memory_order_relaxed);
+}
 
 /* Permits that are out. */
 static inline uint64_t mcq_permits_used_bytes(struct mcq_permits *permits)

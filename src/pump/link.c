@@ -16,6 +16,12 @@
 #define QUEUE_CAPACITY_MIN 8   /* parts */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
 
+/* Octets that a group holds without the budget's knowledge, and a link without the group's. */
+#define LOT_BYTES 65536
+/* What each link may hold of its input when the budget is used up: small messages, commands and
+ * heartbeats still come through, so nobody waits for memory that only waiting would free. */
+#define FLOOR_BYTES 16384
+
 /* --- the group ------------------------------------------------------------------------------- */
 
 enum mcq_err mcq_link_group_init(struct mcq_link_group *group, struct mcq_reactor *reactor)
@@ -56,6 +62,9 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_assert(group->dirty_first == NULL && group->lost_first == NULL &&
                group->roomy_first == NULL);
     mcq_assert(group->blocked_count == 0);
+    mcq_assert(group->held_bytes == 0);
+    if (group->budget != NULL)
+        mcq_permits_put(group->budget, group->charged_bytes);
     mcq_receiver_fini(&group->receiver);
     mcq_blocks_free(&group->receiver.blocks);
     mcq_slab_free(&group->receiver.slab);
@@ -157,8 +166,10 @@ static enum mcq_err queue_push(struct mcq_link_queue *queue, struct mcq_msg *msg
         queue->mask = wider - 1;
     }
     queue->body_bytes += mcq_msg_len(msg);
+    queue->begun_bytes += mcq_msg_len(msg) + sizeof *msg;
     mcq_msg_move(part_at(queue, queue->tail++), msg);
     if (!part_at(queue, queue->tail - 1)->more) {
+        queue->begun_bytes = 0;
         queue->whole_at = queue->tail;
         queue->message_count++;
     }
@@ -185,6 +196,7 @@ static void queue_cut(struct mcq_link_queue *queue)
         queue->body_bytes -= mcq_msg_len(last);
         mcq_msg_fini(last);
     }
+    queue->begun_bytes = 0;
 }
 
 static void queue_fini(struct mcq_link_queue *queue)
@@ -195,17 +207,108 @@ static void queue_fini(struct mcq_link_queue *queue)
     *queue = (struct mcq_link_queue) {0};
 }
 
+/* --- the budget ------------------------------------------------------------------------------ */
+
+static uint64_t input_bytes(const struct mcq_link *link)
+{
+    const struct mcq_link_queue *in = &link->in;
+
+    return in->body_bytes + (uint64_t) (in->tail - in->head) * sizeof *in->parts +
+           mcq_rpump_partial_bytes(&link->rpump) + link->table_bytes;
+}
+
+static uint64_t held_bytes(const struct mcq_link *link)
+{
+    uint64_t output = link->group->shares_output ? 0 : mcq_wpump_kept_bytes(&link->wpump);
+
+    return input_bytes(link) + mcq_rpump_block_bytes(&link->rpump) + output;
+}
+
+uint64_t mcq_link_begun_bytes(const struct mcq_link *link)
+{
+    uint64_t begun = link->in.begun_bytes + mcq_rpump_partial_bytes(&link->rpump) +
+                     (link->is_starved ? link->table_bytes : 0);
+
+    return begun < FLOOR_BYTES ? 0 : begun;
+}
+
+/* The budget hears of a lot, or of the end: one addition for many messages. */
+static void group_settle(struct mcq_link_group *group)
+{
+    uint64_t held = group->held_bytes;
+
+    if (group->shares_output)
+        held += (uint64_t) mcq_slab_out_count(group->send_slab) * SEND_BLOCK_BYTES;
+    if (held >= group->charged_bytes + LOT_BYTES)
+        mcq_permits_charge(group->budget, held - group->charged_bytes);
+    else if (held + LOT_BYTES <= group->charged_bytes || held == 0)
+        mcq_permits_put(group->budget, group->charged_bytes - held);
+    else
+        return;
+    group->charged_bytes = held;
+}
+
+/* After a batch: what the link holds now. */
+static void link_settle(struct mcq_link *link)
+{
+    struct mcq_link_group *group = link->group;
+    uint64_t held;
+    uint64_t begun;
+
+    if (group->budget == NULL)
+        return;
+    held = held_bytes(link);
+    group->held_bytes += held - link->held_bytes;
+    link->held_bytes = held;
+    link->settle_at = link->wpump.put_at + LOT_BYTES;
+    link->settle_below = link->in.body_bytes > LOT_BYTES ? link->in.body_bytes - LOT_BYTES : 0;
+    begun = mcq_link_begun_bytes(link);
+    if (begun > atomic_load_explicit(group->begun_most, memory_order_relaxed))
+        atomic_store_explicit(group->begun_most, begun, memory_order_relaxed);
+    group_settle(group);
+}
+
+/* Whether the link has to do without more for now. */
+static bool link_starves(struct mcq_link *link)
+{
+    if (link->is_drained || input_bytes(link) < FLOOR_BYTES)
+        return false;
+    link->is_starved = true;
+    link->group->is_starved = true;
+    link_settle(link);
+    return true;
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
+
+static void limit_runs(struct iovec iov[MCQ_RPUMP_IOV_MAX], size_t *count, size_t most)
+{
+    size_t runs = 0;
+
+    while (runs < *count && most > 0) {
+        iov[runs].iov_len = mcq_min_size(iov[runs].iov_len, most);
+        most -= iov[runs++].iov_len;
+    }
+    *count = runs;
+}
 
 static enum mcq_err link_read(struct mcq_link *link)
 {
     struct iovec iov[MCQ_RPUMP_IOV_MAX];
+    struct mcq_permits *budget = link->group->budget;
     struct mcq_io io;
+    bool is_over;
     size_t count;
 
     if (!link->can_read)
         return MCQ_AGAIN;
+    link_settle(link);
+    is_over = budget != NULL && mcq_permits_is_over(budget);
+    if (MCQ_UNLIKELY(is_over && link_starves(link)))
+        return MCQ_AGAIN;
     MCQ_TRY(mcq_rpump_room(&link->rpump, iov, &count));
+    if (MCQ_UNLIKELY(is_over))
+        limit_runs(iov, &count, FLOOR_BYTES);
     io = mcq_reactor_recv(link->group->reactor, link->fd, iov, count);
     mcq_rpump_on_read(&link->rpump, io.len);
     if (io.result == MCQ_IO_DONE) {
@@ -213,8 +316,10 @@ static enum mcq_err link_read(struct mcq_link *link)
         return MCQ_OK;
     }
     link->can_read = false;
-    if (io.result == MCQ_IO_AGAIN)
+    if (io.result == MCQ_IO_AGAIN) {
+        link_settle(link);
         return MCQ_AGAIN;
+    }
     mcq_session_end(link->session);
     return io.result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
 }
@@ -277,8 +382,11 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
     struct mcq_event event;
     bool is_whole;
 
-    if (queue_pop(&link->in, msg))
+    if (queue_pop(&link->in, msg)) {
+        if (MCQ_UNLIKELY(link->in.body_bytes < link->settle_below))
+            link_settle(link);
         return MCQ_OK;
+    }
     for (;;) {
         MCQ_TRY(link_receive(link, msg, &event));
         if (event.kind != MCQ_EVENT_BODY)
@@ -315,6 +423,7 @@ bool mcq_link_prefetch(struct mcq_link *link)
         if (event.kind == MCQ_EVENT_BODY && link_enqueue(link, &msg, &is_whole) != MCQ_OK)
             break;
     }
+    link_settle(link);
     return link->in.message_count > 0;
 }
 
@@ -383,7 +492,7 @@ static void forget_roomy(struct mcq_link *link)
     link->is_roomy = false;
 }
 
-static enum mcq_err link_write(struct mcq_link *link)
+static enum mcq_err link_write_all(struct mcq_link *link)
 {
     struct iovec iov[IOV_COUNT];
     struct mcq_io io;
@@ -413,6 +522,14 @@ static enum mcq_err link_write(struct mcq_link *link)
     return MCQ_OK;
 }
 
+static enum mcq_err link_write(struct mcq_link *link)
+{
+    enum mcq_err err = link_write_all(link);
+
+    link_settle(link);
+    return err;
+}
+
 enum mcq_err mcq_link_flush(struct mcq_link *link)
 {
     enum mcq_err err;
@@ -439,6 +556,8 @@ bool mcq_link_has_room(struct mcq_link *link)
 /* A part was queued. */
 static void link_on_put(struct mcq_link *link)
 {
+    if (MCQ_UNLIKELY(link->wpump.put_at >= link->settle_at))
+        link_settle(link);
     if (!link->is_up || link->is_lost || link->is_blocked)
         return;
     set_dirty(link, true);
@@ -506,6 +625,7 @@ void mcq_link_drop(struct mcq_link *link)
     mcq_wpump_fini(&link->wpump);
     if (link->is_full)
         note_room(link);
+    link_settle(link);
 }
 
 enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, bool is_on)
@@ -530,12 +650,21 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
     mcq_wpump_init(&link->wpump, group->send_slab);
 }
 
+void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max)
+{
+    link->out_max = out_max;
+    link->in_max = in_max;
+    note_room(link);
+}
+
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
     forget_roomy(link);
     queue_fini(&link->in);
     mcq_wpump_fini(&link->wpump);
+    link->table_bytes = 0;
+    link_settle(link);
 }
 
 /* One frame, or a part of it, in the pump of another framing. */
@@ -617,6 +746,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
     set_dirty(link, true);
+    link_settle(link);
     return MCQ_OK;
 }
 
@@ -653,6 +783,7 @@ static void link_drain(struct mcq_link *link)
     struct mcq_msg msg;
 
     link->can_read = true;
+    link->is_drained = true;
     while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
@@ -661,6 +792,7 @@ static void link_drain(struct mcq_link *link)
             break;
         }
     }
+    link->is_drained = false;
 }
 
 int mcq_link_end(struct mcq_link *link)
@@ -687,6 +819,9 @@ int mcq_link_end(struct mcq_link *link)
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;
+    link->is_starved = false;
+    link->table_bytes = 0;
     link->fd = -1;
+    link_settle(link);
     return fd;
 }

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "arena/msg.h"
+#include "arena/permits.h"
 #include "base/attr.h"
 #include "base/error.h"
 #include "pump/opening.h"
@@ -49,6 +50,7 @@ struct mcq_link_queue {
     uint32_t whole_at; /* behind the last part of the last whole message */
     uint32_t message_count;
     size_t body_bytes;
+    size_t begun_bytes; /* of the message that is not whole, and of its places here */
 };
 
 struct mcq_link;
@@ -65,6 +67,12 @@ struct mcq_link_group {
     struct mcq_link *roomy_first; /* that were full and have room again */
     size_t blocked_count;         /* links with octets that the stream did not take */
     uint64_t flush_count;         /* writes so far: who finds it moved knows that a batch left */
+    struct mcq_permits *budget;   /* of all groups together; NULL: none, and what follows is idle */
+    _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
+    bool shares_output;           /* what links queue is in send blocks, for many at a time */
+    bool is_starved;              /* a link was not read, for the budget is used up */
+    uint64_t held_bytes;          /* by all links, as of their last settling */
+    uint64_t charged_bytes;       /* of the budget: held_bytes, up to a lot */
 };
 
 struct mcq_link {
@@ -84,10 +92,16 @@ struct mcq_link {
     bool keeps_input; /* messages of this link are taken: what came before a loss is kept */
     bool has_sent;    /* a message left on this connection: worth a graceful end */
     struct mcq_ready_key key;
+    bool is_starved;      /* not read, for the budget is used up */
+    bool is_drained;      /* whatever the budget says */
     uint64_t now_ns;      /* of the last read */
     enum mcq_err lost_by; /* why; the session's failure has more if it failed */
     uint32_t out_max;     /* high-water marks in messages; 0: none */
     uint32_t in_max;
+    size_t table_bytes;  /* what a hub keeps for this peer's subscriptions */
+    uint64_t held_bytes; /* as of the last settling */
+    uint64_t settle_at;  /* the next one is due when so many octets were put, */
+    size_t settle_below; /* ... or when so few are left to take */
     struct mcq_link_queue in;
     struct mcq_rpump rpump;
     struct mcq_wpump wpump;
@@ -120,6 +134,9 @@ struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group);
 void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
                    uint32_t in_max);
 
+/* Other high-water marks, from now on. */
+void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max);
+
 /* OFF: drops all that is queued. */
 void mcq_link_fini(struct mcq_link *link);
 
@@ -142,6 +159,12 @@ void mcq_link_tick(struct mcq_link *link, uint64_t now_ns);
 /* UP -> OFF: a cut message is dropped, whole ones that were received stay, the first one
  * that has not wholly left starts anew. Returns the stream, for the caller to close. */
 int mcq_link_end(struct mcq_link *link);
+
+/* --- the budget ------------------------------------------------------------------------------ */
+
+/* What closing the link would give back of a message that is not whole, or of subscriptions that it
+ * wants more of. 0 if that is so little that it will go on once the application takes the rest. */
+uint64_t mcq_link_begun_bytes(const struct mcq_link *link);
 
 /* --- messages -------------------------------------------------------------------------------- */
 

@@ -54,6 +54,17 @@ void mcq_receiver_fini(struct mcq_receiver *receiver);
 void mcq_rpump_init(struct mcq_rpump *pump, struct mcq_receiver *receiver,
                     struct mcq_session *session);
 
+/* What a body that came in part holds, and the block. */
+static inline uint64_t mcq_rpump_partial_bytes(const struct mcq_rpump *pump)
+{
+    return pump->partial != NULL ? pump->partial_len : 0;
+}
+
+static inline uint64_t mcq_rpump_block_bytes(const struct mcq_rpump *pump)
+{
+    return pump->block.buf != NULL ? pump->block.buf->size : 0;
+}
+
 /* Drops what is unread and what there is of a message part. Not while a read is under way. */
 void mcq_rpump_fini(struct mcq_rpump *pump);
 

@@ -136,6 +136,12 @@ static inline uint64_t mcq_wpump_waiting_bytes(const struct mcq_wpump *pump)
     return pump->whole_at - pump->sent_at;
 }
 
+/* Octets that are kept: those, and what has left of a message that has not wholly. */
+static inline uint64_t mcq_wpump_kept_bytes(const struct mcq_wpump *pump)
+{
+    return pump->put_at - pump->kept_at;
+}
+
 /* Messages that have not wholly left, one that was begun included: what a high-water mark counts.
  */
 static inline uint32_t mcq_wpump_message_count(const struct mcq_wpump *pump)

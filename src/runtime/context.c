@@ -6,9 +6,11 @@
 #include "arena/alloc.h"
 #include "base/assert.h"
 #include "base/warn.h"
+#include "runtime/memory.h"
 #include "runtime/socket.h"
 
 #define FIRST_EPOCH 0
+#define BUDGET_SHARE 4 /* of what the process may have, one part */
 
 /* --- forks ----------------------------------------------------------------------------------- */
 
@@ -72,6 +74,7 @@ static enum mcq_err new_context(struct mcq_context **out)
     };
     atomic_init(&context->epoch, FIRST_EPOCH);
     atomic_init(&context->slots, NULL);
+    mcq_permits_init_counting(&context->budget, UINT64_MAX, NULL);
     if (pthread_mutex_init(&context->mutex, NULL) != 0) {
         mcq_free(context);
         return MCQ_NOMEM;
@@ -87,7 +90,25 @@ static enum mcq_err new_context(struct mcq_context **out)
 
 enum mcq_err mcq_context_new(struct mcq_context **context)
 {
-    return new_context(context);
+    MCQ_TRY(new_context(context));
+    mcq_context_set_budget(*context, MCQ_CONTEXT_BUDGET_DEFAULT);
+    return MCQ_OK;
+}
+
+void mcq_context_set_budget(struct mcq_context *context, int64_t bytes)
+{
+    uint64_t limit = bytes < 0    ? mcq_memory_limit() / BUDGET_SHARE
+                     : bytes == 0 ? UINT64_MAX
+                                  : (uint64_t) bytes;
+
+    mcq_permits_set_limit(&context->budget, limit);
+}
+
+uint64_t mcq_context_budget(struct mcq_context *context)
+{
+    uint64_t limit = atomic_load_explicit(&context->budget.limit_bytes, memory_order_relaxed);
+
+    return limit == UINT64_MAX ? 0 : limit;
 }
 
 enum mcq_err mcq_context_new_on(struct mcq_reactor *reactor, uint64_t seed,
@@ -299,6 +320,38 @@ void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket
     unlock(context);
 }
 
+/* --- the budget ------------------------------------------------------------------------------ */
+
+static struct mcq_socket *most_begun(struct mcq_context *context, uint64_t *most)
+{
+    struct mcq_socket *socket = atomic_load(&context->slots);
+    struct mcq_socket *found = NULL;
+
+    *most = 0;
+    for (; socket != NULL; socket = socket->next_slot) {
+        uint64_t bytes = atomic_load_explicit(&socket->begun_most, memory_order_relaxed);
+
+        if (bytes <= *most)
+            continue;
+        found = socket;
+        *most = bytes;
+    }
+    return found;
+}
+
+/* What a socket has said may be long over: then it says so now, and another one is asked. */
+void mcq_context_relieve(struct mcq_context *context)
+{
+    struct mcq_socket *socket;
+    uint64_t most;
+
+    while (mcq_permits_is_over(&context->budget)) {
+        socket = most_begun(context, &most);
+        if (socket == NULL || mcq_socket_shed(socket, most))
+            return;
+    }
+}
+
 /* --- contexts without threads ---------------------------------------------------------------- */
 
 enum mcq_io_result mcq_context_sleep(struct mcq_context *context, struct mcq_sleeper *sleeper,
@@ -414,6 +467,7 @@ static void free_context(struct mcq_context *context)
         mcq_free(socket);
     }
     (void) pthread_mutex_destroy(&context->mutex);
+    mcq_permits_fini(&context->budget);
     mcq_free(context);
 }
 

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/permits.h"
 #include "reactor/sleeper.h"
 #include "runtime/resolver.h"
 #include "table/option.h"
@@ -41,6 +42,7 @@ struct mcq_context {
     struct sleeper_node *sleepers;      /* that nobody uses */
     struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
+    struct mcq_permits budget;          /* octets that its sockets hold */
     uint64_t seed;                      /* of a simulated world; 0: the kernel's random numbers */
     _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
 };
@@ -96,7 +98,17 @@ const char *mcq_context_engine(struct mcq_context *context, const char **why);
 /* The clock of everything in this context. */
 uint64_t mcq_context_now_ns(struct mcq_context *context);
 
+/* How many octets its sockets may hold: 0 as many as they like, -1 a quarter of what the process
+ * may have. */
+void mcq_context_set_budget(struct mcq_context *context, int64_t bytes);
+/* 0: there is no limit. */
+uint64_t mcq_context_budget(struct mcq_context *context);
+
 /* --- for sockets ----------------------------------------------------------------------------- */
+
+/* If the budget is used up: ends one connection, that with the longest message that is not whole,
+ * whosesoever it is. From the engines' threads, without a lock. */
+void mcq_context_relieve(struct mcq_context *context);
 
 /* The next number of a peer or connection. */
 static inline uint64_t mcq_context_next_epoch(struct mcq_context *context)

@@ -216,6 +216,10 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
         config->max_command_bytes = (uint32_t) options->command_max;
     if (options->properties_max >= 0)
         config->max_properties = (uint32_t) options->properties_max;
+    if (options->parts_max >= 0)
+        config->max_message_frames = (uint32_t) options->parts_max;
+    if (options->message_max >= 0)
+        config->max_message_bytes = (uint64_t) options->message_max;
     if (options->max_message_bytes >= 0) {
         uint64_t most = (uint64_t) options->max_message_bytes;
 

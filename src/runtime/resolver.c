@@ -252,7 +252,7 @@ bool mcq_resolver_forget(struct mcq_resolver *resolver, struct mcq_lookup *looku
 
 bool mcq_resolver_turn(struct mcq_resolver *resolver)
 {
-    struct mcq_question *question = resolver->first;
+    struct mcq_question *question = resolver->is_stepwise ? resolver->first : NULL;
     struct mcq_address *addresses = NULL;
     uint32_t count = 0;
     enum mcq_err err;

@@ -10,6 +10,7 @@
 #define COLD_NS (5 * MS) /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
 #define TAIL_NS (MS / 2) /* the unsent tail leaves after at most twice this and the timer's slack */
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
+#define RELIEF_NS (10 * MS)  /* who has to do without memory looks again */
 #define HARVEST_COUNT 64
 #define SERVE_MAX 256 /* peers in one service: others wait for the lock */
 
@@ -21,6 +22,7 @@ enum socket_event {
     EVENT_TAIL_DUE = 8,
     EVENT_TICK_DUE = 16,
     EVENT_CLOSE_DUE = 32,
+    EVENT_RELIEF_DUE = 64,
 };
 
 /* What the holder asks of the engine. */
@@ -33,6 +35,7 @@ enum socket_request {
     REQUEST_CLOSE_TIMER = 32,
     REQUEST_SERVE_AGAIN = 64,
     REQUEST_END = 128,
+    REQUEST_RELIEF_TIMER = 256,
 };
 
 static void ask(struct mcq_socket *socket, uint32_t request)
@@ -145,7 +148,7 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
     if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
         return false;
     mcq_socket_set_unread(socket, conn);
-    return socket->pattern->ops->hear != NULL;
+    return socket->pattern->ops->hear != NULL && !link->is_starved;
 }
 
 static void serve_input(struct mcq_socket *socket)
@@ -171,6 +174,23 @@ static void serve_input(struct mcq_socket *socket)
     }
     mcq_socket_flush(socket);
     if (has_more)
+        ask(socket, REQUEST_SERVE_AGAIN);
+}
+
+/* What a queue had no room for has had its edge. */
+void mcq_socket_apply_hwm(struct mcq_socket *socket)
+{
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn == NULL)
+            continue;
+        mcq_link_set_max(&conn->peer.link, (uint32_t) socket->options.send_hwm,
+                         (uint32_t) socket->options.recv_hwm);
+        if (mcq_link_has_unread(&conn->peer.link))
+            mcq_socket_set_unread(socket, conn);
+    }
+    if (socket->unread != NULL)
         ask(socket, REQUEST_SERVE_AGAIN);
 }
 
@@ -243,6 +263,73 @@ static void on_input(struct mcq_socket *socket)
         serve_input(socket);
         watch_input(socket);
     }
+}
+
+/* --- want of memory -------------------------------------------------------------------------- */
+
+static void guard_relief(struct mcq_socket *socket)
+{
+    socket->group.is_starved = false;
+    if (socket->is_relief_guarded)
+        return;
+    socket->is_relief_guarded = true;
+    ask(socket, REQUEST_RELIEF_TIMER);
+}
+
+/* Some time has passed, and memory may have come free: who was not read is. */
+static void on_relief(struct mcq_socket *socket)
+{
+    bool is_any = false;
+
+    socket->is_relief_guarded = false;
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn == NULL || !conn->peer.link.is_starved)
+            continue;
+        conn->peer.link.is_starved = false;
+        mcq_socket_set_unread(socket, conn);
+        is_any = true;
+    }
+    if (is_any && socket->state == MCQ_SOCKET_OPEN && socket->in_sleepers > 0)
+        socket->news |= MCQ_NEWS_IN;
+    else if (is_any)
+        serve_input(socket);
+}
+
+static struct mcq_link *most_begun(struct mcq_socket *socket, uint64_t *most)
+{
+    struct mcq_link *found = NULL;
+
+    *most = 0;
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn == NULL || !conn->peer.link.is_up || conn->peer.link.is_lost ||
+            mcq_link_begun_bytes(&conn->peer.link) <= *most)
+            continue;
+        found = &conn->peer.link;
+        *most = mcq_link_begun_bytes(found);
+    }
+    return found;
+}
+
+bool mcq_socket_shed(struct mcq_socket *socket, uint64_t least)
+{
+    struct mcq_link *link;
+    bool is_shed;
+    uint64_t most;
+
+    mcq_lock_take(&socket->lock);
+    link = most_begun(socket, &most);
+    is_shed = link != NULL && most >= least;
+    if (is_shed)
+        mcq_link_lose(link, MCQ_LIMIT);
+    if (is_shed)
+        (void) most_begun(socket, &most);
+    atomic_store_explicit(&socket->begun_most, most, memory_order_relaxed);
+    mcq_socket_leave(socket);
+    return is_shed;
 }
 
 /* --- output ---------------------------------------------------------------------------------- */
@@ -510,6 +597,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->group.roomy_first = NULL;
     socket->group.dirty_first = NULL;
     socket->group.blocked_count = 0;
+    socket->group.is_starved = false;
 }
 
 static void signal_waiters(struct mcq_socket *socket)
@@ -539,6 +627,8 @@ static void settle(struct mcq_socket *socket)
         (void) mcq_socket_tell_room(socket);
     if (MCQ_UNLIKELY(socket->state == MCQ_SOCKET_CLOSING))
         close_step(socket);
+    if (MCQ_UNLIKELY(socket->group.is_starved && !socket->is_finishing))
+        guard_relief(socket);
     if (MCQ_UNLIKELY(socket->news != 0)) {
         signal_waiters(socket);
         socket->news = 0;
@@ -592,6 +682,8 @@ static void read_events(struct mcq_mail *mail, struct mcq_socket *socket)
         on_tail(socket);
     if (events & EVENT_TICK_DUE)
         on_tick(socket);
+    if (events & EVENT_RELIEF_DUE)
+        on_relief(socket);
     mcq_socket_guard_output(socket);
 }
 
@@ -634,6 +726,16 @@ static void cold_timer_done(struct mcq_wait *wait)
 static void tail_timer_done(struct mcq_wait *wait)
 {
     on_wait(SOCKET_OF(wait, tail_timer), EVENT_TAIL_DUE);
+}
+
+/* Nobody is waited for in vain: what is not whole, and cannot become so, gives way. */
+static void relief_timer_done(struct mcq_wait *wait)
+{
+    struct mcq_socket *socket = SOCKET_OF(wait, relief_timer);
+
+    if (!socket->is_ended)
+        mcq_context_relieve(socket->context);
+    on_wait(socket, EVENT_RELIEF_DUE);
 }
 
 static void arm_tick(struct mcq_socket *socket);
@@ -698,8 +800,9 @@ static void arm_close(struct mcq_socket *socket)
 
 static void cancel_all(struct mcq_socket *socket)
 {
-    struct mcq_wait *waits[] = {&socket->in_watch,   &socket->out_watch,  &socket->cold_timer,
-                                &socket->tail_timer, &socket->tick_timer, &socket->close_timer};
+    struct mcq_wait *waits[] = {&socket->in_watch,    &socket->out_watch,  &socket->cold_timer,
+                                &socket->tail_timer,  &socket->tick_timer, &socket->close_timer,
+                                &socket->relief_timer};
 
     for (size_t i = 0; i < MCQ_COUNTOF(waits); i++)
         mcq_reactor_cancel(socket->engine->reactor, &waits[i]->op);
@@ -721,12 +824,14 @@ static void run_requests(struct mcq_task *task)
         arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
     if (requests & REQUEST_OUT_WATCH)
         arm_watch(socket, &socket->out_watch, socket->group.out_set, EVENT_OUT_EDGE);
-    if (requests & (REQUEST_COLD_TIMER | REQUEST_TAIL_TIMER)) {
+    if (requests & (REQUEST_COLD_TIMER | REQUEST_TAIL_TIMER | REQUEST_RELIEF_TIMER)) {
         now_ns = mcq_engine_now_ns(socket->engine);
         if (requests & REQUEST_COLD_TIMER)
             arm_timer(socket, &socket->cold_timer, now_ns + COLD_NS, EVENT_COLD_DUE);
         if (requests & REQUEST_TAIL_TIMER)
             arm_timer(socket, &socket->tail_timer, now_ns + TAIL_NS, EVENT_TAIL_DUE);
+        if (requests & REQUEST_RELIEF_TIMER)
+            arm_timer(socket, &socket->relief_timer, now_ns + RELIEF_NS, EVENT_RELIEF_DUE);
     }
     if (requests & REQUEST_SERVE_AGAIN)
         tell(socket, EVENT_COLD_DUE);
@@ -761,6 +866,9 @@ static void init_options(struct mcq_socket *socket)
         .strangers_max = preset(socket, MCQ_OPTION_STRANGERS_MAX),
         .command_max = preset(socket, MCQ_OPTION_COMMAND_MAX),
         .properties_max = preset(socket, MCQ_OPTION_PROPERTIES_MAX),
+        .parts_max = preset(socket, MCQ_OPTION_PARTS_MAX),
+        .message_max = preset(socket, MCQ_OPTION_MESSAGE_MAX),
+        .subscriptions_max = preset(socket, MCQ_OPTION_SUBSCRIPTIONS_MAX),
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),
@@ -776,6 +884,9 @@ static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pat
 
     MCQ_TRY(mcq_context_random(socket->context, config.random, sizeof config.random));
     MCQ_TRY(mcq_link_group_init(&socket->group, socket->engine->reactor));
+    socket->group.budget = &socket->context->budget;
+    socket->group.begun_most = &socket->begun_most;
+    socket->group.shares_output = ops->shares_output;
     err = ops->create(&config, &socket->pattern);
     if (err != MCQ_OK)
         mcq_link_group_fini(&socket->group);
@@ -799,7 +910,9 @@ static void init_slot(struct mcq_socket *socket)
     socket->tail_timer.done = tail_timer_done;
     socket->tick_timer.done = tick_timer_done;
     socket->close_timer.done = close_timer_done;
+    socket->relief_timer.done = relief_timer_done;
     atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
+    atomic_store_explicit(&socket->begun_most, 0, memory_order_relaxed);
 }
 
 enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type type,
@@ -867,7 +980,7 @@ static void try_to_end(struct mcq_socket *socket)
     if (!socket->is_ended || mcq_wait_is_armed(&socket->in_watch) ||
         mcq_wait_is_armed(&socket->out_watch) || mcq_wait_is_armed(&socket->cold_timer) ||
         mcq_wait_is_armed(&socket->tail_timer) || mcq_wait_is_armed(&socket->tick_timer) ||
-        mcq_wait_is_armed(&socket->close_timer))
+        mcq_wait_is_armed(&socket->close_timer) || mcq_wait_is_armed(&socket->relief_timer))
         return;
     mcq_lock_take(&socket->lock);
     if (atomic_load(&socket->task.is_posted)) {

@@ -45,12 +45,15 @@ struct mcq_socket_options {
     int connect_timeout_ms;
     int handshake_ms;
     int strangers_max;
-    int command_max;    /* octets; -1: the profile's */
-    int properties_max; /* the same */
+    int command_max;       /* octets; -1: the profile's */
+    int properties_max;    /* the same */
+    int parts_max;         /* the same */
+    int subscriptions_max; /* octets; the pattern has it, too */
     int heartbeat_ms;
     int heartbeat_timeout_ms;
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
+    int64_t message_max;       /* of all its parts; -1: the profile's */
     bool is_immediate;
     bool is_ipv6;
     bool has_full_jitter;
@@ -117,6 +120,7 @@ struct mcq_socket {
     struct mcq_engine *engine;
     struct mcq_socket *next_slot;
     struct mcq_socket *next_free;
+    _Atomic uint64_t begun_most; /* see struct mcq_link_group */
 
     struct mcq_pattern *pattern;
     enum mcq_socket_type type;
@@ -128,6 +132,7 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
+    uint64_t limited_count;  /* connections that were ended because of a limit */
     struct mcq_conn *unread; /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
@@ -156,7 +161,8 @@ struct mcq_socket {
     bool is_in_watched; /* by a watch, not by a deadline */
     bool is_out_guarded;
     bool is_tail_guarded;
-    uint64_t in_calls; /* calls that read so far */
+    bool is_relief_guarded; /* links that were not read for want of memory will be */
+    uint64_t in_calls;      /* calls that read so far */
     uint64_t in_calls_seen;
     uint64_t in_calls_served; /* when the engine took over last */
     uint64_t tail_flushes_seen;
@@ -186,6 +192,7 @@ struct mcq_socket {
     struct mcq_wait tail_timer;
     struct mcq_wait tick_timer;
     struct mcq_wait close_timer;
+    struct mcq_wait relief_timer;
     bool is_ended; /* by the engine: cancels what is armed */
 };
 
@@ -208,6 +215,11 @@ void mcq_socket_terminate(struct mcq_socket *socket);
 /* In a forked child, before it goes on: calls answer MCQ_FORKED, and nothing of it is touched. So
  * does, in the child, a call that a signal handler interrupted in its sleep in order to fork. */
 void mcq_socket_mark_forked(struct mcq_socket *socket);
+
+/* The context's budget is used up: ends the connection that begun messages fill most, if that holds
+ * `least` octets of them, which is what the socket has last said. True: one was ended. Waits for
+ * the lock; from the engines' threads. */
+bool mcq_socket_shed(struct mcq_socket *socket, uint64_t least);
 
 /* Takes the lock of an open socket, for options and the like: mcq_socket_leave gives it back.
  *   MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED: not taken */
@@ -233,6 +245,19 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mc
                                             int timeout_ms);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg,
                                             int timeout_ms);
+
+/* Sends these one after the other under one lock; `more`, or a message's own, means that another
+ * part follows. timeout_ms is for all of them. *sent_count tells how many were sent and are empty
+ * now; an error behind the first one is left for the next call to find. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, bool more, int timeout_ms,
+                                                  size_t *sent_count);
+
+/* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
+ * *taken_count are as they were, or empty. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, int timeout_ms,
+                                                  size_t *taken_count);
 
 /* The same, into a message that exists: what it held is given back to where the next one comes
  * from, without which that would cost two atomic exchanges. In an error it is empty. */
@@ -308,6 +333,9 @@ bool mcq_socket_harvest_output(struct mcq_socket *socket); /* true: somebody may
 bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those known */
 void mcq_socket_flush(struct mcq_socket *socket);
 void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn);
+
+/* The options' high-water marks hold for the peers that are there, too. */
+void mcq_socket_apply_hwm(struct mcq_socket *socket);
 
 /* A connection stands: reads what came with it, and has the engine look after it. */
 void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn);

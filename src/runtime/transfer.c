@@ -98,7 +98,14 @@ static enum mcq_err sleep_for(struct mcq_socket *socket, unsigned wants, uint64_
     }
 }
 
-/* A timeout, as a moment; the clock is read only if it must be. */
+/* How long a call may wait for room, in all; the clock is read only if it must be. */
+struct patience {
+    int timeout_ms; /* 0: not at all, -1: without end */
+    uint64_t until_ns;
+    bool is_counting; /* until_ns is known: the call has waited before */
+};
+
+/* A timeout, as a moment. */
 static uint64_t until_of(struct mcq_socket *socket, int timeout_ms)
 {
     if (timeout_ms < 0)
@@ -141,18 +148,19 @@ static void leave_transfer(struct mcq_socket *socket, bool looks)
 /* --- sending --------------------------------------------------------------------------------- */
 
 /* The first sends leave at once; those of a burst share writes. */
-static void flush_or_batch(struct mcq_socket *socket)
+static void flush_or_batch(struct mcq_socket *socket, uint32_t send_count)
 {
     uint64_t now_ns;
 
     if (socket->group.dirty_first == NULL)
         return;
     if (socket->is_batching) {
-        if (++socket->batch_count < BATCH_LOOK_COUNT)
+        socket->batch_count += send_count;
+        if (socket->batch_count < BATCH_LOOK_COUNT)
             return;
         now_ns = mcq_engine_now_ns(socket->engine);
+        socket->is_batching = now_ns - socket->sent_at_ns < socket->batch_count * DENSE_NS;
         socket->batch_count = 0;
-        socket->is_batching = now_ns - socket->sent_at_ns < BATCH_LOOK_COUNT * DENSE_NS;
         socket->sent_at_ns = now_ns;
         if (socket->is_batching)
             return;
@@ -177,9 +185,9 @@ static void flush_before_wait(struct mcq_socket *socket)
         mcq_socket_flush(socket);
 }
 
-static enum mcq_err send_waiting(struct mcq_socket *socket, struct mcq_part *part, int timeout_ms)
+static enum mcq_err send_waiting(struct mcq_socket *socket, struct mcq_part *part,
+                                 struct patience *patience)
 {
-    uint64_t until_ns = MCQ_REACTOR_NEVER_NS;
     enum mcq_err err = MCQ_AGAIN;
     bool has_slept = false;
 
@@ -189,13 +197,14 @@ static enum mcq_err send_waiting(struct mcq_socket *socket, struct mcq_part *par
             mcq_socket_bury(socket);
         (void) mcq_socket_harvest_output(socket);
         err = socket->pattern->ops->send(socket->pattern, part);
-        if (err != MCQ_AGAIN || returns_at_once(socket, timeout_ms))
+        if (err != MCQ_AGAIN || returns_at_once(socket, patience->timeout_ms))
             break;
-        if (!has_slept)
-            until_ns = until_of(socket, timeout_ms);
-        else if (is_over(socket, until_ns))
+        if (!patience->is_counting)
+            patience->until_ns = until_of(socket, patience->timeout_ms);
+        else if (has_slept && is_over(socket, patience->until_ns))
             break;
-        MCQ_TRY(sleep_for(socket, MCQ_NEWS_OUT, until_ns));
+        patience->is_counting = true;
+        MCQ_TRY(sleep_for(socket, MCQ_NEWS_OUT, patience->until_ns));
         has_slept = true;
     }
     return err;
@@ -217,35 +226,67 @@ static bool is_input_s_turn(const struct mcq_socket *socket)
            !ops->may_skip_input(socket->pattern);
 }
 
-static enum mcq_err send_now(struct mcq_socket *socket, struct mcq_part *part)
+/* The lock is held. */
+static enum mcq_err send_held(struct mcq_socket *socket, struct mcq_part *part,
+                              struct patience *patience)
 {
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(!socket->pattern->ops->can_send))
+        return MCQ_NOT_SUPPORTED;
     if (MCQ_UNLIKELY(socket->has_peeked)) {
         if (is_input_s_turn(socket))
             return MCQ_STATE;
         if (socket->pattern->ops->may_skip_input != NULL)
             drop_peeked(socket);
     }
-    return socket->pattern->ops->send(socket->pattern, part);
+    err = socket->pattern->ops->send(socket->pattern, part);
+    return MCQ_UNLIKELY(err == MCQ_AGAIN) ? send_waiting(socket, part, patience) : err;
+}
+
+static void leave_send(struct mcq_socket *socket, uint32_t whole_count)
+{
+    if (whole_count > 0)
+        flush_or_batch(socket, whole_count);
+    if (socket->group.blocked_count > 0 || socket->group.dirty_first != NULL)
+        mcq_socket_guard_output(socket);
+    leave_transfer(socket, !socket->is_batching);
 }
 
 enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, int timeout_ms)
 {
+    struct patience patience = {.timeout_ms = timeout_ms};
     enum mcq_err err;
 
     MCQ_TRY(mcq_socket_enter(socket));
-    if (MCQ_UNLIKELY(!socket->pattern->ops->can_send)) {
-        err = MCQ_NOT_SUPPORTED;
-    } else {
-        err = send_now(socket, part);
-        if (MCQ_UNLIKELY(err == MCQ_AGAIN))
-            err = send_waiting(socket, part, timeout_ms);
-    }
-    if (err == MCQ_OK && !part->more)
-        flush_or_batch(socket);
-    if (socket->group.blocked_count > 0 || socket->group.dirty_first != NULL)
-        mcq_socket_guard_output(socket);
-    leave_transfer(socket, !socket->is_batching);
+    err = send_held(socket, part, &patience);
+    leave_send(socket, err == MCQ_OK && !part->more);
     return err;
+}
+
+enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
+                                   bool more, int timeout_ms, size_t *sent_count)
+{
+    struct patience patience = {.timeout_ms = timeout_ms};
+    uint32_t whole_count = 0;
+    enum mcq_err err;
+    size_t i;
+
+    *sent_count = 0;
+    MCQ_TRY(mcq_socket_enter(socket));
+    for (i = 0, err = MCQ_OK; i < count; i++) {
+        struct mcq_part part = {mcq_msg_bytes(&msgs[i]), &msgs[i], more || msgs[i].more};
+
+        err = send_held(socket, &part, &patience);
+        if (err != MCQ_OK)
+            break;
+        mcq_msg_fini(&msgs[i]); /* a type that drops a message leaves it to us */
+        msgs[i].more = false;
+        whole_count += !part.more;
+    }
+    leave_send(socket, whole_count);
+    *sent_count = i;
+    return i > 0 ? MCQ_OK : err;
 }
 
 /* --- receiving ------------------------------------------------------------------------------- */
@@ -402,6 +443,52 @@ enum mcq_err mcq_socket_recv_again(struct mcq_socket *socket, struct mcq_msg *ms
     }
     if (MCQ_UNLIKELY(err != MCQ_OK))
         mcq_msg_init(msg);
+    return err;
+}
+
+/* What there is without waiting, behind the first one. An error is kept for the next call. */
+static size_t take_more(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count)
+{
+    enum mcq_err err;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        mcq_msg_put(&msgs[i], socket->group.receiver.blocks);
+        if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
+            (void) mcq_socket_harvest_input(socket);
+        err = take(socket, &msgs[i]);
+        if (MCQ_LIKELY(err == MCQ_OK)) {
+            socket->is_within_recv = msgs[i].more;
+            continue;
+        }
+        mcq_msg_init(&msgs[i]);
+        if (err == MCQ_AGAIN || err == MCQ_STATE)
+            break;
+        socket->has_peeked = true;
+        socket->peeked_err = err;
+        break;
+    }
+    return i;
+}
+
+enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
+                                   int timeout_ms, size_t *taken_count)
+{
+    enum mcq_err err;
+
+    *taken_count = 0;
+    MCQ_TRY(mcq_socket_enter(socket));
+    if (count > 0) {
+        mcq_msg_put(msgs, socket->group.receiver.blocks);
+        err = recv_held(socket, msgs, timeout_ms);
+        if (err == MCQ_OK)
+            *taken_count = 1 + take_more(socket, msgs + 1, count - 1);
+        else
+            mcq_msg_init(msgs);
+    } else {
+        err = MCQ_OK;
+    }
+    leave_recv(socket);
     return err;
 }
 

@@ -52,6 +52,7 @@ enum mcq_pattern_option {
     MCQ_PATTERN_ROUTER_HANDOVER,
     MCQ_PATTERN_REQ_RELAXED,
     MCQ_PATTERN_REQ_CORRELATE,
+    MCQ_PATTERN_SUBSCRIPTION_BYTES, /* that a publisher's peer may be charged */
 };
 
 struct mcq_pattern;
@@ -62,6 +63,7 @@ struct mcq_pattern_ops {
     enum mcq_socket_type type;
     bool can_send; /* the type has a send at all */
     bool can_recv;
+    bool shares_output; /* see struct mcq_link_group */
 
     /* MCQ_NOMEM: *pattern is untouched. free: all peers are detached. */
     enum mcq_err (*create)(const struct mcq_pattern_config *config, struct mcq_pattern **pattern);

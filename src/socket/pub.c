@@ -3,10 +3,9 @@
 
 #include "socket/duplex.h"
 
+#include "table/option.h"
 #include "wire/command.h"
 #include "wire/encode.h"
-
-#define PEER_BYTES_MAX (UINT32_C(16) << 20) /* charged for the subscriptions of one peer */
 
 struct pub {
     struct mcq_duplex duplex; /* first; only its base is used */
@@ -27,8 +26,9 @@ static enum mcq_err pub_create(const struct mcq_pattern_config *config,
     struct mcq_duplex *duplex;
 
     MCQ_TRY(mcq_duplex_new(&mcq_pattern_pub, config, sizeof(struct pub), &duplex));
-    mcq_subscriptions_init(&((struct pub *) duplex)->subscriptions, config->random,
-                           MCQ_SUBSCRIPTION_SET, PEER_BYTES_MAX);
+    mcq_subscriptions_init(
+        &((struct pub *) duplex)->subscriptions, config->random, MCQ_SUBSCRIPTION_SET,
+        (size_t) mcq_option_default(MCQ_OPTION_SUBSCRIPTIONS_MAX, MCQ_SOCKET_TYPE_PUB));
     *pattern = &duplex->base;
     return MCQ_OK;
 }
@@ -133,6 +133,7 @@ static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
         } else {
             err = subscribe(pub, peer, event.topic, event.kind == MCQ_EVENT_SUBSCRIBE);
         }
+        peer->link.table_bytes = peer->subscriber.charged_bytes;
         if (err != MCQ_OK)
             mcq_link_lose(&peer->link, err);
     }
@@ -266,6 +267,14 @@ static uint32_t pub_audience(const struct mcq_pattern *pattern)
     return count;
 }
 
+static enum mcq_err pub_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value)
+{
+    if (option != MCQ_PATTERN_SUBSCRIPTION_BYTES)
+        return MCQ_INVAL;
+    pub_of(pattern)->subscriptions.peer_bytes_max = (size_t) value;
+    return MCQ_OK;
+}
+
 static bool pub_is_writable(struct mcq_pattern *pattern)
 {
     (void) pattern;
@@ -275,6 +284,7 @@ static bool pub_is_writable(struct mcq_pattern *pattern)
 const struct mcq_pattern_ops mcq_pattern_pub = {
     .type = MCQ_SOCKET_TYPE_PUB,
     .can_send = true,
+    .shares_output = true,
     .create = pub_create,
     .free = pub_free,
     .attach = pub_attach,
@@ -285,6 +295,7 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .room = pub_readable,
     .hear = pub_hear,
     .send = pub_send,
+    .set = pub_set,
     .is_writable = pub_is_writable,
     .audience = pub_audience,
 };

@@ -24,6 +24,18 @@ static void options__have_their_defaults_and_bounds(void)
     assert_says(mcq_ctx_set(context, MCQ_CTX_IO_THREADS, 65), EINVAL,
                 "ctx_set IO_THREADS to 65: not in 0..64");
     assert_fails(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, 65536), EINVAL);
+    assert_works(mcq_ctx_get(context, MCQ_CTX_BUDGET, &value));
+    assert_true(value > 1 << 20); /* a quarter of what there is */
+    assert_works(mcq_ctx_set(context, MCQ_CTX_BUDGET, 0));
+    assert_works(mcq_ctx_get(context, MCQ_CTX_BUDGET, &value));
+    assert_int_equal(value, 0);
+    assert_works(mcq_ctx_set(context, MCQ_CTX_BUDGET, INT64_MAX));
+    assert_works(mcq_ctx_get(context, MCQ_CTX_BUDGET, &value));
+    assert_true(value == INT64_MAX);
+    assert_fails(mcq_ctx_set(context, MCQ_CTX_BUDGET, -2), EINVAL);
+    assert_works(mcq_ctx_get(context, MCQ_CTX_BUDGET_USED, &value));
+    assert_int_equal(value, 0);
+    assert_fails(mcq_ctx_set(context, MCQ_CTX_BUDGET_USED, 0), EINVAL);
     assert_fails(mcq_ctx_set(context, (enum mcq_ctx_option) 99, 1), EINVAL);
     assert_fails(mcq_ctx_get(context, (enum mcq_ctx_option) 99, &value), EINVAL);
     assert_works(mcq_ctx_term(context, 0));

@@ -83,6 +83,28 @@ static void permits__of_no_policy__always_there_and_never_counted(void **state)
     mcq_permits_fini(&permits);
 }
 
+static void permits__charged__though_they_do_not_fit(void **state)
+{
+    struct mcq_permits all;
+    struct mcq_permits part;
+
+    (void) state;
+    mcq_permits_init_counting(&all, 100, NULL);
+    mcq_permits_init_counting(&part, 50, &all);
+    mcq_permits_charge(&part, 100);
+    assert_true(mcq_permits_is_over(&part));
+    assert_false(mcq_permits_is_over(&all));
+    assert_false(mcq_permits_take(&all, 1));
+    mcq_permits_charge(&part, 1);
+    assert_true(mcq_permits_is_over(&all));
+    assert_int_equal(all.most_bytes, 101);
+    mcq_permits_put(&part, 1);
+    assert_false(mcq_permits_is_over(&all));
+    mcq_permits_put(&part, 100);
+    mcq_permits_fini(&part);
+    mcq_permits_fini(&all);
+}
+
 #define TAKERS 4
 #define ROUNDS 20000
 
@@ -119,6 +141,7 @@ int main(void)
         cmocka_unit_test(permits__parent_is_full__nothing_taken_below),
         cmocka_unit_test(permits__limit_lowered_below_what_is_out__no_take_until_it_is_home),
         cmocka_unit_test(permits__of_no_policy__always_there_and_never_counted),
+        cmocka_unit_test(permits__charged__though_they_do_not_fit),
         cmocka_unit_test(permits__many_threads__never_above_the_limit_and_all_come_home),
     };
 

@@ -126,6 +126,13 @@ static inline enum mcq_err disconnect_from(struct mcq_socket *socket, const char
     return err;
 }
 
+static inline void unbind_from(struct mcq_socket *socket, const char *endpoint)
+{
+    assert_int_equal(mcq_socket_enter(socket), MCQ_OK);
+    assert_int_equal(mcq_socket_unbind(socket, mcq_bytes_of(endpoint)), MCQ_OK);
+    mcq_socket_leave(socket);
+}
+
 static inline void close_socket(struct world *w, struct mcq_socket *socket)
 {
     size_t at = 0;
