@@ -21,6 +21,7 @@
 #define CONTEXTS 2
 #define PARTS_MAX 4
 #define MESSAGES_MAX 256
+#define BATCH_MAX 6
 #define STEPS_MAX 20000
 #define LEN_MAX 70000
 #define MARK 'm'
@@ -94,6 +95,24 @@ static void check_errno(const struct side *side, const char *what, bool is_fine)
         fuzz_fail("%s fails with %s", what, mcq_last_error());
 }
 
+static void check_send_errno(const struct side *side)
+{
+    check_errno(side, "send",
+                errno == EAGAIN || (errno == ENOTSUP && !sends(side)) ||
+                    (errno == MCQ_EFSM && is_dialogue(side)) ||
+                    (errno == EHOSTUNREACH && side->type == MCQ_ROUTER));
+}
+
+/* What has begun to come is there to its end. */
+static void check_recv_errno(struct side *side)
+{
+    check_errno(side, "recv",
+                (errno == EAGAIN && !side->is_receiving) || (errno == ENOTSUP && !receives(side)) ||
+                    (errno == MCQ_EFSM && is_dialogue(side)) ||
+                    (errno == ECONNRESET && side->type == MCQ_REQ));
+    side->is_receiving = side->in_body = false;
+}
+
 /* --- octets ----------------------------------------------------------------------------------- */
 
 static uint8_t fill_octet(const struct head *head, size_t index)
@@ -160,6 +179,22 @@ static unsigned envelope_len(const struct side *side, bool is_delimited)
            (is_delimited && (side->type == MCQ_ROUTER || side->type == MCQ_DEALER));
 }
 
+/* The part that is due of a message, in the buffer. */
+static struct mcq_bytes our_part(const struct side *side, unsigned number, size_t len)
+{
+    static const uint16_t edges[] = {8, 9, 55, 56, 57, 255, 256, 4096, 8192, 65535};
+    struct head head = {.mark = MARK,
+                        .sender = (uint8_t) (side - sides),
+                        .number = (uint8_t) number,
+                        .part = (uint8_t) side->part,
+                        .part_count = (uint8_t) side->part_count};
+
+    len = len < sizeof head ? edges[len % MCQ_COUNTOF(edges)] : len;
+    mcq_put_u8(mcq_put_u8(mcq_put_u8(head.len, (uint8_t) (len >> 16)), (uint8_t) (len >> 8)),
+               (uint8_t) len);
+    return mcq_bytes(buffer, fill(&head));
+}
+
 static int send_octets(struct side *side, struct mcq_bytes octets, int flags, bool as_message)
 {
     struct mcq_message message;
@@ -178,7 +213,6 @@ static int send_octets(struct side *side, struct mcq_bytes octets, int flags, bo
  * went. */
 static bool send_part(struct side *side, unsigned how, size_t len)
 {
-    static const uint16_t edges[] = {8, 9, 55, 56, 57, 255, 256, 4096, 8192, 65535};
     bool is_new = side->part_count == 0;
     int flags = how & 1 ? MCQ_DONTWAIT : 0;
     struct mcq_bytes octets = mcq_bytes(buffer, 0);
@@ -198,16 +232,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
             octets = mcq_bytes(side->id, side->id_len);
         flags |= MCQ_SNDMORE;
     } else {
-        struct head head = {.mark = MARK,
-                            .sender = (uint8_t) (side - sides),
-                            .number = (uint8_t) (side->sent_count - 1),
-                            .part = (uint8_t) side->part,
-                            .part_count = (uint8_t) side->part_count};
-
-        len = len < sizeof head ? edges[len % MCQ_COUNTOF(edges)] : len;
-        mcq_put_u8(mcq_put_u8(mcq_put_u8(head.len, (uint8_t) (len >> 16)), (uint8_t) (len >> 8)),
-                   (uint8_t) len);
-        octets = mcq_bytes(buffer, fill(&head));
+        octets = our_part(side, side->sent_count - 1, len);
         flags |= side->part + 1 < side->part_count ? MCQ_SNDMORE : 0;
     }
     if (send_octets(side, octets, flags, how & 2) == 0) {
@@ -219,10 +244,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
             side->part_count = 0;
         return true;
     }
-    check_errno(side, "send",
-                errno == EAGAIN || (errno == ENOTSUP && !sends(side)) ||
-                    (errno == MCQ_EFSM && is_dialogue(side)) ||
-                    (errno == EHOSTUNREACH && side->type == MCQ_ROUTER));
+    check_send_errno(side);
     if (errno != EAGAIN)
         side->part_count = 0; /* given up, what had gone of it too */
     return false;
@@ -273,12 +295,61 @@ static bool receive_part(struct side *side, bool as_message, int flags)
     }
     if (is_got)
         return true;
-    check_errno(side, "recv",
-                (errno == EAGAIN && !side->is_receiving) || (errno == ENOTSUP && !receives(side)) ||
-                    (errno == MCQ_EFSM && is_dialogue(side)) ||
-                    (errno == ECONNRESET && side->type == MCQ_REQ));
-    side->is_receiving = side->in_body = false;
+    check_recv_errno(side);
     return false;
+}
+
+/* Whole messages of one part, with nothing in front. */
+static void send_batch(struct side *side, unsigned how, size_t len)
+{
+    struct mcq_message messages[BATCH_MAX];
+    unsigned count = 0, first = side->sent_count, wanted = 1 + how / 2 % BATCH_MAX;
+    int sent;
+
+    if (side->part_count != 0 || side->type == MCQ_ROUTER || first + wanted >= MESSAGES_MAX)
+        return;
+    side->part = 0;
+    side->part_count = 1;
+    for (; count < wanted; count++) {
+        struct mcq_bytes octets = our_part(side, first + count, len + count);
+
+        if (mcq_message_init_copy(&messages[count], octets.data, octets.len) != 0)
+            break;
+    }
+    side->part_count = 0;
+    if (count == 0)
+        return;
+    side->sent_count += count;
+    sent = mcq_send_batch(side->socket, messages, count, how & 1 ? MCQ_DONTWAIT : 0);
+    if (sent < 0)
+        check_send_errno(side);
+    else
+        calls_same((unsigned) sent <= count && sends(side) && !side->is_closed, true, "a batch");
+    for (unsigned i = 0; i < count; i++) {
+        if (sent >= 0)
+            calls_same(mcq_message_size(&messages[i]) == 0, i < (unsigned) sent, "what was sent");
+        mcq_message_close(&messages[i]);
+    }
+}
+
+static void receive_batch(struct side *side, unsigned how)
+{
+    struct mcq_message messages[BATCH_MAX];
+    size_t wanted = 1 + how / 4 % BATCH_MAX;
+    int count;
+
+    for (unsigned i = 0; i < BATCH_MAX; i++)
+        mcq_message_init(&messages[i]);
+    count = mcq_recv_batch(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0);
+    for (int i = 0; i < count; i++)
+        take_part(side, mcq_message_data(&messages[i]), mcq_message_size(&messages[i]),
+                  mcq_message_more(&messages[i]));
+    if (count < 0)
+        check_recv_errno(side);
+    else
+        calls_same(count > 0 && (size_t) count <= wanted, true, "a batch");
+    for (unsigned i = 0; i < BATCH_MAX; i++)
+        mcq_message_close(&messages[i]);
 }
 
 /* --- promises --------------------------------------------------------------------------------- */
@@ -434,6 +505,8 @@ static void call(struct calls *calls)
     case 7:
         if (how > 200)
             close_one(side);
+        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, how * 1000) == 0)
+            is_starving = has_cut = true; /* what does not fit waits, or goes */
         break;
     case 8:
         if (mcq_wait_peers(side->socket, how % 4, (int) (how / 4 % 16)) != 0)
@@ -446,8 +519,18 @@ static void call(struct calls *calls)
         }
         break;
     case 10:
+        if (how & 128)
+            receive_batch(side, how);
+        else
+            (void) receive_part(side, how & 1, how & 2 ? MCQ_DONTWAIT : 0);
+        break;
     case 11: (void) receive_part(side, how & 1, how & 2 ? MCQ_DONTWAIT : 0); break;
     case 12:
+        if (how & 128)
+            send_batch(side, how, calls_octet(calls));
+        else
+            (void) send_part(side, how, calls_octet(calls));
+        break;
     case 13: (void) send_part(side, how, calls_octet(calls)); break;
     default:
         for (unsigned i = 0; i < how % 32 && mcq_sim_step(sim); i++)
@@ -523,6 +606,10 @@ static void end(void)
     if (!mcq_sim_run_until(sim, is_closed, NULL, STEPS_MAX))
         fuzz_fail("a socket that does not close");
     for (unsigned i = 0; i < CONTEXTS; i++) {
+        int64_t used = -1;
+
+        if (mcq_ctx_get(contexts[i], MCQ_CTX_BUDGET_USED, &used) != 0 || used != 0)
+            fuzz_fail("%" PRId64 " octets of the budget are not given back", used);
         if (mcq_ctx_term(contexts[i], 0) != 0)
             fuzz_fail("term: %s", mcq_last_error());
         mcq_sim_remove_actor(sim, &engines[i]);
