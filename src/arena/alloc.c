@@ -83,6 +83,12 @@ void *mcq_map(size_t bytes)
     return memory;
 }
 
+/* Where the kernel does not want to, the memory stays: it is ours anyway. */
+void mcq_map_discard(void *memory, size_t bytes)
+{
+    (void) madvise(memory, bytes, MADV_DONTNEED);
+}
+
 void mcq_unmap(void *memory, size_t bytes)
 {
     int result = munmap(memory, bytes);

@@ -56,6 +56,10 @@ void mcq_free(void *memory);
 MCQ_MUST_CHECK void *mcq_map(size_t bytes);
 void mcq_unmap(void *memory, size_t bytes);
 
+/* The pages of a mapping from mcq_map that lie here go back to the kernel; they read as zero until
+ * they are written again. */
+void mcq_map_discard(void *memory, size_t bytes);
+
 /* What is out at this moment. Exact when no other thread is inside a call of this file. */
 struct mcq_ledger {
     uint64_t block_count; /* allocations and mappings */

@@ -15,6 +15,8 @@
 struct mcq_slab {
     struct mcq_home home;
     struct mcq_buf *free; /* linked by pool.next */
+    struct mcq_buf *cold; /* free, without memory; the same */
+    uint32_t cold_count;
     size_t mapped_bytes;
     size_t block_bytes;
     uint8_t *blocks;
@@ -23,7 +25,7 @@ struct mcq_slab {
     struct mcq_buf bufs[];
 };
 
-static struct mcq_buf *slab_carve(struct mcq_slab *slab);
+static struct mcq_buf *slab_take_cold(struct mcq_slab *slab);
 static void slab_come_home(struct mcq_slab *slab);
 static void slab_end(struct mcq_home *home);
 
@@ -64,11 +66,38 @@ struct mcq_buf *mcq_slab_take(struct mcq_slab *slab)
     if (buf != NULL)
         slab->free = buf->pool.next;
     else
-        buf = slab_carve(slab);
+        buf = slab_take_cold(slab);
     if (buf == NULL)
         return NULL;
     mcq_home_take(&slab->home, buf);
     return buf;
+}
+
+uint32_t mcq_slab_warm_count(struct mcq_slab *slab)
+{
+    slab_come_home(slab);
+    return slab->carved_count - slab->cold_count - (uint32_t) slab->home.out_count;
+}
+
+bool mcq_slab_trim(struct mcq_slab *slab, uint32_t keep, uint32_t most)
+{
+    uint32_t warm_count = mcq_slab_warm_count(slab);
+    struct mcq_buf **at = &slab->free;
+
+    if (warm_count <= keep || slab->block_bytes < SLAB_PAGE_BYTES)
+        return false;
+    for (uint32_t i = 0; i < keep; i++)
+        at = &(*at)->pool.next;
+    for (; *at != NULL && most > 0; most--) {
+        struct mcq_buf *buf = *at;
+
+        *at = buf->pool.next;
+        mcq_map_discard(buf->data, slab->block_bytes);
+        buf->pool.next = slab->cold;
+        slab->cold = buf;
+        slab->cold_count++;
+    }
+    return *at != NULL;
 }
 
 size_t mcq_slab_block_bytes(const struct mcq_slab *slab)
@@ -103,6 +132,17 @@ static struct mcq_buf *slab_carve(struct mcq_slab *slab)
     buf->size = slab->block_bytes;
     buf->pool.home = &slab->home;
     slab->carved_count++;
+    return buf;
+}
+
+static struct mcq_buf *slab_take_cold(struct mcq_slab *slab)
+{
+    struct mcq_buf *buf = slab->cold;
+
+    if (buf == NULL)
+        return slab_carve(slab);
+    slab->cold = buf->pool.next;
+    slab->cold_count--;
     return buf;
 }
 

@@ -10,7 +10,8 @@
  *                  kernel writes       readers only; bytes never change again
  *
  * Blocks that come home lie on a lock-free stack until the owner's next take. The block that was
- * freed last is taken first, for it is the warmest; memory that was never needed is never touched.
+ * freed last is taken first, for it is the warmest; memory that was never needed is never touched,
+ * and mcq_slab_trim makes blocks that are not needed any more like those.
  *
  * The mapping is copied on write by fork, as all memory: a child can read and close the messages it
  * inherited (docs/adr/0003-arena.md says why it is not kept out of the child).
@@ -40,6 +41,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_slab_new(size_t block_bytes, uint32_t block_coun
 /* Takes a free block, FILLING, one reference to the caller. NULL: all are out, which is
  * backpressure and not a failure; stop arming reads until a block comes home. Owner thread only. */
 struct mcq_buf *mcq_slab_take(struct mcq_slab *slab);
+
+/* Gives the memory of free blocks back to the kernel, of `most` of them at a time, but for the
+ * `keep` that came home last. Blocks of less than a page keep theirs. True: there are more. Owner
+ * thread. */
+bool mcq_slab_trim(struct mcq_slab *slab, uint32_t keep, uint32_t most);
+
+/* Free blocks with memory behind them. Owner thread. */
+uint32_t mcq_slab_warm_count(struct mcq_slab *slab);
 
 size_t mcq_slab_block_bytes(const struct mcq_slab *slab);
 

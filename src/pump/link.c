@@ -18,6 +18,12 @@
 
 /* Octets that a group holds without the budget's knowledge, and a link without the group's. */
 #define LOT_BYTES 65536
+/* Who has held so much gives memory back afterwards, but for a few blocks, and some of it at a
+ * time: the lock is held meanwhile. */
+#define SWOLLEN_BYTES 1048576
+#define SEND_BLOCKS_KEPT 8
+#define RECEIVE_BLOCKS_KEPT 1
+#define BLOCKS_TRIMMED 64
 /* What each link may hold of its input when the budget is used up: small messages, commands and
  * heartbeats still come through, so nobody waits for memory that only waiting would free. */
 #define FLOOR_BYTES 16384
@@ -246,11 +252,14 @@ static void group_settle(struct mcq_link_group *group)
         held += (uint64_t) mcq_slab_out_count(group->send_slab) * SEND_BLOCK_BYTES;
     if (held >= group->charged_bytes + LOT_BYTES)
         mcq_permits_charge(group->budget, held - group->charged_bytes);
-    else if (held + LOT_BYTES <= group->charged_bytes || held == 0)
+    else if (held + LOT_BYTES <= group->charged_bytes || (held == 0 && group->charged_bytes > 0))
         mcq_permits_put(group->budget, group->charged_bytes - held);
     else
         return;
     group->charged_bytes = held;
+    if (held > group->most_bytes)
+        group->most_bytes = held;
+    group->is_swollen = held < LOT_BYTES && group->most_bytes >= SWOLLEN_BYTES;
 }
 
 /* After a batch: what the link holds now. */
@@ -271,6 +280,26 @@ static void link_settle(struct mcq_link *link)
     if (begun > atomic_load_explicit(group->begun_most, memory_order_relaxed))
         atomic_store_explicit(group->begun_most, begun, memory_order_relaxed);
     group_settle(group);
+}
+
+void mcq_link_trim(struct mcq_link *link)
+{
+    if (link->in.head == link->in.tail)
+        queue_fini(&link->in);
+    mcq_wpump_trim(&link->wpump);
+    link_settle(link);
+}
+
+void mcq_link_group_trim(struct mcq_link_group *group)
+{
+    bool has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
+
+    mcq_receiver_fini(&group->receiver);
+    has_more |= mcq_slab_trim(group->receiver.slab, RECEIVE_BLOCKS_KEPT, BLOCKS_TRIMMED);
+    mcq_blocks_trim(group->receiver.blocks);
+    group->is_swollen = has_more;
+    if (!has_more)
+        group->most_bytes = 0;
 }
 
 /* Whether the link has to do without more for now. */

@@ -74,7 +74,9 @@ struct mcq_link_group {
     _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
     bool shares_output;           /* what links queue is in send blocks, for many at a time */
     bool is_starved;              /* a link was not read, for the budget is used up */
+    bool is_swollen;              /* much was held, and is not any more: mcq_link_group_trim */
     uint64_t held_bytes;          /* by all links, as of their last settling */
+    uint64_t most_bytes;          /* that were held since the last trim */
     uint64_t charged_bytes;       /* of the budget: held_bytes, up to a lot */
 };
 
@@ -169,6 +171,13 @@ int mcq_link_end(struct mcq_link *link);
 /* What closing the link would give back of a message that is not whole, or of subscriptions that it
  * wants more of. 0 if that is so little that it will go on once the application takes the rest. */
 uint64_t mcq_link_begun_bytes(const struct mcq_link *link);
+
+/* Gives back what its queues have grown to, if they are empty. */
+void mcq_link_trim(struct mcq_link *link);
+
+/* The same of what all links share, a part at a time, but for a few warm blocks. Then it is swollen
+ * no more, unless there is more to do. */
+void mcq_link_group_trim(struct mcq_link_group *group);
 
 /* --- messages -------------------------------------------------------------------------------- */
 

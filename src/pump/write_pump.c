@@ -358,3 +358,9 @@ void mcq_wpump_fini(struct mcq_wpump *pump)
     ring_fini(&pump->ends);
     mcq_wpump_init(pump, pump->slab);
 }
+
+void mcq_wpump_trim(struct mcq_wpump *pump)
+{
+    if (pump->put_at == pump->kept_at && pump->lent_bytes == 0)
+        mcq_wpump_fini(pump);
+}

@@ -74,6 +74,9 @@ void mcq_wpump_init(struct mcq_wpump *pump, struct mcq_slab *slab);
 /* Drops all that is queued. Not while octets are lent. */
 void mcq_wpump_fini(struct mcq_wpump *pump);
 
+/* Gives back what its queues have grown to, if they are empty. */
+void mcq_wpump_trim(struct mcq_wpump *pump);
+
 /* Queues `head`, then the body of *msg, which may be NULL for octets that stand alone.
  *   head           at most MCQ_WPUMP_COPY_MAX octets; copied
  *   msg            moved: empty afterwards; frozen if it is referenced

@@ -12,6 +12,7 @@
 #define TAIL_MAX_NS (4 * MS) /* the same where there are many peers */
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 #define RELIEF_NS (10 * MS)  /* who has to do without memory looks again */
+#define TRIM_NS (200 * MS)   /* who has done nothing for so long gives some back */
 #define HARVEST_COUNT 64
 #define SERVE_MAX 256 /* peers in one service: others wait for the lock */
 #define FLUSH_MAX 32  /* the same for writes */
@@ -40,6 +41,7 @@ enum socket_request {
     REQUEST_END = 128,
     REQUEST_RELIEF_TIMER = 256,
     REQUEST_FLUSH = 512,
+    REQUEST_TRIM_TIMER = 1024,
 };
 
 static void ask(struct mcq_socket *socket, uint32_t request)
@@ -271,13 +273,33 @@ static void on_input(struct mcq_socket *socket)
 
 /* --- want of memory -------------------------------------------------------------------------- */
 
+/* Grows with whatever a socket does. */
+static uint64_t activity(const struct mcq_socket *socket)
+{
+    return socket->in_calls + socket->group.flush_count;
+}
+
 static void guard_relief(struct mcq_socket *socket)
 {
+    uint32_t request = socket->group.is_starved ? REQUEST_RELIEF_TIMER : REQUEST_TRIM_TIMER;
+
     socket->group.is_starved = false;
     if (socket->is_relief_guarded)
         return;
     socket->is_relief_guarded = true;
-    ask(socket, REQUEST_RELIEF_TIMER);
+    socket->relief_seen = activity(socket);
+    ask(socket, request);
+}
+
+/* A burst is over, and its memory is not needed. */
+static void trim(struct mcq_socket *socket)
+{
+    if (activity(socket) != socket->relief_seen)
+        return;
+    for (uint32_t i = 0; i < socket->slot_count; i++)
+        if (socket->slots[i].conn != NULL)
+            mcq_link_trim(&socket->slots[i].conn->peer.link);
+    mcq_link_group_trim(&socket->group);
 }
 
 /* Some time has passed, and memory may have come free: who was not read is. */
@@ -286,6 +308,8 @@ static void on_relief(struct mcq_socket *socket)
     bool is_any = false;
 
     socket->is_relief_guarded = false;
+    if (socket->group.is_swollen)
+        trim(socket);
     for (uint32_t i = 0; i < socket->slot_count; i++) {
         struct mcq_conn *conn = socket->slots[i].conn;
 
@@ -657,6 +681,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->group.dirty_first = NULL;
     socket->group.blocked_count = 0;
     socket->group.is_starved = false;
+    socket->group.is_swollen = false;
 }
 
 static void signal_waiters(struct mcq_socket *socket)
@@ -686,7 +711,8 @@ static void settle(struct mcq_socket *socket)
         (void) mcq_socket_tell_room(socket);
     if (MCQ_UNLIKELY(socket->state == MCQ_SOCKET_CLOSING))
         close_step(socket);
-    if (MCQ_UNLIKELY(socket->group.is_starved && !socket->is_finishing))
+    if (MCQ_UNLIKELY((socket->group.is_starved || socket->group.is_swollen) &&
+                     !socket->is_finishing))
         guard_relief(socket);
     if (MCQ_UNLIKELY(socket->news != 0)) {
         signal_waiters(socket);
@@ -885,7 +911,8 @@ static void run_requests(struct mcq_task *task)
         arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
     if (requests & REQUEST_OUT_WATCH)
         arm_watch(socket, &socket->out_watch, socket->group.out_set, EVENT_OUT_EDGE);
-    if (requests & (REQUEST_COLD_TIMER | REQUEST_TAIL_TIMER | REQUEST_RELIEF_TIMER)) {
+    if (requests &
+        (REQUEST_COLD_TIMER | REQUEST_TAIL_TIMER | REQUEST_RELIEF_TIMER | REQUEST_TRIM_TIMER)) {
         now_ns = mcq_engine_now_ns(socket->engine);
         if (requests & REQUEST_COLD_TIMER)
             arm_timer(socket, &socket->cold_timer, now_ns + COLD_NS, EVENT_COLD_DUE);
@@ -895,6 +922,8 @@ static void run_requests(struct mcq_task *task)
                       EVENT_TAIL_DUE);
         if (requests & REQUEST_RELIEF_TIMER)
             arm_timer(socket, &socket->relief_timer, now_ns + RELIEF_NS, EVENT_RELIEF_DUE);
+        if (requests & REQUEST_TRIM_TIMER)
+            arm_timer(socket, &socket->relief_timer, now_ns + TRIM_NS, EVENT_RELIEF_DUE);
     }
     if (requests & REQUEST_SERVE_AGAIN)
         tell(socket, EVENT_COLD_DUE);
@@ -977,8 +1006,8 @@ static void init_slot(struct mcq_socket *socket)
     socket->close_timer.done = close_timer_done;
     socket->relief_timer.done = relief_timer_done;
     atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
-    atomic_store_explicit(&socket->tail_ns, TAIL_NS, memory_order_relaxed);
     atomic_store_explicit(&socket->begun_most, 0, memory_order_relaxed);
+    atomic_store_explicit(&socket->tail_ns, TAIL_NS, memory_order_relaxed);
 }
 
 enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type type,

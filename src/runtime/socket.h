@@ -164,6 +164,7 @@ struct mcq_socket {
     bool is_out_guarded;
     bool is_tail_guarded;
     bool is_relief_guarded; /* links that were not read for want of memory will be */
+    uint64_t relief_seen;   /* calls and writes by then: an idle socket gives memory back */
     uint64_t in_calls;      /* calls that read so far */
     uint64_t in_calls_seen;
     uint64_t in_calls_served; /* when the engine took over last */

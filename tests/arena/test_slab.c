@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "arena/poison.h"
 #include "arena/test_support.h"
@@ -166,6 +167,50 @@ static void slab_take__block_that_was_used__is_all_room_again(void **state)
     mcq_slab_free(&slab);
 }
 
+static bool is_resident(const struct mcq_buf *buf)
+{
+    unsigned char page;
+
+    assert_int_equal(mincore(buf->data, 4096, &page), 0);
+    return page & 1;
+}
+
+static void slab_trim__free_blocks__lose_their_memory_and_can_be_taken(void **state)
+{
+    enum { COUNT = 6, BYTES = 4096 };
+    struct mcq_slab *slab = new_slab(BYTES, COUNT);
+    struct mcq_buf *bufs[COUNT];
+
+    (void) state;
+    assert_false(mcq_slab_trim(slab, 0, COUNT)); /* nothing was ever taken */
+    for (int i = 0; i < COUNT; i++) {
+        bufs[i] = mcq_slab_take(slab);
+        memset(mcq_buf_room(bufs[i]), i + 1, BYTES);
+    }
+    assert_false(mcq_slab_trim(slab, 0, COUNT)); /* nor is one free */
+    for (int i = 1; i < COUNT; i++)
+        mcq_buf_unref(bufs[i]);
+    assert_int_equal(mcq_slab_warm_count(slab), 5);
+    assert_false(mcq_slab_trim(slab, 5, COUNT));
+    assert_true(mcq_slab_trim(slab, 2, 1));
+    assert_int_equal(mcq_slab_warm_count(slab), 4);
+    assert_false(mcq_slab_trim(slab, 2, COUNT));
+    assert_int_equal(mcq_slab_warm_count(slab), 2);
+    for (int i = 0; i < COUNT; i++) /* the last ones that came home are kept */
+        assert_int_equal(is_resident(bufs[i]), i == 0 || i >= COUNT - 2);
+    assert_int_equal(bufs[0]->data[BYTES - 1], 1);
+    for (int i = 1; i < COUNT; i++) {
+        bufs[i] = mcq_slab_take(slab);
+        assert_non_null(bufs[i]);
+        memset(mcq_buf_room(bufs[i]), i, BYTES);
+    }
+    assert_null(mcq_slab_take(slab));
+    assert_int_equal(mcq_slab_warm_count(slab), 0);
+    for (int i = 0; i < COUNT; i++)
+        mcq_buf_unref(bufs[i]);
+    mcq_slab_free(&slab);
+}
+
 static void slab_free__blocks_out__stay_until_the_last_unref(void **state)
 {
     struct mcq_slab *slab = new_slab(512, 4);
@@ -316,6 +361,7 @@ int main(void)
         LEDGER_TEST(slab_take__blocks__do_not_overlap),
         LEDGER_TEST(slab_take__several_came_home__the_last_one_first),
         LEDGER_TEST(slab_take__block_that_was_used__is_all_room_again),
+        LEDGER_TEST(slab_trim__free_blocks__lose_their_memory_and_can_be_taken),
         LEDGER_TEST(slab_free__blocks_out__stay_until_the_last_unref),
         LEDGER_TEST(slab__forked_child__reads_and_closes_what_it_inherited),
 #ifdef MCQ_POISON_ASAN

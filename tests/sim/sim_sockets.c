@@ -12,7 +12,8 @@
  *   - while no connection is lost, none is missing
  *   - a request gets its own reply
  *
- * In one world of five memory runs out, now and then: then only the first two are promised.
+ * In one world of five memory runs out, now and then: then only the first two are promised. In one
+ * of four messages are short and the contexts' budgets all but nothing: then all is promised.
  *
  * Then all is closed, and nothing may be left: no memory, no descriptor, no armed operation. A seed
  * is run twice if --replay asks for it, and every tenth anyway: both worlds have the same hash.
@@ -62,6 +63,20 @@ static uint64_t mix(uint64_t value)
     return value ^ (value >> 31);
 }
 
+/* Less than what any peer may have in spite of the budget, in all parts together. */
+#define NARROW_BYTES 3000
+
+static bool is_narrow(uint64_t seed)
+{
+    return mix(seed + 9) % 4 == 0;
+}
+
+/* What others have used of the budget: in half of these worlds, all of it. */
+static uint64_t others_bytes(uint64_t seed)
+{
+    return is_narrow(seed) && mix(seed + 11) % 2 == 0 ? 60001 : 0;
+}
+
 static unsigned part_count(uint64_t seed, uint32_t number)
 {
     uint64_t chance = mix(seed ^ mix(number)) % 10;
@@ -78,6 +93,8 @@ static size_t part_len(uint64_t seed, uint32_t number, unsigned part)
 
     if (chance % 97 == 0)
         len = chance % 200000;
+    if (is_narrow(seed))
+        len %= NARROW_BYTES;
     return part == 0 ? len + sizeof number : len;
 }
 
@@ -436,6 +453,9 @@ static bool open_side(struct world *world, struct side *side, enum mcq_socket_ty
             MCQ_OK ||
         mcq_socket_open(side->context, type, &side->socket) != MCQ_OK)
         return false;
+    if (is_narrow(world->seed))
+        mcq_context_set_budget(side->context, (int64_t) (1 + mix(world->seed + 10) % 60000));
+    mcq_permits_charge(&side->context->budget, others_bytes(world->seed));
     side->engine = (struct mcq_sim_actor) {.turn = engine_turn, .context = side};
     side->app = app;
     side->app.context = side;
@@ -562,6 +582,7 @@ static void end_side(struct world *world, struct side *side)
 {
     if (side->context == NULL)
         return;
+    mcq_permits_put(&side->context->budget, others_bytes(world->seed));
     if (mcq_context_term(&side->context, 0) != MCQ_OK)
         fail(world, "a context that does not end", 0);
     mcq_sim_remove_actor(world->sim, &side->engine);
