@@ -1,5 +1,5 @@
 /*
- * adapter: the five calls through which bench/race.c drives a messaging library.
+ * adapter: the five calls through which bench/race.c and bench/fanout.c drive a messaging library.
  *
  * One file per library defines one struct race_adapter; a few lines in CMakeLists.txt and race.c
  * enter it. The driver calls open in the process that uses the socket, and all calls of a socket
@@ -12,11 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum race_role { RACE_PUSH, RACE_PULL, RACE_REQ, RACE_REP };
+enum race_role { RACE_PUSH, RACE_PULL, RACE_REQ, RACE_REP, RACE_PUB };
 
 struct race_adapter {
     const char *name;
-    /* PULL and REP listen, PUSH and REQ connect. endpoint: "tcp://127.0.0.1:PORT". NULL: failed. */
+    /* PULL, REP and PUB listen, PUSH and REQ connect. endpoint: "tcp://127.0.0.1:PORT". NULL: failed. */
     void *(*open)(enum race_role role, const char *endpoint);
     /* Copies the octets; blocks while the library will not take them. */
     bool (*send)(void *socket, const void *data, size_t len);

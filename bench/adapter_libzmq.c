@@ -25,8 +25,8 @@ static void peer_close(void *opaque)
 
 static void *peer_open(enum race_role role, const char *endpoint)
 {
-    static const int types[] = {ZMQ_PUSH, ZMQ_PULL, ZMQ_REQ, ZMQ_REP};
-    bool listens = role == RACE_PULL || role == RACE_REP;
+    static const int types[] = {ZMQ_PUSH, ZMQ_PULL, ZMQ_REQ, ZMQ_REP, ZMQ_PUB};
+    bool listens = role != RACE_PUSH && role != RACE_REQ;
     struct peer *peer = calloc(1, sizeof *peer);
 
     if (peer == NULL)

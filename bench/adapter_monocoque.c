@@ -24,8 +24,8 @@ static void peer_close(void *opaque)
 
 static void *peer_open(enum race_role role, const char *endpoint)
 {
-    static const enum mcq_type types[] = {MCQ_PUSH, MCQ_PULL, MCQ_REQ, MCQ_REP};
-    bool listens = role == RACE_PULL || role == RACE_REP;
+    static const enum mcq_type types[] = {MCQ_PUSH, MCQ_PULL, MCQ_REQ, MCQ_REP, MCQ_PUB};
+    bool listens = role != RACE_PUSH && role != RACE_REQ;
     struct peer *peer = calloc(1, sizeof *peer);
 
     if (peer == NULL)

@@ -110,15 +110,20 @@ static void set_dirty(struct mcq_link *link, bool is_dirty)
         return;
     link->is_dirty = is_dirty;
     if (is_dirty) {
-        link->dirty_prev = NULL;
-        link->dirty_next = group->dirty_first;
-        if (group->dirty_first != NULL)
-            group->dirty_first->dirty_prev = link;
-        group->dirty_first = link;
+        link->dirty_at = group->dirty_count++;
+        link->dirty_next = NULL;
+        link->dirty_prev = group->dirty_last;
+        if (group->dirty_last != NULL)
+            group->dirty_last->dirty_next = link;
+        else
+            group->dirty_first = link;
+        group->dirty_last = link;
         return;
     }
     if (link->dirty_next != NULL)
         link->dirty_next->dirty_prev = link->dirty_prev;
+    else
+        group->dirty_last = link->dirty_prev;
     if (link->dirty_prev != NULL)
         link->dirty_prev->dirty_next = link->dirty_next;
     else
@@ -585,6 +590,7 @@ bool mcq_link_has_room(struct mcq_link *link)
 /* A part was queued. */
 static void link_on_put(struct mcq_link *link)
 {
+    link->group->put_count++;
     if (MCQ_UNLIKELY(link->wpump.put_at >= link->settle_at))
         link_settle(link);
     if (!link->is_up || link->is_lost || link->is_blocked)

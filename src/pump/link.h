@@ -62,10 +62,13 @@ struct mcq_link_group {
     struct mcq_ready_set *out_set; /* streams that were full once */
     struct mcq_receiver receiver;
     struct mcq_slab *send_slab;
-    struct mcq_link *dirty_first; /* with octets that nobody has tried to write since */
+    struct mcq_link *dirty_first; /* with octets that nobody has tried to write since, a queue */
+    struct mcq_link *dirty_last;
+    uint64_t dirty_count;         /* links that came on that list so far */
     struct mcq_link *lost_first;  /* that failed */
     struct mcq_link *roomy_first; /* that were full and have room again */
     size_t blocked_count;         /* links with octets that the stream did not take */
+    uint64_t put_count;           /* parts queued so far, by all links */
     uint64_t flush_count;         /* writes so far: who finds it moved knows that a batch left */
     struct mcq_permits *budget;   /* of all groups together; NULL: none, and what follows is idle */
     _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
@@ -108,6 +111,7 @@ struct mcq_link {
     struct mcq_rpump rpump;
     struct mcq_wpump wpump;
     struct mcq_session *session; /* NULL: OFF */
+    uint64_t dirty_at;           /* the group's count when it came on the list */
     struct mcq_link *dirty_next;
     struct mcq_link *dirty_prev;
     struct mcq_link *lost_next;

@@ -9,11 +9,13 @@
 #define MS UINT64_C(1000000)
 #define COLD_NS (5 * MS) /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
 #define TAIL_NS (MS / 2) /* the unsent tail leaves after at most twice this and the timer's slack */
+#define TAIL_MAX_NS (4 * MS) /* the same where there are many peers */
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 #define RELIEF_NS (10 * MS)  /* who has to do without memory looks again */
 #define TRIM_NS (200 * MS)   /* who has done nothing for so long gives some back */
 #define HARVEST_COUNT 64
 #define SERVE_MAX 256 /* peers in one service: others wait for the lock */
+#define FLUSH_MAX 32  /* the same for writes */
 
 /* What the engine tells the holder. */
 enum socket_event {
@@ -24,6 +26,7 @@ enum socket_event {
     EVENT_TICK_DUE = 16,
     EVENT_CLOSE_DUE = 32,
     EVENT_RELIEF_DUE = 64,
+    EVENT_FLUSH_DUE = 128,
 };
 
 /* What the holder asks of the engine. */
@@ -37,7 +40,8 @@ enum socket_request {
     REQUEST_SERVE_AGAIN = 64,
     REQUEST_END = 128,
     REQUEST_RELIEF_TIMER = 256,
-    REQUEST_TRIM_TIMER = 512,
+    REQUEST_FLUSH = 512,
+    REQUEST_TRIM_TIMER = 1024,
 };
 
 static void ask(struct mcq_socket *socket, uint32_t request)
@@ -174,7 +178,7 @@ static void serve_input(struct mcq_socket *socket)
             break;
         }
     }
-    mcq_socket_flush(socket);
+    mcq_socket_begin_flush(socket);
     if (has_more)
         ask(socket, REQUEST_SERVE_AGAIN);
 }
@@ -231,7 +235,7 @@ void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     if (serve_conn(socket, conn))
         ask(socket, REQUEST_SERVE_AGAIN);
-    mcq_socket_flush(socket);
+    mcq_socket_begin_flush(socket);
     if (!socket->is_in_guarded && socket->in_sleepers == 0)
         watch_input(socket);
 }
@@ -272,7 +276,7 @@ static void on_input(struct mcq_socket *socket)
 /* Grows with whatever a socket does. */
 static uint64_t activity(const struct mcq_socket *socket)
 {
-    return socket->in_calls + socket->group.flush_count;
+    return socket->in_calls + socket->group.flush_count + socket->group.put_count;
 }
 
 static void guard_relief(struct mcq_socket *socket)
@@ -382,6 +386,60 @@ void mcq_socket_flush(struct mcq_socket *socket)
     (void) mcq_socket_tell_room(socket);
 }
 
+/* Writes to those that wait longest, so nobody is left out; the engine has it gone on with. */
+static void flush_slice(struct mcq_socket *socket)
+{
+    struct mcq_link *link;
+
+    for (int i = 0; (link = socket->group.dirty_first) != NULL; i++) {
+        if (link->dirty_at >= socket->flush_before)
+            break;
+        if (i == FLUSH_MAX) {
+            socket->is_flushing = true;
+            ask(socket, REQUEST_FLUSH);
+            break;
+        }
+        mcq_link_flush(link);
+        mcq_assert_hot(!link->is_dirty);
+    }
+    (void) mcq_socket_tell_room(socket);
+}
+
+/* The links that were dirty at this count. One flush at a time: who came later waits for the next.
+ */
+static void start_flush(struct mcq_socket *socket, uint64_t before)
+{
+    if (socket->is_flushing)
+        return;
+    socket->flush_before = before;
+    flush_slice(socket);
+    socket->flush_begun_ns = socket->is_flushing ? mcq_engine_now_ns(socket->engine) : 0;
+    atomic_store_explicit(&socket->tail_ns, TAIL_NS, memory_order_relaxed);
+}
+
+void mcq_socket_begin_flush(struct mcq_socket *socket)
+{
+    if (socket->engine->is_inline)
+        mcq_socket_flush(socket); /* nobody else would go on */
+    else
+        start_flush(socket, socket->group.dirty_count);
+}
+
+/* Many peers take their time: the next tail waits as long, so that what is sent meanwhile shares
+ * writes. */
+static void on_flush(struct mcq_socket *socket)
+{
+    uint64_t took_ns;
+
+    socket->is_flushing = false;
+    flush_slice(socket);
+    if (socket->is_flushing)
+        return;
+    took_ns = mcq_engine_now_ns(socket->engine) - socket->flush_begun_ns;
+    took_ns = took_ns < TAIL_NS ? TAIL_NS : mcq_min_u64(took_ns, TAIL_MAX_NS);
+    atomic_store_explicit(&socket->tail_ns, took_ns, memory_order_relaxed);
+}
+
 /* The stream takes more. A PONG that had not fitted kept its peer from being read, and what that
  * has sent may have no other edge. */
 static void resume_output(struct mcq_socket *socket, struct mcq_conn *conn)
@@ -422,7 +480,8 @@ static void watch_output(struct mcq_socket *socket)
 
 static void guard_tail(struct mcq_socket *socket)
 {
-    socket->tail_flushes_seen = socket->group.flush_count;
+    socket->tail_before = socket->group.dirty_count;
+    socket->tail_puts_seen = socket->group.put_count;
     socket->is_tail_guarded = true;
     ask(socket, REQUEST_TAIL_TIMER);
 }
@@ -431,7 +490,7 @@ void mcq_socket_guard_output(struct mcq_socket *socket)
 {
     if (socket->group.blocked_count > 0 && !socket->is_out_guarded)
         watch_output(socket);
-    if (socket->group.dirty_first != NULL && !socket->is_tail_guarded)
+    if (socket->group.dirty_first != NULL && !socket->is_tail_guarded && !socket->is_flushing)
         guard_tail(socket);
 }
 
@@ -445,17 +504,17 @@ static void on_output(struct mcq_socket *socket)
 
 static void on_tail(struct mcq_socket *socket)
 {
+    bool is_silent = socket->group.put_count == socket->tail_puts_seen;
+
     socket->is_tail_guarded = false;
-    if (socket->group.dirty_first == NULL)
-        return;
-    if (socket->group.flush_count != socket->tail_flushes_seen) {
-        guard_tail(socket); /* a newer batch */
-        return;
+    if (socket->group.dirty_first != NULL) {
+        start_flush(socket, socket->tail_before);
+        is_silent = is_silent || socket->group.dirty_first == NULL;
     }
-    socket->is_batching = false;
-    socket->dense_count = 0;
-    mcq_socket_flush(socket);
-    mcq_socket_guard_output(socket);
+    if (is_silent) {
+        socket->is_batching = false;
+        socket->dense_count = 0;
+    }
 }
 
 /* --- deadlines of links ---------------------------------------------------------------------- */
@@ -706,6 +765,8 @@ static void read_events(struct mcq_mail *mail, struct mcq_socket *socket)
         on_input(socket);
     if (events & EVENT_TAIL_DUE)
         on_tail(socket);
+    if (events & EVENT_FLUSH_DUE)
+        on_flush(socket);
     if (events & EVENT_TICK_DUE)
         on_tick(socket);
     if (events & EVENT_RELIEF_DUE)
@@ -856,7 +917,9 @@ static void run_requests(struct mcq_task *task)
         if (requests & REQUEST_COLD_TIMER)
             arm_timer(socket, &socket->cold_timer, now_ns + COLD_NS, EVENT_COLD_DUE);
         if (requests & REQUEST_TAIL_TIMER)
-            arm_timer(socket, &socket->tail_timer, now_ns + TAIL_NS, EVENT_TAIL_DUE);
+            arm_timer(socket, &socket->tail_timer,
+                      now_ns + atomic_load_explicit(&socket->tail_ns, memory_order_relaxed),
+                      EVENT_TAIL_DUE);
         if (requests & REQUEST_RELIEF_TIMER)
             arm_timer(socket, &socket->relief_timer, now_ns + RELIEF_NS, EVENT_RELIEF_DUE);
         if (requests & REQUEST_TRIM_TIMER)
@@ -864,6 +927,8 @@ static void run_requests(struct mcq_task *task)
     }
     if (requests & REQUEST_SERVE_AGAIN)
         tell(socket, EVENT_COLD_DUE);
+    if (requests & REQUEST_FLUSH)
+        tell(socket, EVENT_FLUSH_DUE);
     if (requests & REQUEST_TICK_TIMER)
         arm_tick(socket);
     if (requests & REQUEST_CLOSE_TIMER)
@@ -942,6 +1007,7 @@ static void init_slot(struct mcq_socket *socket)
     socket->relief_timer.done = relief_timer_done;
     atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
     atomic_store_explicit(&socket->begun_most, 0, memory_order_relaxed);
+    atomic_store_explicit(&socket->tail_ns, TAIL_NS, memory_order_relaxed);
 }
 
 enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type type,

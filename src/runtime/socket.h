@@ -151,6 +151,8 @@ struct mcq_socket {
     uint32_t dense_count; /* sends close behind each other */
     uint32_t batch_count;
     uint64_t sent_at_ns; /* the end of the last send that looked at the clock */
+    uint64_t puts_seen;  /* what had been queued and written then */
+    uint64_t flushes_seen;
 
     /* Spinning before a sleep. */
     uint32_t spin_misses;
@@ -166,7 +168,11 @@ struct mcq_socket {
     uint64_t in_calls;      /* calls that read so far */
     uint64_t in_calls_seen;
     uint64_t in_calls_served; /* when the engine took over last */
-    uint64_t tail_flushes_seen;
+    uint64_t tail_puts_seen;
+    uint64_t tail_before; /* links that were dirty then are due at the tail's deadline */
+    bool is_flushing;     /* the engine has been asked to go on with a flush ... */
+    uint64_t flush_begun_ns;
+    uint64_t flush_before; /* ... of the links that were dirty then */
     uint32_t in_sleepers;
     uint32_t out_sleepers;
     uint32_t call_count; /* calls that have let go of the lock and come back */
@@ -187,6 +193,7 @@ struct mcq_socket {
     _Atomic uint32_t requests;
     _Atomic uint64_t tick_at_ns;
     _Atomic uint64_t close_at_ns;
+    _Atomic uint64_t tail_ns; /* how long a tail waits */
     struct mcq_wait in_watch; /* the engine's from here on */
     struct mcq_wait out_watch;
     struct mcq_wait cold_timer;
@@ -333,6 +340,8 @@ bool mcq_socket_harvest_input(struct mcq_socket *socket);  /* true: somebody may
 bool mcq_socket_harvest_output(struct mcq_socket *socket); /* true: somebody may have room */
 bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those known */
 void mcq_socket_flush(struct mcq_socket *socket);
+/* Writes to some peers; the engine goes on with the others once the lock is free. */
+void mcq_socket_begin_flush(struct mcq_socket *socket);
 void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn);
 
 /* The options' high-water marks hold for the peers that are there, too. */

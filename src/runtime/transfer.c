@@ -15,6 +15,9 @@
 #define DENSE_NS (5 * US)
 #define DENSE_COUNT 16
 #define BATCH_LOOK_COUNT 64
+/* A publisher's own work for its many peers is not a gap between sends. */
+#define PUT_NS 100
+#define WRITE_NS (5 * US)
 /* Ready sets are looked at that often while one peer keeps us busy. */
 #define HARVEST_EVERY 64
 /* Before a sleep: a wake-up across cores costs 40 us, so it pays to look for about as long, as long
@@ -147,33 +150,49 @@ static void leave_transfer(struct mcq_socket *socket, bool looks)
 
 /* --- sending --------------------------------------------------------------------------------- */
 
+/* Whether that many sends came close behind each other since the last look. */
+static bool is_dense(struct mcq_socket *socket, uint64_t now_ns, uint64_t send_count)
+{
+    const struct mcq_link_group *group = &socket->group;
+    uint64_t work_ns = (group->put_count - socket->puts_seen) * PUT_NS +
+                       (group->flush_count - socket->flushes_seen) * WRITE_NS;
+
+    return now_ns - socket->sent_at_ns < send_count * DENSE_NS + work_ns;
+}
+
+static void look_at_clock(struct mcq_socket *socket)
+{
+    socket->sent_at_ns = mcq_engine_now_ns(socket->engine);
+    socket->puts_seen = socket->group.put_count;
+    socket->flushes_seen = socket->group.flush_count;
+}
+
 /* The first sends leave at once; those of a burst share writes. */
 static void flush_or_batch(struct mcq_socket *socket, uint32_t send_count)
 {
-    uint64_t now_ns;
-
     if (socket->group.dirty_first == NULL)
         return;
     if (socket->is_batching) {
         socket->batch_count += send_count;
         if (socket->batch_count < BATCH_LOOK_COUNT)
             return;
-        now_ns = mcq_engine_now_ns(socket->engine);
-        socket->is_batching = now_ns - socket->sent_at_ns < socket->batch_count * DENSE_NS;
-        socket->batch_count = 0;
-        socket->sent_at_ns = now_ns;
-        if (socket->is_batching)
-            return;
-        socket->dense_count = 0;
-        mcq_socket_flush(socket);
-        return;
+        socket->is_batching =
+            is_dense(socket, mcq_engine_now_ns(socket->engine), socket->batch_count);
+        if (!socket->is_batching) {
+            socket->dense_count = 0;
+            mcq_socket_begin_flush(socket);
+        }
+    } else if (socket->is_flushing) {
+        socket->is_batching = true; /* sends come faster than all peers are written to */
+    } else {
+        bool follows = is_dense(socket, mcq_engine_now_ns(socket->engine), 1);
+
+        socket->dense_count = follows ? socket->dense_count + 1 : 0;
+        mcq_socket_begin_flush(socket);
+        socket->is_batching = socket->dense_count >= DENSE_COUNT;
     }
-    now_ns = mcq_engine_now_ns(socket->engine);
-    socket->dense_count = now_ns - socket->sent_at_ns < DENSE_NS ? socket->dense_count + 1 : 0;
-    mcq_socket_flush(socket);
-    socket->sent_at_ns = mcq_engine_now_ns(socket->engine);
-    socket->is_batching = socket->dense_count >= DENSE_COUNT;
     socket->batch_count = 0;
+    look_at_clock(socket);
 }
 
 /* Whoever asks for something does not go on sending: what waits leaves now. */

@@ -67,6 +67,94 @@ static void hundred_sockets__of_one_context__all_arrive(void)
     end_world(&world);
 }
 
+/* --- fan-out --------------------------------------------------------------------------------- */
+
+enum {
+    SUBSCRIBERS = 70,
+    BURST = 600,
+    BURSTS = 3
+}; /* more peers than one flush writes to at once */
+
+/* The publisher says nothing behind a burst: what has not left yet leaves without it. */
+static void seventy_subscribers__all_get_all_in_order(void)
+{
+    struct mcq_socket *subs[SUBSCRIBERS];
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+
+    begin_world(&world);
+    struct mcq_socket *pub = open_socket(&world, MCQ_PUB);
+
+    bind_somewhere(pub, endpoint);
+    for (int i = 0; i < SUBSCRIBERS; i++) {
+        subs[i] = open_socket(&world, MCQ_SUB);
+        assert_works(mcq_set_bytes(subs[i], MCQ_OPT_SUBSCRIBE, NULL, 0));
+        assert_works(mcq_connect(subs[i], endpoint));
+    }
+    assert_works(mcq_wait_peers(pub, SUBSCRIBERS, PATIENCE_MS));
+    for (int burst = 0; burst < BURSTS; burst++) {
+        for (int number = 0; number < BURST; number++)
+            assert_works(mcq_send(pub, &number, sizeof number, 0));
+        for (int number = 0; number < BURST; number++)
+            for (int i = 0; i < SUBSCRIBERS; i++) {
+                int got = -1;
+
+                assert_int_equal(mcq_recv(subs[i], &got, sizeof got, 0), sizeof got);
+                assert_int_equal(got, number);
+            }
+    }
+    end_world(&world);
+}
+
+/* One that reads nothing loses messages; the others get each one, and it gets none in pieces. */
+static void slow_subscriber__is_the_only_one_that_loses(void)
+{
+    enum { OTHERS = 33, COUNT = 600 }; /* the kernel holds less than 18 MB of one stream */
+    static char body[60000];
+    struct mcq_socket *subs[OTHERS];
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    int last = -1;
+
+    begin_world(&world);
+    struct mcq_socket *pub = open_socket(&world, MCQ_PUB);
+    struct mcq_socket *slow = open_socket(&world, MCQ_SUB);
+
+    assert_works(mcq_set(pub, MCQ_OPT_SNDHWM, 10));
+    assert_works(mcq_set(slow, MCQ_OPT_RCVHWM, 1));
+    bind_somewhere(pub, endpoint);
+    assert_works(mcq_set_bytes(slow, MCQ_OPT_SUBSCRIBE, NULL, 0));
+    assert_works(mcq_connect(slow, endpoint));
+    for (int i = 0; i < OTHERS; i++) {
+        subs[i] = open_socket(&world, MCQ_SUB);
+        assert_works(mcq_set_bytes(subs[i], MCQ_OPT_SUBSCRIBE, NULL, 0));
+        assert_works(mcq_connect(subs[i], endpoint));
+    }
+    assert_works(mcq_wait_peers(pub, OTHERS + 1, PATIENCE_MS));
+    for (int number = 0; number < COUNT; number++) {
+        /* The short ones are for all, the long ones fill up whoever does not read. */
+        memcpy(body, &number, sizeof number);
+        assert_works(mcq_send(pub, body, number % 2 == 0 ? sizeof number : sizeof body, 0));
+        for (int i = 0; i < OTHERS; i++) {
+            int got = -1;
+
+            assert_true(mcq_recv(subs[i], &got, sizeof got, 0) > 0);
+            assert_int_equal(got, number);
+        }
+    }
+    assert_works(mcq_set(slow, MCQ_OPT_RCVTIMEO, 200)); /* nothing depends on how much it gets */
+    for (ptrdiff_t len; (len = mcq_recv(slow, body, sizeof body, 0)) >= 0;) {
+        int number = -1;
+
+        memcpy(&number, body, sizeof number);
+        assert_true(number > last);
+        assert_int_equal(len, number % 2 == 0 ? sizeof number : sizeof body);
+        last = number;
+    }
+    assert_in_range(last, 0, COUNT - 2);
+    end_world(&world);
+}
+
 /* --- threads --------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 500, IN_TURN = 7 };
@@ -243,6 +331,8 @@ static void stream__of_many_messages__in_order(void)
 
 #define ON_BOTH(X)                                                                                 \
     X(hundred_connections__of_one_socket__all_are_used)                                            \
+    X(seventy_subscribers__all_get_all_in_order)                                                   \
+    X(slow_subscriber__is_the_only_one_that_loses)                                                 \
     X(hundred_sockets__of_one_context__all_arrive)                                                 \
     X(socket__migrates_between_threads__order_is_kept)                                             \
     X(sockets__shared_by_threads__nothing_is_lost)                                                 \
