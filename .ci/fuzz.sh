@@ -7,7 +7,7 @@ verb_fuzz() {
     # help: start [TARGET...] [--jobs N] [--for 8h] [--name night] [--fresh]
     # help: watch | status [--json] [NAME]        the dashboard, live or once; NAME: else the latest campaign
     # help: stop | resume [NAME] [--for 8h]       by process id; nothing is lost, not even after a kill
-    # help: triage | min | report [NAME]          bugs grouped and minimised, smaller corpora, a page of HTML
+    # help: triage | min | report [NAME]          bugs and the slow oracles, smaller corpora, a page of HTML
     # help: export FILE | import FILE | sync HOST:DIR
     # help: State is kept in build/fuzz/NAME. docs/howto/fuzz.md goes through it.
     local builds=() preset
@@ -39,6 +39,8 @@ build_fuzz() { # PRESET
         cmake --preset "$1"
         touch "build/$1/build.ninja"
     fi
-    cmake --build "build/$1" --target fuzz_targets
+    local wanted=(fuzz_targets)
+    if [[ $1 == asan ]]; then wanted+=(codec_driver session_driver); fi # of the slow oracles
+    cmake --build "build/$1" --target "${wanted[@]}"
     say "$1, $(compiler "build/$1") -> $(grep -c '"name"' "build/$1/fuzz/targets.json") targets"
 }

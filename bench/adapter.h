@@ -16,7 +16,8 @@ enum race_role { RACE_PUSH, RACE_PULL, RACE_REQ, RACE_REP, RACE_PUB };
 
 struct race_adapter {
     const char *name;
-    /* PULL, REP and PUB listen, PUSH and REQ connect. endpoint: "tcp://127.0.0.1:PORT". NULL: failed. */
+    /* PULL, REP and PUB listen, PUSH and REQ connect. endpoint: "tcp://127.0.0.1:PORT". NULL: it
+     * failed. */
     void *(*open)(enum race_role role, const char *endpoint);
     /* Copies the octets; blocks while the library will not take them. */
     bool (*send)(void *socket, const void *data, size_t len);

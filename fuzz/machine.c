@@ -255,6 +255,8 @@ static void fuzz_one(const struct fuzz_input *input)
 
     if (mcq_socket_type_row(own) == NULL)
         return;
+    if (mcq_machine_find(MCQ_MECHANISM_COUNT, spec->as_server) != NULL)
+        fuzz_fail("a machine of no mechanism");
     check_events(spec, machine);
     tell_guards(machine, &told, steps);
     mcq_handshake_init(&walk.handshake, walk.reads ? machine : &told, own, fuzz_quirks(input));

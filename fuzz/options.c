@@ -45,7 +45,7 @@ static struct mcq_sim *sim;
 static struct mcq_context *context;
 static unsigned open_count;
 static struct model models[SOCKETS];
-static int64_t max_sockets;
+static int64_t max_sockets, budget;
 static size_t readable[MCQ_OPTION_ROWS]; /* rows of a socket's numbers */
 static size_t readable_count;
 
@@ -210,19 +210,31 @@ static void get_bytes(const struct model *model, int number, size_t room)
                      mcq_bytes(untouched, sizeof buffer - len), "what lies behind");
 }
 
+/* Numbers of the context's that are there. IO_THREADS is too late, which is another errno. */
 static void context_call(int number, int64_t value)
 {
-    bool is_max = number == MCQ_CTX_MAX_SOCKETS;
+    bool is_max = number == MCQ_CTX_MAX_SOCKETS, is_budget = number == MCQ_CTX_BUDGET;
+    bool works = (is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX) ||
+                 (is_budget && value >= -1);
     int64_t now = UNTOUCHED;
 
     if (number == MCQ_CTX_IO_THREADS)
-        return; /* too late, which is another errno */
-    same_result(mcq_ctx_set(context, (enum mcq_ctx_option) number, value),
-                is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX, "ctx_set");
-    if (is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX)
+        return;
+    same_result(mcq_ctx_set(context, (enum mcq_ctx_option) number, value), works, "ctx_set");
+    if (works && is_max)
         max_sockets = value;
-    same_result(mcq_ctx_get(context, (enum mcq_ctx_option) number, &now), is_max, "ctx_get");
-    calls_same((uint64_t) now, is_max ? (uint64_t) max_sockets : UNTOUCHED, "ctx_get");
+    if (works && is_budget)
+        budget = value;
+    same_result(mcq_ctx_get(context, (enum mcq_ctx_option) number, &now),
+                is_max || is_budget || number == MCQ_CTX_BUDGET_USED, "ctx_get");
+    if (is_max)
+        calls_same((uint64_t) now, (uint64_t) max_sockets, "MAX_SOCKETS");
+    else if (is_budget && budget >= 0)
+        calls_same((uint64_t) now, (uint64_t) budget, "BUDGET");
+    else if (is_budget || number == MCQ_CTX_BUDGET_USED)
+        calls_same(now >= 0, true, "octets");
+    else
+        calls_same((uint64_t) now, UNTOUCHED, "ctx_get");
 }
 
 /* What look-ups find, of any number and any name. */
@@ -377,6 +389,8 @@ static void fuzz_one(const struct fuzz_input *input)
     if (context == NULL)
         begin();
     max_sockets = 100;
+    budget = -1;
+    same_result(mcq_ctx_set(context, MCQ_CTX_BUDGET, budget), true, "BUDGET");
     same_result(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, max_sockets), true, "MAX_SOCKETS");
     while (calls_next(&calls))
         call(&calls, input);

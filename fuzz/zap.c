@@ -1,7 +1,7 @@
 /* ZAP's messages. The octets are frames of the newest framing, a message's parts; the first
  * choice says whether they are a request or a reply. A message that is read strictly is encoded
  * to the frames that it came as; what is good strictly is good with all quirks; a fault names
- * its rule, and a status its text. */
+ * its rule, and a status its text; so has each number that the second choice can be, or none. */
 
 #define FUZZ_OCTETS_MAX 8192
 #include "fuzz.h"
@@ -68,12 +68,27 @@ static enum mcq_zap_fault run_reply(const struct mcq_bytes *frames, size_t count
     return fault;
 }
 
+/* Of numbers that may be no fault and no status. */
+static void check_names(uint8_t number)
+{
+    struct mcq_bytes text = mcq_zap_status_text(number * 100U);
+
+    unsigned fault = MCQ_ZAP_FAULT_UNSPECIFIED + number;
+
+    if ((mcq_zap_fault_name((enum mcq_zap_fault) fault) != NULL) !=
+        (fault <= MCQ_ZAP_FAULT_INVALID_METADATA))
+        fuzz_fail("fault %u", fault);
+    if (mcq_zap_status(text) != (text.len > 0 ? number * 100U : 0))
+        fuzz_fail("status %u", number * 100U);
+}
+
 static void fuzz_one(const struct fuzz_input *input)
 {
     struct mcq_bytes frames[FRAMES_MAX];
     size_t count = read_frames(input->octets, frames);
     bool strictly_good = false;
 
+    check_names(input->choice[1]);
     for (unsigned loose = 0; loose < 2; loose++) {
         uint32_t quirks = loose ? UINT32_MAX : 0;
         enum mcq_rule rule = MCQ_RULE_NONE;

@@ -7,8 +7,8 @@ import re
 import sys
 import time
 
-from fuzz.campaign import (dashboard, instances, minimise, report, rules, share, state, stats, supervisor, targets,
-                           triage)
+from fuzz.campaign import (dashboard, instances, minimise, oracles, report, rules, share, state, stats, supervisor,
+                           targets, triage)
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -155,8 +155,10 @@ def verb_watch(args):
 
 def verb_triage(args):
     campaign = state.find(args.campaign, args.home)
-    bugs = triage.Triage(campaign, targets.Builds(campaign.builds)).run()
-    return 1 if bugs else 0
+    builds = targets.Builds(campaign.builds)
+    bugs = triage.Triage(campaign, builds).run()
+    is_good = oracles.run(campaign, builds)
+    return 1 if bugs or not is_good else 0
 
 
 def verb_min(args):
@@ -233,7 +235,7 @@ def parser():
     verb("stop", "ends a campaign's processes; resume goes on")
     verb("watch", "the dashboard, until it ends")
     verb("status", "the dashboard, once").add_argument("--json", action="store_true")
-    verb("triage", "replays crashes and hangs, one folder for each bug; exit status 1 if there are any")
+    verb("triage", "replays crashes and hangs, one folder for each bug; asks slow oracles; exit status 1: not all well")
     one = verb("min", "afl-tmin on bugs, afl-cmin on corpora")
     one.add_argument("--edges", action="store_true", help="one input for each edge, whatever its counts: far fewer")
     one.add_argument("--keep", action="store_true", help="puts them into fuzz/corpus/TARGET; implies --edges")

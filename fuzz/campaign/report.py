@@ -4,7 +4,7 @@ import html
 import pathlib
 import time
 
-from fuzz.campaign import dashboard, edges, rules, state, stats, targets
+from fuzz.campaign import dashboard, edges, oracles, rules, state, stats, targets
 
 WIDTH, HEIGHT, MARGIN = 520, 130, 34
 SHOWN = 8000                     # characters of a sanitizer's report
@@ -64,7 +64,7 @@ def page(campaign, builds):
     parts = [f"<h1>Campaign {html.escape(campaign.name)}</h1><p>{dashboard.clock(campaign.elapsed())} on "
              f"{dashboard.plural(campaign.jobs, 'instance')} at once, {campaign.word()}; {at}. "
              f"{html.escape('; '.join(campaign.notes))}.</p>", "<h2>Targets</h2>", summary(data),
-             "<h2>Bugs</h2>", bugs(data),
+             "<h2>Bugs</h2>", bugs(data), "<h2>Slow oracles</h2>", slow(campaign),
              "<h2>Generated parsers</h2><p>Ways taken at each branch, by the target that takes most of a file; what no "
              "input can take is left out, and explained in docs/explanation/coverage.md.</p>", parsers(data),
              '<h2>Growth</h2><p>Edges of the whole program, as afl-fuzz counts them.</p><div class="grid">']
@@ -109,6 +109,21 @@ def bugs(data):
         parts.append(f"<h3 class=bad>{safe['target']}: {safe['title']}</h3><p>{safe['size']} octets, "
                      f"{safe['inputs']} inputs, rule {safe['rule']}. <code>{safe['replay']}</code></p>"
                      f"<pre>{safe['decode.txt']}</pre><pre>{safe['report.txt'][:SHOWN]}</pre>")
+    return "".join(parts)
+
+
+def slow(campaign):
+    found = oracles.read(campaign)
+    if not found:
+        return "<p>Not asked: ./dev fuzz triage does.</p>"
+    parts = []
+    for name, row in found.items():
+        asked = ", ".join(f"{count} of {target}" for target, count in row["inputs"].items())
+        word = "good" if row["is_good"] else "bad"
+        parts.append(f"<p class={word}>{html.escape(name)}: {html.escape(row['said'])}</p>"
+                     f"<p>Asked about inputs: {html.escape(asked)}.</p>")
+        if not row["is_good"]:
+            parts.append(f"<pre>{html.escape(row['text'])}</pre>")
     return "".join(parts)
 
 

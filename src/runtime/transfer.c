@@ -574,6 +574,8 @@ static short look(struct mcq_socket *socket, short events)
     }
     if ((events & POLLOUT) && look_for_room(socket))
         found |= POLLOUT;
+    if (!(events & POLLOUT) && socket->group.blocked_count > 0) /* what is slept for is taken */
+        (void) mcq_socket_harvest_output(socket);
     return found;
 }
 
@@ -587,6 +589,15 @@ struct poll_call {
     bool is_joined; /* waiters are registered */
 };
 
+/* What to sleep for. The input of a type that does not receive is not the caller's: it would only
+ * wake it up, and the engine has to read it meanwhile. */
+static unsigned news_of(const struct mcq_socket *socket, short events)
+{
+    bool is_in = (events & POLLIN) && socket->pattern->ops->can_recv;
+
+    return (is_in ? MCQ_NEWS_IN : 0u) | (events & POLLOUT ? MCQ_NEWS_OUT : 0u);
+}
+
 /* Looks at all of them; with join, makes those that have nothing wait. */
 static enum mcq_err look_at_all(struct poll_call *call, bool join, size_t *ready_count)
 {
@@ -594,8 +605,7 @@ static enum mcq_err look_at_all(struct poll_call *call, bool join, size_t *ready
     call->fd_count = 0;
     for (size_t i = 0; i < call->count; i++) {
         struct mcq_poll_item *item = &call->items[i];
-        unsigned wants = (item->events & POLLIN ? MCQ_NEWS_IN : 0u) |
-                         (item->events & POLLOUT ? MCQ_NEWS_OUT : 0u);
+        unsigned wants;
 
         item->revents = 0;
         item->waiter.sleeper = NULL;
@@ -605,6 +615,7 @@ static enum mcq_err look_at_all(struct poll_call *call, bool join, size_t *ready
             continue;
         }
         MCQ_TRY(mcq_socket_enter(item->socket));
+        wants = news_of(item->socket, item->events);
         item->revents = look(item->socket, item->events);
         *ready_count += item->revents != 0;
         if (join && item->revents == 0) {
@@ -612,9 +623,9 @@ static enum mcq_err look_at_all(struct poll_call *call, bool join, size_t *ready
             waiter_join(item->socket, &item->waiter);
             item->socket->call_count++;
             call->fd_count += wait_fds(item->socket, wants, call->fds + 1 + call->fd_count);
-        } else {
-            mcq_socket_guard_input(item->socket);
         }
+        if (item->waiter.sleeper == NULL || !(wants & MCQ_NEWS_IN))
+            mcq_socket_guard_input(item->socket);
         mcq_socket_guard_output(item->socket);
         mcq_socket_leave(item->socket);
     }
@@ -735,11 +746,14 @@ enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, in
     MCQ_TRY(mcq_socket_enter(socket));
     until_ns = until_of(socket, timeout_ms);
     while (err == MCQ_OK && audience(socket) < count) {
+        flush_before_wait(socket);
+        (void) mcq_socket_harvest_output(socket); /* it would end the sleep again and again */
         if (is_over(socket, until_ns))
             err = MCQ_AGAIN;
         else
             err = sleep_for(socket, MCQ_NEWS_OUT, until_ns);
     }
+    mcq_socket_guard_output(socket);
     mcq_socket_leave(socket);
     return err;
 }

@@ -8,8 +8,10 @@ import subprocess
 import tempfile
 import time
 import unittest
+import unittest.mock
 
-from fuzz.campaign import dashboard, edges, instances, rules, state, stats, supervisor, targets, triage
+from fuzz.campaign import (dashboard, edges, instances, oracles, report, rules, state, stats, supervisor, targets,
+                           triage)
 import planted
 
 STATS = """start_time        : 1
@@ -256,6 +258,46 @@ int main(int argc, char **argv)
         self.assertLess(after[0], after[1])              # every file was there
         self.assertIsNone(edges.of_campaign(self.campaign, KNOWN["frame"], BUILDS))
         self.assertTrue(edges.explained())
+
+
+class SlowOracles(Home):
+    SCRIPT = """import pathlib, sys
+found = [path for name in sys.argv[3:] for path in pathlib.Path(name).iterdir()]
+pathlib.Path(__file__).with_name("asked").open("a").write("x")
+bad = sum(path.read_bytes() == b"bad" for path in found)
+print("a <difference>" * bad)
+print(len(found), "asked", bad, "differ")
+sys.exit(bool(bad))
+"""
+
+    def ask(self):
+        build, script = self.home / "build", self.home / "oracle.py"
+        if not build.exists():                               # a new one is another oracle
+            (build / "drivers").mkdir(parents=True)
+            (build / "drivers/one").touch()
+        script.write_text(self.SCRIPT, encoding="utf-8")
+        said = []
+        with unittest.mock.patch.multiple(oracles, TOOLS={oracles.CODEC: (str(script),)},
+                                          DRIVERS={oracles.CODEC: "drivers/one"}, faces=lambda: ["frame"]):
+            good = oracles.run(self.campaign, targets.Builds({"replay": build / "fuzz"}), said.append)
+        asked = self.home / "asked"
+        return good, said, len(asked.read_text(encoding="utf-8")) if asked.exists() else 0
+
+    def test_what_they_say_is_in_the_report(self):
+        self.campaign.targets = ["frame", "options"]         # of which one is nothing to them
+        self.instance(queue=[("one", b"good"), ("two", b"good"), ("three", b"fine")])
+        self.instance(target="options", queue=[("one", b"bad")])
+        self.assertEqual(self.ask(), (True, ["reference codec, 2 inputs: 2 asked 0 differ"], 1))
+        self.assertIn("2 of frame", report.slow(self.campaign))
+        self.assertEqual(self.ask()[2], 1)                   # the same sample is not asked twice
+        self.instance("more", queue=[("four", b"bad")])
+        self.assertEqual(self.ask(), (False, ["reference codec, 3 inputs: 3 asked 1 differ"], 2))
+        self.assertIn("a &lt;difference&gt;", report.slow(self.campaign))
+
+    def test_nothing_to_ask(self):
+        self.campaign.targets = ["options"]
+        self.assertEqual(self.ask(), (True, [], 0))
+        self.assertIn("Not asked", report.slow(self.campaign))
 
 
 class Endings(unittest.TestCase):

@@ -1,0 +1,630 @@
+/*
+ * Public calls on four sockets of any two types, in a simulated world: send, receive, poll, connect,
+ * close and the rest in the order that the input says, with faults of its choice: partial reads and
+ * writes, delays, connections that are cut, memory that runs out.
+ *
+ * Oracle: what is received was sent, is whole, comes once and in order; a message that has begun to
+ * come is there to its end; EVENTS and poll keep their promises; a call fails only as its manual
+ * says, and for ever on a closed socket; and in the end nothing is left: no memory, no descriptor.
+ * The first choice names the types, the second what goes wrong.
+ */
+
+#include <errno.h>
+#include <monocoque.h>
+
+#include "calls.h"
+#include "reactor/sim/sim.h"
+#include "runtime/socket.h"
+
+#define TYPES (MCQ_PUSH + 1)
+#define SOCKETS 4
+#define CONTEXTS 2
+#define PARTS_MAX 4
+#define MESSAGES_MAX 256
+#define BATCH_MAX 6
+#define STEPS_MAX 20000
+#define LEN_MAX 70000
+#define MARK 'm'
+
+/* What every part of ours begins with; the rest of it is fill_octet. */
+struct head {
+    uint8_t mark;
+    uint8_t sender;
+    uint8_t number;
+    uint8_t part;
+    uint8_t part_count;
+    uint8_t len[3];
+};
+
+struct side {
+    struct mcq_context *context;
+    struct mcq_socket *socket;
+    int type;
+    bool is_closed, is_bound;
+    bool connects[SOCKETS];
+    unsigned linked[SOCKETS]; /* how often there was a connect between the two, either way */
+
+    unsigned sent_count;
+    unsigned part, part_count; /* of the message that goes out; 0: between messages */
+    unsigned envelope;         /* parts in front of it that have to go */
+    uint8_t id[256];           /* ROUTER: whom it heard last */
+    size_t id_len;
+    bool is_named; /* it has gone */
+
+    bool is_receiving; /* a message has begun, and more is to come */
+    bool in_body;
+    struct head next;              /* the part that must come now */
+    unsigned next_number[SOCKETS]; /* from each sender: the first that may come */
+    bool has_got[SOCKETS][MESSAGES_MAX];
+};
+
+static struct mcq_sim *sim;
+static struct mcq_context *contexts[CONTEXTS];
+static struct mcq_sim_actor engines[CONTEXTS];
+static struct side sides[SOCKETS];
+static bool is_starving; /* memory was refused: calls may say so, and messages may be lost */
+static bool has_cut;     /* connections ended otherwise than by themselves */
+static uint8_t buffer[LEN_MAX + 1];
+
+/* --- what a call may say ---------------------------------------------------------------------- */
+
+static bool sends(const struct side *side)
+{
+    return side->type != MCQ_SUB && side->type != MCQ_PULL;
+}
+
+static bool receives(const struct side *side)
+{
+    return side->type != MCQ_PUB && side->type != MCQ_PUSH;
+}
+
+static bool is_dialogue(const struct side *side)
+{
+    return side->type == MCQ_REQ || side->type == MCQ_REP;
+}
+
+/* errno of a call that failed: these, and what any call may say. */
+static void check_errno(const struct side *side, const char *what, bool is_fine)
+{
+    if (errno == ENOMEM && is_starving)
+        return;
+    if (side->is_closed != (errno == ENOTSOCK))
+        fuzz_fail("%s on a socket that is %s: %s", what, side->is_closed ? "closed" : "open",
+                  mcq_last_error());
+    if (!is_fine && !side->is_closed)
+        fuzz_fail("%s fails with %s", what, mcq_last_error());
+}
+
+static void check_send_errno(const struct side *side)
+{
+    check_errno(side, "send",
+                errno == EAGAIN || (errno == ENOTSUP && !sends(side)) ||
+                    (errno == MCQ_EFSM && is_dialogue(side)) ||
+                    (errno == EHOSTUNREACH && side->type == MCQ_ROUTER));
+}
+
+/* What has begun to come is there to its end. */
+static void check_recv_errno(struct side *side)
+{
+    check_errno(side, "recv",
+                (errno == EAGAIN && !side->is_receiving) || (errno == ENOTSUP && !receives(side)) ||
+                    (errno == MCQ_EFSM && is_dialogue(side)) ||
+                    (errno == ECONNRESET && side->type == MCQ_REQ));
+    side->is_receiving = side->in_body = false;
+}
+
+/* --- octets ----------------------------------------------------------------------------------- */
+
+static uint8_t fill_octet(const struct head *head, size_t index)
+{
+    return (uint8_t) (head->number * 7U + head->part * 31U + index * 13 + (index >> 8));
+}
+
+static size_t head_len(const struct head *head)
+{
+    return (size_t) head->len[0] << 16 | (size_t) head->len[1] << 8 | head->len[2];
+}
+
+static size_t fill(const struct head *head)
+{
+    size_t len = head_len(head);
+
+    memcpy(buffer, head, sizeof *head);
+    for (size_t i = sizeof *head; i < len; i++)
+        buffer[i] = fill_octet(head, i);
+    return len;
+}
+
+/* A part of ours came. */
+static void check_part(struct side *side, const uint8_t *octets, size_t len, bool more)
+{
+    struct head head;
+
+    memcpy(&head, octets, sizeof head);
+    if (len != head_len(&head) || head.sender >= SOCKETS ||
+        head.number >= sides[head.sender].sent_count || head.part >= head.part_count)
+        fuzz_fail("a part that was never sent");
+    for (size_t i = sizeof head; i < len; i++)
+        if (octets[i] != fill_octet(&head, i))
+            fuzz_fail("other octets than were sent");
+    if (side->in_body && (head.sender != side->next.sender || head.number != side->next.number ||
+                          head.part != side->next.part))
+        fuzz_fail("part %u of message %u in the middle of another", head.part, head.number);
+    if (!side->in_body && head.part != 0)
+        fuzz_fail("a message begins with its part %u", head.part);
+    calls_same(more, head.part + 1U < head.part_count, "whether more parts follow");
+    side->in_body = more;
+    side->next = head;
+    side->next.part++;
+    if (more)
+        return;
+
+    unsigned links = side->linked[head.sender];
+
+    if (side->has_got[head.sender][head.number] &&
+        !(sides[head.sender].type == MCQ_PUB && links > 1)) /* to each connection */
+        fuzz_fail("message %u came twice", head.number);
+    side->has_got[head.sender][head.number] = true;
+    if (links == 1 && head.number < side->next_number[head.sender])
+        fuzz_fail("message %u was overtaken by %u", head.number, side->next_number[head.sender]);
+    side->next_number[head.sender] = head.number + 1U;
+}
+
+/* --- sending and receiving -------------------------------------------------------------------- */
+
+/* The parts that go in front of a message of this type. */
+static unsigned envelope_len(const struct side *side, bool is_delimited)
+{
+    return (side->type == MCQ_ROUTER) +
+           (is_delimited && (side->type == MCQ_ROUTER || side->type == MCQ_DEALER));
+}
+
+/* The part that is due of a message, in the buffer. */
+static struct mcq_bytes our_part(const struct side *side, unsigned number, size_t len)
+{
+    static const uint16_t edges[] = {8, 9, 55, 56, 57, 255, 256, 4096, 8192, 65535};
+    struct head head = {.mark = MARK,
+                        .sender = (uint8_t) (side - sides),
+                        .number = (uint8_t) number,
+                        .part = (uint8_t) side->part,
+                        .part_count = (uint8_t) side->part_count};
+
+    len = len < sizeof head ? edges[len % MCQ_COUNTOF(edges)] : len;
+    mcq_put_u8(mcq_put_u8(mcq_put_u8(head.len, (uint8_t) (len >> 16)), (uint8_t) (len >> 8)),
+               (uint8_t) len);
+    return mcq_bytes(buffer, fill(&head));
+}
+
+static int send_octets(struct side *side, struct mcq_bytes octets, int flags, bool as_message)
+{
+    struct mcq_message message;
+    int result;
+
+    if (!as_message)
+        return mcq_send(side->socket, octets.data, octets.len, flags);
+    if (mcq_message_init_copy(&message, octets.data, octets.len) != 0)
+        return -1;
+    result = mcq_send_message(side->socket, &message, flags);
+    mcq_message_close(&message);
+    return result;
+}
+
+/* The next part of the message that goes out, or the first one of a new one. Returns whether it
+ * went. */
+static bool send_part(struct side *side, unsigned how, size_t len)
+{
+    bool is_new = side->part_count == 0;
+    int flags = how & 1 ? MCQ_DONTWAIT : 0;
+    struct mcq_bytes octets = mcq_bytes(buffer, 0);
+
+    if (is_new &&
+        (side->sent_count == MESSAGES_MAX - 1 || (side->type == MCQ_ROUTER && side->id_len == 0)))
+        return false;
+    if (is_new) {
+        side->part_count = 1 + how / 8 % PARTS_MAX;
+        side->part = 0;
+        side->envelope = envelope_len(side, how & 4);
+        side->is_named = side->type != MCQ_ROUTER;
+        side->sent_count++;
+    }
+    if (side->envelope > 0) {
+        if (!side->is_named)
+            octets = mcq_bytes(side->id, side->id_len);
+        flags |= MCQ_SNDMORE;
+    } else {
+        octets = our_part(side, side->sent_count - 1, len);
+        flags |= side->part + 1 < side->part_count ? MCQ_SNDMORE : 0;
+    }
+    if (send_octets(side, octets, flags, how & 2) == 0) {
+        calls_same(sends(side) && !side->is_closed, true, "a type that sends");
+        side->is_named = true;
+        if (side->envelope > 0)
+            side->envelope--;
+        else if (++side->part == side->part_count)
+            side->part_count = 0;
+        return true;
+    }
+    check_send_errno(side);
+    if (errno != EAGAIN)
+        side->part_count = 0; /* given up, what had gone of it too */
+    return false;
+}
+
+/* A part that came: of the envelope, or ours. */
+static void take_part(struct side *side, const uint8_t *octets, size_t len, bool more)
+{
+    bool is_ours = len >= sizeof(struct head) && octets[0] == MARK;
+
+    if (is_ours) {
+        check_part(side, octets, len, more);
+    } else {
+        if (side->in_body || !more || len > MCQ_ROUTING_ID_MAX)
+            fuzz_fail("a part of %zu octets that is not ours", len);
+        if (side->type == MCQ_ROUTER && !side->is_receiving) {
+            memcpy(side->id, octets, len);
+            side->id_len = len;
+        } else if (len > 0) {
+            fuzz_fail("an envelope of %zu octets, where none is", len);
+        }
+    }
+    side->is_receiving = more;
+}
+
+/* Returns whether a part came. */
+static bool receive_part(struct side *side, bool as_message, int flags)
+{
+    struct mcq_message message;
+    int64_t more = 0;
+    bool is_got;
+
+    if (as_message) {
+        mcq_message_init(&message);
+        is_got = mcq_recv_message(side->socket, &message, flags) == 0;
+        if (is_got)
+            take_part(side, mcq_message_data(&message), mcq_message_size(&message),
+                      mcq_message_more(&message));
+        mcq_message_close(&message);
+    } else {
+        ptrdiff_t len = mcq_recv(side->socket, buffer, sizeof buffer, flags);
+
+        is_got = len >= 0;
+        if (is_got && mcq_get(side->socket, MCQ_OPT_RCVMORE, &more) != 0)
+            fuzz_fail("RCVMORE: %s", mcq_last_error());
+        if (is_got)
+            take_part(side, buffer, (size_t) len, more != 0);
+    }
+    if (is_got)
+        return true;
+    check_recv_errno(side);
+    return false;
+}
+
+/* Whole messages of one part, with nothing in front. */
+static void send_batch(struct side *side, unsigned how, size_t len)
+{
+    struct mcq_message messages[BATCH_MAX];
+    unsigned count = 0, first = side->sent_count, wanted = 1 + how / 2 % BATCH_MAX;
+    int sent;
+
+    if (side->part_count != 0 || side->type == MCQ_ROUTER || first + wanted >= MESSAGES_MAX)
+        return;
+    side->part = 0;
+    side->part_count = 1;
+    for (; count < wanted; count++) {
+        struct mcq_bytes octets = our_part(side, first + count, len + count);
+
+        if (mcq_message_init_copy(&messages[count], octets.data, octets.len) != 0)
+            break;
+    }
+    side->part_count = 0;
+    if (count == 0)
+        return;
+    side->sent_count += count;
+    sent = mcq_send_batch(side->socket, messages, count, how & 1 ? MCQ_DONTWAIT : 0);
+    if (sent < 0)
+        check_send_errno(side);
+    else
+        calls_same((unsigned) sent <= count && sends(side) && !side->is_closed, true, "a batch");
+    for (unsigned i = 0; i < count; i++) {
+        if (sent >= 0)
+            calls_same(mcq_message_size(&messages[i]) == 0, i < (unsigned) sent, "what was sent");
+        mcq_message_close(&messages[i]);
+    }
+}
+
+static void receive_batch(struct side *side, unsigned how)
+{
+    struct mcq_message messages[BATCH_MAX];
+    size_t wanted = 1 + how / 4 % BATCH_MAX;
+    int count;
+
+    for (unsigned i = 0; i < BATCH_MAX; i++)
+        mcq_message_init(&messages[i]);
+    count = mcq_recv_batch(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0);
+    for (int i = 0; i < count; i++)
+        take_part(side, mcq_message_data(&messages[i]), mcq_message_size(&messages[i]),
+                  mcq_message_more(&messages[i]));
+    if (count < 0)
+        check_recv_errno(side);
+    else
+        calls_same(count > 0 && (size_t) count <= wanted, true, "a batch");
+    for (unsigned i = 0; i < BATCH_MAX; i++)
+        mcq_message_close(&messages[i]);
+}
+
+/* --- promises --------------------------------------------------------------------------------- */
+
+/* What EVENTS or poll says can be done now is done. */
+static void keep_promises(struct side *side, int64_t events)
+{
+    if (is_starving)
+        return;
+    if ((events & MCQ_POLLIN) && !receive_part(side, false, MCQ_DONTWAIT) && errno == EAGAIN)
+        fuzz_fail("POLLIN, and nothing to receive");
+    if ((events & MCQ_POLLIN) || has_cut)
+        return; /* the one that there was room for may be found gone */
+    if ((events & MCQ_POLLOUT) && sends(side) && side->type != MCQ_ROUTER) {
+        bool was_new = side->part_count == 0;
+
+        if (!send_part(side, 1, 100) && errno == EAGAIN && was_new)
+            fuzz_fail("POLLOUT, and no room to send");
+    }
+}
+
+static void ask_events(struct side *side)
+{
+    int64_t events = 0;
+
+    if (mcq_get(side->socket, MCQ_OPT_EVENTS, &events) == 0)
+        keep_promises(side, events);
+    else
+        check_errno(side, "EVENTS", false);
+}
+
+static void poll_two(struct side *side, struct side *other, unsigned how)
+{
+    struct mcq_poll_entry entries[] = {
+        {.socket = side->socket, .events = MCQ_POLLIN | MCQ_POLLOUT},
+        {.socket = other->socket, .events = MCQ_POLLIN},
+    };
+    size_t count = side == other ? 1 : 1 + (how & 1);
+    int ready = mcq_poll(entries, count, (int) (how / 2 % 8));
+
+    if (ready < 0) {
+        if (!side->is_closed && !(count == 2 && other->is_closed))
+            check_errno(side, "poll", errno == EINTR);
+        return;
+    }
+    calls_same((uint64_t) ready,
+               (uint64_t) (entries[0].revents != 0) +
+                   (uint64_t) (count == 2 && entries[1].revents != 0),
+               "entries that have something");
+    keep_promises(side, entries[0].revents);
+}
+
+/* --- endpoints -------------------------------------------------------------------------------- */
+
+static const char *endpoint_of(const struct side *side)
+{
+    static char text[32];
+
+    (void) snprintf(text, sizeof text, "tcp://127.0.0.1:%u", 5550U + (unsigned) (side - sides));
+    return text;
+}
+
+static void connect_to(struct side *side, struct side *other)
+{
+    bool is_again = side->connects[other - sides];
+
+    if (side == other || is_again)
+        return;
+    if (mcq_connect(side->socket, endpoint_of(other)) != 0) {
+        check_errno(side, "connect", errno == EISCONN && side->type == MCQ_PAIR);
+        return;
+    }
+    side->connects[other - sides] = true;
+    side->linked[other - sides]++;
+    other->linked[side - sides]++;
+}
+
+static void disconnect_from(struct side *side, struct side *other)
+{
+    bool is_there = side->connects[other - sides];
+
+    has_cut = true;
+    if (mcq_disconnect(side->socket, endpoint_of(other)) == 0)
+        calls_same(is_there, true, "disconnect");
+    else
+        check_errno(side, "disconnect", errno == ENOENT && !is_there);
+    side->connects[other - sides] = false;
+}
+
+static void bind_or_not(struct side *side, bool is_on)
+{
+    const char *endpoint = endpoint_of(side);
+    int result = is_on ? mcq_bind(side->socket, endpoint) : mcq_unbind(side->socket, endpoint);
+
+    if (result == 0) /* the port is free once the engine has had a turn */
+        side->is_bound |= is_on;
+    else
+        check_errno(side, "bind", is_on ? errno == EADDRINUSE && side->is_bound : errno == ENOENT);
+}
+
+/* --- the world -------------------------------------------------------------------------------- */
+
+static void cut(const struct side *side)
+{
+    has_cut = true;
+    for (uint32_t i = 0; !side->is_closed && i < side->socket->slot_count; i++) {
+        const struct mcq_conn *conn = side->socket->slots[i].conn;
+
+        if (conn != NULL && conn->peer.link.is_up)
+            mcq_sim_reset(sim, conn->peer.link.fd);
+    }
+}
+
+static void set_option(struct side *side, unsigned how, int64_t value)
+{
+    static const enum mcq_option options[] = {
+        MCQ_OPT_SNDHWM,      MCQ_OPT_RCVHWM,          MCQ_OPT_RCVTIMEO,      MCQ_OPT_SNDTIMEO,
+        MCQ_OPT_REQ_RELAXED, MCQ_OPT_REQ_CORRELATE,   MCQ_OPT_HEARTBEAT_IVL, MCQ_OPT_RECONNECT_IVL,
+        MCQ_OPT_LINGER,      MCQ_OPT_ROUTER_MANDATORY};
+    enum mcq_option option = options[how % MCQ_COUNTOF(options)];
+
+    if (how & 128 &&
+        mcq_set_bytes(side->socket, how & 64 ? MCQ_OPT_SUBSCRIBE : MCQ_OPT_UNSUBSCRIBE, "m",
+                      value & 1) != 0 &&
+        errno != EINVAL)
+        check_errno(side, "subscribe", false);
+    if (mcq_set(side->socket, option, value % 20) != 0 && errno != EINVAL)
+        check_errno(side, "set", false);
+}
+
+static void close_one(struct side *side)
+{
+    if (side->socket != NULL && mcq_close(side->socket) != 0)
+        check_errno(side, "close", false);
+    side->is_closed = has_cut = true;
+}
+
+static void call(struct calls *calls)
+{
+    unsigned what = calls_octet(calls), how = calls_octet(calls);
+    struct side *side = &sides[what / 16 % SOCKETS], *other = &sides[what / 64 % SOCKETS];
+
+    if (side->socket == NULL || other->socket == NULL)
+        return;
+    switch (what % 16) {
+    case 0: connect_to(side, other); break;
+    case 1: bind_or_not(side, how & 1); break;
+    case 2: disconnect_from(side, other); break;
+    case 3: cut(side); break;
+    case 4: set_option(side, how, calls_octet(calls)); break;
+    case 5: ask_events(side); break;
+    case 6: poll_two(side, other, how); break;
+    case 7:
+        if (how > 200)
+            close_one(side);
+        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, how * 1000) == 0)
+            is_starving = has_cut = true; /* what does not fit waits, or goes */
+        break;
+    case 8:
+        if (mcq_wait_peers(side->socket, how % 4, (int) (how / 4 % 16)) != 0)
+            check_errno(side, "wait_peers", errno == EAGAIN);
+        break;
+    case 9:
+        if (how < 64) {
+            is_starving = true;
+            mcq_alloc_fail_at(1 + how);
+        }
+        break;
+    case 10:
+        if (how & 128)
+            receive_batch(side, how);
+        else
+            (void) receive_part(side, how & 1, how & 2 ? MCQ_DONTWAIT : 0);
+        break;
+    case 11: (void) receive_part(side, how & 1, how & 2 ? MCQ_DONTWAIT : 0); break;
+    case 12:
+        if (how & 128)
+            send_batch(side, how, calls_octet(calls));
+        else
+            (void) send_part(side, how, calls_octet(calls));
+        break;
+    case 13: (void) send_part(side, how, calls_octet(calls)); break;
+    default:
+        for (unsigned i = 0; i < how % 32 && mcq_sim_step(sim); i++)
+            ;
+        break;
+    }
+}
+
+static bool engine_turn(void *context)
+{
+    return mcq_context_turn(context);
+}
+
+static bool is_closed(void *none)
+{
+    (void) none;
+    return contexts[0]->open_count == 0 && contexts[1]->open_count == 0;
+}
+
+static void open_one(struct side *side, int type, struct mcq_context *context)
+{
+    *side = (struct side) {.context = context, .type = type};
+    side->socket = mcq_socket(context, (enum mcq_type) type);
+    if (side->socket == NULL)
+        fuzz_fail("socket: %s", mcq_last_error());
+    if (mcq_set(side->socket, MCQ_OPT_LINGER, 20) != 0 ||
+        mcq_set(side->socket, MCQ_OPT_RECONNECT_IVL, 5) != 0 ||
+        mcq_set(side->socket, MCQ_OPT_RCVTIMEO, 3) != 0 ||
+        mcq_set(side->socket, MCQ_OPT_SNDTIMEO, 3) != 0 ||
+        (type == MCQ_SUB && mcq_set_bytes(side->socket, MCQ_OPT_SUBSCRIBE, "", 0) != 0))
+        fuzz_fail("set: %s", mcq_last_error());
+}
+
+static void begin(const struct fuzz_input *input)
+{
+    unsigned wrong = input->choice[1];
+    struct mcq_sim_faults faults = {
+        .partial = wrong & 2 ? 300 : 0,
+        .again = wrong & 4 ? 100 : 0,
+        .spurious = wrong & 8 ? 50 : 0,
+        .late = wrong & 16 ? 200 : 0,
+        .delay_max_ns = wrong & 32 ? 700000 : 0,
+        .pipe_bytes = wrong & 64 ? 4096 : 65536,
+    };
+
+    if (mcq_sim_new(1, &faults, &sim) != MCQ_OK)
+        fuzz_fail("no world");
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        struct mcq_reactor *reactor;
+
+        if (mcq_sim_reactor_new(sim, &reactor) != MCQ_OK ||
+            mcq_context_new_on(reactor, 1 + i, &contexts[i]) != MCQ_OK)
+            fuzz_fail("no context");
+        engines[i] = (struct mcq_sim_actor) {.turn = engine_turn, .context = contexts[i]};
+        mcq_sim_add_actor(sim, &engines[i]);
+    }
+    for (unsigned i = 0; i < SOCKETS; i++)
+        open_one(&sides[i], (i % 2 ? input->choice[0] / TYPES : input->choice[0]) % TYPES,
+                 contexts[i % CONTEXTS]);
+    is_starving = has_cut = false;
+    if (wrong & 1)
+        return; /* all is the input's */
+    bind_or_not(&sides[1], true);
+    connect_to(&sides[0], &sides[1]);
+    connect_to(&sides[2], &sides[1]);
+}
+
+static void end(void)
+{
+    mcq_alloc_fail_at(0);
+    for (unsigned i = 0; i < SOCKETS; i++)
+        close_one(&sides[i]);
+    if (!mcq_sim_run_until(sim, is_closed, NULL, STEPS_MAX))
+        fuzz_fail("a socket that does not close");
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        int64_t used = -1;
+
+        if (mcq_ctx_get(contexts[i], MCQ_CTX_BUDGET_USED, &used) != 0 || used != 0)
+            fuzz_fail("%" PRId64 " octets of the budget are not given back", used);
+        if (mcq_ctx_term(contexts[i], 0) != 0)
+            fuzz_fail("term: %s", mcq_last_error());
+        mcq_sim_remove_actor(sim, &engines[i]);
+    }
+    calls_same(mcq_sim_open_count(sim), 0, "descriptors left");
+    mcq_sim_free(&sim);
+    calls_end();
+}
+
+static void fuzz_one(const struct fuzz_input *input)
+{
+    struct calls calls = calls_of(input);
+
+    begin(input);
+    while (calls_next(&calls))
+        call(&calls);
+    end();
+}
