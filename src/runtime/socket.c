@@ -276,7 +276,7 @@ static void on_input(struct mcq_socket *socket)
 /* Grows with whatever a socket does. */
 static uint64_t activity(const struct mcq_socket *socket)
 {
-    return socket->in_calls + socket->group.flush_count;
+    return socket->in_calls + socket->group.flush_count + socket->group.put_count;
 }
 
 static void guard_relief(struct mcq_socket *socket)
