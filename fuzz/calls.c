@@ -1,7 +1,7 @@
 /*
- * Public calls on four sockets of any two types, in a simulated world: send, receive, poll, connect,
- * close and the rest in the order that the input says, with faults of its choice: partial reads and
- * writes, delays, connections that are cut, memory that runs out.
+ * Public calls on four sockets of any two types, in a simulated world: send, receive, poll,
+ * connect, close and the rest in the order that the input says, with faults of its choice: partial
+ * reads and writes, delays, connections that are cut, memory that runs out.
  *
  * Oracle: what is received was sent, is whole, comes once and in order; a message that has begun to
  * come is there to its end; EVENTS and poll keep their promises; a call fails only as its manual
