@@ -75,7 +75,7 @@ void mcq_balance_sent(struct mcq_balance *balance, bool more);
 MCQ_MUST_CHECK enum mcq_err mcq_balance_aim(struct mcq_balance *balance,
                                             struct mcq_ring_node *node);
 
-/* Whether a frame would be taken now: what POLLOUT says. */
+/* Whether a frame would be taken now, by a peer if nobody finds that it is full. */
 static inline bool mcq_balance_is_ready(const struct mcq_balance *balance)
 {
     return balance->state != MCQ_BALANCE_BETWEEN || balance->ring.ready_count > 0;

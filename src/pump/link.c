@@ -584,7 +584,10 @@ bool mcq_link_has_room(struct mcq_link *link)
         return true;
     if (link->can_write)
         mcq_link_flush(link);
-    return mcq_link_waiting_count(link) < link->out_max;
+    if (mcq_link_waiting_count(link) < link->out_max)
+        return true;
+    link->is_full = true;
+    return false;
 }
 
 /* A part was queued. */
@@ -600,16 +603,13 @@ static void link_on_put(struct mcq_link *link)
         mcq_link_flush(link);
 }
 
-static enum mcq_err link_full(struct mcq_link *link)
-{
-    link->is_full = true;
-    return MCQ_AGAIN;
-}
-
 /* The slab has no block: at a message's start that is like being full. */
 static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool begins)
 {
-    return err == MCQ_AGAIN && begins ? link_full(link) : MCQ_NOMEM;
+    if (err != MCQ_AGAIN || !begins)
+        return MCQ_NOMEM;
+    link->is_full = true;
+    return MCQ_AGAIN;
 }
 
 enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
@@ -620,7 +620,7 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
     enum mcq_err err;
 
     if (begins && !mcq_link_has_room(link))
-        return link_full(link);
+        return MCQ_AGAIN;
     head.data = octets;
     head.len = (size_t) (mcq_encode_frame_head_as(link->framing, octets,
                                                   part->more ? MCQ_FRAME_MORE : 0, part->body.len) -
@@ -642,7 +642,7 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
     enum mcq_err err;
 
     if (begins && !mcq_link_has_room(link))
-        return link_full(link);
+        return MCQ_AGAIN;
     err = mcq_wpump_put_run(&link->wpump, buf, run, ends_message);
     if (err != MCQ_OK)
         return link_put_error(link, err, begins);

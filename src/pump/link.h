@@ -199,7 +199,8 @@ void mcq_link_cut(struct mcq_link *link);
 /* Drops all that waits: it was for a peer that is gone. */
 void mcq_link_drop(struct mcq_link *link);
 
-/* Whether the first part of a message would be taken now; tries to write if it seems full. */
+/* Whether the first part of a message would be taken now; tries to write if it seems full. After a
+ * false the link comes up in mcq_link_next_roomy once it would. */
 bool mcq_link_has_room(struct mcq_link *link);
 
 /* The next part, of a whole message.

@@ -89,5 +89,5 @@ enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 
 bool mcq_duplex_is_writable(struct mcq_pattern *pattern)
 {
-    return mcq_balance_is_ready(&mcq_duplex_of(pattern)->balance);
+    return mcq_outgoing_is_ready(&mcq_duplex_of(pattern)->balance);
 }

@@ -42,6 +42,19 @@ void mcq_outgoing_full(struct mcq_balance *balance, struct mcq_peer *peer)
     (void) mcq_balance_set_ready(balance, &peer->route.turn, peer->epoch, false);
 }
 
+/* A peer that has become full with its last message counts as ready until somebody looks. */
+bool mcq_outgoing_is_ready(struct mcq_balance *balance)
+{
+    while (balance->state == MCQ_BALANCE_BETWEEN && mcq_balance_is_ready(balance)) {
+        struct mcq_peer *peer = mcq_peer_of_turn(balance->ring.ready);
+
+        if (mcq_link_has_room(&peer->link))
+            return true;
+        mcq_outgoing_full(balance, peer);
+    }
+    return mcq_balance_is_ready(balance);
+}
+
 enum mcq_err mcq_outgoing_pick(struct mcq_balance *balance, struct mcq_peer **peer)
 {
     struct mcq_ring_node *node;

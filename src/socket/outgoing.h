@@ -20,6 +20,9 @@ void mcq_outgoing_room(struct mcq_balance *balance, struct mcq_peer *peer);
  *   MCQ_AGAIN   no peer has room */
 MCQ_MUST_CHECK enum mcq_err mcq_outgoing_pick(struct mcq_balance *balance, struct mcq_peer **peer);
 
+/* Whether a part would be taken now: what POLLOUT says. */
+bool mcq_outgoing_is_ready(struct mcq_balance *balance);
+
 /* The peer has no room: it leaves the round. */
 void mcq_outgoing_full(struct mcq_balance *balance, struct mcq_peer *peer);
 

@@ -116,6 +116,31 @@ static void pollout__follows_req_and_rep(void)
     end_world(&world);
 }
 
+/* The message that fills a peer's queue to the mark takes POLLOUT away. */
+static void pollout__at_the_high_water_mark__send_keeps_its_promise(void)
+{
+    static char body[65536];
+    struct world world;
+    uint32_t sent_count = 0;
+
+    begin_world(&world);
+    struct couple couple = open_couple(&world, MCQ_PULL, MCQ_PUSH);
+    struct mcq_poll_entry entry = {.socket = couple.connected, .events = MCQ_POLLOUT};
+
+    assert_works(mcq_set(couple.bound, MCQ_OPT_RCVHWM, 1));
+    assert_works(mcq_set(couple.connected, MCQ_OPT_SNDHWM, 3));
+    assert_works(mcq_wait_peers(couple.connected, 1, PATIENCE_MS));
+    while (mcq_poll(&entry, 1, 50) == 1 && sent_count < 10000) {
+        assert_works(mcq_send(couple.connected, body, sizeof body, MCQ_DONTWAIT));
+        sent_count++;
+    }
+    assert_true(sent_count < 10000);
+    for (; sent_count > 0; sent_count--)
+        assert_int_equal(mcq_recv(couple.bound, NULL, 0, 0), sizeof body);
+    assert_int_equal(mcq_poll(&entry, 1, PATIENCE_MS), 1);
+    end_world(&world);
+}
+
 static int poll_without_end(void *socket)
 {
     struct mcq_poll_entry entry = {.socket = socket, .events = MCQ_POLLIN};
@@ -214,6 +239,7 @@ static void refusals(void)
     X(several_sockets_and_a_pipe__whoever_has_something)                                           \
     X(pollin__twice__message_is_received_once)                                                     \
     X(pollout__as_soon_as_there_is_a_peer)                                                         \
+    X(pollout__at_the_high_water_mark__send_keeps_its_promise)                                     \
     X(pollout__follows_req_and_rep)                                                                \
     X(asleep__is_woken_by_a_message_the_end_and_close)                                             \
     X(many_entries__of_two_contexts)                                                               \
