@@ -200,10 +200,9 @@ static int send_octets(struct side *side, struct mcq_bytes octets, int flags, bo
     struct mcq_message message;
     int result;
 
-    if (!as_message)
+    /* Without memory for the message nothing was tried, so no message is given up. */
+    if (!as_message || mcq_message_init_copy(&message, octets.data, octets.len) != 0)
         return mcq_send(side->socket, octets.data, octets.len, flags);
-    if (mcq_message_init_copy(&message, octets.data, octets.len) != 0)
-        return -1;
     result = mcq_send_message(side->socket, &message, flags);
     mcq_message_close(&message);
     return result;
