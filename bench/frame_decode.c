@@ -96,8 +96,8 @@ static uint64_t by_hand(void)
     return frames;
 }
 
-/* The same of a stream that comes in chunks, as the decoders get it: a body may be cut by the end of the chunk,
- * a header lies in the stream as a whole. *left is what is still to come of the last body. */
+/* The same of a stream that comes in chunks, as the decoders get it: a body may be cut by a chunk's
+ * end, a header lies in the stream as a whole. *left is what is still to come of the last body. */
 static __attribute__((noinline)) bool cut_by_hand(struct mcq_bytes *in, uint64_t *left,
                                                   struct mcq_frame_piece *piece)
 {
