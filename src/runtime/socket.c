@@ -1042,6 +1042,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
 enum mcq_err mcq_socket_close(struct mcq_socket *socket)
 {
     struct mcq_context *context;
+    bool is_mine;
 
     mcq_lock_take(&socket->lock);
     if (socket->state != MCQ_SOCKET_OPEN) {
@@ -1052,8 +1053,10 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
     }
     begin_close(socket);
     context = socket->context;
-    mcq_socket_leave(socket); /* *socket may be gone */
-    mcq_context_help(context);
+    is_mine = mcq_engine_is_mine(socket->engine);
+    mcq_socket_leave(socket); /* *socket may be gone, and the context with it */
+    if (is_mine)              /* not so: only this thread ends the context */
+        mcq_context_help(context);
     return MCQ_OK;
 }
 
