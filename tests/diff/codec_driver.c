@@ -20,8 +20,8 @@
  * The answer to an input is its length (u32) and that many octets of text: a line for each record,
  * with every field, then "ERROR rule at". Each input is decoded whole, cut at places drawn from
  * the seed, and octet by octet; frames by straight-line code and by the machine alone; a message,
- * whose octets are its parts as frames of the newest framing, a text and what is in a box whole. Where two of these
- * runs do not write the same, or a decoder does not repeat its refusal, the text has another
+ * whose octets are its parts as frames of the newest framing, a text and a box whole. Where two of
+ * these runs do not write the same, or a decoder does not repeat its refusal, the text has another
  * line, which begins with "broken".
  *
  * Exit status: 0 the input ended behind a batch, 2 it did not.
