@@ -207,6 +207,10 @@ class Planner:
         """As these octets, or in its recorded box."""
         return frame.raw() if self.boxes else octets
 
+    def unrecorded(self, octets):
+        """These octets, in a box where all are: the recording may end before what it calls for."""
+        return self.boxes.seal_ours(octets) if self.boxes else octets
+
     def send(self, frame, t_ms):
         """One recorded frame that does not come by itself; a PING comes when its timer fires."""
         self.flush()
@@ -238,7 +242,7 @@ class Planner:
     def subscribe(self, topic, subscribe, may_be_missing=False, frame=None):
         self.op("subscribe" if subscribe else "cancel", topic.hex() or "-")
         octets = oracle.subscription_bytes(self.verdict.version, topic, subscribe)
-        self.say(self.sent(frame, octets) if frame else octets, may_be_missing)
+        self.say(self.sent(frame, octets) if frame else self.unrecorded(octets), may_be_missing)
 
     # --- what comes in ----------------------------------------------------------------------------
 
@@ -253,7 +257,10 @@ class Planner:
                 self.send_until_pong()
             self.fed = max(self.fed, answer.due)
             is_next = answer.is_pong and self.own and name_of(self.own[0]) == b"PONG"
-            self.say(self.sent(self.own.popleft(), answer.octets) if is_next else answer.octets)
+            if is_next or not answer.is_pong:
+                self.say(self.sent(self.own.popleft(), answer.octets) if is_next else answer.octets)
+            else:
+                self.say(self.unrecorded(answer.octets), may_be_missing=bool(self.boxes))
         self.fed = target
 
     def send_until_pong(self):
