@@ -318,10 +318,22 @@ enum mcq_option {
     MCQ_OPT_UNSUBSCRIBE = 7,    /* SUB: takes one of those back */
     MCQ_OPT_LAST_ENDPOINT = 32, /* of the last bind or connect, and a zero octet; get only */
 
+    /* The same. Those of PLAIN and CURVE choose the mechanism: the one that was set last counts.
+     * Keys are 32 octets or 40 characters of Z85, with a zero octet behind them or without; asked
+     * for with room for 41 octets they are text, with less they are octets. */
+    MCQ_OPT_PLAIN_USERNAME = 45, /* 1..255 octets: a client of PLAIN; later */
+    MCQ_OPT_PLAIN_PASSWORD = 46, /* 0..255 octets; later */
+    MCQ_OPT_CURVE_PUBLICKEY =
+        48, /* our own key; follows from the secret one if it is not set; later */
+    MCQ_OPT_CURVE_SECRETKEY = 49, /* the other half of it; later */
+    MCQ_OPT_CURVE_SERVERKEY = 50, /* the server's public one: a client of CURVE; later */
+    MCQ_OPT_ZAP_DOMAIN = 55,      /* 0..255 octets (none): what ZAP is asked about; later */
+
     /* Get only. */
-    MCQ_OPT_RCVMORE = 13, /* 1: the part received last is not the last of its message */
-    MCQ_OPT_EVENTS = 15,  /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
-    MCQ_OPT_TYPE = 16,    /* enum mcq_type */
+    MCQ_OPT_RCVMORE = 13,   /* 1: the part received last is not the last of its message */
+    MCQ_OPT_EVENTS = 15,    /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
+    MCQ_OPT_TYPE = 16,      /* enum mcq_type */
+    MCQ_OPT_MECHANISM = 43, /* 0 NULL, 1 PLAIN, 2 CURVE */
 
     MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
     MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
@@ -334,6 +346,8 @@ enum mcq_option {
     MCQ_OPT_SNDTIMEO = 28,          /* the same for mcq_send */
     MCQ_OPT_ROUTER_MANDATORY = 33,  /* 0, 1 (0); ROUTER: sending to nobody fails; set only */
     MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
+    MCQ_OPT_PLAIN_SERVER = 44,      /* 0, 1 (0): asks its clients for name and password; later */
+    MCQ_OPT_CURVE_SERVER = 47,      /* 0, 1 (0): has the key that its clients know; later */
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
     MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
     MCQ_OPT_ROUTER_HANDOVER =

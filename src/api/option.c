@@ -5,14 +5,19 @@
 
 #include "api/fail.h"
 #include "table/option.h"
+#include "wire/z85.h"
+
+/* A key as text, and a zero. */
+#define KEY_TEXT_BYTES (MCQ_Z85_TEXT_LEN(MCQ_CRYPTO_KEY_BYTES) + 1)
 
 enum kind {
-    KIND_INT,     /* a field of struct mcq_socket_options */
-    KIND_INT64,   /* the same */
-    KIND_BOOL,    /* the same */
-    KIND_PATTERN, /* an enum mcq_pattern_option, which some types have */
-    KIND_STATE,   /* what the socket is or has now */
-    KIND_OCTETS,  /* not a number */
+    KIND_INT,      /* a field of struct mcq_socket_options */
+    KIND_INT64,    /* the same */
+    KIND_BOOL,     /* the same */
+    KIND_PATTERN,  /* an enum mcq_pattern_option, which some types have */
+    KIND_STATE,    /* what the socket is or has now */
+    KIND_OCTETS,   /* not a number */
+    KIND_SECURITY, /* of runtime/security.h, a number or not */
 };
 
 /* Where an option lives; all else about it is in the generated table. */
@@ -35,6 +40,15 @@ static const struct home homes[] = {
     {MCQ_OPTION_SUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_UNSUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_LAST_ENDPOINT, KIND_OCTETS, 0},
+    {MCQ_OPTION_MECHANISM, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_SERVER, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_USERNAME, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_PASSWORD, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SERVER, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_PUBLICKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SECRETKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SERVERKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_ZAP_DOMAIN, KIND_SECURITY, 0},
     {MCQ_OPTION_RCVMORE, KIND_STATE, 0},
     {MCQ_OPTION_EVENTS, KIND_STATE, 0},
     {MCQ_OPTION_TYPE, KIND_STATE, 0},
@@ -185,9 +199,13 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
         return fail("set", option.row, socket, err);
     if (option.home->kind == KIND_PATTERN)
         err = set_in_pattern(socket, option.home, value);
+    else if (option.home->kind == KIND_SECURITY)
+        err = mcq_security_set_number(&socket->options.security, option.home->id, (int) value);
     else
         err = apply(socket, option.home, value);
     mcq_socket_leave(socket);
+    if (err == MCQ_NOMEM)
+        return fail("set", option.row, socket, err);
     return err == MCQ_OK ? 0 : fail_foreign(option.row, socket);
 }
 
@@ -212,6 +230,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = socket->is_within_recv;
     else if (home->id == MCQ_OPTION_LIMITED)
         *value = (int64_t) socket->limited_count;
+    else if (home->kind == KIND_SECURITY)
+        *value = mcq_security_number(socket->options.security, home->id);
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);
@@ -265,6 +285,26 @@ static int subscribe(struct mcq_socket *socket, const struct mcq_option_row *row
     return err == MCQ_OK ? 0 : fail_topic(row, topic, err);
 }
 
+static int set_security(struct mcq_socket *socket, const struct mcq_option_row *row,
+                        struct mcq_bytes bytes)
+{
+    enum mcq_err err =
+        mcq_security_set_octets(&socket->options.security, (enum mcq_option_id) row->number, bytes);
+
+    if (err == MCQ_INVAL)
+        return mcq_fail(EINVAL,
+                        "set %s of %zu octets: not a key, which is 32 octets or 40 "
+                        "characters of Z85",
+                        row->name, bytes.len);
+    return err == MCQ_OK ? 0 : fail("set", row, socket, err);
+}
+
+/* Keys have a text, too, and tell by themselves whether it is one. */
+static bool has_good_size(const struct mcq_option_row *row, size_t len)
+{
+    return row->type == MCQ_OPTION_KEY || (len >= (uint64_t) row->min && len <= row->max);
+}
+
 int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len)
 {
     struct mcq_bytes bytes = mcq_bytes(data, len);
@@ -277,7 +317,7 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     row = find(id, MCQ_OPTION_SET, true).row;
     if (row == NULL)
         return -1;
-    if (len < (uint64_t) row->min || len > row->max)
+    if (!has_good_size(row, len))
         return mcq_fail(EINVAL, "set %s of %zu octets: not %" PRId64 "..%" PRIu64 " octets",
                         row->name, len, row->min, row->max);
     if (id == MCQ_OPT_ROUTING_ID && len > 0 && bytes.data[0] == MCQ_PROPERTY_IDENTITY_NOT_FIRST)
@@ -285,8 +325,11 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)
         return fail("set", row, socket, err);
-    result =
-        id == MCQ_OPT_ROUTING_ID ? set_routing_id(socket, bytes) : subscribe(socket, row, bytes);
+    if (mcq_security_has((enum mcq_option_id) row->number))
+        result = set_security(socket, row, bytes);
+    else
+        result = id == MCQ_OPT_ROUTING_ID ? set_routing_id(socket, bytes)
+                                          : subscribe(socket, row, bytes);
     mcq_socket_leave(socket);
     return result;
 }
@@ -295,14 +338,25 @@ static struct mcq_bytes bytes_of(const struct mcq_socket *socket, const struct m
 {
     const struct mcq_socket_options *options = &socket->options;
 
+    if (mcq_security_has((enum mcq_option_id) row->number))
+        return mcq_security_octets(options->security, (enum mcq_option_id) row->number);
     if (row->number == MCQ_OPTION_ROUTING_ID)
         return mcq_bytes(options->routing_id, options->routing_id_len);
     return mcq_bytes(socket->last_endpoint, strlen(socket->last_endpoint) + 1);
 }
 
+/* A key as its text, with a zero. */
+static struct mcq_bytes key_text(struct mcq_bytes key, char text[KEY_TEXT_BYTES])
+{
+    (void) !mcq_z85_encode(key, text);
+    text[KEY_TEXT_BYTES - 1] = '\0';
+    return mcq_bytes(text, KEY_TEXT_BYTES);
+}
+
 int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len)
 {
     const struct mcq_option_row *row;
+    char text[KEY_TEXT_BYTES];
     struct mcq_bytes bytes;
     enum mcq_err err;
     size_t room;
@@ -319,6 +373,8 @@ int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, s
         return fail("get", row, socket, err);
     room = *len;
     bytes = bytes_of(socket, row);
+    if (row->type == MCQ_OPTION_KEY && room >= KEY_TEXT_BYTES)
+        bytes = key_text(bytes, text);
     *len = bytes.len;
     if (bytes.len > 0 && bytes.len <= room)
         (void) mcq_put_bytes(buffer, bytes);

@@ -383,6 +383,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
     };
     err = set_target(connector, socket, text, fault);
     if (err == MCQ_OK)
+        err = mcq_security_check(socket->options.security, fault);
+    if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
     if (err == MCQ_OK)
         err = mcq_conn_new(socket, true, &connector->conn);
@@ -390,7 +392,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         if (err == MCQ_MISMATCH)
             *fault = "this socket has its one peer";
         mcq_connector_fini(connector);
-        mcq_free(connector->node.text);
+        mcq_node_fini(&connector->node);
         mcq_free(connector);
         return err;
     }

@@ -39,7 +39,7 @@ static void node_free(struct mcq_task *task)
 
     if (!node->is_listener)
         mcq_connector_fini((struct mcq_connector *) node);
-    mcq_free(node->text);
+    mcq_node_fini(node);
     mcq_free(node);
 }
 
@@ -205,10 +205,17 @@ enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *so
     node->text[text.len] = '\0';
     node->socket = socket;
     node->options = socket->options;
+    (void) mcq_security_ref(node->options.security);
     node->task.run = node_run;
     node->end_task.run = node_free;
     node->mail.read = node_forget;
     return MCQ_OK;
+}
+
+void mcq_node_fini(struct mcq_endpoint_node *node)
+{
+    mcq_security_unref(node->options.security);
+    mcq_free(node->text);
 }
 
 void mcq_node_join(struct mcq_endpoint_node *node)
@@ -275,6 +282,7 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     enum mcq_err err;
 
     MCQ_TRY(resolve(socket, text, &address, fault));
+    MCQ_TRY(mcq_security_check(socket->options.security, fault));
     listener = mcq_alloc(sizeof *listener);
     if (listener == NULL)
         return MCQ_NOMEM;
@@ -289,7 +297,7 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
         err = listen_err(
             mcq_reactor_listen(reactor, &address, socket->options.backlog, &listener->fd));
     if (err != MCQ_OK) {
-        mcq_free(listener->node.text);
+        mcq_node_fini(&listener->node);
         mcq_free(listener);
         return err;
     }

@@ -1087,6 +1087,8 @@ static void try_to_end(struct mcq_socket *socket)
     }
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
+    mcq_security_unref(socket->options.security);
+    socket->options.security = NULL;
     mcq_free(socket->slots);
     socket->slots = NULL;
     socket->slot_count = 0;
