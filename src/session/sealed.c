@@ -35,7 +35,9 @@ static enum mcq_err begin_frame(struct mcq_session *session, const struct mcq_fr
     session->outer_more = piece->flags & MCQ_FRAME_MORE;
     if (session->outer_more && !(session->quirks & MCQ_QUIRK_OUTER_MORE_COUNTS))
         return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, 0);
-    mcq_command_begin(&session->command, MCQ_SCOPE_CURVE_TRAFFIC, (uint32_t) piece->size,
+    /* A box may be longer than any command: its decoder gets as much as each has. */
+    mcq_command_begin(&session->command, MCQ_SCOPE_CURVE_TRAFFIC,
+                      (uint32_t) mcq_min_u64(piece->size, MCQ_CURVE_MESSAGE_BYTES_MIN),
                       session->quirks);
     return MCQ_OK;
 }
@@ -44,10 +46,12 @@ enum mcq_err mcq_session_feed_sealed(struct mcq_session *session,
                                      const struct mcq_frame_piece *piece, struct mcq_event *event)
 {
     struct mcq_command_decoder *command = &session->command;
+    struct mcq_bytes head = piece->body;
 
     if (piece->first)
         MCQ_TRY(begin_frame(session, piece));
-    if (mcq_command_decode(command, piece->body) == MCQ_PROTO)
+    head.len = mcq_min_size(head.len, command->size - command->at);
+    if (mcq_command_decode(command, head) == MCQ_PROTO)
         return fail(session, MCQ_PROTO, command->rule, command->at);
     if (command->is_unknown || (piece->last && command->id == MCQ_COMMAND_UNKNOWN))
         return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, 0);
@@ -79,7 +83,7 @@ enum mcq_err mcq_session_open(struct mcq_session *session, uint8_t *frame, size_
     uint8_t flags;
     size_t at;
 
-    mcq_assert(mcq_session_is_sealed(session) && len == session->command.size);
+    mcq_assert(mcq_session_is_sealed(session) && len >= MCQ_CURVE_DATA_AT);
     if (mcq_curve_open_message(session->curve, frame, len, &rule) != MCQ_OK)
         return fail(session, MCQ_PROTO, rule,
                     rule == MCQ_RULE_CURVE_MESSAGE_NONCE ? MCQ_CURVE_MESSAGE_NONCE_AT
