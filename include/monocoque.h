@@ -388,6 +388,33 @@ int mcq_get(struct mcq_socket *socket, enum mcq_option option, int64_t *value);
 int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option option, const void *data, size_t len);
 int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option option, void *buffer, size_t *len);
 
+/* --- keys ------------------------------------------------------------------------------------ */
+
+#define MCQ_KEY_BYTES 32      /* a key of CURVE, */
+#define MCQ_KEY_TEXT_BYTES 41 /* and as text: 40 characters of Z85 and a zero octet */
+
+/* Makes a new pair of keys, of MCQ_KEY_TEXT_BYTES each. The secret one is the caller's to guard and
+ * to wipe. Any thread.
+ *   ENOTSUP   the system gives no random octets
+ * Source: zmq_curve_keypair(3). */
+int mcq_curve_keypair(char *public_key, char *secret_key);
+
+/* The public key, MCQ_KEY_TEXT_BYTES, that belongs to a secret one. Any thread.
+ *   EINVAL   not a key
+ * Source: zmq_curve_public(3). */
+int mcq_curve_public(char *public_key, const char *secret_key);
+
+/* Writes octets as text of 5 characters for each 4 of them, and a zero octet. Any thread.
+ *   len      of the octets, a multiple of 4
+ *   EINVAL   it is none
+ * Source: RFC 32, zmq_z85_encode(3). */
+int mcq_z85_from_octets(const void *octets, size_t len, char *text);
+
+/* Back: 4 octets for each 5 characters of the text, which ends with a zero octet. Any thread.
+ *   EINVAL   not Z85: what was written is not to be used
+ * Source: RFC 32, zmq_z85_decode(3). */
+int mcq_z85_to_octets(const char *text, void *octets);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 #pragma GCC diagnostic pop
