@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
 
 static_assert(MCQ_CRYPTO_TAG_BYTES == crypto_secretbox_MACBYTES, "the library's tag");
 static_assert(MCQ_CRYPTO_NONCE_BYTES == crypto_secretbox_NONCEBYTES, "the library's nonce");
@@ -74,4 +75,57 @@ bool mcq_crypto_open(uint8_t *sealed, size_t len, const uint8_t nonce[MCQ_CRYPTO
     return len >= MCQ_CRYPTO_TAG_BYTES &&
            crypto_secretbox_open_detached(content, content, sealed, len - MCQ_CRYPTO_TAG_BYTES,
                                           nonce, key->octets) == 0;
+}
+
+/* XSalsa20 is Salsa20 with a key that HSalsa20 made of the key and the nonce's first part. */
+static_assert(MCQ_CRYPTO_PREFIX_BYTES == crypto_core_hsalsa20_INPUTBYTES, "the library's input");
+static_assert(MCQ_CRYPTO_NUMBER_BYTES == crypto_stream_salsa20_NONCEBYTES, "what is left of it");
+/* The first octets of the key stream are Poly1305's key, the next ones meet the content: one call
+ * makes both if there is room for the former in front of the content. */
+static_assert(MCQ_CRYPTO_BEFORE_BYTES + MCQ_CRYPTO_TAG_BYTES ==
+                  crypto_onetimeauth_poly1305_KEYBYTES,
+              "room for the authenticator's key");
+
+void mcq_crypto_derive(struct mcq_crypto_key *derived,
+                       const uint8_t prefix[MCQ_CRYPTO_PREFIX_BYTES],
+                       const struct mcq_crypto_key *key)
+{
+    (void) crypto_core_hsalsa20(derived->octets, prefix, key->octets, NULL);
+}
+
+void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
+                             const uint8_t number[MCQ_CRYPTO_NUMBER_BYTES],
+                             const struct mcq_crypto_key *derived)
+{
+    uint8_t *stream = sealed - MCQ_CRYPTO_BEFORE_BYTES;
+    uint8_t key[crypto_onetimeauth_poly1305_KEYBYTES];
+
+    memset(stream, 0, sizeof key);
+    (void) crypto_stream_salsa20_xor(stream, stream, sizeof key + len, number, derived->octets);
+    memcpy(key, stream, sizeof key);
+    (void) crypto_onetimeauth_poly1305(sealed, stream + sizeof key, len, key);
+    sodium_memzero(stream, MCQ_CRYPTO_BEFORE_BYTES);
+    sodium_memzero(key, sizeof key);
+}
+
+bool mcq_crypto_open_derived(uint8_t *sealed, size_t len,
+                             const uint8_t number[MCQ_CRYPTO_NUMBER_BYTES],
+                             const struct mcq_crypto_key *derived)
+{
+    uint8_t *stream = sealed - MCQ_CRYPTO_BEFORE_BYTES;
+    uint8_t key[crypto_onetimeauth_poly1305_KEYBYTES];
+    bool is_ours;
+
+    if (len < MCQ_CRYPTO_TAG_BYTES)
+        return false;
+    (void) crypto_stream_salsa20(key, sizeof key, number, derived->octets);
+    is_ours = crypto_onetimeauth_poly1305_verify(sealed, stream + sizeof key,
+                                                 len - MCQ_CRYPTO_TAG_BYTES, key) == 0;
+    sodium_memzero(key, sizeof key);
+    if (is_ours) {
+        (void) crypto_stream_salsa20_xor(stream, stream, MCQ_CRYPTO_BEFORE_BYTES + len, number,
+                                         derived->octets);
+        sodium_memzero(stream, sizeof key);
+    }
+    return is_ours;
 }

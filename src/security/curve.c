@@ -292,27 +292,56 @@ bool mcq_curve_ready_opens(struct mcq_handshake *handshake)
 
 /* --- messages --------------------------------------------------------------------------------- */
 
+static_assert(MCQ_CURVE_MESSAGE_NONCE_BYTES == MCQ_CRYPTO_NUMBER_BYTES &&
+                  MCQ_CURVE_MESSAGE_SEALED_AT >= MCQ_CRYPTO_BEFORE_BYTES,
+              "a MESSAGE is sealed with a derived key");
+
+static void derive(const struct mcq_curve *curve, bool is_servers, struct mcq_crypto_key *derived)
+{
+    static const uint8_t number[MCQ_CURVE_MESSAGE_NONCE_BYTES] = {0};
+    uint8_t nonce[MCQ_CRYPTO_NONCE_BYTES];
+
+    mcq_box_nonce(MCQ_BOX_CURVE_MESSAGE_SEALED, is_servers, number, nonce);
+    mcq_crypto_derive(derived, nonce, &curve->message_key);
+}
+
+void mcq_curve_begin_messages(struct mcq_curve *curve)
+{
+    derive(curve, curve->is_server, &curve->seal_key);
+    derive(curve, !curve->is_server, &curve->open_key);
+    wipe_key(&curve->message_key);
+    mcq_crypto_wipe(&curve->own, sizeof curve->own);
+    wipe_key(&curve->hello_key);
+    wipe_key(&curve->cookie_key);
+    curve->keys = NULL;
+}
+
 void mcq_curve_seal_message(struct mcq_curve *curve, uint8_t *body, size_t data_len, uint8_t flags)
 {
-    (void) mcq_encode_curve_message(body, ++curve->sent_nonce, mcq_bytes(NULL, 0));
+    uint8_t number[MCQ_CURVE_MESSAGE_NONCE_BYTES];
+
+    mcq_put_u64be(number, ++curve->sent_nonce);
     body[MCQ_CURVE_DATA_AT - 1] = flags;
-    mcq_box_seal(MCQ_BOX_CURVE_MESSAGE_SEALED, curve->is_server, body,
-                 data_len + MCQ_CURVE_MESSAGE_SEALED_DATA_AT, &curve->message_key);
+    mcq_crypto_seal_derived(body + MCQ_CURVE_MESSAGE_SEALED_AT,
+                            data_len + MCQ_CURVE_MESSAGE_SEALED_DATA_AT, number, &curve->seal_key);
+    (void) mcq_encode_curve_message(body, curve->sent_nonce, mcq_bytes(NULL, 0));
 }
 
 enum mcq_err mcq_curve_open_message(struct mcq_curve *curve, uint8_t *body, size_t len,
                                     enum mcq_rule *rule)
 {
+    uint8_t number[MCQ_CURVE_MESSAGE_NONCE_BYTES];
     uint64_t nonce;
 
     mcq_assert(len >= MCQ_CURVE_MESSAGE_BYTES_MIN);
-    nonce = mcq_get_u64be(body + MCQ_CURVE_MESSAGE_NONCE_AT);
+    memcpy(number, body + MCQ_CURVE_MESSAGE_NONCE_AT, sizeof number);
+    nonce = mcq_get_u64be(number);
     *rule = MCQ_RULE_CURVE_MESSAGE_NONCE;
     if (nonce <= curve->seen_nonce)
         return MCQ_PROTO;
     *rule = MCQ_RULE_CURVE_MESSAGE_SEALED;
-    if (!mcq_box_open(MCQ_BOX_CURVE_MESSAGE_SEALED, !curve->is_server, body,
-                      len - MCQ_CURVE_MESSAGE_SEALED_AT, &curve->message_key))
+    if (!mcq_crypto_open_derived(body + MCQ_CURVE_MESSAGE_SEALED_AT,
+                                 len - MCQ_CURVE_MESSAGE_SEALED_AT, number, &curve->open_key))
         return MCQ_PROTO;
     curve->seen_nonce = nonce;
     *rule = MCQ_RULE_NONE;

@@ -38,6 +38,8 @@ struct mcq_curve {
     struct mcq_crypto_key hello_key;   /* between C' and S */
     struct mcq_crypto_key cookie_key;  /* K, of this connection alone */
     struct mcq_crypto_key message_key; /* between C' and S' */
+    struct mcq_crypto_key seal_key;    /* of our MESSAGEs, derived from that */
+    struct mcq_crypto_key open_key;    /* of the peer's */
     struct mcq_crypto_key client;      /* C, as proved; of the server only */
     uint8_t cookie_nonce[MCQ_CURVE_INITIATE_COOKIE_NONCE_BYTES];
     uint8_t cookie[MCQ_CURVE_INITIATE_COOKIE_BYTES];
@@ -67,13 +69,17 @@ uint8_t *mcq_curve_put_ready(struct mcq_curve *curve, uint8_t *at, size_t metada
 
 /* --- messages --------------------------------------------------------------------------------- */
 
+/* The handshake is over: what belonged to it is wiped. */
+void mcq_curve_begin_messages(struct mcq_curve *curve);
+
 /* Makes a MESSAGE of the data that stands at body + MCQ_CURVE_DATA_AT: everything in front of it is
  * written, and the data is sealed in place. `flags`: MCQ_CURVE_MESSAGE_SEALED_FLAGS_*. */
 void mcq_curve_seal_message(struct mcq_curve *curve, uint8_t *body, size_t data_len, uint8_t flags);
 
 /* Opens the body of a MESSAGE in place, `len` octets that the command's decoder found well-formed:
- * its data stands at body + MCQ_CURVE_DATA_AT then, and its flags in front of it. A nonce that is
- * not greater than the last one is refused before anything is computed.
+ * its data stands at body + MCQ_CURVE_DATA_AT then, and its flags in front of it; what was in front
+ * of those is lost. A nonce that is not greater than the last one is refused before anything is
+ * computed.
  *   MCQ_PROTO   *rule is broken; nothing of the body has changed */
 MCQ_MUST_CHECK enum mcq_err mcq_curve_open_message(struct mcq_curve *curve, uint8_t *body,
                                                    size_t len, enum mcq_rule *rule);

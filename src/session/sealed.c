@@ -23,6 +23,7 @@ void mcq_session_begin_sealed(struct mcq_session *session)
     struct mcq_frame_decoder *frames = &session->frames;
     uint64_t most = mcq_min_u64(session->config.max_frame_bytes, UINT32_MAX - MCQ_CURVE_DATA_AT);
 
+    mcq_curve_begin_messages(session->curve);
     frames->max_frame_bytes = most + MCQ_CURVE_DATA_AT;
     frames->max_command_bytes = (uint32_t) frames->max_frame_bytes;
 }
