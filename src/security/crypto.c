@@ -108,24 +108,34 @@ void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
     sodium_memzero(key, sizeof key);
 }
 
+/* Octets of the key stream that opening makes at once, and keeps: what the fast code makes in one
+ * go. Its beginning is needed before the content may be touched. */
+#define STREAM_BYTES 512
+#define STREAM_BLOCKS (STREAM_BYTES / 64)
+
 bool mcq_crypto_open_derived(uint8_t *sealed, size_t len,
                              const uint8_t number[MCQ_CRYPTO_NUMBER_BYTES],
                              const struct mcq_crypto_key *derived)
 {
-    uint8_t *stream = sealed - MCQ_CRYPTO_BEFORE_BYTES;
-    uint8_t key[crypto_onetimeauth_poly1305_KEYBYTES];
+    const size_t key_len = crypto_onetimeauth_poly1305_KEYBYTES;
+    uint8_t *content = sealed + MCQ_CRYPTO_TAG_BYTES;
+    uint8_t stream[STREAM_BYTES];
+    size_t first;
     bool is_ours;
 
     if (len < MCQ_CRYPTO_TAG_BYTES)
         return false;
-    (void) crypto_stream_salsa20(key, sizeof key, number, derived->octets);
-    is_ours = crypto_onetimeauth_poly1305_verify(sealed, stream + sizeof key,
-                                                 len - MCQ_CRYPTO_TAG_BYTES, key) == 0;
-    sodium_memzero(key, sizeof key);
+    len -= MCQ_CRYPTO_TAG_BYTES;
+    first = mcq_min_size(len, sizeof stream - key_len);
+    (void) crypto_stream_salsa20(stream, key_len + first, number, derived->octets);
+    is_ours = crypto_onetimeauth_poly1305_verify(sealed, content, len, stream) == 0;
     if (is_ours) {
-        (void) crypto_stream_salsa20_xor(stream, stream, MCQ_CRYPTO_BEFORE_BYTES + len, number,
-                                         derived->octets);
-        sodium_memzero(stream, sizeof key);
+        for (size_t i = 0; i < first; i++)
+            content[i] ^= stream[key_len + i];
+        if (len > first)
+            (void) crypto_stream_salsa20_xor_ic(content + first, content + first, len - first,
+                                                number, STREAM_BLOCKS, derived->octets);
     }
+    sodium_memzero(stream, key_len + first);
     return is_ours;
 }

@@ -86,14 +86,14 @@ MCQ_MUST_CHECK bool mcq_crypto_open(uint8_t *sealed, size_t len,
  * same for all of them, and half of the work for a box of 1 KiB. */
 #define MCQ_CRYPTO_PREFIX_BYTES 16
 #define MCQ_CRYPTO_NUMBER_BYTES (MCQ_CRYPTO_NONCE_BYTES - MCQ_CRYPTO_PREFIX_BYTES)
-/* Octets in front of the tag that sealing and opening write over. */
+/* Octets in front of the tag that sealing writes over. */
 #define MCQ_CRYPTO_BEFORE_BYTES 16
 
 void mcq_crypto_derive(struct mcq_crypto_key *derived,
                        const uint8_t prefix[MCQ_CRYPTO_PREFIX_BYTES],
                        const struct mcq_crypto_key *key);
 
-/* As mcq_crypto_seal and mcq_crypto_open, with what was derived; the octets are the same. */
+/* As mcq_crypto_seal and mcq_crypto_open, with what was derived: the octets are the same. */
 void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
                              const uint8_t number[MCQ_CRYPTO_NUMBER_BYTES],
                              const struct mcq_crypto_key *derived);

@@ -77,9 +77,8 @@ void mcq_curve_begin_messages(struct mcq_curve *curve);
 void mcq_curve_seal_message(struct mcq_curve *curve, uint8_t *body, size_t data_len, uint8_t flags);
 
 /* Opens the body of a MESSAGE in place, `len` octets that the command's decoder found well-formed:
- * its data stands at body + MCQ_CURVE_DATA_AT then, and its flags in front of it; what was in front
- * of those is lost. A nonce that is not greater than the last one is refused before anything is
- * computed.
+ * its data stands at body + MCQ_CURVE_DATA_AT then, and its flags in front of it. A nonce that is
+ * not greater than the last one is refused before anything is computed.
  *   MCQ_PROTO   *rule is broken; nothing of the body has changed */
 MCQ_MUST_CHECK enum mcq_err mcq_curve_open_message(struct mcq_curve *curve, uint8_t *body,
                                                    size_t len, enum mcq_rule *rule);

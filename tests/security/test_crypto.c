@@ -118,6 +118,40 @@ static void box_check__inner_flags__reserved_bits_only_with_the_quirk(void **sta
     assert_int_equal(mcq_box_check(MCQ_BOX_CURVE_MESSAGE_SEALED, bytes, 0, &rule, &at), MCQ_OK);
 }
 
+static void derived__every_length__the_octets_of_the_whole_key(void **state)
+{
+    static const uint8_t prefix[MCQ_CRYPTO_PREFIX_BYTES + 1] = "CurveZMQMESSAGEC";
+    const size_t before = MCQ_CRYPTO_BEFORE_BYTES;
+    struct mcq_crypto_key key = {{9}};
+    struct mcq_crypto_key derived;
+    uint8_t nonce[MCQ_CRYPTO_NONCE_BYTES] = {[23] = 5};
+    uint8_t plain[1300];
+    uint8_t whole[1400];
+    uint8_t other[1400];
+
+    (void) state;
+    memcpy(nonce, prefix, MCQ_CRYPTO_PREFIX_BYTES);
+    mcq_crypto_derive(&derived, prefix, &key);
+    for (size_t i = 0; i < sizeof plain; i++)
+        plain[i] = (uint8_t) (i * 11 + 1);
+    for (size_t len = 0; len <= sizeof plain; len += len < 700 ? 1 : 97) {
+        memcpy(whole + before + MCQ_CRYPTO_TAG_BYTES, plain, len);
+        memcpy(other + before + MCQ_CRYPTO_TAG_BYTES, plain, len);
+        mcq_crypto_seal(whole + before, len, nonce, &key);
+        mcq_crypto_seal_derived(other + before, len, nonce + MCQ_CRYPTO_PREFIX_BYTES, &derived);
+        assert_memory_equal(whole + before, other + before, len + MCQ_CRYPTO_TAG_BYTES);
+        other[before + len] ^= 0x20;
+        assert_false(mcq_crypto_open_derived(other + before, len + MCQ_CRYPTO_TAG_BYTES,
+                                             nonce + MCQ_CRYPTO_PREFIX_BYTES, &derived));
+        other[before + len] ^= 0x20;
+        assert_true(mcq_crypto_open_derived(other + before, len + MCQ_CRYPTO_TAG_BYTES,
+                                            nonce + MCQ_CRYPTO_PREFIX_BYTES, &derived));
+        assert_memory_equal(other + before + MCQ_CRYPTO_TAG_BYTES, plain, len);
+    }
+    assert_false(
+        mcq_crypto_open_derived(other + before, MCQ_CRYPTO_TAG_BYTES - 1, nonce, &derived));
+}
+
 static void random__of_the_system__differs(void **state)
 {
     struct mcq_random random = mcq_random_system();
@@ -138,6 +172,7 @@ int main(void)
         cmocka_unit_test(agree__a_point_of_low_order__is_refused),
         cmocka_unit_test(box__each_of_the_table__opens_with_its_key_and_nonce_only),
         cmocka_unit_test(box_check__inner_flags__reserved_bits_only_with_the_quirk),
+        cmocka_unit_test(derived__every_length__the_octets_of_the_whole_key),
         cmocka_unit_test(random__of_the_system__differs),
     };
 
