@@ -258,6 +258,7 @@ static enum mcq_err start_engines(struct mcq_context *context)
         MCQ_TRY(mcq_context_random(context, &random, sizeof random));
         MCQ_TRY(mcq_engine_begin(&context->engines[0], random));
         context->engine_count = 1;
+        atomic_store_explicit(&context->inline_engine, &context->engines[0], memory_order_release);
     }
     while (context->engine_count < context->engines_wanted) {
         if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
@@ -354,21 +355,29 @@ void mcq_context_relieve(struct mcq_context *context)
 
 /* --- contexts without threads ---------------------------------------------------------------- */
 
+/* The engine that this thread has to drive; NULL: none. It may ask before there are engines. */
+static struct mcq_engine *own_engine(struct mcq_context *context)
+{
+    struct mcq_engine *engine = atomic_load_explicit(&context->inline_engine, memory_order_acquire);
+
+    return engine != NULL && mcq_engine_is_mine(engine) ? engine : NULL;
+}
+
 enum mcq_io_result mcq_context_sleep(struct mcq_context *context, struct mcq_sleeper *sleeper,
                                      struct pollfd *fds, size_t count, uint64_t until_ns)
 {
-    struct mcq_engine *engine = &context->engines[0];
+    struct mcq_engine *engine = own_engine(context);
 
-    if (MCQ_UNLIKELY(mcq_engine_is_mine(engine)))
+    if (MCQ_UNLIKELY(engine != NULL))
         return mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
     return mcq_sleeper_wait(sleeper, fds, count, until_ns);
 }
 
 void mcq_context_help(struct mcq_context *context)
 {
-    struct mcq_engine *engine = &context->engines[0];
+    struct mcq_engine *engine = own_engine(context);
 
-    if (MCQ_LIKELY(!mcq_engine_is_mine(engine)))
+    if (MCQ_LIKELY(engine == NULL))
         return;
     (void) mcq_engine_turn(engine);
     mcq_reactor_wait(engine->reactor, 0);
@@ -381,11 +390,15 @@ enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
     struct pollfd fds[2];
     struct sleeper_node *node;
     enum mcq_io_result result;
+    uint32_t engine_count;
     uint64_t until_ns;
 
-    if (context->engine_count == 0)
+    mcq_context_lock(context);
+    engine_count = context->engine_count;
+    mcq_context_unlock(context);
+    if (engine_count == 0)
         return MCQ_OK; /* no socket yet, nothing to do */
-    if (!mcq_engine_is_mine(&context->engines[0]))
+    if (own_engine(context) == NULL)
         return MCQ_DENIED;
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
     until_ns = mcq_context_now_ns(context) + for_ns;
@@ -476,7 +489,7 @@ enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns)
     if ((*context)->is_forked)
         return MCQ_FORKED;
     mcq_context_shutdown(*context);
-    if ((*context)->engines[0].is_inline && !mcq_engine_is_mine(&(*context)->engines[0]))
+    if (atomic_load(&(*context)->inline_engine) != NULL && own_engine(*context) == NULL)
         return MCQ_DENIED;
     if ((*context)->engine_count > 0)
         MCQ_TRY(wait_for_sockets(*context, until_ns));

@@ -30,7 +30,8 @@ struct mcq_socket;
 struct mcq_context {
     pthread_mutex_t mutex;
     struct mcq_engine engines[MCQ_ENGINES_MAX];
-    uint32_t engine_count; /* running; 0 until the first socket */
+    uint32_t engine_count;                      /* running; 0 until the first socket */
+    _Atomic(struct mcq_engine *) inline_engine; /* NULL: it has threads, or none yet */
     uint32_t engines_wanted;
     uint32_t sockets_max;
     uint32_t open_count; /* sockets that are open, or closed and lingering */
