@@ -204,7 +204,7 @@ struct mcq_bytes mcq_session_want(const struct mcq_session *session);
 /* The first len octets of want() left; len <= want().len. */
 void mcq_session_sent(struct mcq_session *session, size_t len);
 
-/* The peer takes no octets now. Until all of want() has left, feed does not say MCQ_BUSY any more: a
+/* The peer takes no octets now. Until all of want() has left, feed does not say MCQ_BUSY: a
  * PONG of which nothing has left gives way to that of the next PING, which answers both. So two
  * peers that are full do not wait for each other. */
 void mcq_session_yield(struct mcq_session *session);

@@ -22,7 +22,7 @@ struct injector {
     /* How a call ends: an errno; 0: as the kernel has it; INJECT_VALUE: *value is the result. In
      * the thread of the injector, where the filter is not. */
     int (*answer)(const struct seccomp_data *call, int64_t *value);
-    int listener;
+    int listener; /* the thread's, until it has ended */
     int stop[2];
     pthread_t thread;
 };
@@ -95,7 +95,6 @@ static inline void begin_injection(struct injector *injector, const int *calls, 
         exit(ALONE_SKIPPED);
     }
     assert_int_equal(write(injector->stop[1], &listener, sizeof listener), sizeof listener);
-    injector->listener = listener;
 }
 
 /* Nobody makes such calls any more: they would be ENOSYS. */
