@@ -51,7 +51,7 @@ int mcq_close(struct mcq_socket *socket)
     if (err == MCQ_OK)
         return 0;
     return mcq_fail(mcq_err_errno(err), "close: %s",
-                    mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+                    mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
 /* --- endpoints ------------------------------------------------------------------------------- */
@@ -154,22 +154,28 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
     if (err == MCQ_NOT_FOUND)
         fault = call->not_found_text;
     return mcq_fail(number, "%s %.200s: %s", call->name, endpoint,
-                    fault != NULL ? fault : mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+                    fault != NULL ? fault
+                                  : mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
 static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *socket,
                          const char *endpoint)
 {
+    struct mcq_context *context;
     const char *fault = NULL;
     enum mcq_err err;
+    bool is_mine;
 
     if (socket == NULL || endpoint == NULL)
         return mcq_fail_null(call->name, socket == NULL ? "socket" : "endpoint");
     err = mcq_socket_enter(socket);
     if (err == MCQ_OK) {
         err = call->run(socket, mcq_bytes_of(endpoint), &fault);
-        mcq_socket_leave(socket);
-        mcq_context_help(socket->context);
+        context = socket->context;
+        is_mine = mcq_engine_is_mine(socket->engine);
+        mcq_socket_leave(socket); /* *socket may be gone, and the context with it */
+        if (is_mine)              /* not so: only this thread ends the context */
+            mcq_context_help(context);
     }
     return err == MCQ_OK ? 0 : fail_endpoint(call, socket, endpoint, err, fault);
 }

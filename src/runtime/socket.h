@@ -123,9 +123,10 @@ struct mcq_socket {
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    _Atomic enum mcq_socket_type
+        type; /* read without the lock, too, for what is said of an error */
 
-    struct mcq_pattern *pattern;
-    enum mcq_socket_type type;
+    struct mcq_pattern *pattern; /* a slot that is used anew begins here */
     struct mcq_socket_options options;
     struct mcq_link_group group;
 

@@ -134,7 +134,7 @@ static bool returns_at_once(const struct mcq_socket *socket, int timeout_ms)
  * look at the clock now and then. */
 static void share_turns(struct mcq_engine *engine, struct mcq_context *context, bool looks)
 {
-    if (!mcq_engine_is_mine(engine) || (!looks && ++engine->calls < TURN_LOOK_COUNT))
+    if (!looks && ++engine->calls < TURN_LOOK_COUNT)
         return;
     engine->calls = 0;
     if (mcq_engine_now_ns(engine) - engine->turned_at_ns >= TURN_EVERY_NS)
@@ -145,9 +145,10 @@ static void leave_transfer(struct mcq_socket *socket, bool looks)
 {
     struct mcq_engine *engine = socket->engine;
     struct mcq_context *context = socket->context;
+    bool is_mine = mcq_engine_is_mine(engine);
 
-    mcq_socket_leave(socket);
-    if (MCQ_UNLIKELY(engine->is_inline))
+    mcq_socket_leave(socket);  /* *socket may be gone, and the context with it */
+    if (MCQ_UNLIKELY(is_mine)) /* not so: only this thread ends the context */
         share_turns(engine, context, looks);
 }
 
