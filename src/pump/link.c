@@ -49,6 +49,7 @@ enum mcq_err mcq_link_group_init(struct mcq_link_group *group, struct mcq_reacto
     if (mcq_blocks_new(&blocks) != MCQ_OK)
         goto fail_send_slab;
     mcq_receiver_init(&made.receiver, receive_slab, blocks);
+    mcq_places_init(&made.places, made.send_slab);
     *group = made;
     return MCQ_OK;
 
@@ -74,9 +75,15 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_receiver_fini(&group->receiver);
     mcq_blocks_free(&group->receiver.blocks);
     mcq_slab_free(&group->receiver.slab);
+    mcq_places_fini(&group->places);
     mcq_slab_free(&group->send_slab);
     mcq_ready_free(&group->out_set);
     mcq_ready_free(&group->in_set);
+}
+
+enum mcq_err mcq_link_group_reserve(struct mcq_link_group *group, size_t len, struct mcq_msg *msg)
+{
+    return mcq_places_take(&group->places, mcq_frame_head_bytes(len), len, msg);
 }
 
 struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group)
@@ -292,8 +299,10 @@ void mcq_link_trim(struct mcq_link *link)
 
 void mcq_link_group_trim(struct mcq_link_group *group)
 {
-    bool has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
+    bool has_more;
 
+    mcq_places_fini(&group->places);
+    has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_receiver_fini(&group->receiver);
     has_more |= mcq_slab_trim(group->receiver.slab, RECEIVE_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_blocks_trim(group->receiver.blocks);
@@ -612,6 +621,16 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
     return MCQ_AGAIN;
 }
 
+/* A body that was written where it can leave from does. */
+static enum mcq_err put_message(struct mcq_link *link, struct mcq_bytes head, struct mcq_part *part)
+{
+    struct mcq_bytes run;
+
+    if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
+        return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
+    return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
+}
+
 enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
 {
     bool begins = !mcq_wpump_is_within(&link->wpump);
@@ -626,7 +645,7 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
                                                   part->more ? MCQ_FRAME_MORE : 0, part->body.len) -
                          octets);
     if (part->msg != NULL)
-        err = mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
+        err = put_message(link, head, part);
     else
         err = mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
     if (MCQ_UNLIKELY(err != MCQ_OK))

@@ -283,6 +283,26 @@ enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, i
     return err;
 }
 
+enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
+                                size_t len, size_t *made_count)
+{
+    enum mcq_err err = MCQ_OK;
+    size_t i;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    if (MCQ_UNLIKELY(!socket->pattern->ops->can_send))
+        err = MCQ_NOT_SUPPORTED;
+    for (i = 0; i < count && err == MCQ_OK; i++) {
+        mcq_msg_put(&msgs[i], socket->group.receiver.blocks);
+        err = mcq_link_group_reserve(&socket->group, len, &msgs[i]);
+    }
+    if (err != MCQ_OK && i > 0)
+        i--;
+    mcq_socket_leave(socket);
+    *made_count = i;
+    return i > 0 ? MCQ_OK : err;
+}
+
 enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
                                    bool more, int timeout_ms, size_t *sent_count)
 {
