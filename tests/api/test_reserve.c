@@ -224,6 +224,35 @@ static void published__reaches_each_subscriber(void)
     end_world(&world);
 }
 
+/* Through a pipe it goes as it is. */
+static void inproc__hands_the_place_over(void)
+{
+    struct mcq_message message;
+    struct world world;
+    const void *written;
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+    struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
+
+    assert_works(mcq_bind(pull, "inproc://place"));
+    assert_works(mcq_connect(push, "inproc://place"));
+    assert_works(mcq_message_init(&message));
+    for (size_t r = 0; r < MCQ_COUNTOF(lens); r++) {
+        begin(push, &message, r, lens[r]);
+        written = mcq_message_data(&message);
+        assert_works(mcq_commit(push, &message, lens[r] / 2, 0));
+        assert_works(mcq_recv_message(pull, &message, 0));
+        assert_ptr_equal(mcq_message_data(&message), written);
+        assert_int_equal(mcq_message_size(&message), lens[r] / 2);
+        for (size_t k = 0; k < lens[r] / 2; k++)
+            assert_int_equal(((const uint8_t *) mcq_message_data(&message))[k], octet_of(r, k));
+    }
+    close_socket(&world, push);
+    assert_works(mcq_message_close(&message));
+    end_world(&world);
+}
+
 /* Headers of such peers are not those that room was left for. */
 static void older_peers__get_it_in_their_frames(void)
 {
@@ -429,6 +458,7 @@ static void what_cannot_be__says_why(void)
     X(reserved__may_be_reserved_again__moved__copied__sent_elsewhere)                              \
     X(req_rep_router__frame_it_as_any_other)                                                       \
     X(published__reaches_each_subscriber)                                                          \
+    X(inproc__hands_the_place_over)                                                                \
     X(older_peers__get_it_in_their_frames)                                                         \
     X(commit__no_room__is_as_it_was__and_goes_later)                                               \
     X(closed_socket__leaves_the_room__and_takes_nothing)                                           \
