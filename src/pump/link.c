@@ -873,6 +873,7 @@ void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
     link->can_write = true;
     link->lost_by = MCQ_OK;
     set_dirty(link, true);
+    note_room(link); /* as many more as the far side's high-water mark says */
 }
 
 void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
