@@ -222,7 +222,8 @@ int mcq_message_move(struct mcq_message *target, struct mcq_message *source);
 int mcq_message_copy(struct mcq_message *target, struct mcq_message *source);
 
 /* The body, until the message is moved, sent or closed. It may be written if mcq_message_init_size
- * began the message and neither it was sent nor copied; else it is only for reading. */
+ * or mcq_reserve began the message and neither it was sent nor copied; else it is only for reading.
+ */
 void *mcq_message_data(struct mcq_message *message);
 /* Octets of the body. */
 size_t mcq_message_size(const struct mcq_message *message);
@@ -266,6 +267,30 @@ ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flag
 /* The same into a message, without copying long bodies. What it held is released first; after a
  * failure it is empty. */
 int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int flags);
+
+/* Begins a message whose body is written where it leaves from: mcq_message_data points into the
+ * memory that the socket sends from, and what is written there is copied no more; up to some 32,000
+ * octets nothing is allocated either. Does not wait, neither for peers nor for room: mcq_commit
+ * does. For that it is meant, but it is a message like any other: it may be sent with the calls for
+ * messages (all of it), by any thread, on another socket, or be given up (mcq_message_close), also
+ * when this socket is closed and its context has ended. Many may be begun at a time.
+ *   message   one that was begun; what it held is released first
+ *   len       octets of room; what they are before they are written is undefined
+ *   ENOTSUP   SUB and PULL do not send
+ *   ENOMEM    the message is empty */
+int mcq_reserve(struct mcq_socket *socket, struct mcq_message *message, size_t len);
+
+/* The same of `count` messages for the price of one call, with `len` octets each; gives how many
+ * were begun. mcq_send_batch sends them. -1 with an error of mcq_reserve: not even one was. */
+int mcq_reserve_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                      size_t len);
+
+/* Sends the first `len` octets of a message as a part, as mcq_send_message does all of it. 0: it
+ * was moved, and is empty now; else it is as it was: commit it again, or give it up.
+ *   flags    of mcq_send
+ *   EINVAL   `len` is more than the message has; no such flag
+ * and the errors of mcq_send. */
+int mcq_commit(struct mcq_socket *socket, struct mcq_message *message, size_t len, int flags);
 
 /* Sends `count` parts, as mcq_send_message would one after the other, for the price of one call,
  * and gives how many were sent: those are empty, the others as they were. A part that was received

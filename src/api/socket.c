@@ -223,6 +223,12 @@ static MCQ_COLD int fail_arguments(const char *call, const struct mcq_socket *so
     return mcq_fail_null(call, parameter);
 }
 
+/* As many as the result can count. */
+static size_t batch_of(size_t count)
+{
+    return mcq_min_size(count, INT_MAX);
+}
+
 /* A timeout may be set while another thread is here. */
 static inline int timeout_of(const int *option_ms, int flags)
 {
@@ -281,6 +287,40 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
     return 0;
 }
 
+int mcq_reserve(struct mcq_socket *socket, struct mcq_message *message, size_t len)
+{
+    return mcq_reserve_batch(socket, message, 1, len) == 1 ? 0 : -1;
+}
+
+int mcq_reserve_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                      size_t len)
+{
+    size_t made_count;
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0)))
+        return mcq_fail_null("reserve", socket == NULL ? "socket" : "message");
+    err = mcq_socket_reserve(socket, mcq_msg_of(messages), batch_of(count), len, &made_count);
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) made_count
+                                     : mcq_fail_on(socket, MCQ_CALL_RESERVE, err);
+}
+
+int mcq_commit(struct mcq_socket *socket, struct mcq_message *message, size_t len, int flags)
+{
+    size_t before;
+
+    if (MCQ_UNLIKELY(socket == NULL || message == NULL))
+        return mcq_fail_null("commit", socket == NULL ? "socket" : "message");
+    before = mcq_msg_len(mcq_msg_of(message));
+    if (MCQ_UNLIKELY(len > before))
+        return mcq_fail(EINVAL, "commit of %zu octets: the message has room for %zu", len, before);
+    mcq_msg_cut(mcq_msg_of(message), len);
+    if (MCQ_LIKELY(mcq_send_message(socket, message, flags) == 0))
+        return 0;
+    mcq_msg_cut(mcq_msg_of(message), before);
+    return -1;
+}
+
 ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flags)
 {
     enum mcq_err err;
@@ -309,12 +349,6 @@ int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int
 }
 
 /* --- batches --------------------------------------------------------------------------------- */
-
-/* As many as the result can count. */
-static size_t batch_of(size_t count)
-{
-    return mcq_min_size(count, INT_MAX);
-}
 
 int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
 {

@@ -265,6 +265,12 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, str
                                                   size_t count, bool more, int timeout_ms,
                                                   size_t *sent_count);
 
+/* Starts up to `count` messages of `len` octets each, to be written where the socket's messages
+ * leave from. *made_count of them are; those behind are as they were, or empty.
+ *   MCQ_NOMEM   not even one */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                               size_t count, size_t len, size_t *made_count);
+
 /* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
  * *taken_count are as they were, or empty. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
