@@ -145,15 +145,23 @@ struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type);
  * received ones are gone. Source: zmq_close(3). */
 int mcq_close(struct mcq_socket *socket);
 
-/* Takes connections at this endpoint, "tcp://HOST:PORT". `*` as HOST is every interface, as PORT
- * any free one; MCQ_OPT_LAST_ENDPOINT says which it became. A socket may have many endpoints.
+/* Takes connections at this endpoint. MCQ_OPT_LAST_ENDPOINT says what `*` became. A socket may have
+ * many endpoints.
+ *
+ *   "tcp://HOST:PORT"   `*` as HOST is every interface, as PORT any free one
+ *   "ipc://PATH"        a file, of processes of this machine. One whose owner has gone is replaced;
+ *                       it is taken away with the endpoint. `*`: in a folder that is made for it
+ *   "ipc://@NAME"       the same without a file
+ *
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
- *   EADDRINUSE        somebody has the port
+ *   EADDRINUSE        somebody has the port, or listens at the path; or the path is another file
  *   EADDRNOTAVAIL     the address is not this machine's
  *   ENODEV            no such host or interface
+ *   ENOENT            the path's folder is not there
+ *   ENAMETOOLONG      the path has more than 107 octets
  *   EACCES, EMFILE
- * Source: zmq_bind(3), zmq_tcp(7). */
+ * Source: zmq_bind(3), zmq_tcp(7), zmq_ipc(7). */
 int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
@@ -165,12 +173,14 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
  *   endpoint          "tcp://HOST:PORT", or "tcp://ADDRESS:PORT;HOST:PORT" with where to connect
  *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of
- *                     its own, and anew before each attempt; all its addresses are tried
+ *                     its own, and anew before each attempt; all its addresses are tried.
+ *                     "ipc://PATH", "ipc://@NAME"
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      neither an address nor a name
+ *   ENAMETOOLONG      the path has more than 107 octets
  *   EISCONN           a PAIR has its one peer
- * Source: zmq_connect(3), zmq_tcp(7). */
+ * Source: zmq_connect(3), zmq_tcp(7), zmq_ipc(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
 /* Ends the connection, and drops what has not left on it.

@@ -359,9 +359,9 @@ static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socke
         return MCQ_INVAL;
     }
     connector->port = endpoint.port;
-    err = mcq_tcp_numeric(&endpoint, socket->options.is_ipv6, &connector->fixed);
+    err = mcq_transport_numeric(&endpoint, socket->options.is_ipv6, &connector->fixed);
     if (err == MCQ_OK)
-        mcq_tcp_text(&connector->fixed, connector->node.bound);
+        mcq_transport_text(&connector->fixed, connector->node.bound);
     return err == MCQ_AGAIN ? set_host(connector, socket, endpoint.host) : err;
 }
 

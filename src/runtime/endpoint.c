@@ -20,7 +20,7 @@
 
 struct listener {
     struct mcq_endpoint_node node; /* first */
-    int fd;
+    struct mcq_seat seat;
     struct mcq_wait accept;
     struct mcq_wait knock; /* somebody waits, and there is no room */
     struct mcq_wait pause;
@@ -115,9 +115,7 @@ static void listener_stop(struct listener *listener)
     }
     if (is_armed)
         return;
-    if (listener->fd >= 0)
-        mcq_reactor_close(reactor, listener->fd);
-    listener->fd = -1;
+    mcq_transport_leave(reactor, &listener->seat);
     mcq_node_end(&listener->node);
 }
 
@@ -130,7 +128,7 @@ static void listener_make_room(struct listener *listener)
     uint64_t until_ns;
 
     if (!listener->is_knocked) {
-        if (mcq_engine_poll(engine, &listener->knock, listener->fd, MCQ_OP_POLL_IN) != MCQ_OK)
+        if (mcq_engine_poll(engine, &listener->knock, listener->seat.fd, MCQ_OP_POLL_IN) != MCQ_OK)
             listener_pause(listener, now_ns + ACCEPT_PAUSE_NS);
         return;
     }
@@ -152,7 +150,7 @@ static void listener_step(struct listener *listener)
         return;
     if (has_room(listener)) {
         listener->is_knocked = false;
-        mcq_reactor_arm_accept(reactor, &listener->accept.op, listener->fd);
+        mcq_reactor_arm_accept(reactor, &listener->accept.op, listener->seat.fd);
     } else {
         listener_make_room(listener);
     }
@@ -229,7 +227,9 @@ enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
     *fault = NULL;
     if (found != MCQ_ENDPOINT_GOOD) {
         *fault = mcq_endpoint_fault_text(found);
-        return found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? MCQ_NOT_SUPPORTED : MCQ_INVAL;
+        return found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? MCQ_NOT_SUPPORTED
+               : found == MCQ_ENDPOINT_LONG_PATH    ? MCQ_TOO_LONG
+                                                    : MCQ_INVAL;
     }
     if (text.len < MCQ_ENDPOINT_BYTES)
         return MCQ_OK;
@@ -237,44 +237,32 @@ enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
     return MCQ_INVAL;
 }
 
-static enum mcq_err resolve(struct mcq_socket *socket, struct mcq_bytes text,
+static enum mcq_err resolve(struct mcq_socket *socket, const struct mcq_endpoint *endpoint,
                             struct mcq_address *address, const char **fault)
 {
-    struct mcq_endpoint endpoint;
     bool is_ipv6 = socket->options.is_ipv6;
     enum mcq_err err;
 
-    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
-    if (mcq_tcp_numeric(&endpoint, is_ipv6, address) == MCQ_OK)
+    if (mcq_transport_numeric(endpoint, is_ipv6, address) == MCQ_OK)
         return MCQ_OK;
     mcq_socket_pause(socket); /* others need not wait for a name server */
-    err = mcq_tcp_resolve(&endpoint, is_ipv6, address);
+    err = mcq_transport_resolve(endpoint, is_ipv6, address);
     MCQ_TRY(mcq_socket_resume(socket));
     if (err != MCQ_OK)
         *fault = "no such host or interface";
     return err;
 }
 
-static enum mcq_err listen_err(enum mcq_io_result result)
-{
-    switch (result) {
-    case MCQ_IO_DONE: return MCQ_OK;
-    case MCQ_IO_IN_USE: return MCQ_IN_USE;
-    case MCQ_IO_NOT_LOCAL: return MCQ_NOT_LOCAL;
-    case MCQ_IO_DENIED: return MCQ_DENIED;
-    case MCQ_IO_NO_FDS: return MCQ_NO_FDS;
-    default: return MCQ_NOMEM;
-    }
-}
-
 enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, const char **fault)
 {
     struct mcq_reactor *reactor = socket->engine->reactor;
+    struct mcq_endpoint endpoint;
     struct mcq_address address;
     struct listener *listener;
     enum mcq_err err;
 
-    MCQ_TRY(resolve(socket, text, &address, fault));
+    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
+    MCQ_TRY(resolve(socket, &endpoint, &address, fault));
     listener = mcq_alloc(sizeof *listener);
     if (listener == NULL)
         return MCQ_NOMEM;
@@ -286,16 +274,14 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     };
     err = mcq_node_init(&listener->node, socket, text);
     if (err == MCQ_OK)
-        err = listen_err(
-            mcq_reactor_listen(reactor, &address, socket->options.backlog, &listener->fd));
+        err = mcq_transport_listen(reactor, &endpoint, &address, socket->options.backlog,
+                                   &listener->seat);
     if (err != MCQ_OK) {
         mcq_free(listener->node.text);
         mcq_free(listener);
         return err;
     }
-    if (!mcq_reactor_local_address(reactor, listener->fd, &address))
-        address.len = 0;
-    mcq_tcp_text(&address, listener->node.bound);
+    mcq_transport_text(&address, listener->node.bound);
     mcq_node_join(&listener->node);
     return MCQ_OK;
 }

@@ -15,7 +15,7 @@
 #define MCQ_RUNTIME_ENDPOINT_H
 
 #include "runtime/socket.h"
-#include "transport/tcp.h"
+#include "transport/transport.h"
 
 struct mcq_opener;
 
@@ -32,8 +32,8 @@ struct mcq_endpoint_node {
     struct mcq_opener *openers;        /* newest first */
     struct mcq_opener *oldest_opener;
     uint32_t opener_count;
-    char *text;                     /* as asked for; constant */
-    char bound[MCQ_TCP_TEXT_BYTES]; /* its address; empty: the text names a host */
+    char *text;                           /* as asked for; constant */
+    char bound[MCQ_TRANSPORT_TEXT_BYTES]; /* its address; empty: the text names a host */
 };
 
 static inline struct mcq_engine *mcq_node_engine(const struct mcq_endpoint_node *node)
@@ -53,7 +53,8 @@ static inline uint64_t mcq_at_least_0(int value)
 
 /* Takes a text apart.
  *   MCQ_OK                         *endpoint has views of it
- *   MCQ_INVAL, MCQ_NOT_SUPPORTED   *fault says why */
+ *   MCQ_INVAL, MCQ_NOT_SUPPORTED, MCQ_TOO_LONG
+ *                                  *fault says why */
 MCQ_MUST_CHECK enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
                                            struct mcq_endpoint *endpoint, const char **fault);
 /* Under the socket's lock. MCQ_NOMEM. */

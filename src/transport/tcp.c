@@ -152,9 +152,11 @@ static bool is_same_v6(const struct mcq_address *a, const struct mcq_address *b)
 
 bool mcq_tcp_is_same(const struct mcq_address *a, const struct mcq_address *b)
 {
-    if (a->storage.ss_family != b->storage.ss_family)
+    sa_family_t family = a->storage.ss_family;
+
+    if (family != b->storage.ss_family || (family != AF_INET && family != AF_INET6))
         return false;
-    return a->storage.ss_family == AF_INET ? is_same_v4(a, b) : is_same_v6(a, b);
+    return family == AF_INET ? is_same_v4(a, b) : is_same_v6(a, b);
 }
 
 void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTES])

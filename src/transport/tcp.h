@@ -42,7 +42,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_tcp_look_up(const char *host, bool is_ipv6,
 
 void mcq_tcp_set_port(struct mcq_address *address, uint16_t port);
 
-/* The same host and port. */
+/* The same host and port; of other families than IPv4 and IPv6, never. */
 bool mcq_tcp_is_same(const struct mcq_address *a, const struct mcq_address *b);
 
 /* "tcp://127.0.0.1:5555", "tcp://[::1]:5555": what can be connected to. */

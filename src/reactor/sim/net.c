@@ -422,6 +422,8 @@ enum mcq_io_result mcq_sim_listen(struct mcq_reactor *head, const struct mcq_add
     (void) backlog; /* connections wait up to the world's own limit */
     if (fate.is_fixed)
         return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, -1, fate.result, 0);
+    if (address->storage.ss_family == AF_UNIX) /* this world has no files */
+        return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, -1, MCQ_IO_NOT_LOCAL, 0);
     if (port == 0)
         port = free_port(sim);
     if (find_listener(sim, port, 0) >= 0)
@@ -521,6 +523,8 @@ enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_ad
 
     if (fate.is_fixed)
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, fate.result, 0);
+    if (address->storage.ss_family == AF_UNIX)
+        return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, MCQ_IO_REFUSED, 0);
     near = mcq_sim_take_fd(sim, SIM_STREAM);
     if (near < 0)
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, MCQ_IO_NO_FDS, 0);
