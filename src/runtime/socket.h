@@ -186,7 +186,7 @@ struct mcq_socket {
     /* From the engine to the holder. */
     struct mcq_mail mail;
     _Atomic bool is_mailed;
-    _Atomic uint32_t events; /* enum socket_event in socket.c */
+    _Atomic uint32_t events; /* enum socket_event in letters.c */
 
     /* From the holder to the engine. */
     struct mcq_task task;
@@ -335,7 +335,7 @@ void mcq_conn_down(struct mcq_conn *conn);
 /* Ends the connections that have failed. */
 void mcq_socket_bury(struct mcq_socket *socket);
 
-/* runtime/socket.c: what the lock's holder does for the socket. */
+/* runtime/input.c and output.c: what the lock's holder does for the socket. */
 bool mcq_socket_harvest_input(struct mcq_socket *socket);  /* true: somebody may be readable */
 bool mcq_socket_harvest_output(struct mcq_socket *socket); /* true: somebody may have room */
 bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those known */
