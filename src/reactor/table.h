@@ -70,6 +70,7 @@ enum mcq_io_operation {
     SAYS(LISTEN, NOT_LOCAL, EAFNOSUPPORT)                                                          \
     SAYS(LISTEN, UNREACHABLE, ENOENT) /* unix: no such folder */                                   \
     SAYS(LISTEN, UNREACHABLE, ENOTDIR)                                                             \
+    SAYS(LISTEN, UNREACHABLE, ENODEV) /* no such interface */                                      \
     SAYS(LISTEN, UNREACHABLE, ELOOP)                                                               \
     SAYS(LISTEN, DENIED, EACCES)                                                                   \
     SAYS(LISTEN, DENIED, EPERM)                                                                    \
@@ -110,6 +111,7 @@ enum mcq_io_operation {
     SAYS(CONNECT, UNREACHABLE, EAGAIN) /* unix: the backlog is full */                             \
     SAYS(CONNECT, UNREACHABLE, ENETUNREACH)                                                        \
     SAYS(CONNECT, UNREACHABLE, EHOSTUNREACH)                                                       \
+    SAYS(CONNECT, UNREACHABLE, ENODEV) /* no such interface */                                     \
     SAYS(CONNECT, NOT_LOCAL, EADDRNOTAVAIL)                                                        \
     SAYS(CONNECT, IN_USE, EADDRINUSE)                                                              \
     SAYS(CONNECT, DENIED, EACCES)                                                                  \

@@ -138,7 +138,7 @@ static void connector_try_next(struct mcq_connector *connector)
         (void) !mcq_engine_timer(engine, &connector->timeout,
                                  mcq_engine_now_ns(engine) + timeout_ms * MS);
     mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector_source(connector),
-                            address);
+                            address, &connector->node.options.tuning);
 }
 
 static void connector_begin(struct mcq_connector *connector)
@@ -354,8 +354,9 @@ static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socke
 
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
     if (mcq_endpoint_source(&endpoint, &source) &&
-        mcq_tcp_numeric(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
-        *fault = "what stands in front of the ';' is no address of a family that is looked for";
+        mcq_tcp_source(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
+        *fault = "what stands in front of the ';' is neither an interface nor an address of a "
+                 "family that is looked for";
         return MCQ_INVAL;
     }
     connector->port = endpoint.port;
@@ -390,7 +391,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         if (err == MCQ_MISMATCH)
             *fault = "this socket has its one peer";
         mcq_connector_fini(connector);
-        mcq_free(connector->node.text);
+        mcq_node_fini(&connector->node);
         mcq_free(connector);
         return err;
     }

@@ -39,7 +39,7 @@ static void node_free(struct mcq_task *task)
 
     if (!node->is_listener)
         mcq_connector_fini((struct mcq_connector *) node);
-    mcq_free(node->text);
+    mcq_node_fini(node);
     mcq_free(node);
 }
 
@@ -164,6 +164,18 @@ static void listener_knocked(struct mcq_wait *wait)
     mcq_node_step(&listener->node);
 }
 
+/* Who is not to be let in learns nothing. */
+static bool listener_admits(const struct listener *listener, int fd)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(&listener->node)->reactor;
+    const struct mcq_socket_options *options = &listener->node.options;
+
+    if (!mcq_admission_admits(options->admission, reactor, fd))
+        return false;
+    mcq_reactor_tune(reactor, fd, &options->tuning);
+    return true;
+}
+
 static void listener_accepted(struct mcq_wait *wait)
 {
     struct listener *listener = MCQ_CONTAINER_OF(wait, struct listener, accept);
@@ -173,7 +185,7 @@ static void listener_accepted(struct mcq_wait *wait)
     if (result == MCQ_IO_DONE) {
         int fd = wait->op.opened;
 
-        if (atomic_load(&listener->node.is_stopped))
+        if (atomic_load(&listener->node.is_stopped) || !listener_admits(listener, fd))
             mcq_reactor_close(engine->reactor, fd);
         else
             (void) !mcq_opener_new(&listener->node, fd);
@@ -202,11 +214,19 @@ enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *so
     memcpy(node->text, text.data, text.len);
     node->text[text.len] = '\0';
     node->socket = socket;
-    node->options = socket->options;
+    mcq_socket_options_copy(&node->options, &socket->options);
     node->task.run = node_run;
     node->end_task.run = node_free;
     node->mail.read = node_forget;
     return MCQ_OK;
+}
+
+void mcq_node_fini(struct mcq_endpoint_node *node)
+{
+    if (node->text == NULL)
+        return; /* never begun */
+    mcq_socket_options_drop(&node->options);
+    mcq_free(node->text);
 }
 
 void mcq_node_join(struct mcq_endpoint_node *node)
@@ -238,7 +258,7 @@ enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
 }
 
 static enum mcq_err resolve(struct mcq_socket *socket, const struct mcq_endpoint *endpoint,
-                            struct mcq_address *address, const char **fault)
+                            struct mcq_address *address)
 {
     bool is_ipv6 = socket->options.is_ipv6;
     enum mcq_err err;
@@ -248,21 +268,39 @@ static enum mcq_err resolve(struct mcq_socket *socket, const struct mcq_endpoint
     mcq_socket_pause(socket); /* others need not wait for a name server */
     err = mcq_transport_resolve(endpoint, is_ipv6, address);
     MCQ_TRY(mcq_socket_resume(socket));
-    if (err != MCQ_OK)
-        *fault = "no such host or interface";
+    return err;
+}
+
+/* Listens, or takes over what does. */
+static enum mcq_err take_seat(struct mcq_socket *socket, const struct mcq_endpoint *endpoint,
+                              struct mcq_address *address, struct mcq_seat *seat,
+                              const char **fault)
+{
+    const struct mcq_socket_options *options = &socket->options;
+    struct mcq_reactor *reactor = socket->engine->reactor;
+    enum mcq_err err;
+
+    if (options->use_fd < 0)
+        return mcq_transport_listen(reactor, endpoint, address, &options->tuning, options->backlog,
+                                    seat);
+    err = mcq_transport_adopt(reactor, endpoint, options->use_fd, address, seat);
+    if (err == MCQ_OK)
+        socket->options.use_fd = -1;
+    else
+        *fault = "the descriptor of USE_FD does not listen for this transport";
     return err;
 }
 
 enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, const char **fault)
 {
-    struct mcq_reactor *reactor = socket->engine->reactor;
     struct mcq_endpoint endpoint;
     struct mcq_address address;
     struct listener *listener;
     enum mcq_err err;
 
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
-    MCQ_TRY(resolve(socket, &endpoint, &address, fault));
+    if (socket->options.use_fd < 0)
+        MCQ_TRY(resolve(socket, &endpoint, &address));
     listener = mcq_alloc(sizeof *listener);
     if (listener == NULL)
         return MCQ_NOMEM;
@@ -274,10 +312,9 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     };
     err = mcq_node_init(&listener->node, socket, text);
     if (err == MCQ_OK)
-        err = mcq_transport_listen(reactor, &endpoint, &address, socket->options.backlog,
-                                   &listener->seat);
+        err = take_seat(socket, &endpoint, &address, &listener->seat, fault);
     if (err != MCQ_OK) {
-        mcq_free(listener->node.text);
+        mcq_node_fini(&listener->node);
         mcq_free(listener);
         return err;
     }

@@ -60,6 +60,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpo
 /* Under the socket's lock. MCQ_NOMEM. */
 MCQ_MUST_CHECK enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *socket,
                                           struct mcq_bytes text);
+/* What it has is given back; itself is the caller's. */
+void mcq_node_fini(struct mcq_endpoint_node *node);
 /* Under the socket's lock: it is in the socket's list, and the engine begins with it. */
 void mcq_node_join(struct mcq_endpoint_node *node);
 /* Goes on with it, whatever it is. It may be gone afterwards. */

@@ -143,21 +143,22 @@ static bool is_left_over(struct mcq_reactor *reactor, const char *path,
 
     if (lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode))
         return false;
-    result = mcq_reactor_connect(reactor, NULL, address, &fd);
+    result = mcq_reactor_connect(reactor, NULL, address, NULL, &fd);
     if (result == MCQ_IO_DONE || result == MCQ_IO_AGAIN)
         mcq_reactor_close(reactor, fd);
     return result == MCQ_IO_REFUSED;
 }
 
 static enum mcq_err claim_path(struct mcq_reactor *reactor, const struct mcq_address *address,
-                               int backlog, struct mcq_ipc_file *file, int *fd)
+                               const struct mcq_tuning *tuning, int backlog,
+                               struct mcq_ipc_file *file, int *fd)
 {
     int lock = lock_folder(file->path);
-    enum mcq_io_result result = mcq_reactor_listen(reactor, address, backlog, fd);
+    enum mcq_io_result result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
 
     if (result == MCQ_IO_IN_USE && lock >= 0 && is_left_over(reactor, file->path, address)) {
         (void) unlink(file->path);
-        result = mcq_reactor_listen(reactor, address, backlog, fd);
+        result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
     }
     if (result == MCQ_IO_DONE)
         identify(file);
@@ -190,8 +191,8 @@ static enum mcq_err make_folder(struct mcq_endpoint *endpoint, char path[MCQ_IPC
 }
 
 enum mcq_err mcq_ipc_claim(struct mcq_reactor *reactor, const struct mcq_endpoint *endpoint,
-                           int backlog, struct mcq_ipc_file *file, struct mcq_address *address,
-                           int *fd)
+                           const struct mcq_tuning *tuning, int backlog, struct mcq_ipc_file *file,
+                           struct mcq_address *address, int *fd)
 {
     struct mcq_endpoint chosen = *endpoint;
     struct mcq_ipc_file made = {0};
@@ -207,10 +208,10 @@ enum mcq_err mcq_ipc_claim(struct mcq_reactor *reactor, const struct mcq_endpoin
     mcq_ipc_address(&chosen, address);
     if (path[0] == '@') {
         *file = made;
-        return mcq_transport_listen_err(mcq_reactor_listen(reactor, address, backlog, fd));
+        return mcq_transport_listen_err(mcq_reactor_listen(reactor, address, tuning, backlog, fd));
     }
     made.path = path_of(path);
-    err = made.path == NULL ? MCQ_NOMEM : claim_path(reactor, address, backlog, &made, fd);
+    err = made.path == NULL ? MCQ_NOMEM : claim_path(reactor, address, tuning, backlog, &made, fd);
     if (err == MCQ_OK) {
         *file = made;
     } else {

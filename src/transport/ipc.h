@@ -47,7 +47,8 @@ void mcq_ipc_address(const struct mcq_endpoint *endpoint, struct mcq_address *ad
  *   MCQ_TOO_LONG    the folder for temporary files has too long a name
  *   MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_ipc_claim(struct mcq_reactor *reactor,
-                                          const struct mcq_endpoint *endpoint, int backlog,
+                                          const struct mcq_endpoint *endpoint,
+                                          const struct mcq_tuning *tuning, int backlog,
                                           struct mcq_ipc_file *file, struct mcq_address *address,
                                           int *fd);
 

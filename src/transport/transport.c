@@ -42,13 +42,31 @@ enum mcq_err mcq_transport_listen_err(enum mcq_io_result result)
 }
 
 enum mcq_err mcq_transport_listen(struct mcq_reactor *reactor, const struct mcq_endpoint *endpoint,
-                                  struct mcq_address *address, int backlog, struct mcq_seat *seat)
+                                  struct mcq_address *address, const struct mcq_tuning *tuning,
+                                  int backlog, struct mcq_seat *seat)
 {
     *seat = (struct mcq_seat) {.fd = -1};
     if (endpoint->scheme == MCQ_SCHEME_IPC)
-        return mcq_ipc_claim(reactor, endpoint, backlog, &seat->file, address, &seat->fd);
-    MCQ_TRY(mcq_transport_listen_err(mcq_reactor_listen(reactor, address, backlog, &seat->fd)));
+        return mcq_ipc_claim(reactor, endpoint, tuning, backlog, &seat->file, address, &seat->fd);
+    MCQ_TRY(
+        mcq_transport_listen_err(mcq_reactor_listen(reactor, address, tuning, backlog, &seat->fd)));
     (void) mcq_reactor_local_address(reactor, seat->fd, address);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_transport_adopt(struct mcq_reactor *reactor, const struct mcq_endpoint *endpoint,
+                                 int fd, struct mcq_address *address, struct mcq_seat *seat)
+{
+    if (!mcq_reactor_local_address(reactor, fd, address))
+        return MCQ_INVAL;
+    sa_family_t family = address->storage.ss_family;
+
+    if (endpoint->scheme == MCQ_SCHEME_IPC ? family != AF_UNIX
+                                           : family != AF_INET && family != AF_INET6)
+        return MCQ_INVAL;
+    if (!mcq_reactor_adopt(reactor, fd))
+        return MCQ_INVAL;
+    *seat = (struct mcq_seat) {.fd = fd};
     return MCQ_OK;
 }
 

@@ -43,8 +43,16 @@ MCQ_MUST_CHECK enum mcq_err mcq_transport_resolve(const struct mcq_endpoint *end
  *   MCQ_IN_USE, MCQ_NOT_LOCAL, MCQ_NOT_FOUND, MCQ_TOO_LONG, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_transport_listen(struct mcq_reactor *reactor,
                                                  const struct mcq_endpoint *endpoint,
-                                                 struct mcq_address *address, int backlog,
+                                                 struct mcq_address *address,
+                                                 const struct mcq_tuning *tuning, int backlog,
                                                  struct mcq_seat *seat);
+
+/* Takes over a descriptor that listens already, and leaves what it stands for to its maker.
+ *   MCQ_OK      *address is where it listens, and *seat the caller's
+ *   MCQ_INVAL   it does not listen, or not for this transport; it is untouched */
+MCQ_MUST_CHECK enum mcq_err mcq_transport_adopt(struct mcq_reactor *reactor,
+                                                const struct mcq_endpoint *endpoint, int fd,
+                                                struct mcq_address *address, struct mcq_seat *seat);
 
 /* Closes what listens, and takes away what it left. Nothing of it is armed. */
 void mcq_transport_leave(struct mcq_reactor *reactor, struct mcq_seat *seat);
