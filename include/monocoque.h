@@ -333,6 +333,11 @@ enum mcq_option {
                                      it has a zero octet behind it, as has the next */
     MCQ_OPT_TCP_CONGESTION = 1009, /* up to 15 octets (none: over loopback "reno", else the
                                       system's): the congestion control of tcp; later */
+    MCQ_OPT_SOCKS_PROXY =
+        68, /* "HOST:PORT" (none): a SOCKS5 server to connect through over tcp, which
+                                 looks the names up; later. These three have a zero octet, too */
+    MCQ_OPT_SOCKS_USERNAME = 99,  /* up to 255 octets (none): our name there; later */
+    MCQ_OPT_SOCKS_PASSWORD = 100, /* the same (none): the password that goes with it; later */
 
     /* Get only. */
     MCQ_OPT_RCVMORE = 13, /* 1: the part received last is not the last of its message */

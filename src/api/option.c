@@ -15,6 +15,7 @@ enum kind {
     KIND_STATE,   /* what the socket is or has now */
     KIND_OCTETS,  /* not a number */
     KIND_TEXT,    /* the same, a field with a zero octet at its end */
+    KIND_PROXY,   /* the same, an enum mcq_proxy_part */
     KIND_RULE,    /* adds to who may connect; an enum mcq_admission_kind */
 };
 
@@ -60,6 +61,9 @@ static const struct home homes[] = {
     {MCQ_OPTION_BUSY_POLL, KIND_INT, AT(tuning.busy_poll_us)},
     {MCQ_OPTION_BINDTODEVICE, KIND_TEXT, AT(tuning.device)},
     {MCQ_OPTION_USE_FD, KIND_INT, AT(use_fd)},
+    {MCQ_OPTION_SOCKS_PROXY, KIND_PROXY, MCQ_PROXY_ADDRESS},
+    {MCQ_OPTION_SOCKS_USERNAME, KIND_PROXY, MCQ_PROXY_USERNAME},
+    {MCQ_OPTION_SOCKS_PASSWORD, KIND_PROXY, MCQ_PROXY_PASSWORD},
     {MCQ_OPTION_IPC_FILTER_PID, KIND_RULE, MCQ_ADMIT_PID},
     {MCQ_OPTION_IPC_FILTER_UID, KIND_RULE, MCQ_ADMIT_UID},
     {MCQ_OPTION_IPC_FILTER_GID, KIND_RULE, MCQ_ADMIT_GID},
@@ -336,12 +340,29 @@ static int set_text(struct mcq_socket *socket, const struct option *option, stru
     return 0;
 }
 
+static int set_proxy(struct mcq_socket *socket, const struct option *option, struct mcq_bytes text)
+{
+    struct mcq_endpoint endpoint;
+    enum mcq_endpoint_fault fault = option->home->at == MCQ_PROXY_ADDRESS && text.len > 0
+                                        ? mcq_endpoint_parse_peer(text, &endpoint)
+                                        : MCQ_ENDPOINT_GOOD;
+    enum mcq_err err;
+
+    if (fault != MCQ_ENDPOINT_GOOD)
+        return mcq_fail(EINVAL, "set %s to %.*s: %s", option->row->name, (int) text.len,
+                        (const char *) text.data, mcq_endpoint_fault_text(fault));
+    err = mcq_proxy_set(&socket->options.proxy, (enum mcq_proxy_part) option->home->at, text);
+    return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
+}
+
 /* Those that are neither a number nor a text are told apart by their ids. */
 static int set_octets(struct mcq_socket *socket, const struct option *option,
                       struct mcq_bytes bytes)
 {
     if (option->home->kind == KIND_TEXT)
         return set_text(socket, option, bytes);
+    if (option->home->kind == KIND_PROXY)
+        return set_proxy(socket, option, bytes);
     if (option->home->kind == KIND_RULE)
         return add_network(socket, option->row, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
@@ -379,9 +400,14 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
 static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option *option)
 {
     const struct mcq_socket_options *options = &socket->options;
+    struct mcq_bytes bytes;
 
     if (option->row->number == MCQ_OPTION_ROUTING_ID)
         return mcq_bytes(options->routing_id, options->routing_id_len);
+    if (option->home->kind == KIND_PROXY) {
+        bytes = mcq_proxy_get(options->proxy, (enum mcq_proxy_part) option->home->at);
+        return mcq_bytes(bytes.data, bytes.len + 1);
+    }
     if (option->home->kind == KIND_TEXT) {
         const char *text = field_of(socket, option->home);
 

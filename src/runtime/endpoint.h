@@ -8,6 +8,7 @@
  *   node       a listener (endpoint.c) or a connector (connector.c): in the socket's list until
  *              nothing of it is armed and nobody opens
  *   opener     a stream of a node until its handshake is over (opener.c)
+ *   tunnel     a stream of a connector until its proxy has made a way (tunnel.c)
  *
  *   bind, connect --node_join--> engine: step ... is_stopped --node_end--> letter --> task: freed
  */
@@ -82,11 +83,27 @@ void mcq_openers_stop(struct mcq_endpoint_node *node);
  *   other          when it may be ended */
 uint64_t mcq_openers_evict(struct mcq_endpoint_node *node, uint64_t now_ns, uint64_t grace_ns);
 
+/* --- tunnels (tunnel.c) ---------------------------------------------------------------------- */
+
+struct mcq_tunnel;
+
+/* Asks the proxy at the other end of the stream, which it owns from now on, for the connector's
+ * peer; mcq_connector_tunneled follows.
+ *   until_ns    at most
+ *   MCQ_NOMEM   the stream is closed */
+MCQ_MUST_CHECK enum mcq_err mcq_tunnel_new(struct mcq_endpoint_node *node, int fd,
+                                           uint64_t until_ns, struct mcq_tunnel **tunnel);
+/* Ends soon, without success. */
+void mcq_tunnel_stop(struct mcq_tunnel *tunnel);
+
 /* --- connectors (connector.c) ---------------------------------------------------------------- */
 
 void mcq_connector_step(struct mcq_connector *connector);
 /* Its opener is gone: MCQ_OK, the connection stands. */
 void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err);
+/* Its tunnel is gone. MCQ_OK: the stream leads to the peer, and is the connector's; else it is
+ * closed. */
+void mcq_connector_tunneled(struct mcq_connector *connector, int fd, enum mcq_err err);
 /* Under the socket's lock: its peer goes, or is one that was accepted from now on. */
 void mcq_connector_disown(struct mcq_connector *connector);
 /* Under the socket's lock: the peer, NULL after disconnect. */

@@ -257,11 +257,13 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
 {
     *target = *source;
     target->admission = mcq_admission_ref(source->admission);
+    target->proxy = mcq_proxy_ref(source->proxy);
 }
 
 void mcq_socket_options_drop(struct mcq_socket_options *options)
 {
     mcq_admission_unref(&options->admission);
+    mcq_proxy_unref(&options->proxy);
 }
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)

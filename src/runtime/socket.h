@@ -27,6 +27,7 @@
 #include "runtime/lock.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
+#include "transport/socks.h"
 #include "wire/metadata.h"
 
 #define MCQ_ENDPOINT_BYTES 256 /* an endpoint's text, and its zero */
@@ -57,6 +58,7 @@ struct mcq_socket_options {
     int64_t message_max;       /* of all its parts; -1: the profile's */
     struct mcq_tuning tuning;
     struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;         /* the same */
     int use_fd;                      /* for the next bind; -1: none */
     bool is_immediate;
     bool is_ipv6;

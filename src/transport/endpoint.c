@@ -166,6 +166,17 @@ static const struct scheme_row scheme_table[] = {
     {"ipc", MCQ_SCHEME_IPC, parse_ipc},
 };
 
+enum mcq_endpoint_fault mcq_endpoint_parse_peer(struct mcq_bytes text,
+                                                struct mcq_endpoint *endpoint)
+{
+    struct mcq_endpoint found = {.scheme = MCQ_SCHEME_TCP};
+    enum mcq_endpoint_fault fault = parse_host_port(text, MCQ_ENDPOINT_CONNECT, &found);
+
+    if (fault == MCQ_ENDPOINT_GOOD)
+        *endpoint = found;
+    return fault;
+}
+
 bool mcq_endpoint_source(const struct mcq_endpoint *endpoint, struct mcq_endpoint *source)
 {
     *source = (struct mcq_endpoint) {.scheme = endpoint->scheme};

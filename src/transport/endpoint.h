@@ -69,6 +69,10 @@ enum mcq_endpoint_fault {
 MCQ_MUST_CHECK enum mcq_endpoint_fault
 mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpoint_use use, struct mcq_endpoint *endpoint);
 
+/* The same of a text that is a tcp endpoint's HOST:PORT alone, to connect to. */
+MCQ_MUST_CHECK enum mcq_endpoint_fault mcq_endpoint_parse_peer(struct mcq_bytes text,
+                                                               struct mcq_endpoint *endpoint);
+
 /* The source, taken apart as something to bind. false: it has none. */
 bool mcq_endpoint_source(const struct mcq_endpoint *endpoint, struct mcq_endpoint *source);
 
