@@ -26,6 +26,8 @@
 #include "runtime/context.h"
 #include "runtime/lock.h"
 #include "socket/pattern.h"
+#include "transport/admission.h"
+#include "transport/socks.h"
 #include "wire/metadata.h"
 
 #define MCQ_ENDPOINT_BYTES 256 /* an endpoint's text, and its zero */
@@ -54,6 +56,10 @@ struct mcq_socket_options {
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
     int64_t message_max;       /* of all its parts; -1: the profile's */
+    struct mcq_tuning tuning;
+    struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;         /* the same */
+    int use_fd;                      /* for the next bind; -1: none */
     bool is_immediate;
     bool is_ipv6;
     bool has_full_jitter;
@@ -207,6 +213,11 @@ struct mcq_socket {
     struct mcq_wait relief_timer;
     bool is_ended; /* by the engine: cancels what is armed */
 };
+
+/* A copy of them has references of its own, until it is dropped. */
+void mcq_socket_options_copy(struct mcq_socket_options *target,
+                             const struct mcq_socket_options *source);
+void mcq_socket_options_drop(struct mcq_socket_options *options);
 
 /* --- life ------------------------------------------------------------------------------------ */
 
