@@ -426,14 +426,14 @@ enum mcq_option {
  *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
  *            can only be set or only be asked for
  * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
-int mcq_set(struct mcq_socket *socket, enum mcq_option option, int64_t value);
-int mcq_get(struct mcq_socket *socket, enum mcq_option option, int64_t *value);
+int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value);
+int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);
 
 /* The same with octets as the value; these are copied.
  *   len      of get: octets of room before, of the value after
  *   EINVAL   as above; or the room is too small, and *len what it should be */
-int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option option, const void *data, size_t len);
-int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option option, void *buffer, size_t *len);
+int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len);
+int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus
