@@ -27,6 +27,7 @@ struct mcq_engine_ops {
     enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
     bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
     bool (*peer_address)(struct mcq_reactor *, int fd, struct mcq_address *);
+    bool (*is_held_back)(struct mcq_reactor *, int fd);
     void (*shutdown)(struct mcq_reactor *, int fd);
     void (*close)(struct mcq_reactor *, int fd);
     enum mcq_err (*ready_new)(struct mcq_reactor *, struct mcq_ready_set **);
@@ -105,6 +106,7 @@ enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_add
 enum mcq_io_result mcq_kernel_connected(struct mcq_reactor *, int fd);
 bool mcq_kernel_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_kernel_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
+bool mcq_kernel_is_held_back(struct mcq_reactor *, int fd);
 void mcq_kernel_shutdown(struct mcq_reactor *, int fd);
 void mcq_kernel_close(struct mcq_reactor *, int fd);
 uint64_t mcq_kernel_now_ns(struct mcq_reactor *);

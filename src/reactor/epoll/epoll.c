@@ -220,6 +220,7 @@ static const struct mcq_engine_ops epoll_ops = {
     .connected = mcq_kernel_connected,
     .local_address = mcq_kernel_local_address,
     .peer_address = mcq_kernel_peer_address,
+    .is_held_back = mcq_kernel_is_held_back,
     .shutdown = mcq_kernel_shutdown,
     .close = epoll_close,
     .ready_new = mcq_kernel_ready_new,

@@ -206,6 +206,7 @@ static const struct mcq_engine_ops sim_ops = {
     .connected = mcq_sim_connected,
     .local_address = mcq_sim_local_address,
     .peer_address = mcq_sim_peer_address,
+    .is_held_back = mcq_sim_is_held_back,
     .shutdown = mcq_sim_shutdown,
     .close = mcq_sim_close,
     .ready_new = mcq_sim_ready_new,

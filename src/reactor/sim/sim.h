@@ -87,6 +87,9 @@ void mcq_sim_inject_short(struct mcq_sim *sim, uint64_t index, size_t len_max);
 /* Connections to this port get no answer, as if a filter dropped them; 0: to none. */
 void mcq_sim_mute(struct mcq_sim *sim, uint16_t port);
 
+/* The host at the other end is gone, and says nothing: not even that it got what was sent. */
+void mcq_sim_unplug(struct mcq_sim *sim, int fd);
+
 /* Cuts a connection: both sides get RESET. */
 void mcq_sim_reset(struct mcq_sim *sim, int fd);
 

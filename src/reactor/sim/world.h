@@ -55,6 +55,7 @@ struct sim_fd {
     uint64_t open_at_ns; /* STREAM: when its owner may know of it */
     bool is_refused;     /* STREAM: nobody listened */
     bool is_reset;
+    bool is_unplugged;      /* its host has gone without a word */
     bool is_shut;           /* STREAM: it sends no more */
     bool wants_room;        /* STREAM: a send found its pipe full */
     uint64_t end_at_ns;     /* STREAM: the peer's end arrives; never: it has none */
@@ -158,6 +159,7 @@ enum mcq_io_result mcq_sim_connect(struct mcq_reactor *, const struct mcq_addres
 enum mcq_io_result mcq_sim_connected(struct mcq_reactor *, int fd);
 bool mcq_sim_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_sim_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
+bool mcq_sim_is_held_back(struct mcq_reactor *, int fd);
 void mcq_sim_shutdown(struct mcq_reactor *, int fd);
 void mcq_sim_close(struct mcq_reactor *, int fd);
 
