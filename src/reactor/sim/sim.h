@@ -23,6 +23,7 @@
 
 #define MCQ_SIM_FDS_MAX 4096
 #define MCQ_SIM_ACTORS_MAX 64
+#define MCQ_SIM_KINDS_MAX 4096 /* operations whose kind is remembered */
 
 struct mcq_sim;
 
@@ -97,6 +98,12 @@ void mcq_sim_reset(struct mcq_sim *sim, int fd);
  * time. */
 uint64_t mcq_sim_operation_count(const struct mcq_sim *sim);
 uint64_t mcq_sim_hash(const struct mcq_sim *sim);
+
+/* Which operation had this index; MCQ_IO_OP_COUNT: none, or nobody remembers. */
+enum mcq_io_operation mcq_sim_operation_at(const struct mcq_sim *sim, uint64_t index);
+
+/* Whether mcq_sim_inject can end such an operation so. */
+bool mcq_sim_can_inject(enum mcq_io_operation operation, enum mcq_io_result result);
 
 /* How often an operation ended so. CANCELED ones of streams are not seen from here, nor timers. */
 uint64_t mcq_sim_reached(const struct mcq_sim *sim, enum mcq_io_operation operation,

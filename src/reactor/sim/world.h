@@ -106,6 +106,7 @@ struct mcq_sim {
     uint64_t hash;
     struct sim_injection injections[MCQ_SIM_INJECTIONS_MAX];
     unsigned injection_count;
+    uint8_t kinds[MCQ_SIM_KINDS_MAX]; /* of the first operations */
     uint16_t next_port;
     uint16_t mute_port; /* connections to it get no answer; 0: none is */
     struct mcq_sim_faults faults;
