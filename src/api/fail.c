@@ -23,8 +23,11 @@ struct failure {
 static _Thread_local struct failure last;
 
 static const char *const call_names[] = {
-    [MCQ_CALL_SEND] = "send",  [MCQ_CALL_RECV] = "recv",
-    [MCQ_CALL_POLL] = "poll",  [MCQ_CALL_WAIT_PEERS] = "wait_peers",
+    [MCQ_CALL_SEND] = "send",
+    [MCQ_CALL_RECV] = "recv",
+    [MCQ_CALL_RESERVE] = "reserve",
+    [MCQ_CALL_POLL] = "poll",
+    [MCQ_CALL_WAIT_PEERS] = "wait_peers",
     [MCQ_CALL_OTHER] = "call",
 };
 
@@ -53,6 +56,7 @@ static const struct text_row text_table[] = {
     {MCQ_NO_ROUTE, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE,
      "no peer is connected that has the routing id in the first part"},
     {MCQ_NOT_SUPPORTED, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE, "this type only receives"},
+    {MCQ_NOT_SUPPORTED, MCQ_CALL_RESERVE, MCQ_SOCKET_TYPE_NONE, "this type only receives"},
     {MCQ_NOT_SUPPORTED, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_NONE, "this type only sends"},
     {MCQ_NOT_OPEN, MCQ_CALL_OTHER, MCQ_SOCKET_TYPE_NONE, "the socket is closed"},
     {MCQ_TERMINATED, MCQ_CALL_OTHER, MCQ_SOCKET_TYPE_NONE,

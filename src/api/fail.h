@@ -14,6 +14,7 @@
 enum mcq_call {
     MCQ_CALL_SEND,
     MCQ_CALL_RECV,
+    MCQ_CALL_RESERVE,
     MCQ_CALL_POLL,
     MCQ_CALL_WAIT_PEERS,
     MCQ_CALL_OTHER,
