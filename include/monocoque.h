@@ -147,15 +147,23 @@ struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type);
  * received ones are gone. Source: zmq_close(3). */
 int mcq_close(struct mcq_socket *socket);
 
-/* Takes connections at this endpoint, "tcp://HOST:PORT". `*` as HOST is every interface, as PORT
- * any free one; MCQ_OPT_LAST_ENDPOINT says which it became. A socket may have many endpoints.
+/* Takes connections at this endpoint. MCQ_OPT_LAST_ENDPOINT says what `*` became. A socket may have
+ * many endpoints.
+ *
+ *   "tcp://HOST:PORT"   `*` as HOST is every interface, as PORT any free one
+ *   "ipc://PATH"        a file, of processes of this machine. One whose owner has gone is replaced;
+ *                       it is taken away with the endpoint. `*`: in a folder that is made for it
+ *   "ipc://@NAME"       the same without a file
+ *
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
- *   EADDRINUSE        somebody has the port
+ *   EADDRINUSE        somebody has the port, or listens at the path; or the path is another file
  *   EADDRNOTAVAIL     the address is not this machine's
  *   ENODEV            no such host or interface
+ *   ENOENT            the path's folder is not there
+ *   ENAMETOOLONG      the path has more than 107 octets
  *   EACCES, EMFILE
- * Source: zmq_bind(3), zmq_tcp(7). */
+ * Source: zmq_bind(3), zmq_tcp(7), zmq_ipc(7). */
 int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
@@ -167,12 +175,14 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
  *   endpoint          "tcp://HOST:PORT", or "tcp://ADDRESS:PORT;HOST:PORT" with where to connect
  *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of
- *                     its own, and anew before each attempt; all its addresses are tried
+ *                     its own, and anew before each attempt; all its addresses are tried.
+ *                     "ipc://PATH", "ipc://@NAME"
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      neither an address nor a name
+ *   ENAMETOOLONG      the path has more than 107 octets
  *   EISCONN           a PAIR has its one peer
- * Source: zmq_connect(3), zmq_tcp(7). */
+ * Source: zmq_connect(3), zmq_tcp(7), zmq_ipc(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
 /* Ends the connection, and drops what has not left on it.
@@ -356,10 +366,21 @@ int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
  * marked "later" hold for what is bound and connected after they were set, all others at once. */
 enum mcq_option {
     /* Octets, for mcq_set_bytes and mcq_get_bytes. */
-    MCQ_OPT_ROUTING_ID = 5,     /* 1..255 octets (none), the first one not 0: our name; later */
-    MCQ_OPT_SUBSCRIBE = 6,      /* SUB: messages that begin with these; set only, many times */
-    MCQ_OPT_UNSUBSCRIBE = 7,    /* SUB: takes one of those back */
-    MCQ_OPT_LAST_ENDPOINT = 32, /* of the last bind or connect, and a zero octet; get only */
+    MCQ_OPT_ROUTING_ID = 5,         /* 1..255 octets (none), the first one not 0: our name; later */
+    MCQ_OPT_SUBSCRIBE = 6,          /* SUB: messages that begin with these; set only, many times */
+    MCQ_OPT_UNSUBSCRIBE = 7,        /* SUB: takes one of those back */
+    MCQ_OPT_LAST_ENDPOINT = 32,     /* of the last bind or connect, and a zero octet; get only */
+    MCQ_OPT_TCP_ACCEPT_FILTER = 38, /* "ADDRESS" or "ADDRESS/BITS": a network that may connect over
+                                       tcp; adds up, empty: anybody again; set only; later */
+    MCQ_OPT_BINDTODEVICE = 92,     /* up to 15 octets (none): the interface of tcp; later. Asked for
+                                     it has a zero octet behind it, as has the next */
+    MCQ_OPT_TCP_CONGESTION = 1009, /* up to 15 octets (none: over loopback "reno", else the
+                                      system's): the congestion control of tcp; later */
+    MCQ_OPT_SOCKS_PROXY =
+        68, /* "HOST:PORT" (none): a SOCKS5 server to connect through over tcp, which
+                                 looks the names up; later. These three have a zero octet, too */
+    MCQ_OPT_SOCKS_USERNAME = 99,  /* up to 255 octets (none): our name there; later */
+    MCQ_OPT_SOCKS_PASSWORD = 100, /* the same (none): the password that goes with it; later */
 
     /* Get only. */
     MCQ_OPT_RCVMORE = 13, /* 1: the part received last is not the last of its message */
@@ -369,6 +390,21 @@ enum mcq_option {
     MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
     MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
     MCQ_OPT_BACKLOG = 19,       /* 0.. (1024): connections that wait to be taken; later */
+    MCQ_OPT_SNDBUF = 11, /* octets, -1.. (-1: the system's, for ipc 1 MiB): of the kernel; later */
+    MCQ_OPT_RCVBUF = 12, /* octets, -1.. (-1: the system's): the same; later */
+    MCQ_OPT_TCP_KEEPALIVE = 34,       /* 0, 1, -1 (-1: the system's): whether TCP asks; later */
+    MCQ_OPT_TCP_KEEPALIVE_CNT = 35,   /* -1.. (-1: the system's): questions of TCP; later */
+    MCQ_OPT_TCP_KEEPALIVE_IDLE = 36,  /* s, -1.. (-1: the system's): before the first; later */
+    MCQ_OPT_TCP_KEEPALIVE_INTVL = 37, /* s, -1.. (-1: the system's): between two; later */
+    MCQ_OPT_TOS = 57,                 /* 0..255 (0): of the IP header, or IPv6's class; later */
+    MCQ_OPT_IPC_FILTER_PID = 58, /* 0..: a process that may connect over ipc; adds up with the */
+    MCQ_OPT_IPC_FILTER_UID = 59, /* next two, users and groups; without any of them anybody */
+    MCQ_OPT_IPC_FILTER_GID = 60, /* may; set only; later */
+    MCQ_OPT_TCP_MAXRT = 80, /* 0.. (0: the system's): for TCP to have no acknowledgement; later */
+    MCQ_OPT_USE_FD = 89, /* -1.. (-1: none): listens already, for the next mcq_bind, which closes it
+                            in the end and sets this to -1 */
+    MCQ_OPT_PRIORITY = 112,  /* 0.. (0): of what tcp sends, in the kernel; later */
+    MCQ_OPT_BUSY_POLL = 113, /* us (0): for the kernel to poll a device before it sleeps; later */
     MCQ_OPT_RECONNECT_IVL_MAX = 21, /* 0.. (0: it does not grow): where doubling it ends; later */
     MCQ_OPT_MAXMSGSIZE = 22,        /* octets, -1.. (-1: 64 MiB a part, 256 MiB in all); later */
     MCQ_OPT_SNDHWM = 23,            /* messages, 0: no limit, 0.. (1000): wait for a peer; later */

@@ -95,11 +95,17 @@ int mcq_fail_null(const char *call, const char *parameter)
     return mcq_fail(EFAULT, "%s: %s is NULL", call, parameter);
 }
 
+enum mcq_socket_type mcq_fail_type(const struct mcq_socket *socket, enum mcq_err err)
+{
+    return err == MCQ_NOT_OPEN ? MCQ_SOCKET_TYPE_NONE
+                               : atomic_load_explicit(&socket->type, memory_order_relaxed);
+}
+
 int mcq_fail_on(const struct mcq_socket *socket, enum mcq_call call, enum mcq_err err)
 {
     last.is_pending = true;
     last.call = call;
-    last.type = socket->type;
+    last.type = mcq_fail_type(socket, err);
     last.err = err;
     errno = mcq_err_errno(err);
     return -1;
@@ -109,7 +115,10 @@ const char *mcq_last_error(void)
 {
     int number = errno;
 
-    if (last.is_pending)
+    if (last.is_pending && last.type == MCQ_SOCKET_TYPE_NONE)
+        (void) mcq_fail(number, "%s: %s", call_names[last.call],
+                        mcq_fail_text(last.call, last.type, last.err));
+    else if (last.is_pending)
         (void) mcq_fail(number, "%s on %s: %s", call_names[last.call],
                         mcq_socket_type_name(last.type),
                         mcq_fail_text(last.call, last.type, last.err));

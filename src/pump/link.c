@@ -375,6 +375,7 @@ static enum mcq_err link_write(struct mcq_link *link);
 /* What the peer said next, whatever it is. */
 static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
+    enum mcq_err written;
     enum mcq_err err;
 
     for (;;) {
@@ -388,7 +389,11 @@ static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct
         if (err != MCQ_OK && err != MCQ_BUSY)
             return err;
         /* A PONG is due, or the last one keeps the next from being answered. */
-        MCQ_TRY(link_write(link));
+        written = link_write(link);
+        if (written == MCQ_AGAIN && link->has_sent)
+            mcq_session_yield(link->session);
+        else
+            MCQ_TRY(written);
     }
 }
 

@@ -255,10 +255,12 @@ bool mcq_link_is_readable(const struct mcq_link *link);
 /* Whether there may be octets that were not looked at. */
 bool mcq_link_has_unread(const struct mcq_link *link);
 
-/* Whether what the protocol has to say, such as a PONG, does not fit into the stream. */
+/* Whether the peer is not read because it does not take its PONG. That is so while we have sent it
+ * nothing but answers: else the stream may be full of messages, and the peer in the same place. */
 static inline bool mcq_link_is_held(const struct mcq_link *link)
 {
-    return link->session != NULL && !link->can_write && mcq_session_want(link->session).len > 0;
+    return link->session != NULL && !link->can_write && !link->has_sent &&
+           mcq_session_want(link->session).len > 0;
 }
 
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */

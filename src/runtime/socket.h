@@ -26,6 +26,8 @@
 #include "runtime/context.h"
 #include "runtime/lock.h"
 #include "socket/pattern.h"
+#include "transport/admission.h"
+#include "transport/socks.h"
 #include "wire/metadata.h"
 
 #define MCQ_ENDPOINT_BYTES 256 /* an endpoint's text, and its zero */
@@ -54,6 +56,10 @@ struct mcq_socket_options {
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
     int64_t message_max;       /* of all its parts; -1: the profile's */
+    struct mcq_tuning tuning;
+    struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;         /* the same */
+    int use_fd;                      /* for the next bind; -1: none */
     bool is_immediate;
     bool is_ipv6;
     bool has_full_jitter;
@@ -123,9 +129,10 @@ struct mcq_socket {
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    _Atomic enum mcq_socket_type
+        type; /* read without the lock, too, for what is said of an error */
 
-    struct mcq_pattern *pattern;
-    enum mcq_socket_type type;
+    struct mcq_pattern *pattern; /* a slot that is used anew begins here */
     struct mcq_socket_options options;
     struct mcq_link_group group;
 
@@ -206,6 +213,11 @@ struct mcq_socket {
     struct mcq_wait relief_timer;
     bool is_ended; /* by the engine: cancels what is armed */
 };
+
+/* A copy of them has references of its own, until it is dropped. */
+void mcq_socket_options_copy(struct mcq_socket_options *target,
+                             const struct mcq_socket_options *source);
+void mcq_socket_options_drop(struct mcq_socket_options *options);
 
 /* --- life ------------------------------------------------------------------------------------ */
 

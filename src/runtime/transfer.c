@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "base/assert.h"
+#include "base/pause.h"
 #include "runtime/holder.h"
 
 #define US UINT64_C(1000)
@@ -23,6 +24,8 @@
 #define SPIN_NS (40 * US)
 #define SPIN_MISSES_MAX 3
 #define SPIN_SKIPS 32
+#define PAUSE_ROUNDS 4
+#define PAUSES_A_ROUND 16
 
 /* Without a thread of its own the engine has a turn that often, whatever the calls find. */
 #define TURN_EVERY_NS MS
@@ -45,7 +48,7 @@ static bool returns_at_once(const struct mcq_socket *socket, int timeout_ms)
  * look at the clock now and then. */
 static void share_turns(struct mcq_engine *engine, struct mcq_context *context, bool looks)
 {
-    if (!mcq_engine_is_mine(engine) || (!looks && ++engine->calls < TURN_LOOK_COUNT))
+    if (!looks && ++engine->calls < TURN_LOOK_COUNT)
         return;
     engine->calls = 0;
     if (mcq_engine_now_ns(engine) - engine->turned_at_ns >= TURN_EVERY_NS)
@@ -56,9 +59,10 @@ static void leave_transfer(struct mcq_socket *socket, bool looks)
 {
     struct mcq_engine *engine = socket->engine;
     struct mcq_context *context = socket->context;
+    bool is_mine = mcq_engine_is_mine(engine);
 
-    mcq_socket_leave(socket);
-    if (MCQ_UNLIKELY(engine->is_inline))
+    mcq_socket_leave(socket);  /* *socket may be gone, and the context with it */
+    if (MCQ_UNLIKELY(is_mine)) /* not so: only this thread ends the context */
         share_turns(engine, context, looks);
 }
 
@@ -313,15 +317,27 @@ static void has_spun(struct mcq_socket *socket, bool found)
     socket->spin_misses = SPIN_MISSES_MAX - 1; /* one more miss is enough the next time */
 }
 
+/* A pipe's far side is a thread that may be about to write: the kernel need not be asked yet. */
+static void let_others_run(const struct mcq_socket *socket, uint32_t round)
+{
+    if (socket->stream_count > 0 || round >= PAUSE_ROUNDS) {
+        (void) sched_yield();
+        return;
+    }
+    for (int i = 0; i < PAUSES_A_ROUND; i++)
+        mcq_pause();
+}
+
 static enum mcq_err spin(struct mcq_socket *socket, struct mcq_msg *msg, uint64_t until_ns)
 {
     uint64_t now_ns = mcq_engine_now_ns(socket->engine);
     uint64_t spin_until_ns = mcq_min_u64(now_ns + SPIN_NS, until_ns);
     enum mcq_err err = MCQ_AGAIN;
+    uint32_t round = 0;
 
     while (err == MCQ_AGAIN && now_ns < spin_until_ns) {
         mcq_socket_pause(socket);
-        (void) sched_yield();
+        let_others_run(socket, round++);
         MCQ_TRY(mcq_socket_resume(socket));
         (void) probe(socket);
         err = take(socket, msg); /* mail that leave has read may have brought it, without an edge */

@@ -354,6 +354,7 @@ static void fault_g15__small_stacks__suffice(void)
     pthread_attr_t attributes;
     struct helper helper;
 
+    need_small_frames();
     assert_int_equal(pthread_attr_init(&attributes), 0);
     assert_int_equal(pthread_attr_setstacksize(&attributes, STACK_BYTES), 0);
     assert_int_equal(pthread_setattr_default_np(&attributes), 0);
