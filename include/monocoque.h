@@ -11,9 +11,11 @@
  *          own. Any call may give EFAULT (a pointer is NULL that must not be), and any call on a
  *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
- * Threads: a context and a socket may be used by any thread; calls on one socket that overlap are
- *          put in order, and a call that sleeps keeps no other one waiting. The parts of a message
- *          are sent, and received, by one thread. A message belongs to one thread at a time.
+ * Threads: a context and a socket may be used by any thread, also by several at a time: calls on one
+ *          socket that overlap are put in order, and one that sleeps keeps no other one waiting. No
+ *          fence is needed to hand a socket on. Nothing of others gets between what one call sends
+ *          or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for the
+ *          threads to order. A message belongs to one thread at a time.
  * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
  * Fork:    what a process has opened is not for its children: there, calls on a context give EFAULT
  *          and calls on a socket ENOTSOCK, at once, and the parent does not notice. A child opens a
@@ -246,8 +248,9 @@ bool mcq_message_more(const struct mcq_message *message);
 #define MCQ_SNDMORE 2  /* more parts of this message follow */
 
 /* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes
- * out whole, with its last part. What a type does when no peer has room, waits or drops, is in
- * docs/reference/sockets.md.
+ * out whole, with its last part; until then what any thread sends on this socket becomes a part of
+ * it, so threads that share one send messages of several parts with mcq_send_parts. What a type
+ * does when no peer has room, waits or drops, is in docs/reference/sockets.md.
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag
@@ -264,7 +267,8 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
 
 /* Receives one part and gives its length, or -1. If that is more than `len`, the buffer has the
  * first `len` octets and the rest is gone. MCQ_OPT_RCVMORE says whether more parts follow; those of
- * one message come together.
+ * one message come together. Whichever thread receives next gets the next part, so threads that
+ * share a socket receive messages of several parts with mcq_recv_parts.
  *   EAGAIN       nothing came for as long as MCQ_OPT_RCVTIMEO says
  *   EINTR        a signal handler ran
  *   EINVAL       no such flag
@@ -307,10 +311,19 @@ int mcq_commit(struct mcq_socket *socket, struct mcq_message *message, size_t le
  * with more behind it is sent so, thus what mcq_recv_batch gives passes on as it came; with
  * MCQ_SNDMORE more follow each of them, also the last. Any other part ends a message. Waits until
  * all are sent, in all for as long as MCQ_OPT_SNDTIMEO says.
+ * Between messages it may wait, and others may send theirs; within one it does not.
  * -1 with an error of mcq_send: the first one was not sent. One that stopped the batch later is
  * told by the next call that begins with the part concerned. */
 int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
+
+/* Sends `count` parts as one message, whoever else uses the socket. 0: they are on their way, and
+ * empty now. It waits before the first part, as mcq_send does, and not after it; 0 parts are none.
+ * A REQ or REP still takes turns, whichever threads they are.
+ *   flags   MCQ_DONTWAIT
+ *   EBUSY   a message was begun with MCQ_SNDMORE, and not ended
+ * and the errors of mcq_send. The parts are as they were then, but after ENOMEM they may be gone. */
+int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
  * as mcq_recv_message does, and takes what else there is. A batch may end within a message; the
@@ -320,6 +333,11 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
  */
 int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
+
+/* Receives the parts of one message, up to `count`, and gives how many: all of them, whoever else uses
+ * the socket. If it has more, the last one that is filled says so (mcq_message_more), and the next
+ * call goes on with it; MCQ_OPT_PARTS_MAX keeps peers from sending more. As mcq_recv_batch, else. */
+int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* --- polling --------------------------------------------------------------------------------- */
 
