@@ -145,15 +145,19 @@ struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type);
  * received ones are gone. Source: zmq_close(3). */
 int mcq_close(struct mcq_socket *socket);
 
-/* Takes connections at this endpoint, "tcp://HOST:PORT". `*` as HOST is every interface, as PORT
- * any free one; MCQ_OPT_LAST_ENDPOINT says which it became. A socket may have many endpoints.
+/* Takes connections at this endpoint. A socket may have many.
+ *   tcp://HOST:PORT   `*` as HOST is every interface, as PORT any free one; MCQ_OPT_LAST_ENDPOINT
+ *                     says which it became
+ *   inproc://NAME     for sockets of the same context: any name that none of them has bound.
+ *                     Messages move in memory; of a way the limit is MCQ_OPT_SNDHWM of its sender
+ *                     and MCQ_OPT_RCVHWM of its receiver together
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
- *   EADDRINUSE        somebody has the port
+ *   EADDRINUSE        somebody has the port, or the name
  *   EADDRNOTAVAIL     the address is not this machine's
  *   ENODEV            no such host or interface
  *   EACCES, EMFILE
- * Source: zmq_bind(3), zmq_tcp(7). */
+ * Source: zmq_bind(3), zmq_tcp(7), zmq_inproc(7). */
 int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
@@ -165,15 +169,19 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
  *   endpoint          "tcp://HOST:PORT", or "tcp://ADDRESS:PORT;HOST:PORT" with where to connect
  *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of
- *                     its own, and anew before each attempt; all its addresses are tried
- *   EINVAL            the endpoint is not written as it must be
+ *                     its own, and anew before each attempt; all its addresses are tried.
+ *                     "inproc://NAME": as soon as a socket of this context has bound the name, and
+ *                     until either side closes or disconnects: there is no coming back
+ *   EINVAL            the endpoint is not written as it must be; or inproc: who has bound the name
+ *                     is of a type that this one does not talk to
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      neither an address nor a name
  *   EISCONN           a PAIR has its one peer
- * Source: zmq_connect(3), zmq_tcp(7). */
+ * Source: zmq_connect(3), zmq_tcp(7), zmq_inproc(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
-/* Ends the connection, and drops what has not left on it.
+/* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
+ * that was there has left: it is received.
  *   ENOENT   there was no mcq_connect of this endpoint */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
