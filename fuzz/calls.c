@@ -195,10 +195,29 @@ static struct mcq_bytes our_part(const struct side *side, unsigned number, size_
     return mcq_bytes(buffer, fill(&head));
 }
 
-static int send_octets(struct side *side, struct mcq_bytes octets, int flags, bool as_message)
+/* In more room than it needs. */
+static int send_in_place(struct side *side, struct mcq_bytes octets, int flags)
 {
     struct mcq_message message;
     int result;
+
+    mcq_message_init(&message);
+    if (mcq_reserve(side->socket, &message, octets.len + octets.len % 5) != 0)
+        return mcq_send(side->socket, octets.data, octets.len, flags);
+    mcq_put_bytes(mcq_message_data(&message), octets);
+    result = mcq_commit(side->socket, &message, octets.len, flags);
+    mcq_message_close(&message);
+    return result;
+}
+
+static int send_octets(struct side *side, struct mcq_bytes octets, int flags, unsigned how)
+{
+    bool as_message = how & 2;
+    struct mcq_message message;
+    int result;
+
+    if (how & 128)
+        return send_in_place(side, octets, flags);
 
     /* Without memory for the message nothing was tried, so no message is given up. */
     if (!as_message || mcq_message_init_copy(&message, octets.data, octets.len) != 0)
@@ -234,7 +253,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
         octets = our_part(side, side->sent_count - 1, len);
         flags |= side->part + 1 < side->part_count ? MCQ_SNDMORE : 0;
     }
-    if (send_octets(side, octets, flags, how & 2) == 0) {
+    if (send_octets(side, octets, flags, how) == 0) {
         calls_same(sends(side) && !side->is_closed, true, "a type that sends");
         side->is_named = true;
         if (side->envelope > 0)
@@ -504,7 +523,7 @@ static void call(struct calls *calls)
     case 7:
         if (how > 200)
             close_one(side);
-        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, how * 1000) == 0)
+        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, (int64_t) how * 1000) == 0)
             is_starving = has_cut = true; /* what does not fit waits, or goes */
         break;
     case 8:

@@ -52,6 +52,7 @@ enum mcq_err mcq_link_group_init(struct mcq_link_group *group, struct mcq_reacto
     if (mcq_blocks_new(&blocks) != MCQ_OK)
         goto fail_send_slab;
     mcq_receiver_init(&made.receiver, receive_slab, blocks);
+    mcq_places_init(&made.places, made.send_slab);
     *group = made;
     return MCQ_OK;
 
@@ -77,9 +78,15 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_receiver_fini(&group->receiver);
     mcq_blocks_free(&group->receiver.blocks);
     mcq_slab_free(&group->receiver.slab);
+    mcq_places_fini(&group->places);
     mcq_slab_free(&group->send_slab);
     mcq_ready_free(&group->out_set);
     mcq_ready_free(&group->in_set);
+}
+
+enum mcq_err mcq_link_group_reserve(struct mcq_link_group *group, size_t len, struct mcq_msg *msg)
+{
+    return mcq_places_take(&group->places, mcq_frame_head_bytes(len), len, msg);
 }
 
 struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group)
@@ -295,8 +302,10 @@ void mcq_link_trim(struct mcq_link *link)
 
 void mcq_link_group_trim(struct mcq_link_group *group)
 {
-    bool has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
+    bool has_more;
 
+    mcq_places_fini(&group->places);
+    has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_receiver_fini(&group->receiver);
     has_more |= mcq_slab_trim(group->receiver.slab, RECEIVE_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_blocks_trim(group->receiver.blocks);
@@ -366,6 +375,7 @@ static enum mcq_err link_write(struct mcq_link *link);
 /* What the peer said next, whatever it is. */
 static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
+    enum mcq_err written;
     enum mcq_err err;
 
     for (;;) {
@@ -379,7 +389,11 @@ static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct
         if (err != MCQ_OK && err != MCQ_BUSY)
             return err;
         /* A PONG is due, or the last one keeps the next from being answered. */
-        MCQ_TRY(link_write(link));
+        written = link_write(link);
+        if (written == MCQ_AGAIN && link->has_sent)
+            mcq_session_yield(link->session);
+        else
+            MCQ_TRY(written);
     }
 }
 
@@ -652,14 +666,17 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
 
 static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
 {
+    struct mcq_bytes run;
     uint8_t octets[MCQ_FRAME_HEAD_MAX];
     uint8_t *end = mcq_encode_frame_head_as(link->framing, octets, part->more ? MCQ_FRAME_MORE : 0,
                                             part->body.len);
     struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
 
-    if (part->msg != NULL)
+    if (part->msg == NULL)
+        return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
         return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
-    return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
 }
 
 static bool link_is_within(const struct mcq_link *link)

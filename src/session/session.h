@@ -164,8 +164,8 @@ void mcq_session_fini(struct mcq_session *session);
 /* Octets from the peer. Consumes from *in and stops after each event.
  *   MCQ_OK      *event is filled
  *   MCQ_AGAIN   *in is used up; no event
- *   MCQ_BUSY    an answer is due and the last one has not left: write want() first; *in keeps its
- *   rest
+ *   MCQ_BUSY    an answer is due and the last one has not left: write want() first, or yield; *in
+ *   keeps its rest
  *   MCQ_NOMEM, MCQ_PROTO, MCQ_LIMIT, MCQ_REFUSED, MCQ_MISMATCH
  *               the session failed; mcq_session_failure has the place. Repeated by every later
  *               call.
@@ -204,6 +204,11 @@ struct mcq_bytes mcq_session_want(const struct mcq_session *session);
 /* The first len octets of want() left; len <= want().len. */
 void mcq_session_sent(struct mcq_session *session, size_t len);
 
+/* The peer takes no octets now. Until all of want() has left, feed does not say MCQ_BUSY: a
+ * PONG of which nothing has left gives way to that of the next PING, which answers both. So two
+ * peers that are full do not wait for each other. */
+void mcq_session_yield(struct mcq_session *session);
+
 /* How message frames to this peer lie in the stream; fixed from READY on. */
 enum mcq_framing mcq_session_framing(const struct mcq_session *session);
 
@@ -221,9 +226,9 @@ size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
 
-/* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.0,
- * which has no commands; MCQ_INVAL: the group is longer than
- * its rule allows or holds an octet that it forbids. */
+/* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.1,
+ * which does not know them; MCQ_INVAL: the group is longer than its rule allows or holds an octet
+ * that it forbids. */
 MCQ_MUST_CHECK enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group,
                                              bool join);
 

@@ -185,7 +185,7 @@ static void fault_d4__stop_when_the_handshake_fails__ends_the_endpoint(void **st
     open_world(&w);
     struct mcq_socket *push = open_socket(&w, MCQ_SOCKET_TYPE_PUSH);
 
-    assert_int_equal(mcq_reactor_listen(w.raw, &address, 10, &listener), MCQ_IO_DONE);
+    assert_int_equal(mcq_reactor_listen(w.raw, &address, NULL, 10, &listener), MCQ_IO_DONE);
     connect_to(push, HERE);
     assert_in_range(play_server(&w, listener, 10), 50, 200); /* it goes on coming back */
     assert_int_equal(disconnect_from(push, HERE), MCQ_OK);
@@ -254,7 +254,7 @@ static void source__is_what_the_peer_sees(void **state)
 
     (void) state;
     open_world(&w);
-    assert_int_equal(mcq_reactor_listen(w.raw, &address, 10, &listener), MCQ_IO_DONE);
+    assert_int_equal(mcq_reactor_listen(w.raw, &address, NULL, 10, &listener), MCQ_IO_DONE);
     connect_to(open_client(&w, 100, 0, true), "tcp://127.0.0.1:7777;127.0.0.1:5555");
     pass(&w, 10 * MS);
     assert_int_equal(mcq_reactor_accept(w.raw, listener, &fd), MCQ_IO_DONE);

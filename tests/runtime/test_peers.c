@@ -10,7 +10,7 @@ static int connect_raw(struct world *w)
     struct mcq_address address = address_at(INADDR_LOOPBACK, PORT);
     int fd;
 
-    assert_int_equal(mcq_reactor_connect(w->raw, NULL, &address, &fd), MCQ_IO_AGAIN);
+    assert_int_equal(mcq_reactor_connect(w->raw, NULL, &address, NULL, &fd), MCQ_IO_AGAIN);
     pass(w, MS);
     assert_int_equal(mcq_reactor_connected(w->raw, fd), MCQ_IO_DONE);
     return fd;
@@ -270,7 +270,7 @@ static void fault_d3__a_silent_peer__is_found_in_time(void **state)
 
     pull->options.heartbeat_ms = 100;
     pull->options.heartbeat_timeout_ms = 250;
-    assert_int_equal(mcq_reactor_listen(w.raw, &address, 10, &listener), MCQ_IO_DONE);
+    assert_int_equal(mcq_reactor_listen(w.raw, &address, NULL, 10, &listener), MCQ_IO_DONE);
     connect_to(pull, HERE);
     pass(&w, MS);
     assert_int_equal(mcq_reactor_accept(w.raw, listener, &fd), MCQ_IO_DONE);
