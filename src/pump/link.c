@@ -1,6 +1,8 @@
 #include "pump/link.h"
 
 #include "arena/alloc.h"
+#include "base/assert.h"
+#include "pump/link_pipe.h"
 #include "session/state.h"
 #include "wire/encode.h"
 #include "wire/limits.h"
@@ -13,7 +15,8 @@
 #define SEND_BLOCK_COUNT 16384
 
 #define IOV_COUNT 64           /* runs of one write */
-#define QUEUE_CAPACITY_MIN 8   /* parts */
+#define PIPE_BATCH_PARTS 16    /* that a pipe's far side sees at once */
+#define QUEUE_CAPACITY_MIN 2   /* parts; what a peer keeps that sends one now and then */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
 
 /* Octets that a group holds without the budget's knowledge, and a link without the group's. */
@@ -49,6 +52,7 @@ enum mcq_err mcq_link_group_init(struct mcq_link_group *group, struct mcq_reacto
     if (mcq_blocks_new(&blocks) != MCQ_OK)
         goto fail_send_slab;
     mcq_receiver_init(&made.receiver, receive_slab, blocks);
+    mcq_places_init(&made.places, made.send_slab);
     *group = made;
     return MCQ_OK;
 
@@ -74,10 +78,16 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_receiver_fini(&group->receiver);
     mcq_blocks_free(&group->receiver.blocks);
     mcq_slab_free(&group->receiver.slab);
+    mcq_places_fini(&group->places);
     mcq_slab_free(&group->send_slab);
     mcq_spump_room_fini(&group->seal_room);
     mcq_ready_free(&group->out_set);
     mcq_ready_free(&group->in_set);
+}
+
+enum mcq_err mcq_link_group_reserve(struct mcq_link_group *group, size_t len, struct mcq_msg *msg)
+{
+    return mcq_places_take(&group->places, mcq_frame_head_bytes(len), len, msg);
 }
 
 struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group)
@@ -294,8 +304,10 @@ void mcq_link_trim(struct mcq_link *link)
 
 void mcq_link_group_trim(struct mcq_link_group *group)
 {
-    bool has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
+    bool has_more;
 
+    mcq_places_fini(&group->places);
+    has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_receiver_fini(&group->receiver);
     mcq_spump_room_fini(&group->seal_room);
     has_more |= mcq_slab_trim(group->receiver.slab, RECEIVE_BLOCKS_KEPT, BLOCKS_TRIMMED);
@@ -366,6 +378,7 @@ static enum mcq_err link_write(struct mcq_link *link);
 /* What the peer said next, whatever it is. */
 static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
+    enum mcq_err written;
     enum mcq_err err;
 
     for (;;) {
@@ -379,7 +392,11 @@ static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct
         if (err != MCQ_OK && err != MCQ_BUSY)
             return err;
         /* A PONG is due, or the last one keeps the next from being answered. */
-        MCQ_TRY(link_write(link));
+        written = link_write(link);
+        if (written == MCQ_AGAIN && link->has_sent)
+            mcq_session_yield(link->session);
+        else
+            MCQ_TRY(written);
     }
 }
 
@@ -419,6 +436,8 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
     struct mcq_event event;
     bool is_whole;
 
+    if (mcq_link_is_piped(link))
+        return mcq_link_pipe_take(link, msg);
     if (queue_pop(&link->in, msg)) {
         if (MCQ_UNLIKELY(link->in.body_bytes < link->settle_below))
             link_settle(link);
@@ -440,6 +459,8 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
 
 enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
+    if (mcq_link_is_piped(link))
+        return mcq_link_pipe_hear(link, msg, event);
     do
         MCQ_TRY(link_receive(link, msg, event));
     while (event->kind != MCQ_EVENT_BODY && event->kind != MCQ_EVENT_SUBSCRIBE &&
@@ -453,6 +474,8 @@ bool mcq_link_prefetch(struct mcq_link *link)
     struct mcq_msg msg;
     bool is_whole;
 
+    if (mcq_link_is_piped(link))
+        return mcq_pipe_is_readable(&link->pipe);
     while ((link->in_max == 0 || link->in.message_count < link->in_max) &&
            link->in.body_bytes < PREFETCH_BYTES) {
         if (link_receive(link, &msg, &event) != MCQ_OK)
@@ -472,6 +495,8 @@ bool mcq_link_has_unread(const struct mcq_link *link)
 
 bool mcq_link_is_readable(const struct mcq_link *link)
 {
+    if (mcq_link_is_piped(link)) /* what is in the pipe outlives the connection */
+        return mcq_pipe_is_readable(&link->pipe);
     return link->in.head != link->in.whole_at || mcq_link_has_unread(link);
 }
 
@@ -483,6 +508,7 @@ static enum mcq_err link_block(struct mcq_link *link)
     struct mcq_link_group *group = link->group;
 
     link->can_write = false;
+    link->was_blocked = true;
     set_dirty(link, false);
     set_blocked(link, true);
     if (link->is_in_out_set)
@@ -493,10 +519,17 @@ static enum mcq_err link_block(struct mcq_link *link)
     return MCQ_AGAIN;
 }
 
+static bool is_below_max(struct mcq_link *link)
+{
+    if (mcq_link_is_piped(link))
+        return mcq_pipe_has_room(&link->pipe);
+    return link->out_max == 0 || mcq_link_waiting_count(link) < link->out_max;
+}
+
 /* A write made room in a full link. */
 static void note_room(struct mcq_link *link)
 {
-    if (!link->is_full || (link->out_max > 0 && mcq_link_waiting_count(link) >= link->out_max))
+    if (!link->is_full || !is_below_max(link))
         return;
     link->is_full = false;
     if (link->is_roomy)
@@ -581,8 +614,15 @@ static enum mcq_err link_write_all(struct mcq_link *link)
 
 static enum mcq_err link_write(struct mcq_link *link)
 {
-    enum mcq_err err = link_write_all(link);
+    enum mcq_err err;
 
+    if (mcq_link_is_piped(link)) {
+        link->group->flush_count++;
+        set_dirty(link, false);
+        mcq_link_pipe_flush(link);
+        return MCQ_OK;
+    }
+    err = link_write_all(link);
     link_settle(link);
     return err;
 }
@@ -603,14 +643,26 @@ enum mcq_err mcq_link_flush(struct mcq_link *link)
 
 bool mcq_link_has_room(struct mcq_link *link)
 {
-    if (link->out_max == 0 || mcq_link_waiting_count(link) < link->out_max)
+    if (is_below_max(link))
         return true;
     if (link->can_write)
         mcq_link_flush(link);
-    if (mcq_link_waiting_count(link) < link->out_max)
+    if (is_below_max(link))
         return true;
     link->is_full = true;
     return false;
+}
+
+void mcq_link_on_room(struct mcq_link *link)
+{
+    note_room(link);
+}
+
+uint64_t mcq_link_waiting_count(const struct mcq_link *link)
+{
+    if (!mcq_link_is_piped(link))
+        return mcq_wpump_message_count(&link->wpump);
+    return link->epoch > 0 ? 0 : mcq_pipe_waiting_count(&link->pipe);
 }
 
 /* A part was queued. */
@@ -622,7 +674,8 @@ static void link_on_put(struct mcq_link *link)
     if (!link->is_up || link->is_lost || link->is_blocked)
         return;
     set_dirty(link, true);
-    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES)
+    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES ||
+        (mcq_link_is_piped(link) && mcq_pipe_unshown_count(&link->pipe) >= PIPE_BATCH_PARTS))
         mcq_link_flush(link);
 }
 
@@ -635,23 +688,35 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
     return MCQ_AGAIN;
 }
 
+static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
+{
+    struct mcq_bytes run;
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    uint8_t *end = mcq_encode_frame_head_as(link->framing, octets, part->more ? MCQ_FRAME_MORE : 0,
+                                            part->body.len);
+    struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
+
+    if (part->msg == NULL)
+        return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
+        return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
+    return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
+}
+
+static bool link_is_within(const struct mcq_link *link)
+{
+    return mcq_link_is_piped(link) ? mcq_pipe_is_within(&link->pipe)
+                                   : mcq_wpump_is_within(&link->wpump);
+}
+
 enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
 {
-    bool begins = !mcq_wpump_is_within(&link->wpump);
-    uint8_t octets[MCQ_FRAME_HEAD_MAX];
-    struct mcq_bytes head;
+    bool begins = !link_is_within(link);
     enum mcq_err err;
 
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
-    head.data = octets;
-    head.len = (size_t) (mcq_encode_frame_head_as(link->framing, octets,
-                                                  part->more ? MCQ_FRAME_MORE : 0, part->body.len) -
-                         octets);
-    if (part->msg != NULL)
-        err = mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
-    else
-        err = mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    err = mcq_link_is_piped(link) ? mcq_link_pipe_put(link, part) : link_encode(link, part);
     if (MCQ_UNLIKELY(err != MCQ_OK))
         return link_put_error(link, err, begins);
     link_on_put(link);
@@ -675,7 +740,10 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
 
 void mcq_link_cut(struct mcq_link *link)
 {
-    mcq_wpump_cut(&link->wpump);
+    if (mcq_link_is_piped(link))
+        mcq_pipe_cut(&link->pipe);
+    else
+        mcq_wpump_cut(&link->wpump);
 }
 
 void mcq_link_drop(struct mcq_link *link)
@@ -688,7 +756,10 @@ void mcq_link_drop(struct mcq_link *link)
 
 enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, bool is_on)
 {
-    enum mcq_err err = mcq_session_subscribe(link->session, topic, is_on);
+    enum mcq_err err =
+        mcq_link_is_piped(link)
+            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_SUBSCRIBE : MCQ_EVENT_CANCEL, topic)
+            : mcq_session_subscribe(link->session, topic, is_on);
 
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         set_dirty(link, true);
@@ -705,6 +776,7 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
                                .out_max = out_max,
                                .in_max = in_max,
                                .framing = MCQ_FRAMING_NEWEST};
+    mcq_msg_init(&link->heard);
     mcq_wpump_init(&link->wpump, group->send_slab);
     mcq_spump_init(&link->spump, &group->seal_room);
 }
@@ -713,13 +785,26 @@ void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max)
 {
     link->out_max = out_max;
     link->in_max = in_max;
+    if (mcq_link_is_piped(link)) {
+        mcq_pipe_set_max(&link->pipe, out_max, in_max);
+        if (link->is_up)
+            link->group->tell(link, MCQ_TELL_ROOM);
+    }
     note_room(link);
+}
+
+void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe)
+{
+    link->pipe = pipe;
+    mcq_pipe_set_max(&link->pipe, link->out_max, link->in_max);
 }
 
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
     forget_roomy(link);
+    mcq_msg_fini(&link->heard);
+    link->pipe = (struct mcq_pipe_end) {0};
     queue_fini(&link->in);
     mcq_wpump_fini(&link->wpump);
     link->table_bytes = 0;
@@ -791,6 +876,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     MCQ_TRY(link_reframe(link, mcq_session_framing(opening->session)));
     if (mcq_ready_add(group->in_set, opening->fd, key, MCQ_READY_IN) != MCQ_IO_DONE)
         return MCQ_NOMEM;
+    mcq_session_trim(opening->session);
     link->session = opening->session;
     link->rpump = opening->rpump;
     link->rpump.receiver = &group->receiver;
@@ -802,11 +888,35 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->can_read = true;
     link->can_write = true;
     link->has_sent = false;
+    link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
     set_dirty(link, true);
     link_settle(link);
     return MCQ_OK;
+}
+
+/* Our PING is behind octets that the peer has not come to, or was until now. */
+static bool link_is_held_back(struct mcq_link *link)
+{
+    bool was_blocked = link->was_blocked;
+
+    if (mcq_reactor_is_held_back(link->group->reactor, link->fd))
+        return true;
+    link->was_blocked = false;
+    return was_blocked;
+}
+
+void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
+{
+    mcq_assert(!link->is_up && epoch > link->epoch);
+    link->epoch = epoch;
+    link->is_up = true;
+    link->can_read = true;
+    link->can_write = true;
+    link->lost_by = MCQ_OK;
+    set_dirty(link, true);
+    note_room(link); /* as many more as the far side's high-water mark says */
 }
 
 void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
@@ -815,6 +925,8 @@ void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
 
     if (mcq_link_has_unread(link)) /* back-pressure must not look like death */
         mcq_session_excuse(link->session, now_ns);
+    else if (now_ns >= link->session->silence_at_ns && link_is_held_back(link))
+        mcq_session_wait_on(link->session, now_ns);
     err = mcq_session_tick(link->session, now_ns);
     if (err != MCQ_OK)
         mcq_link_lose(link, err);
@@ -862,6 +974,14 @@ int mcq_link_end(struct mcq_link *link)
     mcq_assert(link->is_up);
     forget_lost(link);
     link->can_write = false;
+    if (mcq_link_is_piped(link)) {
+        mcq_link_cut(link);
+        (void) link_write(link);
+        link->can_read = false;
+        link->is_up = false;
+        link->table_bytes = 0;
+        return -1;
+    }
     if (link->keeps_input && link->lost_by == MCQ_CLOSED)
         link_drain(link);
     mcq_ready_remove(group->in_set, fd);

@@ -19,6 +19,7 @@
 
 #include "arena/permits.h"
 #include "reactor/sleeper.h"
+#include "runtime/inproc.h"
 #include "runtime/resolver.h"
 #include "table/option.h"
 
@@ -29,7 +30,8 @@ struct mcq_socket;
 struct mcq_context {
     pthread_mutex_t mutex;
     struct mcq_engine engines[MCQ_ENGINES_MAX];
-    uint32_t engine_count; /* running; 0 until the first socket */
+    uint32_t engine_count;                      /* running; 0 until the first socket */
+    _Atomic(struct mcq_engine *) inline_engine; /* NULL: it has threads, or none yet */
     uint32_t engines_wanted;
     uint32_t sockets_max;
     uint32_t open_count; /* sockets that are open, or closed and lingering */
@@ -40,8 +42,10 @@ struct mcq_context {
     _Atomic(struct mcq_socket *) slots; /* all there ever were, by next_slot */
     struct mcq_socket *free_slots;      /* by next_free */
     struct sleeper_node *sleepers;      /* that nobody uses */
+    uint32_t asleep_count;              /* that are taken: the context stays while there are any */
     struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
+    struct mcq_names names;             /* of inproc */
     struct mcq_permits budget;          /* octets that its sockets hold */
     uint64_t seed;                      /* of a simulated world; 0: the kernel's random numbers */
     _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
@@ -106,6 +110,10 @@ uint64_t mcq_context_budget(struct mcq_context *context);
 
 /* --- for sockets ----------------------------------------------------------------------------- */
 
+/* Its mutex, for a few lines that take no other. */
+void mcq_context_lock(struct mcq_context *context);
+void mcq_context_unlock(struct mcq_context *context);
+
 /* If the budget is used up: ends one connection, that with the longest message that is not whole,
  * whosesoever it is. From the engines' threads, without a lock. */
 void mcq_context_relieve(struct mcq_context *context);
@@ -126,7 +134,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_random(struct mcq_context *context, void
 MCQ_MUST_CHECK enum mcq_err mcq_context_resolver(struct mcq_context *context,
                                                  struct mcq_resolver **resolver);
 
-/* A sleeper for one call: taken and put by the same thread.
+/* A sleeper for one call: taken and put by the same thread. Until then the context stays, even if
+ * its last socket goes.
  *   MCQ_NO_FDS, MCQ_NOMEM, MCQ_FORKED */
 struct sleeper_node {
     struct mcq_sleeper *sleeper;

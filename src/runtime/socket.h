@@ -27,6 +27,8 @@
 #include "runtime/lock.h"
 #include "runtime/security.h"
 #include "socket/pattern.h"
+#include "transport/admission.h"
+#include "transport/socks.h"
 #include "wire/metadata.h"
 
 #define MCQ_ENDPOINT_BYTES 256 /* an endpoint's text, and its zero */
@@ -55,6 +57,10 @@ struct mcq_socket_options {
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
     int64_t message_max;       /* of all its parts; -1: the profile's */
+    struct mcq_tuning tuning;
+    struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;         /* the same */
+    int use_fd;                      /* for the next bind; -1: none */
     bool is_immediate;
     bool is_ipv6;
     bool has_full_jitter;
@@ -96,7 +102,8 @@ struct mcq_waiter {
 struct mcq_conn {
     struct mcq_peer peer; /* first */
     struct mcq_socket *socket;
-    struct mcq_connector *connector; /* NULL: it was accepted */
+    struct mcq_connector *connector; /* NULL: it was accepted, or has a pipe */
+    struct mcq_inproc_end *end;      /* its end of a pipe; NULL: it has a stream */
     struct mcq_ready_key key;
     bool is_attached;
     bool is_unread; /* on the list */
@@ -121,11 +128,13 @@ struct mcq_socket {
     struct mcq_context *context;
     struct mcq_engine *engine;
     struct mcq_socket *next_slot;
+    uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    _Atomic enum mcq_socket_type
+        type; /* read without the lock, too, for what is said of an error */
 
-    struct mcq_pattern *pattern;
-    enum mcq_socket_type type;
+    struct mcq_pattern *pattern; /* a slot that is used anew begins here */
     struct mcq_socket_options options;
     struct mcq_link_group group;
 
@@ -134,6 +143,7 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
+    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
     uint64_t limited_count;  /* connections that were ended because of a limit */
     struct mcq_conn *unread; /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
@@ -144,7 +154,7 @@ struct mcq_socket {
     bool has_peeked; /* what recv will answer, for poll has looked */
     enum mcq_err peeked_err;
     struct mcq_msg peeked; /* if that is MCQ_OK */
-    bool is_within_send;   /* a message was begun by send */
+    bool is_within_send;   /* a message was begun by send: what is sent next is a part of it */
     bool is_within_recv;
     uint32_t since_harvest;
 
@@ -188,7 +198,7 @@ struct mcq_socket {
     /* From the engine to the holder. */
     struct mcq_mail mail;
     _Atomic bool is_mailed;
-    _Atomic uint32_t events; /* enum socket_event in socket.c */
+    _Atomic uint32_t events; /* enum socket_event in letters.c */
 
     /* From the holder to the engine. */
     struct mcq_task task;
@@ -205,6 +215,11 @@ struct mcq_socket {
     struct mcq_wait relief_timer;
     bool is_ended; /* by the engine: cancels what is armed */
 };
+
+/* A copy of them has references of its own, until it is dropped. */
+void mcq_socket_options_copy(struct mcq_socket_options *target,
+                             const struct mcq_socket_options *source);
+void mcq_socket_options_drop(struct mcq_socket_options *options);
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -263,10 +278,24 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, str
                                                   size_t count, bool more, int timeout_ms,
                                                   size_t *sent_count);
 
+/* Sends these as the parts of one message, and nobody else's between them: the first one waits for
+ * room, the others for nothing. They are empty then.
+ *   MCQ_BUSY    a message was begun by other calls, and not ended
+ * In any other error the parts are as they were, but after MCQ_NOMEM they may be gone. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_send_parts(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, int timeout_ms);
+
+/* Starts up to `count` messages of `len` octets each, to be written where the socket's messages
+ * leave from. *made_count of them are; those behind are as they were, or empty.
+ *   MCQ_NOMEM   not even one */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                               size_t count, size_t len, size_t *made_count);
+
 /* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
- * *taken_count are as they were, or empty. */
+ * *taken_count are as they were, or empty.
+ *   one   parts of one message, to its end */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
-                                                  size_t count, int timeout_ms,
+                                                  size_t count, bool one, int timeout_ms,
                                                   size_t *taken_count);
 
 /* The same, into a message that exists: what it held is given back to where the next one comes
@@ -327,7 +356,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_conn
 void mcq_conn_free(struct mcq_conn *conn);
 
 /* The handshake is over.
- *   MCQ_OK      *opening was taken over
+ *   MCQ_OK      *opening, NULL for one with a pipe, was taken over
  *   other       it is still the caller's; so is the peer */
 MCQ_MUST_CHECK enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
                                         struct mcq_bytes identity);
@@ -337,7 +366,7 @@ void mcq_conn_down(struct mcq_conn *conn);
 /* Ends the connections that have failed. */
 void mcq_socket_bury(struct mcq_socket *socket);
 
-/* runtime/socket.c: what the lock's holder does for the socket. */
+/* runtime/input.c and output.c: what the lock's holder does for the socket. */
 bool mcq_socket_harvest_input(struct mcq_socket *socket);  /* true: somebody may be readable */
 bool mcq_socket_harvest_output(struct mcq_socket *socket); /* true: somebody may have room */
 bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those known */

@@ -258,8 +258,8 @@ enum mcq_err mcq_session_take_part(struct mcq_session *session, const struct mcq
  * does. */
 static bool must_wait(const struct mcq_session *session, struct mcq_bytes in)
 {
-    return MCQ_UNLIKELY(session->pong_due) && !session->frames.in_body && in.len > 0 &&
-           (in.data[0] & MCQ_FRAME_COMMAND) && !mcq_session_is_sealed(session);
+    return MCQ_UNLIKELY(session->pong_due) && !session->pong_yields && !session->frames.in_body &&
+           in.len > 0 && (in.data[0] & MCQ_FRAME_COMMAND) && !mcq_session_is_sealed(session);
 }
 
 enum mcq_err mcq_session_feed_frames(struct mcq_session *session, struct mcq_bytes *in,
