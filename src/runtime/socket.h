@@ -25,6 +25,7 @@
 
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/security.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
 #include "transport/socks.h"
@@ -66,6 +67,7 @@ struct mcq_socket_options {
     bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
+    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
 };
 
 enum mcq_socket_state {
