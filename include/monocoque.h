@@ -11,9 +11,9 @@
  *          own. Any call may give EFAULT (a pointer is NULL that must not be), and any call on a
  *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
- * Threads: a context and a socket may be used by any thread, also by several at a time: calls on one
- *          socket that overlap are put in order, and one that sleeps keeps no other one waiting. No
- *          fence is needed to hand a socket on. Nothing of others gets between what one call sends
+ * Threads: a context and a socket may be used by any thread, also by several at a time: calls on
+ *          one socket that overlap are put in order, and one that sleeps keeps no other one waiting.
+ *          No fence is needed to hand a socket on. Nothing of others gets between what one call sends
  *          or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for the
  *          threads to order. A message belongs to one thread at a time.
  * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
@@ -329,7 +329,7 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
  * A REQ or REP still takes turns, whichever threads they are.
  *   flags   MCQ_DONTWAIT
  *   EBUSY   a message was begun with MCQ_SNDMORE, and not ended
- * and the errors of mcq_send. The parts are as they were then, but after ENOMEM they may be gone. */
+ * and the errors of mcq_send. The parts are as they were then; after ENOMEM they may be gone. */
 int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
@@ -341,9 +341,10 @@ int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t 
 int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
 
-/* Receives the parts of one message, up to `count`, and gives how many: all of them, whoever else uses
- * the socket. If it has more, the last one that is filled says so (mcq_message_more), and the next
- * call goes on with it; MCQ_OPT_PARTS_MAX keeps peers from sending more. As mcq_recv_batch, else. */
+/* Receives the parts of one message, up to `count`, and gives how many: all of them, whoever else
+ * uses the socket. If it has more, the last one that is filled says so (mcq_message_more), and the
+ * next call goes on with it; MCQ_OPT_PARTS_MAX keeps peers from sending more. Else as
+ * mcq_recv_batch. */
 int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* --- polling --------------------------------------------------------------------------------- */
@@ -451,10 +452,11 @@ enum mcq_option {
     MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
-/* Sets an option with a number as its value, or gives that value. The descriptors of MCQ_OPT_RECV_FD
- * and MCQ_OPT_SEND_FD are the socket's until it is closed. They are level-triggered, for any number
- * of loops and threads, and neither read nor closed; on a socket that was shut down both can be
- * polled. Octets that do not make a message may have it polled for nothing, once.
+/* Sets an option with a number as its value, or gives that value. The descriptors of
+ * MCQ_OPT_RECV_FD and MCQ_OPT_SEND_FD are the socket's until it is closed. They are
+ * level-triggered, for any number of loops and threads, and neither read nor closed; on a socket
+ * that was shut down both can be polled. Octets that do not make a message may have it polled for
+ * nothing, once.
  *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
  *            can only be set or only be asked for
  *   ENOTSUP  MCQ_OPT_RECV_FD of a type that does not receive, MCQ_OPT_SEND_FD of one that does not

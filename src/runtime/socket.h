@@ -321,8 +321,8 @@ struct mcq_poll_item {
 MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count,
                                             int timeout_ms, size_t *ready_count);
 
-/* A descriptor that can be polled for input while the socket can receive, or send. Once it is there,
- * leaving the lock costs looking. The lock is held.
+/* A descriptor that can be polled for input while the socket can receive, or send. Once it is
+ * there, leaving the lock costs looking. The lock is held.
  *   MCQ_OK   the socket's, until it ends
  *   MCQ_NOT_SUPPORTED, MCQ_NO_FDS, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_bell_fd(struct mcq_socket *socket, bool is_send, int *fd);
