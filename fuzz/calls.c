@@ -554,7 +554,7 @@ static void call(struct calls *calls)
     case 7:
         if (how > 200)
             close_one(side);
-        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, how * 1000) == 0)
+        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, (int64_t) how * 1000) == 0)
             is_starving = has_cut = true; /* what does not fit waits, or goes */
         break;
     case 8:

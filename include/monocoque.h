@@ -161,16 +161,19 @@ int mcq_close(struct mcq_socket *socket);
  *   "ipc://PATH"        a file, of processes of this machine. One whose owner has gone is replaced;
  *                       it is taken away with the endpoint. `*`: in a folder that is made for it
  *   "ipc://@NAME"       the same without a file
+ *   "inproc://NAME"     of sockets of this context. Messages move in memory; the limit of a way is
+ *                       MCQ_OPT_SNDHWM of its sender and MCQ_OPT_RCVHWM of its receiver together
  *
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
- *   EADDRINUSE        somebody has the port, or listens at the path; or the path is another file
+ *   EADDRINUSE        somebody has the port or the name, or listens at the path; or the path is
+ *                     another file
  *   EADDRNOTAVAIL     the address is not this machine's
  *   ENODEV            no such host or interface
  *   ENOENT            the path's folder is not there
  *   ENAMETOOLONG      the path has more than 107 octets
  *   EACCES, EMFILE
- * Source: zmq_bind(3), zmq_tcp(7), zmq_ipc(7). */
+ * Source: zmq_bind(3), zmq_tcp(7), zmq_ipc(7), zmq_inproc(7). */
 int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
@@ -183,16 +186,20 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  *   endpoint          "tcp://HOST:PORT", or "tcp://ADDRESS:PORT;HOST:PORT" with where to connect
  *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of
  *                     its own, and anew before each attempt; all its addresses are tried.
- *                     "ipc://PATH", "ipc://@NAME"
- *   EINVAL            the endpoint is not written as it must be
+ *                     "ipc://PATH", "ipc://@NAME".
+ *                     "inproc://NAME": as soon as a socket of this context has bound the name, and
+ *                     until either side closes or disconnects: there is no coming back
+ *   EINVAL            the endpoint is not written as it must be; or inproc: who has bound the name
+ *                     is of a type that this one does not talk to
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      neither an address nor a name
  *   ENAMETOOLONG      the path has more than 107 octets
  *   EISCONN           a PAIR has its one peer
- * Source: zmq_connect(3), zmq_tcp(7), zmq_ipc(7). */
+ * Source: zmq_connect(3), zmq_tcp(7), zmq_ipc(7), zmq_inproc(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
-/* Ends the connection, and drops what has not left on it.
+/* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
+ * that was there has left: it is received.
  *   ENOENT   there was no mcq_connect of this endpoint */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
@@ -462,14 +469,14 @@ enum mcq_option {
  *   ENOTSUP  MCQ_OPT_RECV_FD of a type that does not receive, MCQ_OPT_SEND_FD of one that does not
  *            send
  * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
-int mcq_set(struct mcq_socket *socket, enum mcq_option option, int64_t value);
-int mcq_get(struct mcq_socket *socket, enum mcq_option option, int64_t *value);
+int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value);
+int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);
 
 /* The same with octets as the value; these are copied.
  *   len      of get: octets of room before, of the value after
  *   EINVAL   as above; or the room is too small, and *len what it should be */
-int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option option, const void *data, size_t len);
-int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option option, void *buffer, size_t *len);
+int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len);
+int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

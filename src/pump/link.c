@@ -16,7 +16,7 @@
 
 #define IOV_COUNT 64           /* runs of one write */
 #define PIPE_BATCH_PARTS 16    /* that a pipe's far side sees at once */
-#define QUEUE_CAPACITY_MIN 8   /* parts */
+#define QUEUE_CAPACITY_MIN 2   /* parts; what a peer keeps that sends one now and then */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
 
 /* Octets that a group holds without the budget's knowledge, and a link without the group's. */
@@ -505,6 +505,7 @@ static enum mcq_err link_block(struct mcq_link *link)
     struct mcq_link_group *group = link->group;
 
     link->can_write = false;
+    link->was_blocked = true;
     set_dirty(link, false);
     set_blocked(link, true);
     if (link->is_in_out_set)
@@ -851,6 +852,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     MCQ_TRY(link_reframe(link, mcq_session_framing(opening->session)));
     if (mcq_ready_add(group->in_set, opening->fd, key, MCQ_READY_IN) != MCQ_IO_DONE)
         return MCQ_NOMEM;
+    mcq_session_trim(opening->session);
     link->session = opening->session;
     link->rpump = opening->rpump;
     link->rpump.receiver = &group->receiver;
@@ -862,11 +864,23 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->can_read = true;
     link->can_write = true;
     link->has_sent = false;
+    link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
     set_dirty(link, true);
     link_settle(link);
     return MCQ_OK;
+}
+
+/* Our PING is behind octets that the peer has not come to, or was until now. */
+static bool link_is_held_back(struct mcq_link *link)
+{
+    bool was_blocked = link->was_blocked;
+
+    if (mcq_reactor_is_held_back(link->group->reactor, link->fd))
+        return true;
+    link->was_blocked = false;
+    return was_blocked;
 }
 
 void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
@@ -887,6 +901,8 @@ void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
 
     if (mcq_link_has_unread(link)) /* back-pressure must not look like death */
         mcq_session_excuse(link->session, now_ns);
+    else if (now_ns >= link->session->silence_at_ns && link_is_held_back(link))
+        mcq_session_wait_on(link->session, now_ns);
     err = mcq_session_tick(link->session, now_ns);
     if (err != MCQ_OK)
         mcq_link_lose(link, err);

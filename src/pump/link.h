@@ -100,6 +100,7 @@ struct mcq_link {
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
     bool is_blocked;
+    bool was_blocked; /* since somebody asked whether the peer is silent */
     bool is_dirty;
     bool is_lost;
     bool is_roomy; /* on the list */

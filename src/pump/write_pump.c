@@ -2,7 +2,7 @@
 
 #include "arena/alloc.h"
 
-#define RING_CAPACITY_MIN 16
+#define RING_CAPACITY_MIN 4 /* what a peer keeps that is sent a message now and then */
 
 /* --- rings ----------------------------------------------------------------------------------- */
 

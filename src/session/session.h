@@ -195,6 +195,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_session_tick(struct mcq_session *session, uint64
  * of the handshake's deadline. */
 void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns);
 
+/* Our PING has not come to the peer by now: the time for its answer counts from now on. */
+void mcq_session_wait_on(struct mcq_session *session, uint64_t now_ns);
+
 /* When tick() is due next; MCQ_NEVER_NS: not at all. */
 uint64_t mcq_session_deadline_ns(const struct mcq_session *session);
 
@@ -208,6 +211,9 @@ void mcq_session_sent(struct mcq_session *session, size_t len);
  * PONG of which nothing has left gives way to that of the next PING, which answers both. So two
  * peers that are full do not wait for each other. */
 void mcq_session_yield(struct mcq_session *session);
+
+/* Gives back memory that the handshake has needed and traffic may not. Views of events end. */
+void mcq_session_trim(struct mcq_session *session);
 
 /* How message frames to this peer lie in the stream; fixed from READY on. */
 enum mcq_framing mcq_session_framing(const struct mcq_session *session);
