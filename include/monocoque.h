@@ -13,9 +13,9 @@
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
  * Threads: a context and a socket may be used by any thread, also by several at a time: calls on
  *          one socket that overlap are put in order, and one that sleeps keeps no other one waiting.
- *          No fence is needed to hand a socket on. Nothing of others gets between what one call sends
- *          or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for the
- *          threads to order. A message belongs to one thread at a time.
+ *          No fence is needed to hand a socket on. Nothing of others gets between what one call
+ *          sends or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for
+ *          the threads to order. A message belongs to one thread at a time.
  * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
  * Fork:    what a process has opened is not for its children: there, calls on a context give EFAULT
  *          and calls on a socket ENOTSOCK, at once, and the parent does not notice. A child opens a
