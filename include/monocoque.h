@@ -11,11 +11,11 @@
  *          own. Any call may give EFAULT (a pointer is NULL that must not be), and any call on a
  *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
- * Threads: a context and a socket may be used by any thread, also by several at a time: calls on one
- *          socket that overlap are put in order, and one that sleeps keeps no other one waiting. No
- *          fence is needed to hand a socket on. Nothing of others gets between what one call sends
- *          or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for the
- *          threads to order. A message belongs to one thread at a time.
+ * Threads: a context and a socket may be used by any thread, also by several at a time: calls on
+ *          one socket that overlap are put in order, and one that sleeps keeps no other one waiting.
+ *          No fence is needed to hand a socket on. Nothing of others gets between what one call
+ *          sends or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for
+ *          the threads to order. A message belongs to one thread at a time.
  * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
  * Fork:    what a process has opened is not for its children: there, calls on a context give EFAULT
  *          and calls on a socket ENOTSOCK, at once, and the parent does not notice. A child opens a
@@ -76,6 +76,8 @@ enum mcq_ctx_option {
     MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
+    MCQ_CTX_FD = 1010, /* a descriptor for a foreign event loop, which can be polled for input while
+                          there is something to do for mcq_ctx_run(context, 0); get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -84,7 +86,12 @@ struct mcq_context *mcq_ctx_new(void);
 
 /* Sets an option, or gives its value.
  *   EINVAL   no such option, or the value is out of its range
- *   EBUSY    it is too late for MCQ_CTX_IO_THREADS */
+ *   EBUSY    it is too late for MCQ_CTX_IO_THREADS
+ *   EACCES   MCQ_CTX_FD, as mcq_ctx_run: the context has threads or had no socket yet, or this is
+ *            another thread
+ * The descriptor of MCQ_CTX_FD is the context's until it ends; it is neither read nor closed. The
+ * context's thread waits for it with others of its own, and need not call anything while it is
+ * silent. docs/howto/event-loop.md */
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
 
@@ -329,7 +336,7 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
  * A REQ or REP still takes turns, whichever threads they are.
  *   flags   MCQ_DONTWAIT
  *   EBUSY   a message was begun with MCQ_SNDMORE, and not ended
- * and the errors of mcq_send. The parts are as they were then, but after ENOMEM they may be gone. */
+ * and the errors of mcq_send. The parts are as they were then; after ENOMEM they may be gone. */
 int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
@@ -341,9 +348,10 @@ int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t 
 int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
 
-/* Receives the parts of one message, up to `count`, and gives how many: all of them, whoever else uses
- * the socket. If it has more, the last one that is filled says so (mcq_message_more), and the next
- * call goes on with it; MCQ_OPT_PARTS_MAX keeps peers from sending more. As mcq_recv_batch, else. */
+/* Receives the parts of one message, up to `count`, and gives how many: all of them, whoever else
+ * uses the socket. If it has more, the last one that is filled says so (mcq_message_more), and the
+ * next call goes on with it; MCQ_OPT_PARTS_MAX keeps peers from sending more. Else as
+ * mcq_recv_batch. */
 int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* --- polling --------------------------------------------------------------------------------- */
@@ -455,15 +463,25 @@ enum mcq_option {
     MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
                                         be charged, 224 each beside their own */
-    MCQ_OPT_LIMITED = 1008,           /* connections ended because of these limits; get only */
-    MCQ_OPT_RECONNECT_JITTER = 1001,  /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
+    MCQ_OPT_RECV_FD =
+        1020, /* a descriptor for a foreign event loop, which can be polled for input while
+                               a message can be received; get only */
+    MCQ_OPT_SEND_FD = 1021, /* the same while a message can be sent: polled for input, too */
+    MCQ_OPT_LIMITED = 1008, /* connections ended because of these limits; get only */
+    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
-    MCQ_OPT_OLDER_PEERS = 1000,       /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
-/* Sets an option with a number as its value, or gives that value.
+/* Sets an option with a number as its value, or gives that value. The descriptors of
+ * MCQ_OPT_RECV_FD and MCQ_OPT_SEND_FD are the socket's until it is closed. They are
+ * level-triggered, for any number of loops and threads, and neither read nor closed; on a socket
+ * that was shut down both can be polled. Octets that do not make a message may have it polled for
+ * nothing, once.
  *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
  *            can only be set or only be asked for
+ *   ENOTSUP  MCQ_OPT_RECV_FD of a type that does not receive, MCQ_OPT_SEND_FD of one that does not
+ *            send
  * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
 int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value);
 int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);

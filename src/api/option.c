@@ -105,6 +105,8 @@ static const struct home homes[] = {
     {MCQ_OPTION_MESSAGE_MAX, KIND_INT64, AT(message_max)},
     {MCQ_OPTION_SUBSCRIPTIONS_MAX, KIND_INT, AT(subscriptions_max)},
     {MCQ_OPTION_LIMITED, KIND_STATE, 0},
+    {MCQ_OPTION_RECV_FD, KIND_STATE, 0},
+    {MCQ_OPTION_SEND_FD, KIND_STATE, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -265,8 +267,23 @@ static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
     return MCQ_OK;
 }
 
+static enum mcq_err get_fd(struct mcq_socket *socket, bool is_send, int64_t *value)
+{
+    enum mcq_err err;
+    int fd = -1;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = mcq_socket_bell_fd(socket, is_send, &fd);
+    mcq_socket_leave(socket); /* it rings, if it is to */
+    if (err == MCQ_OK)
+        *value = fd;
+    return err;
+}
+
 static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int64_t *value)
 {
+    if (home->id == MCQ_OPTION_RECV_FD || home->id == MCQ_OPTION_SEND_FD)
+        return get_fd(socket, home->id == MCQ_OPTION_SEND_FD, value);
     if (home->id == MCQ_OPTION_EVENTS)
         return get_events(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
