@@ -74,6 +74,8 @@ enum mcq_ctx_option {
     MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
+    MCQ_CTX_REFUSED = 1020, /* options of streams that the kernel has refused to the process, and
+                                   the streams go on without; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -417,9 +419,12 @@ enum mcq_option {
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
                                         be charged, 224 each beside their own */
     MCQ_OPT_LIMITED = 1008,           /* connections ended because of these limits; get only */
-    MCQ_OPT_RECONNECT_JITTER = 1001,  /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
+    MCQ_OPT_PARKED =
+        1020, /* how often bound endpoints have stopped accepting for 0.1 s, for want of
+                              descriptors or memory; get only */
+    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
-    MCQ_OPT_OLDER_PEERS = 1000,       /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
 /* Sets an option with a number as its value, or gives that value.

@@ -89,6 +89,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_MESSAGE_MAX, KIND_INT64, AT(message_max)},
     {MCQ_OPTION_SUBSCRIPTIONS_MAX, KIND_INT, AT(subscriptions_max)},
     {MCQ_OPTION_LIMITED, KIND_STATE, 0},
+    {MCQ_OPTION_PARKED, KIND_STATE, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -258,6 +259,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = socket->is_within_recv;
     else if (home->id == MCQ_OPTION_LIMITED)
         *value = (int64_t) socket->limited_count;
+    else if (home->id == MCQ_OPTION_PARKED)
+        *value = (int64_t) atomic_load_explicit(&socket->parked_count, memory_order_relaxed);
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);
