@@ -96,7 +96,7 @@ static uint64_t measure(const char *engine, uint64_t peers, uint64_t rounds)
         receive(endpoint, is_many ? MCQ_SUB : MCQ_PULL, peers, answer[1]);
     need(mcq_wait_peers(socket, (uint32_t) peers, LONG_PATIENCE_MS), "wait_peers");
     for (uint64_t i = 0; i < rounds; i++)
-        took_us[i] = send_burst(socket, is_many ? 50 : 5000, answer[0]);
+        took_us[i] = send_burst(socket, is_many ? 20 : 200, answer[0]);
     qsort(took_us, rounds, sizeof *took_us, by_size);
     printf("%-8s %4" PRIu64 " peers: median %6" PRIu64 " us, ninth of ten %6" PRIu64 " us\n",
            engine, peers, took_us[rounds / 2], took_us[rounds * 9 / 10]);
