@@ -176,7 +176,7 @@ static size_t write_some(struct fixture *f, struct mcq_bytes control, size_t acc
     return control_sent;
 }
 
-static void partial_writes__of_every_length__resume_at_the_very_octet(void **state)
+static void fault_f1__partial_writes_of_every_length__resume_at_the_very_octet(void **state)
 {
     (void) state;
     for (size_t accept = 1; accept < 300; accept++) {
@@ -505,7 +505,7 @@ static void each_allocation_refused__put_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        pump_test(partial_writes__of_every_length__resume_at_the_very_octet),
+        pump_test(fault_f1__partial_writes_of_every_length__resume_at_the_very_octet),
         pump_test(small_bodies__many__leave_as_one_run),
         pump_test(large_body__is_lent_in_place_and_released_when_it_left),
         pump_test(place__is_lent_where_it_was_written),

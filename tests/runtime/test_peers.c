@@ -300,6 +300,39 @@ static void fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_th
     close_world(&w);
 }
 
+/* The clock jumps an hour, as after a sleep of the machine, in all that a connection can be at: who
+ * waits for it goes on, and nobody is given up who has answered. */
+static void fault_f19__clock_jumps__what_waits_goes_on(void **state)
+{
+    struct world w;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *push = open_socket(&w, MCQ_SOCKET_TYPE_PUSH);
+    struct mcq_socket *pull = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+    struct mcq_socket *early = open_socket(&w, MCQ_SOCKET_TYPE_PUSH);
+
+    push->options.heartbeat_ms = pull->options.heartbeat_ms = 1000;
+    connect_to(early, HERE); /* nobody is there yet */
+    pass(&w, SECOND);
+    mcq_sim_jump(w.sim, 3600 * SECOND);
+    bind_to(pull, HERE);
+    connect_to(push, HERE);
+    pass(&w, 5 * SECOND);
+    assert_int_equal(pull->up_count, 2);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(send_text(push, "goes on"), MCQ_OK);
+        mcq_sim_jump(w.sim, 3600 * SECOND);
+        pass(&w, 5 * SECOND);
+        assert_int_equal(send_text(early, "goes on"), MCQ_OK);
+        pass(&w, SECOND);
+        assert_int_equal(pull->up_count, 2);
+        expect_text(pull, "goes on");
+        expect_text(pull, "goes on");
+    }
+    close_world(&w);
+}
+
 /* An hour in which queues are full, signs of life are asked for ten times a second, and the
  * connection is cut now and then: what arrives never does so twice, and nothing grows. (What a lost
  * connection has left behind and what the next one brings take turns.) */
@@ -440,6 +473,7 @@ int main(void)
         cmocka_unit_test(fault_d3__a_full_queue_and_heartbeats__connections_stand),
         cmocka_unit_test(
             fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_the_dead),
+        cmocka_unit_test(fault_f19__clock_jumps__what_waits_goes_on),
         cmocka_unit_test(fault_g3__heartbeats_full_queues_and_reconnects__for_an_hour),
         cmocka_unit_test(fault_d3__a_silent_peer__is_found_in_time),
         cmocka_unit_test(fault_e1__a_name_that_is_taken__waits_until_it_is_free),
