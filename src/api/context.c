@@ -19,6 +19,7 @@ static const struct home homes[] = {
     {MCQ_CONTEXT_BUDGET, 0},
     {MCQ_CONTEXT_BUDGET_USED, 0},
     {MCQ_CONTEXT_FD, 0},
+    {MCQ_CONTEXT_REFUSED, 0},
 };
 
 static const struct home *option_find(enum mcq_ctx_option option)
@@ -129,6 +130,8 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         *value = (int64_t) mcq_context_budget(context);
     else if (option == MCQ_CTX_BUDGET_USED)
         *value = (int64_t) mcq_permits_used_bytes(&context->budget);
+    else if (option == MCQ_CTX_REFUSED)
+        *value = (int64_t) mcq_kernel_refused_count();
     else
         *value = *option_of(context, home);
     unlock(context);
