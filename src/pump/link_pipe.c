@@ -26,7 +26,9 @@ enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
 
     if (MCQ_LIKELY(part->body.len <= MCQ_PIPE_COPY_MAX)) { /* whoever has it */
         MCQ_TRY(mcq_pipe_put_copy(&link->pipe, part->body, part->more));
-        if (msg != NULL)
+        if (msg != NULL && msg->kind == MCQ_MSG_PLACE)
+            mcq_places_put(&link->group->places, msg);
+        else if (msg != NULL)
             mcq_msg_fini(msg);
         return MCQ_OK;
     }
