@@ -3,6 +3,7 @@
 #include <monocoque.h>
 
 #include "api/fail.h"
+#include "arena/own.h"
 #include "table/option.h"
 
 #define MS UINT64_C(1000000)
@@ -195,8 +196,10 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms)
     if (!is_usable("ctx_term", context))
         return -1;
     err = mcq_context_term(&context, until_of(context, timeout_ms));
-    if (err == MCQ_OK)
+    if (err == MCQ_OK) {
+        mcq_own_end();
         return 0;
+    }
     if (err == MCQ_INTERRUPTED)
         return mcq_fail(EINTR, "ctx_term: a signal handler ran; call again");
     if (err == MCQ_DENIED)
