@@ -400,45 +400,48 @@ static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket 
 
 /* What the text says, as far as nobody has to be asked. */
 static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
-                               struct mcq_bytes text, const char **fault)
+                               const struct mcq_endpoint *endpoint, const char **fault)
 {
-    struct mcq_endpoint endpoint;
     struct mcq_endpoint source;
     struct mcq_bytes proxy;
     bool is_direct = true;
+    struct mcq_endpoint target = *endpoint;
     enum mcq_err err;
 
-    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
-    if (mcq_endpoint_source(&endpoint, &source) &&
+    if (mcq_endpoint_source(endpoint, &source) &&
         mcq_tcp_source(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
         *fault = "what stands in front of the ';' is neither an interface nor an address of a "
                  "family that is looked for";
         return MCQ_INVAL;
     }
     proxy = mcq_proxy_get(socket->options.proxy, MCQ_PROXY_ADDRESS);
-    if (proxy.len > 0 && endpoint.scheme == MCQ_SCHEME_TCP) {
+    if (proxy.len > 0 && endpoint->scheme == MCQ_SCHEME_TCP) {
         /* It was one when the option was set. The endpoint's own host is the proxy's to find. */
-        (void) !mcq_endpoint_parse_peer(proxy, &endpoint);
+        (void) !mcq_endpoint_parse_peer(proxy, &target);
         is_direct = false;
     }
-    connector->port = endpoint.port;
-    err = mcq_transport_numeric(&endpoint, socket->options.is_ipv6, &connector->fixed);
+    connector->port = target.port;
+    err = mcq_transport_numeric(&target, socket->options.is_ipv6, &connector->fixed);
     if (err == MCQ_NOT_FOUND && !is_direct) {
         *fault = "SOCKS_PROXY is no address of a family that is looked for; set IPV6";
         return MCQ_INVAL;
     }
     if (err == MCQ_OK && is_direct)
         mcq_transport_text(&connector->fixed, connector->node.bound);
-    return err == MCQ_AGAIN ? set_host(connector, socket, endpoint.host) : err;
+    return err == MCQ_AGAIN ? set_host(connector, socket, target.host) : err;
 }
 
 enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
                                 const char **fault)
 {
-    struct mcq_connector *connector = mcq_alloc(sizeof *connector);
+    struct mcq_connector *connector;
+    struct mcq_endpoint endpoint;
     enum mcq_err err;
 
-    *fault = NULL;
+    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
+    if (endpoint.scheme == MCQ_SCHEME_INPROC)
+        return mcq_inproc_connect(socket, text, fault);
+    connector = mcq_alloc(sizeof *connector);
     if (connector == NULL)
         return MCQ_NOMEM;
     *connector = (struct mcq_connector) {
@@ -448,7 +451,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         .lookup = {.engine = socket->engine, .task.run = connector_resolved},
         .fd = -1,
     };
-    err = set_target(connector, socket, text, fault);
+    err = set_target(connector, socket, &endpoint, fault);
     if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
     if (err == MCQ_OK)

@@ -299,6 +299,8 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     enum mcq_err err;
 
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
+    if (endpoint.scheme == MCQ_SCHEME_INPROC)
+        return mcq_inproc_bind(socket, text);
     if (socket->options.use_fd < 0)
         MCQ_TRY(resolve(socket, &endpoint, &address));
     listener = mcq_alloc(sizeof *listener);
@@ -340,7 +342,7 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
     struct mcq_endpoint_node *node = find_node(socket, true, text);
 
     if (node == NULL)
-        return MCQ_NOT_FOUND;
+        return mcq_inproc_unbind(socket, text);
     node_stop(node);
     return MCQ_OK;
 }
@@ -350,7 +352,7 @@ enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes t
     struct mcq_endpoint_node *node = find_node(socket, false, text);
 
     if (node == NULL)
-        return MCQ_NOT_FOUND;
+        return mcq_inproc_disconnect(socket, text);
     node_stop(node);
     (void) mcq_link_flush(&mcq_connector_conn((struct mcq_connector *) node)->peer.link);
     mcq_connector_disown((struct mcq_connector *) node);

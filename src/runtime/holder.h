@@ -8,6 +8,7 @@
  *   transfer.c  send, receive, poll             output.c   flushes, full streams, the unsent tail
  *   conn.c      a peer's connections            relief.c   want of memory, and giving it back
  *   letters.c   the engine's side: letters from it, requests to it
+ *   inproc.c    letters from and to other sockets
  *
  * on_... is what an engine's letter says has come to pass.
  */
@@ -51,6 +52,8 @@ static inline struct mcq_conn *mcq_socket_conn_of(const struct mcq_socket *socke
 /* The engine's way of reading: of a batch of peers, what their owner would have done. */
 void mcq_socket_serve_input(struct mcq_socket *socket);
 void mcq_socket_watch_input(struct mcq_socket *socket);
+/* The far side of a pipe has put something into it. */
+void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn);
 void mcq_socket_on_input(struct mcq_socket *socket);
 void mcq_socket_on_tick(struct mcq_socket *socket);
 

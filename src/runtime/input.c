@@ -60,13 +60,32 @@ bool mcq_socket_harvest_input(struct mcq_socket *socket)
     bool is_any = false;
 
     socket->since_harvest = 0;
-    while (harvest_input_some(socket) == MCQ_HARVEST_COUNT)
+    while (socket->stream_count > 0 && harvest_input_some(socket) == MCQ_HARVEST_COUNT)
         continue;
     while ((conn = next_unread(socket)) != NULL) {
         pass_on(socket, conn);
         is_any = true;
     }
     return is_any;
+}
+
+void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_link *link = &conn->peer.link;
+
+    if (!link->is_up || link->is_lost || socket->state != MCQ_SOCKET_OPEN)
+        return;
+    link->can_read = true;
+    pass_on(socket, conn);
+    socket->news |= MCQ_NEWS_IN;
+    if (socket->pattern->ops->hear == NULL)
+        return;
+    socket->news |= MCQ_NEWS_OUT; /* a subscription, perhaps */
+    mcq_socket_begin_flush(socket);
+    if (!link->can_read || link->is_lost)
+        return;
+    mcq_socket_set_unread(socket, conn);
+    mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
 }
 
 /* Messages of a closing socket's peers are nobody's. */
@@ -170,7 +189,7 @@ static bool knows_of_more(const struct mcq_socket *socket)
 
 void mcq_socket_guard_input(struct mcq_socket *socket)
 {
-    if (socket->up_count == 0)
+    if (socket->stream_count == 0) /* pipes need nobody to look after them */
         return;
     if (!socket->is_in_guarded || (socket->is_in_watched && knows_of_more(socket)))
         wait_for_cold(socket);
@@ -181,7 +200,7 @@ void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
     if (serve_conn(socket, conn))
         mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
     mcq_socket_begin_flush(socket);
-    if (!socket->is_in_guarded && socket->in_sleepers == 0)
+    if (socket->stream_count > 0 && !socket->is_in_guarded && socket->in_sleepers == 0)
         mcq_socket_watch_input(socket);
 }
 

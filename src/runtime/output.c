@@ -105,6 +105,8 @@ bool mcq_socket_harvest_output(struct mcq_socket *socket)
     struct mcq_ready_event events[MCQ_HARVEST_COUNT];
     size_t count;
 
+    if (socket->stream_count == 0)
+        return mcq_socket_tell_room(socket);
     do {
         count = mcq_ready_harvest(socket->group.out_set, events, MCQ_HARVEST_COUNT);
         for (size_t i = 0; i < count; i++) {

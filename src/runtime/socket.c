@@ -10,12 +10,16 @@
 
 /* --- closing --------------------------------------------------------------------------------- */
 
+/* What waits for somebody to bind a name waits in vain once the context ends. */
 static bool has_waiting(const struct mcq_socket *socket)
 {
-    for (uint32_t i = 0; i < socket->slot_count; i++)
-        if (socket->slots[i].conn != NULL &&
-            mcq_link_waiting_count(&socket->slots[i].conn->peer.link) > 0)
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        const struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn != NULL && mcq_link_waiting_count(&conn->peer.link) > 0 &&
+            (conn->end == NULL || !socket->is_terminated))
             return true;
+    }
     return false;
 }
 
@@ -89,6 +93,7 @@ static void begin_close(struct mcq_socket *socket)
         if (socket->slots[i].conn != NULL)
             mcq_link_cut(&socket->slots[i].conn->peer.link);
     mcq_socket_stop_endpoints(socket, false);
+    mcq_inproc_unbind_all(socket);
     mcq_socket_flush(socket);
     mcq_socket_guard_output(socket);
     mcq_socket_watch_input(socket);
@@ -128,6 +133,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     mcq_lock_init(&socket->lock);
     socket->state = MCQ_SOCKET_FORKED;
     socket->up_count = 0;
+    socket->stream_count = 0;
     socket->news = 0;
     socket->ending = NULL;
     socket->group.lost_first = NULL;
@@ -273,6 +279,7 @@ static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pat
 
     MCQ_TRY(mcq_context_random(socket->context, config.random, sizeof config.random));
     MCQ_TRY(mcq_link_group_init(&socket->group, socket->engine->reactor));
+    socket->group.tell = mcq_inproc_tell;
     socket->group.budget = &socket->context->budget;
     socket->group.begun_most = &socket->begun_most;
     socket->group.shares_output = ops->shares_output;
@@ -312,6 +319,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     socket->context = context;
     socket->engine = engine;
     socket->type = type;
+    socket->serial = mcq_context_next_epoch(context);
     err = open_pattern(socket, ops);
     if (err == MCQ_OK) {
         init_options(socket);
@@ -348,7 +356,7 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
 void mcq_socket_terminate(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
-    if (socket->state == MCQ_SOCKET_OPEN) {
+    if (socket->state == MCQ_SOCKET_OPEN || socket->state == MCQ_SOCKET_CLOSING) {
         socket->is_terminated = true;
         socket->news |= MCQ_NEWS_ALL;
     }

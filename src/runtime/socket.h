@@ -100,7 +100,8 @@ struct mcq_waiter {
 struct mcq_conn {
     struct mcq_peer peer; /* first */
     struct mcq_socket *socket;
-    struct mcq_connector *connector; /* NULL: it was accepted */
+    struct mcq_connector *connector; /* NULL: it was accepted, or has a pipe */
+    struct mcq_inproc_end *end;      /* its end of a pipe; NULL: it has a stream */
     struct mcq_ready_key key;
     bool is_attached;
     bool is_unread; /* on the list */
@@ -125,6 +126,7 @@ struct mcq_socket {
     struct mcq_context *context;
     struct mcq_engine *engine;
     struct mcq_socket *next_slot;
+    uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
 
@@ -138,6 +140,7 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
+    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
     uint64_t limited_count;  /* connections that were ended because of a limit */
     struct mcq_conn *unread; /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
@@ -336,7 +339,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_conn
 void mcq_conn_free(struct mcq_conn *conn);
 
 /* The handshake is over.
- *   MCQ_OK      *opening was taken over
+ *   MCQ_OK      *opening, NULL for one with a pipe, was taken over
  *   other       it is still the caller's; so is the peer */
 MCQ_MUST_CHECK enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
                                         struct mcq_bytes identity);

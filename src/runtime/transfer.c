@@ -5,6 +5,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "base/pause.h"
 #include "runtime/socket.h"
 
 #define US UINT64_C(1000)
@@ -25,6 +26,8 @@
 #define SPIN_NS (40 * US)
 #define SPIN_MISSES_MAX 3
 #define SPIN_SKIPS 32
+#define PAUSE_ROUNDS 4
+#define PAUSES_A_ROUND 16
 
 /* Without a thread of its own the engine has a turn that often, whatever the calls find. */
 #define TURN_EVERY_NS MS
@@ -358,15 +361,27 @@ static void has_spun(struct mcq_socket *socket, bool found)
     socket->spin_misses = SPIN_MISSES_MAX - 1; /* one more miss is enough the next time */
 }
 
+/* A pipe's far side is a thread that may be about to write: the kernel need not be asked yet. */
+static void let_others_run(const struct mcq_socket *socket, uint32_t round)
+{
+    if (socket->stream_count > 0 || round >= PAUSE_ROUNDS) {
+        (void) sched_yield();
+        return;
+    }
+    for (int i = 0; i < PAUSES_A_ROUND; i++)
+        mcq_pause();
+}
+
 static enum mcq_err spin(struct mcq_socket *socket, struct mcq_msg *msg, uint64_t until_ns)
 {
     uint64_t now_ns = mcq_engine_now_ns(socket->engine);
     uint64_t spin_until_ns = mcq_min_u64(now_ns + SPIN_NS, until_ns);
     enum mcq_err err = MCQ_AGAIN;
+    uint32_t round = 0;
 
     while (err == MCQ_AGAIN && now_ns < spin_until_ns) {
         mcq_socket_pause(socket);
-        (void) sched_yield();
+        let_others_run(socket, round++);
         MCQ_TRY(mcq_socket_resume(socket));
         (void) probe(socket);
         err = take(socket, msg); /* mail that leave has read may have brought it, without an edge */

@@ -8,7 +8,7 @@ static_assert(MCQ_IPC_PATH_MAX < sizeof((struct sockaddr_un *) NULL)->sun_path,
 static const char *const fault_table[] = {
     [MCQ_ENDPOINT_GOOD] = "it is one",
     [MCQ_ENDPOINT_NO_SCHEME] = "an endpoint is written TRANSPORT://ADDRESS",
-    [MCQ_ENDPOINT_UNKNOWN_SCHEME] = "no transport has this name; there are tcp and ipc",
+    [MCQ_ENDPOINT_UNKNOWN_SCHEME] = "no transport has this name; there are tcp, ipc and inproc",
     [MCQ_ENDPOINT_NO_ADDRESS] = "nothing stands behind the ://",
     [MCQ_ENDPOINT_NO_PORT] = "a tcp address is written HOST:PORT",
     [MCQ_ENDPOINT_BAD_PORT] = "the port is not a number in 0..65535",
@@ -154,6 +154,16 @@ static enum mcq_endpoint_fault parse_ipc(struct mcq_bytes text, enum mcq_endpoin
     return MCQ_ENDPOINT_GOOD;
 }
 
+/* A name is any octets. */
+static enum mcq_endpoint_fault parse_inproc(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                            struct mcq_endpoint *endpoint)
+{
+    (void) text;
+    (void) use;
+    (void) endpoint;
+    return MCQ_ENDPOINT_GOOD;
+}
+
 struct scheme_row {
     const char *prefix;
     enum mcq_scheme scheme;
@@ -164,6 +174,7 @@ struct scheme_row {
 static const struct scheme_row scheme_table[] = {
     {"tcp", MCQ_SCHEME_TCP, parse_tcp},
     {"ipc", MCQ_SCHEME_IPC, parse_ipc},
+    {"inproc", MCQ_SCHEME_INPROC, parse_inproc},
 };
 
 enum mcq_endpoint_fault mcq_endpoint_parse_peer(struct mcq_bytes text,
