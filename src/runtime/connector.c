@@ -1,16 +1,17 @@
 /*
  * Connectors: a connection that is made, and made anew.
  *
- *   IDLE --> RESOLVING --> CONNECTING --> [TUNNELING -->] OPENING --READY--> UP --lost--> WAITING
- *             ^    |         | ^  |          |                             ^ |
- *             |    |         | +--+ next     |                             | |
- *             |    |         |      address  |                             | |
- *             |    +---------+---------------+--------- failed ------------+ |
- *             +----------------------- back-off -----------------------------+
+ *   IDLE --> RESOLVING --> CONNECTING --> OPENING --READY--> UP --lost--> WAITING
+ *             ^    |         | ^  | |       ^  |                            ^ |
+ *             |    |         | +--+ +-------+  |                            | |
+ *             |    |         | next TUNNELING  |                            | |
+ *             |    +---------+-----------------+-------- failed ------------+ |
+ *             +----------------------- back-off ------------------------------+
  *
  * An address written as a number is there without RESOLVING. A name is asked for anew after each
  * back-off, and all its addresses are tried in turn before the next one. There is one attempt at a
- * time. With a proxy, that is where the connection goes, and TUNNELING is asking it. All of it is the engine's, but for what is marked.
+ * time. With a proxy that is where the connection goes; TUNNELING is asking it for the peer. All of
+ * it is the engine's, but for what is marked.
  */
 
 #include <stddef.h>

@@ -19,7 +19,7 @@ static uint16_t port_of(const struct sockaddr_storage *storage)
 
 static uint16_t port_at(const char *endpoint)
 {
-    return (uint16_t) atoi(strrchr(endpoint, ':') + 1);
+    return (uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10);
 }
 
 /* The process's descriptor of a stream by the port that is bound; -1: not there yet. */
@@ -437,7 +437,7 @@ static void ipv6__any_interface__is_that_of_ipv4_too(void)
     end_world(&world);
 }
 
-/* --- descriptors from outside ------------------------------------------------------------------ */
+/* --- descriptors from outside ----------------------------------------------------------------- */
 
 static int raw_listener(char endpoint[ENDPOINT_BYTES], bool listens)
 {
