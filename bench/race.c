@@ -1,5 +1,5 @@
 /*
- * race: this library against others, over loopback TCP.
+ * race: this library against others, over loopback TCP or ipc.
  *
  * Question: how many messages per second from PUSH to PULL, how long is a round trip of REQ and
  *           REP, and how do the libraries compare on this machine, now?
@@ -9,7 +9,7 @@
  *           round; what is shown are medians over all rounds. Figures are shown as they are, never
  *           judged.
  *
- *     race [--engine=NAME,NAME,...] [--rounds=N] [--seconds=S] [--json=FILE]
+ *     race [--engine=NAME,NAME,...] [--transport=tcp|ipc] [--rounds=N] [--seconds=S] [--json=FILE]
  */
 #include "adapter.h"
 
@@ -78,6 +78,7 @@ static struct {
     long rounds;
     double seconds;
     const char *json;
+    bool is_ipc;
 } options = {.rounds = 5, .seconds = 1};
 
 static struct result results[COURSE_COUNT][ENGINES_MAX][ROUNDS_MAX];
@@ -226,6 +227,17 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
+/* A name that nobody has, which leaves no file behind when its owner is killed. */
+static void choose_endpoint(void)
+{
+    static unsigned count;
+
+    if (options.is_ipc)
+        (void) snprintf(endpoint, sizeof endpoint, "ipc://@race-%ld-%u", (long) getpid(), count++);
+    else
+        (void) snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", free_port());
+}
+
 static pid_t children[2];
 
 static pid_t start(void (*run)(void))
@@ -288,7 +300,7 @@ static struct result run(void)
 
     shared->listens = false;
     shared->messages = 0;
-    (void) snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", free_port());
+    choose_endpoint();
     children[0] = start(course->round_trip ? run_replier : run_receiver);
     for (int i = 0; i < START_MS && !shared->listens; i++)
         sleep_ms(1);
@@ -474,8 +486,10 @@ static void write_json(void)
     }
     (void) uname(&system);
     fprintf(file,
-            "{\"kernel\": \"%s\", \"cores\": %ld, \"rounds\": %ld, \"seconds\": %g, \"runs\": [",
-            system.release, sysconf(_SC_NPROCESSORS_ONLN), options.rounds, options.seconds);
+            "{\"kernel\": \"%s\", \"transport\": \"%s\", \"cores\": %ld, \"rounds\": %ld, "
+            "\"seconds\": %g, \"runs\": [",
+            system.release, options.is_ipc ? "ipc" : "tcp", sysconf(_SC_NPROCESSORS_ONLN),
+            options.rounds, options.seconds);
     for (size_t c = 0; c < COURSE_COUNT; c++)
         for (size_t e = 0; e < options.engine_count; e++)
             for (long round = 0; round < options.rounds; round++) {
@@ -535,6 +549,11 @@ static error_t on_option(int key, char *value, struct argp_state *state)
         if (!(options.seconds >= 0.01 && options.seconds <= 60))
             argp_error(state, "--seconds: 0.01 to 60");
         break;
+    case 't':
+        options.is_ipc = strcmp(value, "ipc") == 0;
+        if (!options.is_ipc && strcmp(value, "tcp") != 0)
+            argp_error(state, "--transport: tcp or ipc");
+        break;
     case 'j': options.json = value; break;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -545,6 +564,7 @@ int main(int argc, char **argv)
 {
     static const struct argp_option known[] = {
         {"engine", 'e', "NAME,...", 0, "libraries; the others are compared with the first", 0},
+        {"transport", 't', "NAME", 0, "tcp or ipc (tcp)", 0},
         {"rounds", 'r', "N", 0, "alternations (5)", 0},
         {"seconds", 's', "S", 0, "measured in each run (1)", 0},
         {"json", 'j', "FILE", 0, "every run's figures; - is the standard output, without a table",

@@ -7,6 +7,8 @@
 #include "table/option.h"
 #include "transport/tcp.h"
 
+#define SHOWN_MAX 120 /* octets of a value in a sentence */
+
 enum kind {
     KIND_INT,     /* a field of struct mcq_socket_options */
     KIND_INT64,   /* the same */
@@ -320,7 +322,8 @@ static int add_network(struct mcq_socket *socket, const struct mcq_option_row *r
 
     if (text.len > 0 && !mcq_admission_parse(text, &rule))
         return mcq_fail(EINVAL, "set %s to %.*s: a network is written ADDRESS or ADDRESS/BITS",
-                        row->name, (int) mcq_min_size(text.len, 100), (const char *) text.data);
+                        row->name, (int) mcq_min_size(text.len, SHOWN_MAX),
+                        (const char *) text.data);
     err = text.len > 0 ? mcq_admission_add(admission, &rule)
                        : mcq_admission_clear(admission, MCQ_ADMIT_NETWORK);
     return err == MCQ_OK ? 0 : fail_full(row, socket, err);
