@@ -16,7 +16,7 @@
 #define TEXT_MAX 300
 
 /* In the order of enum mcq_scheme. */
-static const char *const leads[] = {"tcp://", "ipc://", "inproc://"};
+static const char *const leads[] = {"tcp://", "inproc://", "ipc://"};
 
 #define NO_SCHEME MCQ_COUNTOF(leads)
 

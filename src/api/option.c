@@ -128,7 +128,7 @@ static MCQ_COLD int fail(const char *verb, const struct mcq_option_row *row,
                          const struct mcq_socket *socket, enum mcq_err err)
 {
     return mcq_fail(mcq_err_errno(err), "%s %s: %s", verb, row->name,
-                    mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+                    mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
 static MCQ_COLD int fail_foreign(const struct mcq_option_row *row, const struct mcq_socket *socket)

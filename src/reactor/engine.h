@@ -28,6 +28,7 @@ struct mcq_engine_ops {
     enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
     bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
     bool (*peer_address)(struct mcq_reactor *, int fd, struct mcq_address *);
+    bool (*is_held_back)(struct mcq_reactor *, int fd);
     void (*tune)(struct mcq_reactor *, int fd, const struct mcq_tuning *);
     bool (*owner)(struct mcq_reactor *, int fd, struct mcq_owner *);
     bool (*has_group)(struct mcq_reactor *, int fd, uint32_t gid);
@@ -111,6 +112,7 @@ enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_add
 enum mcq_io_result mcq_kernel_connected(struct mcq_reactor *, int fd);
 bool mcq_kernel_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_kernel_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
+bool mcq_kernel_is_held_back(struct mcq_reactor *, int fd);
 void mcq_kernel_retune(struct mcq_reactor *, int fd, const struct mcq_tuning *);
 bool mcq_kernel_owner(struct mcq_reactor *, int fd, struct mcq_owner *);
 bool mcq_kernel_has_group(struct mcq_reactor *, int fd, uint32_t gid);

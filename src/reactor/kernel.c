@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "arena/alloc.h"
 #include "base/bytes.h"
 #include "reactor/engine.h"
+
+#define UNANSWERED_MAX 2 /* one may be under way */
 
 static struct mcq_io io_of(enum mcq_io_operation operation, ssize_t len)
 {
@@ -193,6 +197,22 @@ bool mcq_kernel_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_add
     (void) reactor;
     address->len = sizeof address->storage;
     return getpeername(fd, (struct sockaddr *) &address->storage, &address->len) == 0;
+}
+
+/* A host that is gone leaves octets, or questions about room for them, without an answer, and TCP
+ * asks again; one that is slow answers each. Of a unix stream both ends are here. */
+bool mcq_kernel_is_held_back(struct mcq_reactor *reactor, int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int waiting = 0;
+
+    (void) reactor;
+    if (ioctl(fd, SIOCOUTQ, &waiting) != 0 || waiting == 0)
+        return false;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return true;
+    return info.tcpi_retransmits < UNANSWERED_MAX && info.tcpi_probes < UNANSWERED_MAX;
 }
 
 void mcq_kernel_retune(struct mcq_reactor *reactor, int fd, const struct mcq_tuning *tuning)

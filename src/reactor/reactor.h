@@ -164,6 +164,10 @@ bool mcq_reactor_has_group(struct mcq_reactor *reactor, int fd, uint32_t gid);
 /* Sends no more: the peer reads what is under way, then the end. Reading goes on. */
 void mcq_reactor_shutdown(struct mcq_reactor *reactor, int fd);
 
+/* Whether octets that the stream has taken wait for the peer's side to take them, which answers: it
+ * is slow, and not gone. */
+bool mcq_reactor_is_held_back(struct mcq_reactor *reactor, int fd);
+
 /* Ends a socket, for a forked child that has it open as well. None of its operations is armed, and
  * it is in no ready set. */
 void mcq_reactor_close(struct mcq_reactor *reactor, int fd);

@@ -403,10 +403,10 @@ static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket 
 static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
                                const struct mcq_endpoint *endpoint, const char **fault)
 {
+    struct mcq_endpoint through = *endpoint;
     struct mcq_endpoint source;
     struct mcq_bytes proxy;
     bool is_direct = true;
-    struct mcq_endpoint target = *endpoint;
     enum mcq_err err;
 
     if (mcq_endpoint_source(endpoint, &source) &&
@@ -418,18 +418,19 @@ static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socke
     proxy = mcq_proxy_get(socket->options.proxy, MCQ_PROXY_ADDRESS);
     if (proxy.len > 0 && endpoint->scheme == MCQ_SCHEME_TCP) {
         /* It was one when the option was set. The endpoint's own host is the proxy's to find. */
-        (void) !mcq_endpoint_parse_peer(proxy, &target);
+        (void) !mcq_endpoint_parse_peer(proxy, &through);
+        endpoint = &through;
         is_direct = false;
     }
-    connector->port = target.port;
-    err = mcq_transport_numeric(&target, socket->options.is_ipv6, &connector->fixed);
+    connector->port = endpoint->port;
+    err = mcq_transport_numeric(endpoint, socket->options.is_ipv6, &connector->fixed);
     if (err == MCQ_NOT_FOUND && !is_direct) {
         *fault = "SOCKS_PROXY is no address of a family that is looked for; set IPV6";
         return MCQ_INVAL;
     }
     if (err == MCQ_OK && is_direct)
         mcq_transport_text(&connector->fixed, connector->node.bound);
-    return err == MCQ_AGAIN ? set_host(connector, socket, target.host) : err;
+    return err == MCQ_AGAIN ? set_host(connector, socket, endpoint->host) : err;
 }
 
 enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,

@@ -318,7 +318,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     init_slot(socket);
     socket->context = context;
     socket->engine = engine;
-    socket->type = type;
+    atomic_store_explicit(&socket->type, type, memory_order_relaxed);
     socket->serial = mcq_context_next_epoch(context);
     err = open_pattern(socket, ops);
     if (err == MCQ_OK) {

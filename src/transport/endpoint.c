@@ -154,7 +154,7 @@ static enum mcq_endpoint_fault parse_ipc(struct mcq_bytes text, enum mcq_endpoin
     return MCQ_ENDPOINT_GOOD;
 }
 
-/* A name is any octets. */
+/* Any octets are a name. */
 static enum mcq_endpoint_fault parse_inproc(struct mcq_bytes text, enum mcq_endpoint_use use,
                                             struct mcq_endpoint *endpoint)
 {

@@ -23,8 +23,8 @@
 
 enum mcq_scheme {
     MCQ_SCHEME_TCP,
-    MCQ_SCHEME_IPC,
     MCQ_SCHEME_INPROC,
+    MCQ_SCHEME_IPC,
 };
 
 /* What the text is for: some forms have a meaning for one only. */
