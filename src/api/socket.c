@@ -194,7 +194,8 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
         return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
                         port);
     if (err == MCQ_NOT_FOUND && call == &bind_call && has_device(socket))
-        return mcq_fail(ENODEV, "%s %.200s: there is no such device as BINDTODEVICE names",
+        return mcq_fail(ENODEV,
+                        "%s %.200s: no such host or interface, or not the device of BINDTODEVICE",
                         call->name, endpoint);
     if (err == MCQ_NOT_FOUND && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
         lacks_ipv6(socket, &parsed))

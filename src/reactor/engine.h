@@ -125,6 +125,8 @@ enum mcq_err mcq_kernel_sleeper_new(struct mcq_reactor *, struct mcq_sleeper **)
 /* reactor/tune.c */
 /* What is best for a stream to this peer. */
 void mcq_kernel_prepare(int fd, const struct sockaddr_storage *peer);
+/* Whether its owner wishes anything at all. */
+bool mcq_kernel_is_tuned(const struct mcq_tuning *tuning);
 /* What its owner wishes; NULL: nothing. false: the device is not to be had, errno says why. */
 MCQ_MUST_CHECK bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning);
 
