@@ -7,7 +7,7 @@
 #include "table/option.h"
 #include "transport/tcp.h"
 
-#define SHOWN_MAX 80 /* octets of a text that an error repeats */
+#define SHOWN_MAX 120 /* octets of a text that an error repeats */
 
 enum kind {
     KIND_INT,     /* a field of struct mcq_socket_options */
