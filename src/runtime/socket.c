@@ -283,12 +283,15 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
     *target = *source;
     target->admission = mcq_admission_ref(source->admission);
     target->proxy = mcq_proxy_ref(source->proxy);
+    target->security = mcq_security_ref(source->security);
 }
 
 void mcq_socket_options_drop(struct mcq_socket_options *options)
 {
     mcq_admission_unref(&options->admission);
     mcq_proxy_unref(&options->proxy);
+    mcq_security_unref(options->security);
+    options->security = NULL;
 }
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)

@@ -26,6 +26,7 @@
 #include "reactor/bell.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/security.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
 #include "transport/socks.h"
@@ -67,6 +68,7 @@ struct mcq_socket_options {
     bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
+    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
 };
 
 enum mcq_socket_state {
@@ -142,9 +144,10 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
-    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
-    uint64_t limited_count;  /* connections that were ended because of a limit */
-    struct mcq_conn *unread; /* whose octets nobody has read, a queue */
+    uint32_t stream_count;         /* of these, by a stream: what the engine looks after */
+    _Atomic uint64_t parked_count; /* how often a listener has had no descriptor, or no memory */
+    uint64_t limited_count;        /* connections that were ended because of a limit */
+    struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
     struct mcq_endpoint_node *endpoints;
