@@ -74,6 +74,7 @@ enum mcq_ctx_option {
     MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
+    MCQ_CTX_PROFILE = 1002,     /* 0: our defaults and habits, 1: libzmq's (0); later sockets' */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with

@@ -212,7 +212,7 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail)
 
 static int preset(const struct mcq_socket *socket, enum mcq_option_id id)
 {
-    return (int) mcq_option_default(id, socket->type);
+    return (int) mcq_option_default_of(id, socket->type, socket->profile == MCQ_PROFILE_COMPAT);
 }
 
 static void init_options(struct mcq_socket *socket)
@@ -246,7 +246,10 @@ static void init_options(struct mcq_socket *socket)
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)
 {
-    struct mcq_pattern_config config = {.group = &socket->group};
+    struct mcq_pattern_config config = {
+        .group = &socket->group,
+        .is_compat = socket->profile == MCQ_PROFILE_COMPAT,
+    };
     enum mcq_err err;
 
     MCQ_TRY(mcq_context_random(socket->context, config.random, sizeof config.random));
@@ -280,17 +283,19 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     const struct mcq_pattern_ops *ops = mcq_pattern_find(type);
     struct mcq_socket *socket;
     struct mcq_engine *engine;
+    enum mcq_profile profile;
     enum mcq_err err;
 
     if (ops == NULL)
         return MCQ_INVAL;
     mcq_context_help(context); /* a slot may come free */
-    MCQ_TRY(mcq_context_take_slot(context, &socket, &engine));
+    MCQ_TRY(mcq_context_take_slot(context, &socket, &engine, &profile));
     mcq_lock_take(&socket->lock);
     init_slot(socket);
     socket->context = context;
     socket->engine = engine;
     socket->type = type;
+    socket->profile = profile;
     socket->serial = mcq_context_next_epoch(context);
     err = open_pattern(socket, ops);
     if (err == MCQ_OK) {

@@ -126,6 +126,7 @@ struct mcq_socket {
 
     struct mcq_pattern *pattern;
     enum mcq_socket_type type;
+    enum mcq_profile profile;
     struct mcq_socket_options options;
     struct mcq_link_group group;
 
