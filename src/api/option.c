@@ -5,6 +5,7 @@
 
 #include "api/fail.h"
 #include "table/option.h"
+#include "transport/tcp.h"
 
 enum kind {
     KIND_INT,     /* a field of struct mcq_socket_options */
@@ -13,6 +14,9 @@ enum kind {
     KIND_PATTERN, /* an enum mcq_pattern_option, which some types have */
     KIND_STATE,   /* what the socket is or has now */
     KIND_OCTETS,  /* not a number */
+    KIND_TEXT,    /* the same, a field with a zero octet at its end */
+    KIND_PROXY,   /* the same, an enum mcq_proxy_part */
+    KIND_RULE,    /* adds to who may connect; an enum mcq_admission_kind */
 };
 
 /* Where an option lives; all else about it is in the generated table. */
@@ -43,6 +47,26 @@ static const struct home homes[] = {
     {MCQ_OPTION_BACKLOG, KIND_INT, AT(backlog)},
     {MCQ_OPTION_RECONNECT_IVL_MAX, KIND_INT, AT(reconnect_max_ms)},
     {MCQ_OPTION_MAXMSGSIZE, KIND_INT64, AT(max_message_bytes)},
+    {MCQ_OPTION_SNDBUF, KIND_INT, AT(tuning.send_buffer)},
+    {MCQ_OPTION_RCVBUF, KIND_INT, AT(tuning.recv_buffer)},
+    {MCQ_OPTION_TCP_KEEPALIVE, KIND_INT, AT(tuning.keepalive)},
+    {MCQ_OPTION_TCP_KEEPALIVE_CNT, KIND_INT, AT(tuning.keepalive_count)},
+    {MCQ_OPTION_TCP_KEEPALIVE_IDLE, KIND_INT, AT(tuning.keepalive_idle_s)},
+    {MCQ_OPTION_TCP_KEEPALIVE_INTVL, KIND_INT, AT(tuning.keepalive_every_s)},
+    {MCQ_OPTION_TCP_MAXRT, KIND_INT, AT(tuning.user_timeout_ms)},
+    {MCQ_OPTION_TCP_ACCEPT_FILTER, KIND_RULE, MCQ_ADMIT_NETWORK},
+    {MCQ_OPTION_TCP_CONGESTION, KIND_TEXT, AT(tuning.congestion)},
+    {MCQ_OPTION_TOS, KIND_INT, AT(tuning.type_of_service)},
+    {MCQ_OPTION_PRIORITY, KIND_INT, AT(tuning.priority)},
+    {MCQ_OPTION_BUSY_POLL, KIND_INT, AT(tuning.busy_poll_us)},
+    {MCQ_OPTION_BINDTODEVICE, KIND_TEXT, AT(tuning.device)},
+    {MCQ_OPTION_USE_FD, KIND_INT, AT(use_fd)},
+    {MCQ_OPTION_SOCKS_PROXY, KIND_PROXY, MCQ_PROXY_ADDRESS},
+    {MCQ_OPTION_SOCKS_USERNAME, KIND_PROXY, MCQ_PROXY_USERNAME},
+    {MCQ_OPTION_SOCKS_PASSWORD, KIND_PROXY, MCQ_PROXY_PASSWORD},
+    {MCQ_OPTION_IPC_FILTER_PID, KIND_RULE, MCQ_ADMIT_PID},
+    {MCQ_OPTION_IPC_FILTER_UID, KIND_RULE, MCQ_ADMIT_UID},
+    {MCQ_OPTION_IPC_FILTER_GID, KIND_RULE, MCQ_ADMIT_GID},
     {MCQ_OPTION_SNDHWM, KIND_INT, AT(send_hwm)},
     {MCQ_OPTION_RCVHWM, KIND_INT, AT(recv_hwm)},
     {MCQ_OPTION_RCVTIMEO, KIND_INT, AT(recv_timeout_ms)},
@@ -102,7 +126,7 @@ static MCQ_COLD int fail(const char *verb, const struct mcq_option_row *row,
                          const struct mcq_socket *socket, enum mcq_err err)
 {
     return mcq_fail(mcq_err_errno(err), "%s %s: %s", verb, row->name,
-                    mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+                    mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
 static MCQ_COLD int fail_foreign(const struct mcq_option_row *row, const struct mcq_socket *socket)
@@ -167,6 +191,24 @@ static enum mcq_err set_in_pattern(struct mcq_socket *socket, const struct home 
     return ops->set(socket->pattern, (enum mcq_pattern_option) home->at, (int) value);
 }
 
+static enum mcq_err add_rule(struct mcq_socket *socket, const struct home *home, int64_t value)
+{
+    const struct mcq_admission_rule rule = {.kind = (enum mcq_admission_kind) home->at,
+                                            .id = (uint32_t) value};
+
+    return mcq_admission_add(&socket->options.admission, &rule);
+}
+
+/* One more of what adds up. */
+static MCQ_COLD int fail_full(const struct mcq_option_row *row, const struct mcq_socket *socket,
+                              enum mcq_err err)
+{
+    if (err == MCQ_LIMIT)
+        return mcq_fail(ENOMEM, "set %s: there are %d of these rules already", row->name,
+                        MCQ_ADMIT_RULES_MAX);
+    return fail("set", row, socket, err);
+}
+
 int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
 {
     struct option option;
@@ -185,10 +227,14 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
         return fail("set", option.row, socket, err);
     if (option.home->kind == KIND_PATTERN)
         err = set_in_pattern(socket, option.home, value);
+    else if (option.home->kind == KIND_RULE)
+        err = add_rule(socket, option.home, value);
     else
         err = apply(socket, option.home, value);
     mcq_socket_leave(socket);
-    return err == MCQ_OK ? 0 : fail_foreign(option.row, socket);
+    if (err == MCQ_INVAL)
+        return fail_foreign(option.row, socket);
+    return err == MCQ_OK ? 0 : fail_full(option.row, socket, err);
 }
 
 static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
@@ -265,8 +311,68 @@ static int subscribe(struct mcq_socket *socket, const struct mcq_option_row *row
     return err == MCQ_OK ? 0 : fail_topic(row, topic, err);
 }
 
+static int add_network(struct mcq_socket *socket, const struct mcq_option_row *row,
+                       struct mcq_bytes text)
+{
+    struct mcq_admission **admission = &socket->options.admission;
+    struct mcq_admission_rule rule;
+    enum mcq_err err;
+
+    if (text.len > 0 && !mcq_admission_parse(text, &rule))
+        return mcq_fail(EINVAL, "set %s to %.*s: a network is written ADDRESS or ADDRESS/BITS",
+                        row->name, (int) mcq_min_size(text.len, 100), (const char *) text.data);
+    err = text.len > 0 ? mcq_admission_add(admission, &rule)
+                       : mcq_admission_clear(admission, MCQ_ADMIT_NETWORK);
+    return err == MCQ_OK ? 0 : fail_full(row, socket, err);
+}
+
+static int set_text(struct mcq_socket *socket, const struct option *option, struct mcq_bytes text)
+{
+    char *field = field_of(socket, option->home);
+
+    if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)
+        return mcq_fail(EINVAL, "set %s: a name has no zero octet", option->row->name);
+    if (option->home->id == MCQ_OPTION_TCP_CONGESTION && text.len > 0 &&
+        !mcq_tcp_has_congestion(text))
+        return mcq_fail(EINVAL, "set %s to %.*s: the system has none of this name, or denies it",
+                        option->row->name, (int) text.len, (const char *) text.data);
+    *mcq_put_bytes((uint8_t *) field, text) = '\0';
+    return 0;
+}
+
+static int set_proxy(struct mcq_socket *socket, const struct option *option, struct mcq_bytes text)
+{
+    struct mcq_endpoint endpoint;
+    enum mcq_endpoint_fault fault = option->home->at == MCQ_PROXY_ADDRESS && text.len > 0
+                                        ? mcq_endpoint_parse_peer(text, &endpoint)
+                                        : MCQ_ENDPOINT_GOOD;
+    enum mcq_err err;
+
+    if (fault != MCQ_ENDPOINT_GOOD)
+        return mcq_fail(EINVAL, "set %s to %.*s: %s", option->row->name, (int) text.len,
+                        (const char *) text.data, mcq_endpoint_fault_text(fault));
+    err = mcq_proxy_set(&socket->options.proxy, (enum mcq_proxy_part) option->home->at, text);
+    return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
+}
+
+/* Those that are neither a number nor a text are told apart by their ids. */
+static int set_octets(struct mcq_socket *socket, const struct option *option,
+                      struct mcq_bytes bytes)
+{
+    if (option->home->kind == KIND_TEXT)
+        return set_text(socket, option, bytes);
+    if (option->home->kind == KIND_PROXY)
+        return set_proxy(socket, option, bytes);
+    if (option->home->kind == KIND_RULE)
+        return add_network(socket, option->row, bytes);
+    if (option->home->id == MCQ_OPTION_ROUTING_ID)
+        return set_routing_id(socket, bytes);
+    return subscribe(socket, option->row, bytes);
+}
+
 int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len)
 {
+    struct option option;
     struct mcq_bytes bytes = mcq_bytes(data, len);
     const struct mcq_option_row *row;
     enum mcq_err err;
@@ -274,7 +380,8 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
 
     if (socket == NULL || (data == NULL && len > 0))
         return mcq_fail_null("set_bytes", socket == NULL ? "socket" : "data");
-    row = find(id, MCQ_OPTION_SET, true).row;
+    option = find(id, MCQ_OPTION_SET, true);
+    row = option.row;
     if (row == NULL)
         return -1;
     if (len < (uint64_t) row->min || len > row->max)
@@ -285,24 +392,34 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)
         return fail("set", row, socket, err);
-    result =
-        id == MCQ_OPT_ROUTING_ID ? set_routing_id(socket, bytes) : subscribe(socket, row, bytes);
+    result = set_octets(socket, &option, bytes);
     mcq_socket_leave(socket);
     return result;
 }
 
-static struct mcq_bytes bytes_of(const struct mcq_socket *socket, const struct mcq_option_row *row)
+static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option *option)
 {
     const struct mcq_socket_options *options = &socket->options;
+    struct mcq_bytes bytes;
 
-    if (row->number == MCQ_OPTION_ROUTING_ID)
+    if (option->row->number == MCQ_OPTION_ROUTING_ID)
         return mcq_bytes(options->routing_id, options->routing_id_len);
+    if (option->home->kind == KIND_PROXY) {
+        bytes = mcq_proxy_get(options->proxy, (enum mcq_proxy_part) option->home->at);
+        return mcq_bytes(bytes.data, bytes.len + 1);
+    }
+    if (option->home->kind == KIND_TEXT) {
+        const char *text = field_of(socket, option->home);
+
+        return mcq_bytes(text, strlen(text) + 1);
+    }
     return mcq_bytes(socket->last_endpoint, strlen(socket->last_endpoint) + 1);
 }
 
 int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len)
 {
     const struct mcq_option_row *row;
+    struct option option;
     struct mcq_bytes bytes;
     enum mcq_err err;
     size_t room;
@@ -311,14 +428,15 @@ int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, s
         return mcq_fail_null("get_bytes", socket == NULL ? "socket"
                                           : len == NULL  ? "len"
                                                          : "buffer");
-    row = find(id, MCQ_OPTION_GET, true).row;
+    option = find(id, MCQ_OPTION_GET, true);
+    row = option.row;
     if (row == NULL)
         return -1;
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)
         return fail("get", row, socket, err);
     room = *len;
-    bytes = bytes_of(socket, row);
+    bytes = bytes_of(socket, &option);
     *len = bytes.len;
     if (bytes.len > 0 && bytes.len <= room)
         (void) mcq_put_bytes(buffer, bytes);

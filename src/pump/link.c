@@ -16,7 +16,7 @@
 
 #define IOV_COUNT 64           /* runs of one write */
 #define PIPE_BATCH_PARTS 16    /* that a pipe's far side sees at once */
-#define QUEUE_CAPACITY_MIN 8   /* parts */
+#define QUEUE_CAPACITY_MIN 2   /* parts; what a peer keeps that sends one now and then */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
 
 /* Octets that a group holds without the budget's knowledge, and a link without the group's. */
@@ -52,6 +52,7 @@ enum mcq_err mcq_link_group_init(struct mcq_link_group *group, struct mcq_reacto
     if (mcq_blocks_new(&blocks) != MCQ_OK)
         goto fail_send_slab;
     mcq_receiver_init(&made.receiver, receive_slab, blocks);
+    mcq_places_init(&made.places, made.send_slab);
     *group = made;
     return MCQ_OK;
 
@@ -77,9 +78,15 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_receiver_fini(&group->receiver);
     mcq_blocks_free(&group->receiver.blocks);
     mcq_slab_free(&group->receiver.slab);
+    mcq_places_fini(&group->places);
     mcq_slab_free(&group->send_slab);
     mcq_ready_free(&group->out_set);
     mcq_ready_free(&group->in_set);
+}
+
+enum mcq_err mcq_link_group_reserve(struct mcq_link_group *group, size_t len, struct mcq_msg *msg)
+{
+    return mcq_places_take(&group->places, mcq_frame_head_bytes(len), len, msg);
 }
 
 struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group)
@@ -295,8 +302,10 @@ void mcq_link_trim(struct mcq_link *link)
 
 void mcq_link_group_trim(struct mcq_link_group *group)
 {
-    bool has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
+    bool has_more;
 
+    mcq_places_fini(&group->places);
+    has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_receiver_fini(&group->receiver);
     has_more |= mcq_slab_trim(group->receiver.slab, RECEIVE_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_blocks_trim(group->receiver.blocks);
@@ -366,6 +375,7 @@ static enum mcq_err link_write(struct mcq_link *link);
 /* What the peer said next, whatever it is. */
 static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
+    enum mcq_err written;
     enum mcq_err err;
 
     for (;;) {
@@ -379,7 +389,11 @@ static enum mcq_err link_pull(struct mcq_link *link, struct mcq_msg *msg, struct
         if (err != MCQ_OK && err != MCQ_BUSY)
             return err;
         /* A PONG is due, or the last one keeps the next from being answered. */
-        MCQ_TRY(link_write(link));
+        written = link_write(link);
+        if (written == MCQ_AGAIN && link->has_sent)
+            mcq_session_yield(link->session);
+        else
+            MCQ_TRY(written);
     }
 }
 
@@ -491,6 +505,7 @@ static enum mcq_err link_block(struct mcq_link *link)
     struct mcq_link_group *group = link->group;
 
     link->can_write = false;
+    link->was_blocked = true;
     set_dirty(link, false);
     set_blocked(link, true);
     if (link->is_in_out_set)
@@ -652,14 +667,17 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
 
 static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
 {
+    struct mcq_bytes run;
     uint8_t octets[MCQ_FRAME_HEAD_MAX];
     uint8_t *end = mcq_encode_frame_head_as(link->framing, octets, part->more ? MCQ_FRAME_MORE : 0,
                                             part->body.len);
     struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
 
-    if (part->msg != NULL)
+    if (part->msg == NULL)
+        return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
         return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
-    return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
 }
 
 static bool link_is_within(const struct mcq_link *link)
@@ -834,6 +852,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     MCQ_TRY(link_reframe(link, mcq_session_framing(opening->session)));
     if (mcq_ready_add(group->in_set, opening->fd, key, MCQ_READY_IN) != MCQ_IO_DONE)
         return MCQ_NOMEM;
+    mcq_session_trim(opening->session);
     link->session = opening->session;
     link->rpump = opening->rpump;
     link->rpump.receiver = &group->receiver;
@@ -845,11 +864,23 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->can_read = true;
     link->can_write = true;
     link->has_sent = false;
+    link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
     set_dirty(link, true);
     link_settle(link);
     return MCQ_OK;
+}
+
+/* Our PING is behind octets that the peer has not come to, or was until now. */
+static bool link_is_held_back(struct mcq_link *link)
+{
+    bool was_blocked = link->was_blocked;
+
+    if (mcq_reactor_is_held_back(link->group->reactor, link->fd))
+        return true;
+    link->was_blocked = false;
+    return was_blocked;
 }
 
 void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
@@ -870,6 +901,8 @@ void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
 
     if (mcq_link_has_unread(link)) /* back-pressure must not look like death */
         mcq_session_excuse(link->session, now_ns);
+    else if (now_ns >= link->session->silence_at_ns && link_is_held_back(link))
+        mcq_session_wait_on(link->session, now_ns);
     err = mcq_session_tick(link->session, now_ns);
     if (err != MCQ_OK)
         mcq_link_lose(link, err);

@@ -25,6 +25,7 @@
 
 #include "arena/msg.h"
 #include "arena/permits.h"
+#include "arena/place.h"
 #include "base/attr.h"
 #include "base/error.h"
 #include "pump/opening.h"
@@ -70,6 +71,7 @@ struct mcq_link_group {
     struct mcq_ready_set *out_set;                                /* streams that were full once */
     struct mcq_receiver receiver;
     struct mcq_slab *send_slab;
+    struct mcq_places places;     /* of messages that are written where they leave from */
     struct mcq_link *dirty_first; /* with octets that nobody has tried to write since, a queue */
     struct mcq_link *dirty_last;
     uint64_t dirty_count;         /* links that came on that list so far */
@@ -98,6 +100,7 @@ struct mcq_link {
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
     bool is_blocked;
+    bool was_blocked; /* since somebody asked whether the peer is silent */
     bool is_dirty;
     bool is_lost;
     bool is_roomy; /* on the list */
@@ -143,6 +146,11 @@ struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group);
 
 /* Takes the next link that was full and has room again off the list; NULL: none. */
 struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group);
+
+/* Starts a message whose body is written where it can leave from: a link that takes it
+ * (mcq_link_put) copies nothing. As mcq_places_take. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_group_reserve(struct mcq_link_group *group, size_t len,
+                                                   struct mcq_msg *msg);
 
 /* --- a link's life --------------------------------------------------------------------------- */
 
@@ -248,10 +256,12 @@ bool mcq_link_is_readable(const struct mcq_link *link);
 /* Whether there may be octets that were not looked at. */
 bool mcq_link_has_unread(const struct mcq_link *link);
 
-/* Whether what the protocol has to say, such as a PONG, does not fit into the stream. */
+/* Whether the peer is not read because it does not take its PONG. That is so while we have sent it
+ * nothing but answers: else the stream may be full of messages, and the peer in the same place. */
 static inline bool mcq_link_is_held(const struct mcq_link *link)
 {
-    return link->session != NULL && !link->can_write && mcq_session_want(link->session).len > 0;
+    return link->session != NULL && !link->can_write && !link->has_sent &&
+           mcq_session_want(link->session).len > 0;
 }
 
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */

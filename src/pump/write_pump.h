@@ -27,6 +27,7 @@
 #include <sys/uio.h>
 
 #include "arena/msg.h"
+#include "arena/place.h"
 #include "arena/slab.h"
 #include "base/attr.h"
 #include "base/bytes.h"
@@ -96,6 +97,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct 
  *   MCQ_NOMEM   nothing changed */
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf,
                                               struct mcq_bytes run, bool ends_message);
+
+/* Queues `run`, the body of *msg and its frame's header in front of it, which lie in a place
+ * (arena/place.h): nothing is copied. What the place has behind them is given back.
+ *   msg         moved: empty afterwards
+ *   MCQ_NOMEM   nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_place(struct mcq_wpump *pump, struct mcq_places *places,
+                                                struct mcq_msg *msg, struct mcq_bytes run,
+                                                bool ends_message);
 
 /* Takes back the message that was begun and not ended, if there is one. */
 void mcq_wpump_cut(struct mcq_wpump *pump);

@@ -192,6 +192,33 @@ enum mcq_err mcq_context_resolver(struct mcq_context *context, struct mcq_resolv
 
 /* --- sleepers -------------------------------------------------------------------------------- */
 
+/* Nobody needs the context any more, but for the thread that ends it. */
+static bool is_unused(const struct mcq_context *context)
+{
+    return context->open_count == 0 && context->asleep_count <= 1;
+}
+
+static void tell_term(struct mcq_context *context)
+{
+    if (context->term_sleeper != NULL && is_unused(context))
+        mcq_sleeper_signal(context->term_sleeper);
+}
+
+static enum mcq_err new_sleeper(struct mcq_context *context, struct sleeper_node **out)
+{
+    struct sleeper_node *node = mcq_alloc(sizeof *node);
+    enum mcq_err err;
+
+    if (node == NULL)
+        return MCQ_NOMEM;
+    err = mcq_sleeper_new(context->engines[0].reactor, &node->sleeper);
+    if (err == MCQ_OK)
+        *out = node;
+    else
+        mcq_free(node);
+    return err;
+}
+
 enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleeper_node **out)
 {
     struct sleeper_node *node;
@@ -203,14 +230,15 @@ enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleepe
     node = context->sleepers;
     if (node != NULL)
         context->sleepers = node->next;
+    context->asleep_count++;
     mcq_context_unlock(context);
     if (node == NULL) {
-        node = mcq_alloc(sizeof *node);
-        if (node == NULL)
-            return MCQ_NOMEM;
-        err = mcq_sleeper_new(context->engines[0].reactor, &node->sleeper);
+        err = new_sleeper(context, &node);
         if (err != MCQ_OK) {
-            mcq_free(node);
+            mcq_context_lock(context);
+            context->asleep_count--;
+            tell_term(context);
+            mcq_context_unlock(context);
             return err;
         }
     }
@@ -223,6 +251,8 @@ void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *n
     mcq_context_lock(context);
     node->next = context->sleepers;
     context->sleepers = node;
+    context->asleep_count--;
+    tell_term(context);
     mcq_context_unlock(context);
 }
 
@@ -318,8 +348,7 @@ void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket
     socket->next_free = context->free_slots;
     context->free_slots = socket;
     context->open_count--;
-    if (context->open_count == 0 && context->term_sleeper != NULL)
-        mcq_sleeper_signal(context->term_sleeper);
+    tell_term(context);
     mcq_context_unlock(context);
 }
 
@@ -428,7 +457,7 @@ void mcq_context_shutdown(struct mcq_context *context)
         mcq_socket_terminate(socket);
 }
 
-/* MCQ_OK: no socket is left. */
+/* MCQ_OK: no socket is left, and no call in one. tests/model/term.pml has the protocol. */
 static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until_ns)
 {
     struct sleeper_node *node;
@@ -437,7 +466,7 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
     mcq_context_lock(context);
     context->term_sleeper = node->sleeper;
-    while (context->open_count > 0 && err == MCQ_OK) {
+    while (!is_unused(context) && err == MCQ_OK) {
         struct pollfd fds[2];
         enum mcq_io_result result;
 
@@ -452,7 +481,7 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
             err = MCQ_NOMEM;
     }
     context->term_sleeper = NULL;
-    if (context->open_count == 0)
+    if (is_unused(context))
         err = MCQ_OK;
     mcq_context_unlock(context);
     mcq_context_put_sleeper(context, node);

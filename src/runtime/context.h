@@ -44,6 +44,7 @@ struct mcq_context {
     _Atomic(struct mcq_socket *) slots; /* all there ever were, by next_slot */
     struct mcq_socket *free_slots;      /* by next_free */
     struct sleeper_node *sleepers;      /* that nobody uses */
+    uint32_t asleep_count;              /* that are taken: the context stays while there are any */
     struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
     struct mcq_names names;             /* of inproc */
@@ -135,7 +136,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_random(struct mcq_context *context, void
 MCQ_MUST_CHECK enum mcq_err mcq_context_resolver(struct mcq_context *context,
                                                  struct mcq_resolver **resolver);
 
-/* A sleeper for one call: taken and put by the same thread.
+/* A sleeper for one call: taken and put by the same thread. Until then the context stays, even if
+ * its last socket goes.
  *   MCQ_NO_FDS, MCQ_NOMEM, MCQ_FORKED */
 struct sleeper_node {
     struct mcq_sleeper *sleeper;

@@ -78,6 +78,7 @@ static void try_to_end(struct mcq_socket *socket)
     }
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
+    mcq_socket_options_drop(&socket->options);
     mcq_free(socket->slots);
     socket->slots = NULL;
     socket->slot_count = 0;

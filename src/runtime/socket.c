@@ -239,9 +239,37 @@ static void init_options(struct mcq_socket *socket)
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),
+        .tuning =
+            {
+                .send_buffer = preset(socket, MCQ_OPTION_SNDBUF),
+                .recv_buffer = preset(socket, MCQ_OPTION_RCVBUF),
+                .type_of_service = preset(socket, MCQ_OPTION_TOS),
+                .priority = preset(socket, MCQ_OPTION_PRIORITY),
+                .busy_poll_us = preset(socket, MCQ_OPTION_BUSY_POLL),
+                .keepalive = preset(socket, MCQ_OPTION_TCP_KEEPALIVE),
+                .keepalive_count = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_CNT),
+                .keepalive_idle_s = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_IDLE),
+                .keepalive_every_s = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_INTVL),
+                .user_timeout_ms = preset(socket, MCQ_OPTION_TCP_MAXRT),
+            },
+        .use_fd = preset(socket, MCQ_OPTION_USE_FD),
         .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
+}
+
+void mcq_socket_options_copy(struct mcq_socket_options *target,
+                             const struct mcq_socket_options *source)
+{
+    *target = *source;
+    target->admission = mcq_admission_ref(source->admission);
+    target->proxy = mcq_proxy_ref(source->proxy);
+}
+
+void mcq_socket_options_drop(struct mcq_socket_options *options)
+{
+    mcq_admission_unref(&options->admission);
+    mcq_proxy_unref(&options->proxy);
 }
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)
@@ -294,7 +322,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     init_slot(socket);
     socket->context = context;
     socket->engine = engine;
-    socket->type = type;
+    atomic_store_explicit(&socket->type, type, memory_order_relaxed);
     socket->profile = profile;
     socket->serial = mcq_context_next_epoch(context);
     err = open_pattern(socket, ops);

@@ -26,6 +26,8 @@
 #include "runtime/context.h"
 #include "runtime/lock.h"
 #include "socket/pattern.h"
+#include "transport/admission.h"
+#include "transport/socks.h"
 #include "wire/metadata.h"
 
 #define MCQ_ENDPOINT_BYTES 256 /* an endpoint's text, and its zero */
@@ -54,6 +56,10 @@ struct mcq_socket_options {
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
     int64_t message_max;       /* of all its parts; -1: the profile's */
+    struct mcq_tuning tuning;
+    struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;         /* the same */
+    int use_fd;                      /* for the next bind; -1: none */
     bool is_immediate;
     bool is_ipv6;
     bool has_full_jitter;
@@ -123,9 +129,10 @@ struct mcq_socket {
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    _Atomic enum mcq_socket_type
+        type; /* read without the lock, too, for what is said of an error */
 
-    struct mcq_pattern *pattern;
-    enum mcq_socket_type type;
+    struct mcq_pattern *pattern; /* a slot that is used anew begins here */
     enum mcq_profile profile;
     struct mcq_socket_options options;
     struct mcq_link_group group;
@@ -146,7 +153,7 @@ struct mcq_socket {
     bool has_peeked; /* what recv will answer, for poll has looked */
     enum mcq_err peeked_err;
     struct mcq_msg peeked; /* if that is MCQ_OK */
-    bool is_within_send;   /* a message was begun by send */
+    bool is_within_send;   /* a message was begun by send: what is sent next is a part of it */
     bool is_within_recv;
     uint32_t since_harvest;
 
@@ -208,6 +215,11 @@ struct mcq_socket {
     bool is_ended; /* by the engine: cancels what is armed */
 };
 
+/* A copy of them has references of its own, until it is dropped. */
+void mcq_socket_options_copy(struct mcq_socket_options *target,
+                             const struct mcq_socket_options *source);
+void mcq_socket_options_drop(struct mcq_socket_options *options);
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 /* A socket of this type.
@@ -265,10 +277,24 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, str
                                                   size_t count, bool more, int timeout_ms,
                                                   size_t *sent_count);
 
+/* Sends these as the parts of one message, and nobody else's between them: the first one waits for
+ * room, the others for nothing. They are empty then.
+ *   MCQ_BUSY    a message was begun by other calls, and not ended
+ * In any other error the parts are as they were, but after MCQ_NOMEM they may be gone. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_send_parts(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, int timeout_ms);
+
+/* Starts up to `count` messages of `len` octets each, to be written where the socket's messages
+ * leave from. *made_count of them are; those behind are as they were, or empty.
+ *   MCQ_NOMEM   not even one */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                               size_t count, size_t len, size_t *made_count);
+
 /* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
- * *taken_count are as they were, or empty. */
+ * *taken_count are as they were, or empty.
+ *   one   parts of one message, to its end */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
-                                                  size_t count, int timeout_ms,
+                                                  size_t count, bool one, int timeout_ms,
                                                   size_t *taken_count);
 
 /* The same, into a message that exists: what it held is given back to where the next one comes

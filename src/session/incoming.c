@@ -248,8 +248,8 @@ static enum mcq_err feed_part(struct mcq_session *session, const struct mcq_fram
  * does. */
 static bool must_wait(const struct mcq_session *session, struct mcq_bytes in)
 {
-    return MCQ_UNLIKELY(session->pong_due) && !session->frames.in_body && in.len > 0 &&
-           (in.data[0] & MCQ_FRAME_COMMAND);
+    return MCQ_UNLIKELY(session->pong_due) && !session->pong_yields && !session->frames.in_body &&
+           in.len > 0 && (in.data[0] & MCQ_FRAME_COMMAND);
 }
 
 enum mcq_err mcq_session_feed_frames(struct mcq_session *session, struct mcq_bytes *in,

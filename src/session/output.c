@@ -190,11 +190,24 @@ enum mcq_err mcq_session_put_ping(struct mcq_session *session)
 enum mcq_err mcq_session_put_pong(struct mcq_session *session, struct mcq_bytes context)
 {
     uint8_t *at = begin_command(session, mcq_pong_bytes(context));
+    size_t before = session->out.len;
 
     if (at == NULL)
         return MCQ_NOMEM;
+    MCQ_TRY(end_command(session, mcq_encode_pong(at, context)));
+    if (session->pong_due && session->out_sent <= session->pong_at) {
+        mcq_grow_cut(&session->out, session->pong_at, session->pong_len);
+        before -= session->pong_len;
+    }
     session->pong_due = true;
-    return end_command(session, mcq_encode_pong(at, context));
+    session->pong_at = before;
+    session->pong_len = session->out.len - before;
+    return MCQ_OK;
+}
+
+void mcq_session_yield(struct mcq_session *session)
+{
+    session->pong_yields = true;
 }
 
 static enum mcq_err put_as_command(struct mcq_session *session, struct mcq_bytes topic,
@@ -245,7 +258,7 @@ enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes
 
 enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group, bool join)
 {
-    if (session->phase != MCQ_PHASE_TRAFFIC || session->version < MCQ_ZMTP_3_0)
+    if (session->phase != MCQ_PHASE_TRAFFIC || session->version < MCQ_COMMAND_JOIN_SINCE)
         return MCQ_STATE;
     if (group.len > MCQ_JOIN_GROUP_BYTES_MAX ||
         mcq_charset_span(&mcq_charset_group, group) < group.len)
@@ -267,15 +280,33 @@ struct mcq_bytes mcq_session_want(const struct mcq_session *session)
     return bytes;
 }
 
+/* What has left makes room, but not for each octet: fewer are moved than have left. */
+static void drop_sent(struct mcq_session *session)
+{
+    size_t len = session->out_sent;
+
+    mcq_grow_cut(&session->out, 0, len);
+    session->out_sent = 0;
+    if (session->pong_due && session->pong_at >= len)
+        session->pong_at -= len;
+    else
+        session->pong_due = false; /* it has begun to leave: no other takes its place */
+}
+
 void mcq_session_sent(struct mcq_session *session, size_t len)
 {
     mcq_assert(len <= session->out.len - session->out_sent);
     session->out_sent += len;
-    if (session->out_sent < session->out.len)
+    if (session->out_sent < session->out.len) {
+        if (session->out_sent > MCQ_GROW_KEEP_BYTES &&
+            session->out_sent >= session->out.len - session->out_sent)
+            drop_sent(session);
         return;
+    }
     mcq_grow_clear(&session->out);
     session->out_sent = 0;
     session->pong_due = false;
+    session->pong_yields = false;
 }
 
 size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint64_t body_bytes,

@@ -98,6 +98,18 @@ void mcq_session_fini(struct mcq_session *session)
     session->phase = MCQ_PHASE_FAILED;
 }
 
+void mcq_session_trim(struct mcq_session *session)
+{
+    if (session->phase != MCQ_PHASE_TRAFFIC || session->due != MCQ_DUE_NOTHING)
+        return;
+    if (!session->frames.in_body)
+        mcq_grow_fini(&session->cut);
+    if (session->out_sent == session->out.len)
+        mcq_session_sent(session, 0);
+    if (session->out.len == 0)
+        mcq_grow_fini(&session->out);
+}
+
 enum mcq_err mcq_session_fail(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
                               enum mcq_reason reason, uint64_t offset)
 {

@@ -164,8 +164,8 @@ void mcq_session_fini(struct mcq_session *session);
 /* Octets from the peer. Consumes from *in and stops after each event.
  *   MCQ_OK      *event is filled
  *   MCQ_AGAIN   *in is used up; no event
- *   MCQ_BUSY    an answer is due and the last one has not left: write want() first; *in keeps its
- *   rest
+ *   MCQ_BUSY    an answer is due and the last one has not left: write want() first, or yield; *in
+ *   keeps its rest
  *   MCQ_NOMEM, MCQ_PROTO, MCQ_LIMIT, MCQ_REFUSED, MCQ_MISMATCH
  *               the session failed; mcq_session_failure has the place. Repeated by every later
  *               call.
@@ -195,6 +195,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_session_tick(struct mcq_session *session, uint64
  * of the handshake's deadline. */
 void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns);
 
+/* Our PING has not come to the peer by now: the time for its answer counts from now on. */
+void mcq_session_wait_on(struct mcq_session *session, uint64_t now_ns);
+
 /* When tick() is due next; MCQ_NEVER_NS: not at all. */
 uint64_t mcq_session_deadline_ns(const struct mcq_session *session);
 
@@ -203,6 +206,14 @@ struct mcq_bytes mcq_session_want(const struct mcq_session *session);
 
 /* The first len octets of want() left; len <= want().len. */
 void mcq_session_sent(struct mcq_session *session, size_t len);
+
+/* The peer takes no octets now. Until all of want() has left, feed does not say MCQ_BUSY: a
+ * PONG of which nothing has left gives way to that of the next PING, which answers both. So two
+ * peers that are full do not wait for each other. */
+void mcq_session_yield(struct mcq_session *session);
+
+/* Gives back memory that the handshake has needed and traffic may not. Views of events end. */
+void mcq_session_trim(struct mcq_session *session);
 
 /* How message frames to this peer lie in the stream; fixed from READY on. */
 enum mcq_framing mcq_session_framing(const struct mcq_session *session);
@@ -221,9 +232,9 @@ size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
 
-/* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.0,
- * which has no commands; MCQ_INVAL: the group is longer than
- * its rule allows or holds an octet that it forbids. */
+/* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.1,
+ * which does not know them; MCQ_INVAL: the group is longer than its rule allows or holds an octet
+ * that it forbids. */
 MCQ_MUST_CHECK enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group,
                                              bool join);
 

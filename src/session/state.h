@@ -27,7 +27,8 @@ struct mcq_session {
     uint32_t quirks;          /* MCQ_QUIRK_* bits of the profile */
     enum mcq_zmtp version;    /* that the peer speaks; MCQ_ZMTP_NONE: not known yet */
     uint32_t replayed;        /* octets of greeting.replay that went to `frames` */
-    bool pong_due;            /* a PONG is in `out`; the next command waits for it to leave */
+    bool pong_due;            /* a PONG is in `out`; the next command waits for it to leave ... */
+    bool pong_yields;         /* ... or the next PONG takes its place: mcq_session_yield */
     bool in_command;          /* the frame being read is a command */
     uint32_t part_index;      /* of the message frame being read */
     uint64_t message_bytes;   /* bodies of the message being read */
@@ -41,6 +42,8 @@ struct mcq_session {
     struct mcq_grow cut; /* the body of a command that came in pieces */
     struct mcq_grow out; /* control octets; the first out_sent have left */
     size_t out_sent;
+    size_t pong_at; /* in `out`: the PONG that is due */
+    size_t pong_len;
     size_t greeting_queued;   /* octets of our greeting that went to `out` */
     uint64_t handshake_at_ns; /* deadlines; MCQ_NEVER_NS: none */
     uint64_t ping_at_ns;      /* the next PING of ours */

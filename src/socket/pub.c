@@ -15,6 +15,12 @@ struct pub {
     bool is_within;
 };
 
+/* A part as all takers get it. */
+struct encoded {
+    struct mcq_buf *buf; /* NULL: its body is too large, and shared */
+    struct mcq_bytes run;
+};
+
 static struct pub *pub_of(struct mcq_pattern *pattern)
 {
     return (struct pub *) pattern;
@@ -157,8 +163,22 @@ static void find_takers(struct pub *pub, struct mcq_bytes topic)
     }
 }
 
-/* One encoding for all: a run of frozen octets of the block. */
-static enum mcq_err encode(struct pub *pub, const struct mcq_part *part, struct mcq_bytes *run)
+/* A body that was written where it can leave from is encoded there. */
+static bool encode_in_place(struct pub *pub, const struct mcq_part *part, struct encoded *encoded)
+{
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    uint8_t *end = mcq_encode_frame_head(octets, part->more ? MCQ_FRAME_MORE : 0, part->body.len);
+
+    if (part->msg == NULL ||
+        !mcq_msg_put_front(part->msg, mcq_bytes(octets, (size_t) (end - octets)), &encoded->run))
+        return false;
+    encoded->buf = part->msg->large.buf;
+    mcq_places_shrink(&pub->duplex.base.group->places, part->msg);
+    return true;
+}
+
+/* One encoding for all: frozen octets of the block. */
+static enum mcq_err encode(struct pub *pub, const struct mcq_part *part, struct encoded *encoded)
 {
     size_t head_len = mcq_frame_head_bytes(part->body.len);
     uint8_t *at;
@@ -175,7 +195,8 @@ static enum mcq_err encode(struct pub *pub, const struct mcq_part *part, struct 
     at = mcq_encode_frame_head(mcq_buf_room(pub->block), part->more ? MCQ_FRAME_MORE : 0,
                                part->body.len);
     mcq_put_bytes(at, part->body);
-    *run = mcq_buf_freeze(pub->block, head_len + part->body.len);
+    encoded->run = mcq_buf_freeze(pub->block, head_len + part->body.len);
+    encoded->buf = pub->block;
     return MCQ_OK;
 }
 
@@ -195,26 +216,26 @@ static enum mcq_err put_copy(struct mcq_link *link, const struct mcq_part *part)
 }
 
 /* A peer of an older version does not read the header in the run, and one with a pipe none. */
-static enum mcq_err put_run(struct pub *pub, struct mcq_link *link, const struct mcq_part *part,
-                            struct mcq_bytes run)
+static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *part,
+                                const struct encoded *encoded)
 {
     struct mcq_part own = {.body = part->body, .more = part->more};
 
     if (MCQ_UNLIKELY(mcq_link_is_piped(link) ||
                      !mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
         return mcq_link_put(link, &own);
-    return mcq_link_put_run(link, pub->block, run, !part->more);
+    return mcq_link_put_run(link, encoded->buf, encoded->run, !part->more);
 }
 
 /* Who is full, or has no memory for it, does not get this message, nor its next parts. */
-static void fan_out(struct pub *pub, const struct mcq_part *part, struct mcq_bytes run)
+static void fan_out(struct pub *pub, const struct mcq_part *part, const struct encoded *encoded)
 {
     struct mcq_peer **at = &pub->takers;
     struct mcq_peer *peer;
 
     while ((peer = *at) != NULL) {
-        enum mcq_err err =
-            run.len == 0 ? put_copy(&peer->link, part) : put_run(pub, &peer->link, part, run);
+        enum mcq_err err = encoded->buf == NULL ? put_copy(&peer->link, part)
+                                                : put_encoded(&peer->link, part, encoded);
 
         if (MCQ_LIKELY(err == MCQ_OK)) {
             at = &peer->next_taker;
@@ -239,18 +260,19 @@ static void drop_takers(struct pub *pub)
 static enum mcq_err pub_send(struct mcq_pattern *pattern, struct mcq_part *part)
 {
     struct pub *pub = pub_of(pattern);
-    struct mcq_bytes run = {0};
+    struct encoded encoded = {0};
     enum mcq_err err = MCQ_OK;
 
     if (!pub->is_within)
         find_takers(pub, part->body);
-    if (pub->takers != NULL && part->body.len <= MCQ_WPUMP_COPY_MAX)
-        err = encode(pub, part, &run);
+    if (pub->takers != NULL && part->body.len <= MCQ_WPUMP_COPY_MAX &&
+        !encode_in_place(pub, part, &encoded))
+        err = encode(pub, part, &encoded);
     if (err != MCQ_OK) {
         drop_takers(pub);
         return err;
     }
-    fan_out(pub, part, run);
+    fan_out(pub, part, &encoded);
     if (!part->more)
         drop_takers(pub); /* it is whole in their queues: nothing is cut */
     pub->is_within = part->more;

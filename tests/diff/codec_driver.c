@@ -439,7 +439,7 @@ static void answer(const struct input *input, struct text *text)
     if (input->kind >= KIND_MESSAGE)
         return;
     size_t len = text->len - begin;
-    for (unsigned slow = 0; slow <= (input->kind == KIND_FRAMES); slow++)
+    for (unsigned slow = 0; slow <= (input->kind == KIND_FRAMES ? 1U : 0U); slow++)
         for (unsigned cutting = slow ? CUT_NOWHERE : CUT_AT_RANDOM;
              cutting <= (by_octets ? CUT_EVERYWHERE : CUT_AT_RANDOM); cutting++) {
             other.len = 0;

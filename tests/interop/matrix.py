@@ -1,10 +1,10 @@
 """Every valid pair of socket types, ours on either end and libzmq on the other, each binding once.
 
-    matrix.py --peer PROGRAM [--engine NAME]... [--only WORD] [--jobs COUNT] [--tap]
+    matrix.py --peer PROGRAM [--engine NAME]... [--transport NAME]... [--only WORD] [--jobs COUNT] [--tap]
 
 Both ends know what the other one has to say: parts of 0 octets to 1 MiB, alone and mixed, whose
 octets follow from their numbers, so that each end checks every octet it gets. Prints a table of
-pairs and who binds, every difference, then "N passed, N failed, N skipped".
+pairs, transports and who binds, every difference, then "N passed, N failed, N skipped".
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ except ImportError:
 PATIENCE_S = 5
 SYNC_EVERY_S = 0.002
 ENGINES = ("io_uring", "epoll")
+TRANSPORTS = ("tcp", "ipc")
 MIB = 1 << 20
 
 # A message is the sizes of its parts. 255 is the last short frame; 65535 and 65536 lie on both sides
@@ -313,15 +315,23 @@ class Result:
     why: str = ""
 
 
-def hold(context, program, case):
-    pair, binds, engine = case
+def free_endpoint(transport, folder):
+    """Where libzmq binds: its own ipc://* makes its folder wherever it happens to be started."""
+    if transport == "tcp":
+        return "tcp://127.0.0.1:*"
+    return f"ipc://{tempfile.mkdtemp(dir=folder)}/s"
+
+
+def hold(context, program, case, folder):
+    pair, binds, engine, transport = case
     theirs = Theirs(context, pair)
     ours, trouble = None, ""
     try:
         if not binds:
-            theirs.socket.bind("tcp://127.0.0.1:*")
+            theirs.socket.bind(free_endpoint(transport, folder))
+        anywhere = "tcp://127.0.0.1:*" if transport == "tcp" else "ipc://*"
         ours = Ours(program, engine, pair, binds,
-                    "tcp://127.0.0.1:*" if binds else theirs.socket.last_endpoint)
+                    anywhere if binds else theirs.socket.last_endpoint.rstrip(b"\0"))
         _, _, endpoint = (ours.says(PATIENCE_S) or "").partition(" ")
         if not endpoint:
             raise Trouble("our end did not begin")
@@ -347,17 +357,20 @@ def hold(context, program, case):
 
 
 def case_title(case):
-    pair, binds, engine = case
-    return f"{' '.join(pair.title().split())}, {'we bind' if binds else 'libzmq binds'}, {engine}"
+    pair, binds, engine, transport = case
+    return (f"{' '.join(pair.title().split())}, {'we bind' if binds else 'libzmq binds'}, {engine}, "
+            f"{transport}")
 
 
-def print_table(results, engines):
-    columns = list(product(engines, (True, False)))
-    print(f"{'':26}" + "".join(f"{engine:22}" for engine in engines))
+def print_table(results, engines, transports):
+    columns = list(product(engines, transports, (True, False)))
+    print(f"{'':26}" + "".join(f"{f'{engine} {transport}':22}"
+                                for engine, transport in product(engines, transports)))
     print(f"{'ours':6} {'libzmq':6} {'we':11} " +
-          "".join(f"{'we bind' if binds else 'it binds':11}" for _, binds in columns))
+          "".join(f"{'we bind' if binds else 'it binds':11}" for *_, binds in columns))
     for pair in dict.fromkeys(pair for pair, *_ in results):
-        cells = (results[pair, binds, engine].outcome for engine, binds in columns)
+        cells = (results[pair, binds, engine, transport].outcome
+                 for engine, transport, binds in columns)
         print(f"{pair.title():26}" + "".join(f"{cell:11}" for cell in cells).rstrip())
     print()
 
@@ -376,6 +389,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--peer", required=True, help="the program of peer.c")
     parser.add_argument("--engine", action="append", choices=ENGINES, help="all of them by default")
+    parser.add_argument("--transport", action="append", choices=TRANSPORTS, help="all of them by default")
     parser.add_argument("--only", default="", help="conversations whose title contains this")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--tap", action="store_true", help="print TAP, for the test suite")
@@ -389,11 +403,13 @@ def main(arguments):
         return 0
 
     engines = asked.engine or list(ENGINES)
-    cases = [case for case in product(PAIRS, (True, False), engines)
+    transports = asked.transport or list(TRANSPORTS)
+    cases = [case for case in product(PAIRS, (True, False), engines, transports)
              if asked.only in case_title(case)]
     context = zmq.Context()
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        results = dict(zip(cases, pool.map(lambda case: hold(context, asked.peer, case), cases)))
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as pool:
+        results = dict(zip(cases, pool.map(
+            lambda case: hold(context, asked.peer, case, folder), cases)))
     context.term()
     count = {outcome: sum(result.outcome == outcome for result in results.values())
              for outcome in ("ok", "FAILED", "skip")}
@@ -401,7 +417,7 @@ def main(arguments):
         print_tap(results)
     else:
         if not asked.only:
-            print_table(results, engines)
+            print_table(results, engines, transports)
         for case, result in results.items():
             if result.why:
                 print(f"{case_title(case)}: {result.outcome}: {result.why}")
