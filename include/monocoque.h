@@ -392,6 +392,7 @@ enum mcq_option {
 
     /* Get only. */
     MCQ_OPT_RCVMORE = 13, /* 1: the part received last is not the last of its message */
+    MCQ_OPT_FD = 14,      /* readable once EVENTS may have changed since it was asked for */
     MCQ_OPT_EVENTS = 15,  /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
     MCQ_OPT_TYPE = 16,    /* enum mcq_type */
 

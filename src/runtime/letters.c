@@ -76,6 +76,7 @@ static void try_to_end(struct mcq_socket *socket)
         mcq_socket_leave(socket);
         return;
     }
+    mcq_hint_close(&socket->hint);
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
     mcq_socket_options_drop(&socket->options);

@@ -135,6 +135,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->up_count = 0;
     socket->stream_count = 0;
     socket->news = 0;
+    socket->hint.fd = -1; /* the parent's loop has it */
     socket->ending = NULL;
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
@@ -176,6 +177,7 @@ static void settle(struct mcq_socket *socket)
         mcq_socket_guard_relief(socket);
     if (MCQ_UNLIKELY(socket->news != 0)) {
         signal_waiters(socket);
+        mcq_hint_raise(&socket->hint);
         socket->news = 0;
     }
 }
@@ -301,6 +303,7 @@ static void init_slot(struct mcq_socket *socket)
     socket->is_terminated = false;
     socket->is_finishing = false;
     socket->unread_end = &socket->unread;
+    socket->hint.fd = -1;
     mcq_socket_init_letters(socket);
     atomic_store_explicit(&socket->begun_most, 0, memory_order_relaxed);
 }

@@ -23,6 +23,7 @@
 
 #include <poll.h>
 
+#include "reactor/hint.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
 #include "socket/pattern.h"
@@ -189,6 +190,7 @@ struct mcq_socket {
     uint32_t call_count; /* calls that have let go of the lock and come back */
     struct mcq_waiter *waiters;
     unsigned news;
+    struct mcq_hint hint; /* raised with any news; the engine watches in its owner's stead */
 
     /* Closing. */
     bool is_draining;
@@ -318,6 +320,13 @@ struct mcq_poll_item {
  *   MCQ_OK, MCQ_INTERRUPTED, MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count,
                                             int timeout_ms, size_t *ready_count);
+
+/* The descriptor that is readable once there may be news since the socket was last looked at, by
+ * poll or by a call that found nothing to do. From now on the engine watches whenever no call does.
+ * The lock is held.
+ *   MCQ_OK   the socket's, until it is closed
+ *   MCQ_NOT_SUPPORTED (a simulated world), MCQ_NO_FDS */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_hint_fd(struct mcq_socket *socket, int *fd);
 
 /* Waits until this many peers are connected; a publisher's count once they have subscribed to
  * anything.
