@@ -94,12 +94,27 @@ static int look(struct side *side)
     return 0;
 }
 
+/* A socket that is both sides answers what it has just received: there is always room. */
+static bool is_single(const struct proxy *proxy)
+{
+    return proxy->front.socket == proxy->back.socket;
+}
+
+static int look_at_both(struct proxy *proxy)
+{
+    if (look(&proxy->front) != 0 || look(&proxy->back) != 0)
+        return -1;
+    if (is_single(proxy))
+        proxy->back.can_send = proxy->front.can_send = true;
+    return 0;
+}
+
 static int pass(struct proxy *proxy, struct side *from, struct side *to)
 {
     for (int i = 0; i < BURST && from->can_recv && to->can_send; i++) {
         if (pass_one(proxy, from, to) != 0)
             return errno == EAGAIN ? 0 : -1;
-        if (look(from) != 0 || look(to) != 0)
+        if (look_at_both(proxy) != 0)
             return -1;
     }
     return 0;
@@ -182,25 +197,24 @@ static int wait_for_work(struct proxy *proxy)
         entries[1].events = (short) ((back->can_recv ? 0 : MCQ_POLLIN) |
                                      (front->can_recv && !back->can_send ? MCQ_POLLOUT : 0));
     }
-    if (front->socket == back->socket)
+    if (is_single(proxy))
         entries[1] = (struct mcq_poll_entry) {.fd = -1};
     if (mcq_poll(entries, count, -1) < 0)
         return -1;
-    if (look(front) != 0 || look(back) != 0)
+    if (look_at_both(proxy) != 0)
         return -1;
     return proxy->control != NULL && (entries[2].revents & MCQ_POLLIN) ? steer(proxy) : 0;
 }
 
 static int run(struct proxy *proxy)
 {
-    if (look(&proxy->front) != 0 || look(&proxy->back) != 0)
+    if (look_at_both(proxy) != 0)
         return -1;
     while (!proxy->is_done) {
         if (!proxy->is_paused) {
             if (pass(proxy, &proxy->front, &proxy->back) != 0)
                 return -1;
-            if (proxy->front.socket != proxy->back.socket &&
-                pass(proxy, &proxy->back, &proxy->front) != 0)
+            if (!is_single(proxy) && pass(proxy, &proxy->back, &proxy->front) != 0)
                 return -1;
         }
         if (wait_for_work(proxy) != 0)
