@@ -48,7 +48,6 @@ int zmq_context_value(struct zmq_context *context, enum mcq_context_option_id id
 /* --- sockets --------------------------------------------------------------------------------- */
 
 struct zmq_shadow; /* values of options that are only kept (compat/option.c) */
-struct zmq_monitor;
 
 struct zmq_socket {
     _Atomic uint32_t mark; /* SOCKET_LIVE */
@@ -56,7 +55,8 @@ struct zmq_socket {
     struct mcq_socket *inner;
     struct zmq_context *context;
     struct zmq_shadow *_Atomic shadow;
-    struct zmq_monitor *monitor;
+    struct mcq_socket *monitor; /* the end that is written; NULL: nobody listens */
+    int monitor_kinds;
     pthread_mutex_t mutex; /* of shadow and monitor */
     struct zmq_socket *next_free;
 };
@@ -106,6 +106,11 @@ static inline void zmq_set_mark(zmq_msg_t *msg, unsigned char mark)
 
 /* Drops what a closed socket has kept. */
 void zmq_shadow_drop(struct zmq_socket *socket);
+
+/* --- monitors -------------------------------------------------------------------------------- */
+
+/* Ends the one that there is. */
+void zmq_monitor_stop(struct zmq_socket *socket);
 
 /* --- small ----------------------------------------------------------------------------------- */
 

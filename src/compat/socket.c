@@ -85,6 +85,8 @@ int zmq_close(void *handle)
         return zmq_fail(ENOTSOCK);
     zmq_shadow_drop(socket);
     if (zmq_is_own(socket->context))
+        zmq_monitor_stop(socket);
+    if (zmq_is_own(socket->context))
         (void) mcq_close(socket->inner);
     put_storage(socket);
     return 0;

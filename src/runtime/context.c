@@ -320,6 +320,7 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
             return MCQ_NOMEM;
         *socket = (struct mcq_socket) {.state = MCQ_SOCKET_FREE};
         mcq_lock_init(&socket->lock);
+        mcq_reports_init(&socket->reports);
         socket->next_slot = atomic_load(&context->slots);
         atomic_store(&context->slots, socket);
     }

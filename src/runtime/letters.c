@@ -211,6 +211,8 @@ static void run_requests(struct mcq_task *task)
         try_to_end(socket);
         return;
     }
+    if (MCQ_UNLIKELY(requests & MCQ_REQUEST_REPORT))
+        mcq_reports_tell(socket);
     if (requests & MCQ_REQUEST_IN_WATCH)
         arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
     if (requests & MCQ_REQUEST_OUT_WATCH)

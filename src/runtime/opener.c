@@ -141,8 +141,30 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
+static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value)
+{
+    const struct mcq_endpoint_node *node = opener->node;
+
+    if (node->is_listener)
+        mcq_report_accepted(node->socket, kind, value, 0, opener->opening.fd);
+    else
+        mcq_report_now(node->socket, kind, value, 0, mcq_node_name(node));
+}
+
+/* Whose fault it was: the peer's manners, its credentials, or just the connection. */
+static void report_failure(const struct mcq_opener *opener, enum mcq_err err)
+{
+    opener_report(opener,
+                  err == MCQ_PROTO    ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
+                  : err == MCQ_DENIED ? MCQ_REPORT_OF_HANDSHAKE_REFUSED
+                                      : MCQ_REPORT_OF_HANDSHAKE_FAILED,
+                  mcq_err_errno(err));
+    opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd);
+}
+
 static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
 {
+    report_failure(opener, err);
     opener->err = err;
     opener->state = OPENER_DEAD;
     opener_settle(opener);
@@ -166,6 +188,7 @@ static void opener_step(struct mcq_opener *opener)
         if (ready.ready.identity.len > 0)
             memcpy(opener->identity, ready.ready.identity.data, ready.ready.identity.len);
         opener->state = OPENER_READY;
+        opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
         opener_settle(opener);
         return;
     }

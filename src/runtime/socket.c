@@ -136,6 +136,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->stream_count = 0;
     socket->news = 0;
     socket->hint.fd = -1; /* the parent's loop has it */
+    mcq_reports_init(&socket->reports);
     socket->ending = NULL;
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
@@ -345,6 +346,8 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
     struct mcq_context *context;
     bool is_mine;
 
+    if (atomic_load_explicit(&socket->reports.kinds, memory_order_relaxed) != 0)
+        mcq_reports_listen(socket, 0, (struct mcq_listener) {0});
     mcq_lock_take(&socket->lock);
     if (socket->state != MCQ_SOCKET_OPEN) {
         enum mcq_err err = refusal(socket);

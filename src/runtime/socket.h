@@ -26,6 +26,7 @@
 #include "reactor/hint.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/report.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
 #include "transport/socks.h"
@@ -130,6 +131,7 @@ struct mcq_socket {
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    struct mcq_reports reports;
     _Atomic enum mcq_socket_type
         type; /* read without the lock, too, for what is said of an error */
 
@@ -402,6 +404,8 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 /* runtime/endpoint.c */
 /* A connecting peer's connection was lost, or its request for one was refused. */
 void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
+/* Where to; the text is its own. */
+const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all);
 
