@@ -76,14 +76,15 @@ struct mcq_reports {
 /* In a slot that is new, or that a fork has brought: nobody listens. */
 void mcq_reports_init(struct mcq_reports *reports);
 
-/* Who listens from now on, to which kinds; one without `pass`: nobody. What was reported before is told first,
- * to who listened then, in this thread; afterwards that one is told nothing any more. Not from a
- * listener, and without the socket's lock. */
+/* Who listens from now on, to which kinds; one without `pass`: nobody. What was reported before is
+ * told first, to who listened then, in this thread; afterwards that one is told nothing any more.
+ * Not from a listener, and without the socket's lock. */
 void mcq_reports_listen(struct mcq_socket *socket, uint32_t kinds, struct mcq_listener listener);
 
 /* The engine's turn to tell. */
 void mcq_reports_tell(struct mcq_socket *socket);
 
+/* The endpoint's text is copied. */
 void mcq_report_now(struct mcq_socket *socket, enum mcq_report_of kind, int value, uint64_t epoch,
                     const char *endpoint);
 
