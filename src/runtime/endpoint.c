@@ -198,6 +198,7 @@ static void listener_accepted(struct mcq_wait *wait)
     } else if (result != MCQ_IO_ABORTED && result != MCQ_IO_CANCELED) {
         mcq_report_now(listener->node.socket, MCQ_REPORT_OF_ACCEPT_FAILED, EMFILE, 0,
                        listener->node.bound);
+        atomic_fetch_add_explicit(&listener->node.socket->parked_count, 1, memory_order_relaxed);
         listener_pause(listener, mcq_engine_now_ns(engine) + ACCEPT_PAUSE_NS);
     }
     if (!mcq_wait_is_armed(wait))
@@ -307,6 +308,7 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
     if (endpoint.scheme == MCQ_SCHEME_INPROC)
         return mcq_inproc_bind(socket, text);
+    MCQ_TRY(mcq_security_check(socket->options.security, fault));
     if (socket->options.use_fd < 0)
         MCQ_TRY(resolve(socket, &endpoint, &address));
     listener = mcq_alloc(sizeof *listener);

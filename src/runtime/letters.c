@@ -77,6 +77,8 @@ static void try_to_end(struct mcq_socket *socket)
         return;
     }
     mcq_hint_close(&socket->hint);
+    mcq_bell_free(&socket->recv_bell);
+    mcq_bell_free(&socket->send_bell);
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
     mcq_socket_options_drop(&socket->options);

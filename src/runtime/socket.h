@@ -23,10 +23,12 @@
 
 #include <poll.h>
 
+#include "reactor/bell.h"
 #include "reactor/hint.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
 #include "runtime/report.h"
+#include "runtime/security.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
 #include "transport/socks.h"
@@ -68,6 +70,7 @@ struct mcq_socket_options {
     bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
+    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
 };
 
 enum mcq_socket_state {
@@ -145,9 +148,10 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
-    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
-    uint64_t limited_count;  /* connections that were ended because of a limit */
-    struct mcq_conn *unread; /* whose octets nobody has read, a queue */
+    uint32_t stream_count;         /* of these, by a stream: what the engine looks after */
+    _Atomic uint64_t parked_count; /* how often a listener has had no descriptor, or no memory */
+    uint64_t limited_count;        /* connections that were ended because of a limit */
+    struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
     struct mcq_endpoint_node *endpoints;
@@ -191,6 +195,8 @@ struct mcq_socket {
     uint32_t out_sleepers;
     uint32_t call_count; /* calls that have let go of the lock and come back */
     struct mcq_waiter *waiters;
+    struct mcq_bell *recv_bell; /* NULL: nobody has asked for it */
+    struct mcq_bell *send_bell;
     unsigned news;
     struct mcq_hint hint; /* raised with any news; the engine watches in its owner's stead */
 
@@ -329,6 +335,12 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t 
  *   MCQ_OK   the socket's, until it is closed
  *   MCQ_NOT_SUPPORTED (a simulated world), MCQ_NO_FDS */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_hint_fd(struct mcq_socket *socket, int *fd);
+
+/* A descriptor that can be polled for input while the socket can receive, or send. Once it is
+ * there, leaving the lock costs looking. The lock is held.
+ *   MCQ_OK   the socket's, until it ends
+ *   MCQ_NOT_SUPPORTED, MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_bell_fd(struct mcq_socket *socket, bool is_send, int *fd);
 
 /* Waits until this many peers are connected; a publisher's count once they have subscribed to
  * anything.
