@@ -13,11 +13,12 @@
  *
  * Who holds one socket's lock never waits for another's: what the far side has to know is an event
  * bit in its end and a letter to its socket. If that socket's lock is free the letter is read at
- * once, by the poster, inside its own call; that may lead to letters back, which wait in the box of
- * a lock that is held. The poster's lock keeps its context, and so every socket's slot, in place.
+ * once, by the poster, inside its own call; that may lead to letters back, which wait in the box
+ * of a lock that is held. The poster's lock keeps its context, and so every socket's slot, where
+ * it is.
  *
  * A connection is counted: by the conn of each end, and by each letter on its way. Names and
- * pending connections are lists under the context's mutex, which is the last that anybody takes.
+ * pending connections are lists under the context's mutex, the last that anybody takes.
  */
 #ifndef MCQ_RUNTIME_INPROC_H
 #define MCQ_RUNTIME_INPROC_H

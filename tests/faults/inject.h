@@ -26,7 +26,7 @@ struct injector {
     int stop[2];
     pthread_t thread;
 };
-#define INJECT_VALUE -1
+#define INJECT_VALUE (-1)
 
 /* An answer that writes where the call's thread has memory for the kernel: to ThreadSanitizer that
  * is one thread writing to another's, for it sees no call in between. */

@@ -297,7 +297,7 @@ static void fault_g7__unload_without_term__is_quiet(void)
     assert_non_null(library);
 
 #define FIND(name)                                                                                 \
-    __typeof__(&name) its_##name = (__typeof__(&name)) (uintptr_t) dlsym(library, #name)
+    __typeof__(&(name)) its_##name = (__typeof__(&(name))) (uintptr_t) dlsym(library, #name)
     FIND(mcq_ctx_new);
     FIND(mcq_socket);
     FIND(mcq_bind);

@@ -204,7 +204,8 @@ static enum mcq_err next_part(struct side *side, struct mcq_msg *msg)
         for (size_t i = 0; i < BATCH_MAX; i++)
             mcq_msg_init(&side->batch[i]);
         side->batch_at = side->batch_count = 0;
-        MCQ_TRY(mcq_socket_recv_batch(side->socket, side->batch, BATCH_MAX, 0, &side->batch_count));
+        MCQ_TRY(mcq_socket_recv_batch(side->socket, side->batch, BATCH_MAX, false, 0,
+                                      &side->batch_count));
     }
     mcq_msg_move(msg, &side->batch[side->batch_at++]);
     return MCQ_OK;

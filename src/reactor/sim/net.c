@@ -234,10 +234,12 @@ static void end_now(struct mcq_sim *sim, struct sim_fd *slot)
 
 static void leave(struct mcq_sim *sim, struct sim_fd *slot)
 {
-    if (slot->peer < 0)
+    struct sim_fd *peer = slot->peer < 0 ? NULL : &sim->fds[slot->peer]; /* maybe itself */
+
+    if (peer == NULL)
         return;
-    sim->fds[slot->peer].peer = -1;
-    send_end(sim, &sim->fds[slot->peer]);
+    peer->peer = -1;
+    send_end(sim, peer);
     slot->peer = -1;
 }
 
