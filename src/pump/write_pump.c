@@ -332,6 +332,14 @@ size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len)
     return control;
 }
 
+void mcq_wpump_skip(struct mcq_wpump *pump, size_t len)
+{
+    mcq_assert(pump->lent_bytes == 0 && len <= mcq_wpump_waiting_bytes(pump));
+    pump->lent_bytes = len;
+    pump->lent_control_bytes = 0;
+    (void) mcq_wpump_on_written(pump, len);
+}
+
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump)
 {
     mcq_assert(pump->lent_bytes == 0);

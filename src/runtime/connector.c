@@ -455,6 +455,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
     };
     err = set_target(connector, socket, &endpoint, fault);
     if (err == MCQ_OK)
+        err = mcq_security_check(socket->options.security, fault);
+    if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
     if (err == MCQ_OK)
         err = mcq_conn_new(socket, true, &connector->conn);

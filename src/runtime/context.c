@@ -396,10 +396,14 @@ enum mcq_io_result mcq_context_sleep(struct mcq_context *context, struct mcq_sle
                                      struct pollfd *fds, size_t count, uint64_t until_ns)
 {
     struct mcq_engine *engine = own_engine(context);
+    enum mcq_io_result result;
 
-    if (MCQ_UNLIKELY(engine != NULL))
-        return mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
-    return mcq_sleeper_wait(sleeper, fds, count, until_ns);
+    if (MCQ_LIKELY(engine == NULL))
+        return mcq_sleeper_wait(sleeper, fds, count, until_ns);
+    mcq_engine_rouse(engine);
+    result = mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
+    mcq_engine_rest(engine);
+    return result;
 }
 
 void mcq_context_help(struct mcq_context *context)
@@ -408,10 +412,12 @@ void mcq_context_help(struct mcq_context *context)
 
     if (MCQ_LIKELY(engine == NULL))
         return;
+    mcq_engine_rouse(engine);
     (void) mcq_engine_turn(engine);
     mcq_reactor_wait(engine->reactor, 0);
     (void) mcq_engine_turn(engine);
     engine->turned_at_ns = mcq_engine_now_ns(engine);
+    mcq_engine_rest(engine);
 }
 
 enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
@@ -429,6 +435,10 @@ enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
         return MCQ_OK; /* no socket yet, nothing to do */
     if (own_engine(context) == NULL)
         return MCQ_DENIED;
+    if (for_ns == 0) {
+        mcq_context_help(context);
+        return MCQ_OK;
+    }
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
     until_ns = mcq_context_now_ns(context) + for_ns;
     result = mcq_context_sleep(context, node->sleeper, fds, 0, until_ns);
@@ -439,6 +449,13 @@ enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
     case MCQ_IO_BROKEN: return MCQ_NOMEM;
     default: return MCQ_OK;
     }
+}
+
+enum mcq_err mcq_context_bell_fd(struct mcq_context *context, int *fd)
+{
+    struct mcq_engine *engine = own_engine(context);
+
+    return engine != NULL ? mcq_engine_bell_fd(engine, fd) : MCQ_DENIED;
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

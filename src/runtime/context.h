@@ -88,6 +88,12 @@ void mcq_context_help(struct mcq_context *context);
  *   MCQ_INTERRUPTED, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns);
 
+/* Of a context without threads: a descriptor that can be polled for input while there is something
+ * to do; the context's.
+ *   MCQ_DENIED   it has threads or no socket yet, or this is not the one that opened the first
+ *   MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_context_bell_fd(struct mcq_context *context, int *fd);
+
 /* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it
  * is touched, for rings, descriptors and threads are the parent's. It is never freed. */
 static inline bool mcq_context_is_forked(const struct mcq_context *context)

@@ -6,8 +6,7 @@
 
 #define MS UINT64_C(1000000)
 
-/* Receives what recv will hand out; out of turn there is nothing to wait for. */
-static bool peek(struct mcq_socket *socket)
+bool mcq_socket_peek(struct mcq_socket *socket)
 {
     socket->peeked_err = socket->pattern->ops->recv(socket->pattern, &socket->peeked);
     socket->has_peeked = socket->peeked_err != MCQ_AGAIN && socket->peeked_err != MCQ_STATE;
@@ -22,19 +21,24 @@ static bool look_for_input(struct mcq_socket *socket)
         return true;
     if (!socket->pattern->ops->can_recv)
         return false;
-    if (peek(socket))
+    if (mcq_socket_peek(socket))
         return true;
     is_any = mcq_socket_harvest_input(socket);
     if (is_any && socket->in_sleepers > 0)
         socket->news |= MCQ_NEWS_IN; /* the edge they sleep for is spent */
-    return is_any && peek(socket);
+    return is_any && mcq_socket_peek(socket);
+}
+
+bool mcq_socket_may_send(struct mcq_socket *socket)
+{
+    return socket->pattern->ops->can_send && !mcq_socket_is_input_s_turn(socket) &&
+           socket->pattern->ops->is_writable(socket->pattern);
 }
 
 static bool look_for_room(struct mcq_socket *socket)
 {
     (void) mcq_socket_harvest_output(socket);
-    return socket->pattern->ops->can_send && !mcq_socket_is_input_s_turn(socket) &&
-           socket->pattern->ops->is_writable(socket->pattern);
+    return mcq_socket_may_send(socket);
 }
 
 static short look(struct mcq_socket *socket, short events)

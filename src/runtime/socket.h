@@ -23,8 +23,10 @@
 
 #include <poll.h>
 
+#include "reactor/bell.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/security.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
 #include "transport/socks.h"
@@ -66,6 +68,7 @@ struct mcq_socket_options {
     bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
+    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
 };
 
 enum mcq_socket_state {
@@ -187,6 +190,8 @@ struct mcq_socket {
     uint32_t out_sleepers;
     uint32_t call_count; /* calls that have let go of the lock and come back */
     struct mcq_waiter *waiters;
+    struct mcq_bell *recv_bell; /* NULL: nobody has asked for it */
+    struct mcq_bell *send_bell;
     unsigned news;
 
     /* Closing. */
@@ -317,6 +322,12 @@ struct mcq_poll_item {
  *   MCQ_OK, MCQ_INTERRUPTED, MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count,
                                             int timeout_ms, size_t *ready_count);
+
+/* A descriptor that can be polled for input while the socket can receive, or send. Once it is
+ * there, leaving the lock costs looking. The lock is held.
+ *   MCQ_OK   the socket's, until it ends
+ *   MCQ_NOT_SUPPORTED, MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_bell_fd(struct mcq_socket *socket, bool is_send, int *fd);
 
 /* Waits until this many peers are connected; a publisher's count once they have subscribed to
  * anything.
