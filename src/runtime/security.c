@@ -7,7 +7,7 @@
 #include "wire/command.h"
 #include "wire/z85.h"
 
-#define TEXT_BYTES_MAX MCQ_PLAIN_HELLO_USERNAME_BYTES_MAX /* and of a password, and a domain */
+#define TEXT_BYTES_MAX UINT8_MAX /* what one octet counts: of PLAIN's texts, and of ZAP's domain */
 
 struct text {
     uint8_t len;

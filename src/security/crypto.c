@@ -99,8 +99,8 @@ void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
 
 /* Octets of the key stream that opening makes at once, and keeps: what the fast code makes in one
  * go. Its beginning is needed before the content may be touched. */
-#define STREAM_BLOCKS 8
-#define STREAM_BYTES (STREAM_BLOCKS * sizeof(uint32_t[4][4]))
+#define STREAM_BYTES 512
+#define STREAM_BLOCKS (STREAM_BYTES / crypto_core_salsa20_OUTPUTBYTES)
 
 bool mcq_crypto_open_derived(uint8_t *sealed, size_t len,
                              const uint8_t number[MCQ_CRYPTO_NUMBER_BYTES],
