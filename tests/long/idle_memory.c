@@ -3,7 +3,7 @@
  *
  *     idle_memory [--connections COUNT]     (1000)
  *
- * One process has a socket that is bound, another one socket that is connected to it COUNT times, so
+ * One process has a socket that is bound, another has one that is connected to it COUNT times, so
  * that each end's share is seen by itself: what the heap has granted, as the ledger counts it, for
  * connections that have had their handshake, and for those that have carried a message since. Then
  * the same for strangers that never say a word. Exit status 0: at most 4 KiB each, 512 of a
