@@ -878,7 +878,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
-    link->rpump = opening->rpump;
+    link->rpump = *opening->rpump;
+    mcq_free(opening->rpump);
     link->rpump.receiver = &group->receiver;
     link->fd = opening->fd;
     *opening = (struct mcq_opening) {.fd = -1};
