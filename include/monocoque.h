@@ -12,7 +12,7 @@
  *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
  * Threads: a context and a socket may be used by any thread, also by several at a time: calls on
- *          one socket that overlap are put in order, and one that sleeps keeps no other one waiting.
+ *          one socket that overlap are put in order, and one that sleeps keeps no other waiting.
  *          No fence is needed to hand a socket on. Nothing of others gets between what one call
  *          sends or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for
  *          the threads to order. A message belongs to one thread at a time.
