@@ -78,6 +78,8 @@ enum mcq_ctx_option {
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
     MCQ_CTX_FD = 1010, /* a descriptor for a foreign event loop, which can be polled for input while
                           there is something to do for mcq_ctx_run(context, 0); get only */
+    MCQ_CTX_REFUSED = 1011, /* options of streams that the kernel has refused to the process, and
+                                   the streams go on without; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -465,11 +467,13 @@ enum mcq_option {
     MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
                                         be charged, 224 each beside their own */
-    MCQ_OPT_RECV_FD =
-        1020, /* a descriptor for a foreign event loop, which can be polled for input while
-                               a message can be received; get only */
+    MCQ_OPT_RECV_FD = 1020, /* a descriptor for a foreign event loop, which can be polled for input
+                               while a message can be received; get only */
     MCQ_OPT_SEND_FD = 1021, /* the same while a message can be sent: polled for input, too */
     MCQ_OPT_LIMITED = 1008, /* connections ended because of these limits; get only */
+    MCQ_OPT_PARKED =
+        1010, /* how often bound endpoints have stopped accepting for 0.1 s, for want of
+                              descriptors or memory; get only */
     MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
     MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */

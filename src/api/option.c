@@ -107,6 +107,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_LIMITED, KIND_STATE, 0},
     {MCQ_OPTION_RECV_FD, KIND_STATE, 0},
     {MCQ_OPTION_SEND_FD, KIND_STATE, 0},
+    {MCQ_OPTION_PARKED, KIND_STATE, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -295,6 +296,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = (int64_t) socket->limited_count;
     else if (home->kind == KIND_SECURITY)
         *value = mcq_security_number(socket->options.security, home->id);
+    else if (home->id == MCQ_OPTION_PARKED)
+        *value = (int64_t) atomic_load_explicit(&socket->parked_count, memory_order_relaxed);
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);

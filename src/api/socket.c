@@ -5,6 +5,7 @@
 
 #include "api/fail.h"
 #include "api/message.h"
+#include "arena/own.h"
 #include "transport/endpoint.h"
 
 static_assert((int) MCQ_PAIR == MCQ_SOCKET_TYPE_PAIR && (int) MCQ_PUSH == MCQ_SOCKET_TYPE_PUSH,
@@ -320,6 +321,14 @@ int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags)
     return MCQ_LIKELY(err == MCQ_OK) ? 0 : mcq_fail_on(socket, MCQ_CALL_SEND, err);
 }
 
+/* Who makes messages of a size that a pool has, and sends them, may go on doing so. */
+static inline void begin_own_pool(const struct mcq_msg *msg)
+{
+    if (MCQ_UNLIKELY(msg->kind == MCQ_MSG_FILLING && mcq_own_blocks() == NULL) &&
+        mcq_msg_len(msg) <= MCQ_OWN_BYTES_MAX)
+        mcq_own_begin();
+}
+
 int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int flags)
 {
     struct mcq_msg *msg = mcq_msg_of(message);
@@ -329,6 +338,7 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
 
     if (MCQ_UNLIKELY(socket == NULL || message == NULL || (flags & ~known) != 0))
         return fail_arguments("send_message", socket, "message", flags, known);
+    begin_own_pool(msg);
     part = (struct mcq_part) {.body = mcq_msg_bytes(msg), .msg = msg};
     err = send_part(socket, &part, flags);
     if (MCQ_UNLIKELY(err != MCQ_OK))
@@ -408,6 +418,8 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
 
     if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0) || (flags & ~known) != 0))
         return fail_arguments("send_batch", socket, "messages", flags, known);
+    if (count > 0)
+        begin_own_pool(mcq_msg_of(messages));
     err = mcq_socket_send_batch(socket, mcq_msg_of(messages), batch_of(count),
                                 (flags & MCQ_SNDMORE) != 0,
                                 timeout_of(&socket->options.send_timeout_ms, flags), &sent_count);

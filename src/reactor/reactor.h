@@ -161,6 +161,9 @@ bool mcq_reactor_owner(struct mcq_reactor *reactor, int fd, struct mcq_owner *ow
 /* Whether this is one of its supplementary groups. */
 bool mcq_reactor_has_group(struct mcq_reactor *reactor, int fd, uint32_t gid);
 
+/* How many options of streams the kernel has refused to this process. */
+uint64_t mcq_kernel_refused_count(void);
+
 /* Sends no more: the peer reads what is under way, then the end. Reading goes on. */
 void mcq_reactor_shutdown(struct mcq_reactor *reactor, int fd);
 

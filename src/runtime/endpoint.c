@@ -192,6 +192,7 @@ static void listener_accepted(struct mcq_wait *wait)
         if (mcq_wait_is_armed(wait) && !has_room(listener))
             mcq_reactor_cancel(engine->reactor, &wait->op);
     } else if (result != MCQ_IO_ABORTED && result != MCQ_IO_CANCELED) {
+        atomic_fetch_add_explicit(&listener->node.socket->parked_count, 1, memory_order_relaxed);
         listener_pause(listener, mcq_engine_now_ns(engine) + ACCEPT_PAUSE_NS);
     }
     if (!mcq_wait_is_armed(wait))

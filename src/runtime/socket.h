@@ -144,9 +144,10 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
-    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
-    uint64_t limited_count;  /* connections that were ended because of a limit */
-    struct mcq_conn *unread; /* whose octets nobody has read, a queue */
+    uint32_t stream_count;         /* of these, by a stream: what the engine looks after */
+    _Atomic uint64_t parked_count; /* how often a listener has had no descriptor, or no memory */
+    uint64_t limited_count;        /* connections that were ended because of a limit */
+    struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
     struct mcq_endpoint_node *endpoints;

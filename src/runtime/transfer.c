@@ -353,6 +353,7 @@ static enum mcq_err recv_waiting(struct mcq_socket *socket, struct mcq_msg *msg,
     enum mcq_err err = MCQ_AGAIN;
     bool has_slept = false;
 
+    mcq_blocks_flush(socket->group.receiver.blocks);
     for (;;) {
         if (socket->group.lost_first != NULL || socket->ending != NULL)
             mcq_socket_bury(socket);
