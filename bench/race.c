@@ -1,5 +1,5 @@
 /*
- * race: this library against others, over loopback TCP, ipc, or within a process.
+ * race: this library against others, over loopback TCP or ipc, or within a process.
  *
  * Question: how many messages per second from PUSH to PULL, how long is a round trip of REQ and
  *           REP, and how do the libraries compare on this machine, now?
@@ -84,9 +84,10 @@ static struct {
     long rounds;
     double seconds;
     const char *json;
+    const char *transport;
     bool is_inproc;
     bool is_ipc;
-} options = {.rounds = 5, .seconds = 1};
+} options = {.rounds = 5, .seconds = 1, .transport = "tcp"};
 
 static struct result results[COURSE_COUNT][ENGINES_MAX][ROUNDS_MAX];
 
@@ -555,8 +556,10 @@ static void write_json(void)
     }
     (void) uname(&system);
     fprintf(file,
-            "{\"kernel\": \"%s\", \"cores\": %ld, \"rounds\": %ld, \"seconds\": %g, \"runs\": [",
-            system.release, sysconf(_SC_NPROCESSORS_ONLN), options.rounds, options.seconds);
+            "{\"kernel\": \"%s\", \"transport\": \"%s\", \"cores\": %ld, \"rounds\": %ld, "
+            "\"seconds\": %g, \"runs\": [",
+            system.release, options.transport, sysconf(_SC_NPROCESSORS_ONLN), options.rounds,
+            options.seconds);
     for (size_t c = 0; c < COURSE_COUNT; c++)
         for (size_t e = 0; e < options.engine_count; e++)
             for (long round = 0; round < options.rounds; round++) {
@@ -623,9 +626,10 @@ static error_t on_option(int key, char *value, struct argp_state *state)
             argp_error(state, "--curve: %s", mcq_last_error());
         break;
     case 't':
-        options.is_inproc = strcmp(value, "inproc") == 0;
+        options.transport = value;
         options.is_ipc = strcmp(value, "ipc") == 0;
-        if (!options.is_inproc && !options.is_ipc && strcmp(value, "tcp") != 0)
+        options.is_inproc = strcmp(value, "inproc") == 0;
+        if (!options.is_ipc && !options.is_inproc && strcmp(value, "tcp") != 0)
             argp_error(state, "--transport: tcp, ipc or inproc");
         break;
     default: return ARGP_ERR_UNKNOWN;

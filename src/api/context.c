@@ -17,6 +17,7 @@ struct home {
 static const struct home homes[] = {
     {MCQ_CONTEXT_IO_THREADS, offsetof(struct mcq_context, engines_wanted)},
     {MCQ_CONTEXT_MAX_SOCKETS, offsetof(struct mcq_context, sockets_max)},
+    {MCQ_CONTEXT_PROFILE, offsetof(struct mcq_context, profile)},
     {MCQ_CONTEXT_BUDGET, 0},
     {MCQ_CONTEXT_BUDGET_USED, 0},
     {MCQ_CONTEXT_FD, 0},

@@ -56,6 +56,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_CURVE_SERVERKEY, KIND_SECURITY, 0},
     {MCQ_OPTION_ZAP_DOMAIN, KIND_SECURITY, 0},
     {MCQ_OPTION_RCVMORE, KIND_STATE, 0},
+    {MCQ_OPTION_FD, KIND_STATE, 0},
     {MCQ_OPTION_EVENTS, KIND_STATE, 0},
     {MCQ_OPTION_TYPE, KIND_STATE, 0},
     {MCQ_OPTION_LINGER, KIND_INT, AT(linger_ms)},
@@ -268,6 +269,19 @@ static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
     return MCQ_OK;
 }
 
+static enum mcq_err get_hint(struct mcq_socket *socket, int64_t *value)
+{
+    enum mcq_err err;
+    int fd;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = mcq_socket_hint_fd(socket, &fd);
+    if (err == MCQ_OK)
+        *value = fd;
+    mcq_socket_leave(socket);
+    return err;
+}
+
 static enum mcq_err get_fd(struct mcq_socket *socket, bool is_send, int64_t *value)
 {
     enum mcq_err err;
@@ -287,6 +301,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         return get_fd(socket, home->id == MCQ_OPTION_SEND_FD, value);
     if (home->id == MCQ_OPTION_EVENTS)
         return get_events(socket, value);
+    if (home->id == MCQ_OPTION_FD)
+        return get_hint(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
     if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;

@@ -14,6 +14,7 @@
  * it is the engine's, but for what is marked.
  */
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -108,13 +109,18 @@ static void connector_begin(struct mcq_connector *connector);
 static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
 {
     struct mcq_engine *engine = mcq_node_engine(&connector->node);
-    uint64_t at_ns = mcq_engine_now_ns(engine) + back_off_ns(connector, why);
+    uint64_t wait_ns = back_off_ns(connector, why);
+    uint64_t at_ns = mcq_engine_now_ns(engine) + wait_ns;
 
     connector->failure_count++;
     connector->state = CONNECTOR_WAITING;
-    if (connector->node.options.reconnect_ms < 0)
+    if (connector->node.options.reconnect_ms < 0) {
         connector_give_up(connector);
-    else if (mcq_engine_timer(engine, &connector->back_off, at_ns) != MCQ_OK)
+        return;
+    }
+    mcq_report_now(connector->node.socket, MCQ_REPORT_OF_CONNECT_RETRIED,
+                   (int) mcq_min_u64(wait_ns / MS, INT32_MAX), 0, mcq_node_name(&connector->node));
+    if (mcq_engine_timer(engine, &connector->back_off, at_ns) != MCQ_OK)
         connector_begin(connector);
 }
 
@@ -123,6 +129,11 @@ static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
 static const struct mcq_address *connector_source(const struct mcq_connector *connector)
 {
     return connector->source.len > 0 ? &connector->source : NULL;
+}
+
+static void connector_report(struct mcq_connector *connector, enum mcq_report_of kind, int value)
+{
+    mcq_report_now(connector->node.socket, kind, value, 0, mcq_node_name(&connector->node));
 }
 
 /* Tries the next of its addresses. Where no timer can be armed the system's limit holds. */
@@ -140,6 +151,7 @@ static void connector_try_next(struct mcq_connector *connector)
     if (timeout_ms > 0)
         (void) !mcq_engine_timer(engine, &connector->timeout,
                                  mcq_engine_now_ns(engine) + timeout_ms * MS);
+    connector_report(connector, MCQ_REPORT_OF_CONNECT_DELAYED, EINPROGRESS);
     mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector_source(connector),
                             address, &connector->node.options.tuning);
 }
@@ -218,6 +230,7 @@ static void connector_tunnel(struct mcq_connector *connector, int fd)
 static void connector_open(struct mcq_connector *connector, int fd)
 {
     connector->state = CONNECTOR_OPENING;
+    connector_report(connector, MCQ_REPORT_OF_CONNECTED, fd);
     if (mcq_opener_new(&connector->node, fd) != MCQ_OK)
         connector_fail(connector, MCQ_NOMEM);
 }
@@ -262,6 +275,7 @@ static void connector_ended(struct mcq_connector *connector)
     } else if (connector->outcome == MCQ_IO_REFUSED && gives_up_if_refused(connector)) {
         connector_give_up(connector);
     } else {
+        connector_report(connector, MCQ_REPORT_OF_CLOSED, -1);
         connector_fail(connector, MCQ_CLOSED);
     }
 }
@@ -365,6 +379,11 @@ void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why)
 struct mcq_conn *mcq_connector_conn(const struct mcq_connector *connector)
 {
     return connector->conn;
+}
+
+const char *mcq_connector_name(const struct mcq_connector *connector)
+{
+    return mcq_node_name(&connector->node);
 }
 
 void mcq_connector_disown(struct mcq_connector *connector)
