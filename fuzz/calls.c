@@ -17,6 +17,7 @@
 #include "runtime/socket.h"
 
 #define TYPES (MCQ_PUSH + 1)
+#define NEWER 162 /* from this first choice on it is of the types in newer_types */
 #define SOCKETS 4
 #define CONTEXTS 2
 #define PARTS_MAX 4
@@ -35,6 +36,8 @@ struct head {
     uint8_t part_count;
     uint8_t len[3];
 };
+
+static const enum mcq_type newer_types[] = {MCQ_XPUB, MCQ_XSUB, MCQ_PUB, MCQ_SUB};
 
 struct side {
     struct mcq_context *context;
@@ -76,6 +79,12 @@ static bool sends(const struct side *side)
 static bool receives(const struct side *side)
 {
     return side->type != MCQ_PUB && side->type != MCQ_PUSH;
+}
+
+/* What it says goes to all that are connected. */
+static bool spreads(const struct side *side)
+{
+    return side->type == MCQ_PUB || side->type == MCQ_XPUB || side->type == MCQ_XSUB;
 }
 
 static bool is_dialogue(const struct side *side)
@@ -162,7 +171,7 @@ static void check_part(struct side *side, const uint8_t *octets, size_t len, boo
     unsigned links = side->linked[head.sender];
 
     if (side->has_got[head.sender][head.number] &&
-        !(sides[head.sender].type == MCQ_PUB && links > 1)) /* to each connection */
+        !(spreads(&sides[head.sender]) && links > 1)) /* to each connection */
         fuzz_fail("message %u came twice", head.number);
     side->has_got[head.sender][head.number] = true;
     if (links == 1 && head.number < side->next_number[head.sender])
@@ -256,6 +265,9 @@ static void take_part(struct side *side, const uint8_t *octets, size_t len, bool
 
     if (is_ours) {
         check_part(side, octets, len, more);
+    } else if (side->type == MCQ_XPUB) {
+        if (side->in_body || more || len == 0 || octets[0] > 1)
+            fuzz_fail("a part of %zu octets that is no subscription", len);
     } else {
         if (side->in_body || !more || len > MCQ_ROUTING_ID_MAX)
             fuzz_fail("a part of %zu octets that is not ours", len);
@@ -362,7 +374,8 @@ static void keep_promises(struct side *side, int64_t events)
         fuzz_fail("POLLIN, and nothing to receive");
     if ((events & MCQ_POLLIN) || has_cut)
         return; /* the one that there was room for may be found gone */
-    if ((events & MCQ_POLLOUT) && sends(side) && side->type != MCQ_ROUTER) {
+    if ((events & MCQ_POLLOUT) && sends(side) && side->type != MCQ_ROUTER &&
+        side->type != MCQ_XPUB) { /* they look at who is meant */
         bool was_new = side->part_count == 0;
 
         if (!send_part(side, 1, 100) && errno == EAGAIN && was_new)
@@ -462,18 +475,40 @@ static void cut(const struct side *side)
     }
 }
 
-static void set_option(struct side *side, unsigned how, int64_t value)
+/* What an XSUB wants it says. */
+static void wish(struct side *side, bool is_on)
+{
+    uint8_t octets[] = {is_on, MARK};
+
+    if (side->part_count == 0 && mcq_send(side->socket, octets, sizeof octets, 0) != 0)
+        check_send_errno(side);
+}
+
+static enum mcq_option option_of(const struct side *side, unsigned how)
 {
     static const enum mcq_option options[] = {
         MCQ_OPT_SNDHWM,      MCQ_OPT_RCVHWM,          MCQ_OPT_RCVTIMEO,      MCQ_OPT_SNDTIMEO,
         MCQ_OPT_REQ_RELAXED, MCQ_OPT_REQ_CORRELATE,   MCQ_OPT_HEARTBEAT_IVL, MCQ_OPT_RECONNECT_IVL,
         MCQ_OPT_LINGER,      MCQ_OPT_ROUTER_MANDATORY};
-    enum mcq_option option = options[how % MCQ_COUNTOF(options)];
+    static const enum mcq_option newer[] = {
+        MCQ_OPT_SNDHWM,       MCQ_OPT_RCVHWM,      MCQ_OPT_XPUB_VERBOSE,
+        MCQ_OPT_XPUB_NODROP,  MCQ_OPT_XPUB_MANUAL, MCQ_OPT_XPUB_VERBOSER,
+        MCQ_OPT_TOPICS_COUNT, MCQ_OPT_LINGER,      MCQ_OPT_XPUB_MANUAL_LAST_VALUE};
 
-    if (how & 128 &&
-        mcq_set_bytes(side->socket, how & 64 ? MCQ_OPT_SUBSCRIBE : MCQ_OPT_UNSUBSCRIBE, "m",
-                      value & 1) != 0 &&
-        errno != EINVAL)
+    return side->type < TYPES ? options[how % MCQ_COUNTOF(options)]
+                              : newer[how % MCQ_COUNTOF(newer)];
+}
+
+static void set_option(struct side *side, unsigned how, int64_t value)
+{
+    enum mcq_option option = option_of(side, how);
+
+    if (how & 128 && side->type == MCQ_XSUB)
+        wish(side, how & 64);
+    else if (how & 128 &&
+             mcq_set_bytes(side->socket, how & 64 ? MCQ_OPT_SUBSCRIBE : MCQ_OPT_UNSUBSCRIBE, "m",
+                           value & 1) != 0 &&
+             errno != EINVAL)
         check_errno(side, "subscribe", false);
     if (mcq_set(side->socket, option, value % 20) != 0 && errno != EINVAL)
         check_errno(side, "set", false);
@@ -559,8 +594,18 @@ static void open_one(struct side *side, int type, struct mcq_context *context)
         mcq_set(side->socket, MCQ_OPT_RECONNECT_IVL, 5) != 0 ||
         mcq_set(side->socket, MCQ_OPT_RCVTIMEO, 3) != 0 ||
         mcq_set(side->socket, MCQ_OPT_SNDTIMEO, 3) != 0 ||
-        (type == MCQ_SUB && mcq_set_bytes(side->socket, MCQ_OPT_SUBSCRIBE, "", 0) != 0))
+        (type == MCQ_SUB && mcq_set_bytes(side->socket, MCQ_OPT_SUBSCRIBE, "", 0) != 0) ||
+        (type == MCQ_XSUB && mcq_send(side->socket, "\1", 1, 0) != 0))
         fuzz_fail("set: %s", mcq_last_error());
+}
+
+static int type_of(unsigned choice, unsigned side)
+{
+    if (choice >= NEWER) {
+        choice -= NEWER;
+        return newer_types[(side % 2 ? choice / 4 : choice) % MCQ_COUNTOF(newer_types)];
+    }
+    return (int) ((side % 2 ? choice / TYPES : choice) % TYPES);
 }
 
 static void begin(const struct fuzz_input *input)
@@ -587,8 +632,7 @@ static void begin(const struct fuzz_input *input)
         mcq_sim_add_actor(sim, &engines[i]);
     }
     for (unsigned i = 0; i < SOCKETS; i++)
-        open_one(&sides[i], (i % 2 ? input->choice[0] / TYPES : input->choice[0]) % TYPES,
-                 contexts[i % CONTEXTS]);
+        open_one(&sides[i], type_of(input->choice[0], i), contexts[i % CONTEXTS]);
     is_starving = has_cut = false;
     if (wrong & 1)
         return; /* all is the input's */

@@ -120,8 +120,8 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 9 to 20 belong to types that are not there yet. Source: zmq_socket(3), RFC
- * 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
+/* The numbers of libzmq; 12 to 20 belong to types that are not there yet. Source: zmq_socket(3),
+ * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
     MCQ_PUB = 1,    /* to all subscribers whose topic the message begins with; never waits */
@@ -132,6 +132,8 @@ enum mcq_type {
     MCQ_ROUTER = 6, /* to the peer that the first part names; received ones begin with that part */
     MCQ_PULL = 7,   /* from all */
     MCQ_PUSH = 8,   /* to one peer after the other */
+    MCQ_XPUB = 9,  /* as PUB, and receives what subscribers say: 1 or 0 and a topic, or a message */
+    MCQ_XSUB = 10, /* as SUB, and says what it wants by sending: 1 or 0 and a topic; or a message */
 };
 
 /* A socket of this type, without peers; the caller closes it with mcq_close. NULL is a failure:
@@ -314,14 +316,18 @@ int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
 enum mcq_option {
     /* Octets, for mcq_set_bytes and mcq_get_bytes. */
     MCQ_OPT_ROUTING_ID = 5,     /* 1..255 octets (none), the first one not 0: our name; later */
-    MCQ_OPT_SUBSCRIBE = 6,      /* SUB: messages that begin with these; set only, many times */
-    MCQ_OPT_UNSUBSCRIBE = 7,    /* SUB: takes one of those back */
+    MCQ_OPT_SUBSCRIBE = 6,      /* SUB: messages that begin with these; set only, many times. XPUB
+                                   with XPUB_MANUAL: for the peer whose request came last */
+    MCQ_OPT_UNSUBSCRIBE = 7,    /* takes one of those back */
     MCQ_OPT_LAST_ENDPOINT = 32, /* of the last bind or connect, and a zero octet; get only */
 
+    MCQ_OPT_XPUB_WELCOME_MSG = 72, /* XPUB: a message for each subscriber that connects (none) */
+
     /* Get only. */
-    MCQ_OPT_RCVMORE = 13, /* 1: the part received last is not the last of its message */
-    MCQ_OPT_EVENTS = 15,  /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
-    MCQ_OPT_TYPE = 16,    /* enum mcq_type */
+    MCQ_OPT_RCVMORE = 13,       /* 1: the part received last is not the last of its message */
+    MCQ_OPT_EVENTS = 15,        /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
+    MCQ_OPT_TYPE = 16,          /* enum mcq_type */
+    MCQ_OPT_TOPICS_COUNT = 116, /* PUB, XPUB: different topics of its peers; SUB, XSUB: its own */
 
     MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
     MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
@@ -333,12 +339,25 @@ enum mcq_option {
     MCQ_OPT_RCVTIMEO = 27,          /* -1: no limit, 0.. (-1): for mcq_recv to wait */
     MCQ_OPT_SNDTIMEO = 28,          /* the same for mcq_send */
     MCQ_OPT_ROUTER_MANDATORY = 33,  /* 0, 1 (0); ROUTER: sending to nobody fails; set only */
+    MCQ_OPT_XPUB_VERBOSE = 40,      /* 0, 1 (0); XPUB: receives subscriptions that are no news, too;
+                                       set only. Takes XPUB_VERBOSER back */
     MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
     MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
     MCQ_OPT_ROUTER_HANDOVER =
-        56,                     /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
-    MCQ_OPT_HANDSHAKE_IVL = 66, /* 0: no limit, 0.. (5000): for a handshake; later */
+        56,                   /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
+    MCQ_OPT_XPUB_NODROP = 69, /* 0, 1 (0); PUB, XPUB: waits while a subscriber is full; set only */
+    MCQ_OPT_XPUB_MANUAL = 71, /* 0, 1 (0); XPUB: peers get what SUBSCRIBE says; set only */
+    MCQ_OPT_INVERT_MATCHING = 74, /* 0, 1 (0); PUB, XPUB, SUB: what matches no subscription */
+    MCQ_OPT_XPUB_VERBOSER = 78,   /* 0, 1 (0); XPUB: as VERBOSE, and unsubscriptions; set only */
+    MCQ_OPT_XPUB_MANUAL_LAST_VALUE = 98, /* 0, 1 (0); XPUB: as MANUAL, and the next message goes
+                                            only to the peer of the last request; set only */
+    MCQ_OPT_ONLY_FIRST_SUBSCRIBE =
+        108, /* 0, 1 (0); XPUB, XSUB: only a message's first part can be a
+                                           subscription; set only */
+    MCQ_OPT_XSUB_VERBOSE_UNSUBSCRIBE = 115, /* 0, 1 (0); XSUB: publishers hear of each
+                                               unsubscription; set only */
+    MCQ_OPT_HANDSHAKE_IVL = 66,             /* 0: no limit, 0.. (5000): for a handshake; later */
     MCQ_OPT_HEARTBEAT_IVL = 75, /* 0: none, 0.. (0): between questions to a silent peer; later */
     MCQ_OPT_HEARTBEAT_TTL = 76, /* 0..6553599 (0): when the peer is to give us up; later */
     MCQ_OPT_HEARTBEAT_TIMEOUT = 77, /* -1: as HEARTBEAT_IVL, 0.. (-1): for it to answer; later */

@@ -7,12 +7,13 @@
 #include "table/option.h"
 
 enum kind {
-    KIND_INT,     /* a field of struct mcq_socket_options */
-    KIND_INT64,   /* the same */
-    KIND_BOOL,    /* the same */
-    KIND_PATTERN, /* an enum mcq_pattern_option, which some types have */
-    KIND_STATE,   /* what the socket is or has now */
-    KIND_OCTETS,  /* not a number */
+    KIND_INT,            /* a field of struct mcq_socket_options */
+    KIND_INT64,          /* the same */
+    KIND_BOOL,           /* the same */
+    KIND_PATTERN,        /* an enum mcq_pattern_option, which some types have */
+    KIND_STATE,          /* what the socket is or has now */
+    KIND_OCTETS,         /* not a number */
+    KIND_PATTERN_OCTETS, /* the same, and an enum mcq_pattern_option */
 };
 
 /* Where an option lives; all else about it is in the generated table. */
@@ -52,6 +53,16 @@ static const struct home homes[] = {
     {MCQ_OPTION_REQ_CORRELATE, KIND_PATTERN, MCQ_PATTERN_REQ_CORRELATE},
     {MCQ_OPTION_REQ_RELAXED, KIND_PATTERN, MCQ_PATTERN_REQ_RELAXED},
     {MCQ_OPTION_ROUTER_HANDOVER, KIND_PATTERN, MCQ_PATTERN_ROUTER_HANDOVER},
+    {MCQ_OPTION_XPUB_VERBOSE, KIND_PATTERN, MCQ_PATTERN_XPUB_VERBOSE},
+    {MCQ_OPTION_XPUB_VERBOSER, KIND_PATTERN, MCQ_PATTERN_XPUB_VERBOSER},
+    {MCQ_OPTION_XPUB_NODROP, KIND_PATTERN, MCQ_PATTERN_XPUB_NODROP},
+    {MCQ_OPTION_XPUB_MANUAL, KIND_PATTERN, MCQ_PATTERN_XPUB_MANUAL},
+    {MCQ_OPTION_XPUB_MANUAL_LAST_VALUE, KIND_PATTERN, MCQ_PATTERN_XPUB_MANUAL_LAST_VALUE},
+    {MCQ_OPTION_XPUB_WELCOME_MSG, KIND_PATTERN_OCTETS, MCQ_PATTERN_XPUB_WELCOME_MSG},
+    {MCQ_OPTION_XSUB_VERBOSE_UNSUBSCRIBE, KIND_PATTERN, MCQ_PATTERN_XSUB_VERBOSE_UNSUBSCRIBE},
+    {MCQ_OPTION_ONLY_FIRST_SUBSCRIBE, KIND_PATTERN, MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE},
+    {MCQ_OPTION_INVERT_MATCHING, KIND_PATTERN, MCQ_PATTERN_INVERT_MATCHING},
+    {MCQ_OPTION_TOPICS_COUNT, KIND_PATTERN, MCQ_PATTERN_TOPICS_COUNT},
     {MCQ_OPTION_HANDSHAKE_IVL, KIND_INT, AT(handshake_ms)},
     {MCQ_OPTION_HEARTBEAT_IVL, KIND_INT, AT(heartbeat_ms)},
     {MCQ_OPTION_HEARTBEAT_TTL, KIND_INT, AT(heartbeat_ttl_ms)},
@@ -105,9 +116,10 @@ static MCQ_COLD int fail(const char *verb, const struct mcq_option_row *row,
                     mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
 }
 
-static MCQ_COLD int fail_foreign(const struct mcq_option_row *row, const struct mcq_socket *socket)
+static MCQ_COLD int fail_foreign(const char *verb, const struct mcq_option_row *row,
+                                 const struct mcq_socket *socket)
 {
-    return mcq_fail(EINVAL, "set %s: a %s socket has no such option", row->name,
+    return mcq_fail(EINVAL, "%s %s: a %s socket has no such option", verb, row->name,
                     mcq_socket_type_name(socket->type));
 }
 
@@ -188,7 +200,7 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
     else
         err = apply(socket, option.home, value);
     mcq_socket_leave(socket);
-    return err == MCQ_OK ? 0 : fail_foreign(option.row, socket);
+    return err == MCQ_OK ? 0 : fail_foreign("set", option.row, socket);
 }
 
 static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
@@ -201,12 +213,26 @@ static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
     return MCQ_OK;
 }
 
+static enum mcq_err get_from_pattern(struct mcq_socket *socket, const struct home *home,
+                                     int64_t *value)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    if (ops->get == NULL)
+        return MCQ_INVAL;
+    return ops->get(socket->pattern, (enum mcq_pattern_option) home->at, value);
+}
+
 static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int64_t *value)
 {
+    enum mcq_err err = MCQ_OK;
+
     if (home->id == MCQ_OPTION_EVENTS)
         return get_events(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
-    if (home->id == MCQ_OPTION_TYPE)
+    if (home->kind == KIND_PATTERN)
+        err = get_from_pattern(socket, home, value);
+    else if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;
     else if (home->id == MCQ_OPTION_RCVMORE)
         *value = socket->is_within_recv;
@@ -215,7 +241,7 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);
-    return MCQ_OK;
+    return err;
 }
 
 int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value)
@@ -229,6 +255,8 @@ int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value)
     if (option.row == NULL)
         return -1;
     err = get(socket, option.home, value);
+    if (err == MCQ_INVAL)
+        return fail_foreign("get", option.row, socket);
     return err == MCQ_OK ? 0 : fail("get", option.row, socket, err);
 }
 
@@ -258,23 +286,50 @@ static int subscribe(struct mcq_socket *socket, const struct mcq_option_row *row
     enum mcq_err err;
 
     if (ops->subscribe == NULL)
-        return fail_foreign(row, socket);
+        return fail_foreign("set", row, socket);
     err = ops->subscribe(socket->pattern, topic, row->number == MCQ_OPTION_SUBSCRIBE);
     mcq_socket_flush(socket);
     mcq_socket_guard_output(socket);
+    if (err == MCQ_MISMATCH)
+        return mcq_fail(EINVAL, "set %s: set XPUB_MANUAL first", row->name);
     return err == MCQ_OK ? 0 : fail_topic(row, topic, err);
+}
+
+static int set_pattern_bytes(struct mcq_socket *socket, const struct option *option,
+                             struct mcq_bytes bytes)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+    enum mcq_err err = MCQ_INVAL;
+
+    if (ops->set_bytes != NULL)
+        err = ops->set_bytes(socket->pattern, (enum mcq_pattern_option) option->home->at, bytes);
+    if (err == MCQ_INVAL)
+        return fail_foreign("set", option->row, socket);
+    return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
+}
+
+/* The lock is held. */
+static int set_held(struct mcq_socket *socket, const struct option *option, struct mcq_bytes bytes)
+{
+    if (option->row->number == MCQ_OPTION_ROUTING_ID)
+        return set_routing_id(socket, bytes);
+    if (option->home->kind == KIND_PATTERN_OCTETS)
+        return set_pattern_bytes(socket, option, bytes);
+    return subscribe(socket, option->row, bytes);
 }
 
 int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len)
 {
     struct mcq_bytes bytes = mcq_bytes(data, len);
     const struct mcq_option_row *row;
+    struct option option;
     enum mcq_err err;
     int result;
 
     if (socket == NULL || (data == NULL && len > 0))
         return mcq_fail_null("set_bytes", socket == NULL ? "socket" : "data");
-    row = find(id, MCQ_OPTION_SET, true).row;
+    option = find(id, MCQ_OPTION_SET, true);
+    row = option.row;
     if (row == NULL)
         return -1;
     if (len < (uint64_t) row->min || len > row->max)
@@ -285,8 +340,7 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)
         return fail("set", row, socket, err);
-    result =
-        id == MCQ_OPT_ROUTING_ID ? set_routing_id(socket, bytes) : subscribe(socket, row, bytes);
+    result = set_held(socket, &option, bytes);
     mcq_socket_leave(socket);
     return result;
 }

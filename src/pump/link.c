@@ -282,6 +282,19 @@ static void link_settle(struct mcq_link *link)
     group_settle(group);
 }
 
+void mcq_link_group_hold(struct mcq_link_group *group, uint64_t bytes)
+{
+    if (group->budget == NULL)
+        return;
+    group->held_bytes += bytes;
+    group_settle(group);
+}
+
+void mcq_link_group_release(struct mcq_link_group *group, uint64_t bytes)
+{
+    mcq_link_group_hold(group, 0 - bytes);
+}
+
 void mcq_link_trim(struct mcq_link *link)
 {
     if (link->in.head == link->in.tail)
@@ -435,13 +448,38 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
     }
 }
 
+static bool is_wish(const struct mcq_event *event)
+{
+    return event->kind == MCQ_EVENT_SUBSCRIBE || event->kind == MCQ_EVENT_CANCEL;
+}
+
 enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
     do
         MCQ_TRY(link_receive(link, msg, event));
-    while (event->kind != MCQ_EVENT_BODY && event->kind != MCQ_EVENT_SUBSCRIBE &&
-           event->kind != MCQ_EVENT_CANCEL);
+    while (event->kind != MCQ_EVENT_BODY && !is_wish(event));
     return MCQ_OK;
+}
+
+enum mcq_err mcq_link_hear_whole(struct mcq_link *link, struct mcq_msg *msg,
+                                 struct mcq_event *event)
+{
+    bool is_whole;
+
+    for (;;) {
+        if (queue_pop(&link->in, msg)) {
+            event->kind = MCQ_EVENT_BODY;
+            return MCQ_OK;
+        }
+        MCQ_TRY(link_receive(link, msg, event));
+        if (is_wish(event))
+            return MCQ_OK;
+        if (event->kind != MCQ_EVENT_BODY)
+            continue;
+        if (!msg->more && link->in.tail == link->in.whole_at)
+            return MCQ_OK;
+        MCQ_TRY(link_enqueue(link, msg, &is_whole));
+    }
 }
 
 bool mcq_link_prefetch(struct mcq_link *link)

@@ -172,6 +172,10 @@ int mcq_link_end(struct mcq_link *link);
  * wants more of. 0 if that is so little that it will go on once the application takes the rest. */
 uint64_t mcq_link_begun_bytes(const struct mcq_link *link);
 
+/* What a pattern keeps that came from peers which are gone; of the others it is in table_bytes. */
+void mcq_link_group_hold(struct mcq_link_group *group, uint64_t bytes);
+void mcq_link_group_release(struct mcq_link_group *group, uint64_t bytes);
+
 /* Gives back what its queues have grown to, if they are empty. */
 void mcq_link_trim(struct mcq_link *link);
 
@@ -213,6 +217,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg 
  *   MCQ_AGAIN   nothing */
 MCQ_MUST_CHECK enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg,
                                           struct mcq_event *event);
+
+/* The same, but the parts of a message come when it is whole, one behind the other. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_hear_whole(struct mcq_link *link, struct mcq_msg *msg,
+                                                struct mcq_event *event);
 
 /* Receives ahead of the application, as far as in_max allows. True: a whole message is there. */
 bool mcq_link_prefetch(struct mcq_link *link);

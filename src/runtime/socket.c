@@ -135,6 +135,13 @@ static void discard(struct mcq_conn *conn)
             mcq_msg_fini(&msg);
 }
 
+/* Whether the pattern takes what peers say, whatever the application does. */
+static bool hears_on(const struct mcq_pattern *pattern)
+{
+    return pattern->ops->hear != NULL &&
+           (pattern->ops->is_deaf == NULL || !pattern->ops->is_deaf(pattern));
+}
+
 /* The engine's way of reading: what the owner of the socket would have done. True: there is more
  * that need not wait for the application. */
 static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
@@ -145,7 +152,7 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
         discard(conn);
     } else if (socket->pattern->ops->hear != NULL) {
         pass_on(socket, conn);
-        socket->news |= MCQ_NEWS_OUT; /* a subscription, perhaps */
+        socket->news |= socket->pattern->ops->can_recv ? MCQ_NEWS_ALL : MCQ_NEWS_OUT;
     } else if (mcq_link_prefetch(link)) {
         pass_on(socket, conn);
         socket->news |= MCQ_NEWS_IN;
@@ -154,7 +161,7 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
     if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
         return false;
     mcq_socket_set_unread(socket, conn);
-    return socket->pattern->ops->hear != NULL && !link->is_starved;
+    return hears_on(socket->pattern) && !link->is_starved;
 }
 
 static void serve_input(struct mcq_socket *socket)

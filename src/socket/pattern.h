@@ -39,6 +39,8 @@ struct mcq_peer {
     struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
     bool takes_message;               /* a publisher's message under way goes to it */
     struct mcq_peer *next_taker;
+    struct mcq_subscriber *asked; /* XPUB_MANUAL: what it asked for; NULL: nothing yet */
+    size_t report_bytes;          /* XPUB: of what it said and the application has not received */
 };
 
 struct mcq_pattern_config {
@@ -53,6 +55,16 @@ enum mcq_pattern_option {
     MCQ_PATTERN_REQ_RELAXED,
     MCQ_PATTERN_REQ_CORRELATE,
     MCQ_PATTERN_SUBSCRIPTION_BYTES, /* that a publisher's peer may be charged */
+    MCQ_PATTERN_XPUB_VERBOSE,
+    MCQ_PATTERN_XPUB_VERBOSER,
+    MCQ_PATTERN_XPUB_NODROP,
+    MCQ_PATTERN_XPUB_MANUAL,
+    MCQ_PATTERN_XPUB_MANUAL_LAST_VALUE,
+    MCQ_PATTERN_XPUB_WELCOME_MSG, /* octets */
+    MCQ_PATTERN_XSUB_VERBOSE_UNSUBSCRIBE,
+    MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE,
+    MCQ_PATTERN_INVERT_MATCHING,
+    MCQ_PATTERN_TOPICS_COUNT, /* only asked for */
 };
 
 struct mcq_pattern;
@@ -109,6 +121,10 @@ struct mcq_pattern_ops {
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
 
+    /* A type that hears: whether it does so no more until the application has received. NULL: it
+     * hears all. */
+    bool (*is_deaf)(const struct mcq_pattern *pattern);
+
     /* Types that send and receive by turns, while input that poll has found was not received:
      * whether send may be called all the same, which drops it. NULL: the two do not depend on each
      * other. */
@@ -118,13 +134,21 @@ struct mcq_pattern_ops {
      * are connected. */
     uint32_t (*audience)(const struct mcq_pattern *pattern);
 
-    /* SUB: what the application wants. NULL elsewhere.
-     *   MCQ_INVAL   the topic is longer than a command can be; or not subscribed (is_on false)
-     *   MCQ_NOMEM */
+    /* SUB: what the application wants; XPUB_MANUAL: what the peer gets whose subscription was
+     * received last. NULL elsewhere.
+     *   MCQ_INVAL      the topic is longer than a command can be; or not subscribed (is_on false)
+     *   MCQ_MISMATCH   XPUB is not manual
+     *   MCQ_LIMIT, MCQ_NOMEM */
     enum mcq_err (*subscribe)(struct mcq_pattern *pattern, struct mcq_bytes topic, bool is_on);
 
     /* MCQ_INVAL: not an option of this type, or the value is out of range. NULL: it has none. */
     enum mcq_err (*set)(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value);
+    /* The same with octets, which are copied. Also MCQ_NOMEM. */
+    enum mcq_err (*set_bytes)(struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                              struct mcq_bytes value);
+    /* MCQ_INVAL: this type does not say. NULL: it says nothing. */
+    enum mcq_err (*get)(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                        int64_t *value);
 };
 
 /* The first member of every pattern's own struct. */
@@ -145,6 +169,8 @@ extern const struct mcq_pattern_ops mcq_pattern_dealer;
 extern const struct mcq_pattern_ops mcq_pattern_router;
 extern const struct mcq_pattern_ops mcq_pattern_pub;
 extern const struct mcq_pattern_ops mcq_pattern_sub;
+extern const struct mcq_pattern_ops mcq_pattern_xpub;
+extern const struct mcq_pattern_ops mcq_pattern_xsub;
 extern const struct mcq_pattern_ops mcq_pattern_push;
 extern const struct mcq_pattern_ops mcq_pattern_pull;
 
