@@ -1,6 +1,8 @@
 #include "pump/link.h"
 
 #include "arena/alloc.h"
+#include "base/assert.h"
+#include "pump/link_pipe.h"
 #include "session/state.h"
 #include "wire/encode.h"
 #include "wire/limits.h"
@@ -13,6 +15,7 @@
 #define SEND_BLOCK_COUNT 16384
 
 #define IOV_COUNT 64           /* runs of one write */
+#define PIPE_BATCH_PARTS 16    /* that a pipe's far side sees at once */
 #define QUEUE_CAPACITY_MIN 8   /* parts */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
 
@@ -429,6 +432,8 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
     struct mcq_event event;
     bool is_whole;
 
+    if (mcq_link_is_piped(link))
+        return mcq_link_pipe_take(link, msg);
     if (queue_pop(&link->in, msg)) {
         if (MCQ_UNLIKELY(link->in.body_bytes < link->settle_below))
             link_settle(link);
@@ -455,6 +460,8 @@ static bool is_wish(const struct mcq_event *event)
 
 enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
+    if (mcq_link_is_piped(link))
+        return mcq_link_pipe_hear(link, msg, event);
     do
         MCQ_TRY(link_receive(link, msg, event));
     while (event->kind != MCQ_EVENT_BODY && !is_wish(event));
@@ -466,6 +473,8 @@ enum mcq_err mcq_link_hear_whole(struct mcq_link *link, struct mcq_msg *msg,
 {
     bool is_whole;
 
+    if (mcq_link_is_piped(link))
+        return mcq_link_pipe_hear(link, msg, event);
     for (;;) {
         if (queue_pop(&link->in, msg)) {
             event->kind = MCQ_EVENT_BODY;
@@ -488,6 +497,8 @@ bool mcq_link_prefetch(struct mcq_link *link)
     struct mcq_msg msg;
     bool is_whole;
 
+    if (mcq_link_is_piped(link))
+        return mcq_pipe_is_readable(&link->pipe);
     while ((link->in_max == 0 || link->in.message_count < link->in_max) &&
            link->in.body_bytes < PREFETCH_BYTES) {
         if (link_receive(link, &msg, &event) != MCQ_OK)
@@ -507,6 +518,8 @@ bool mcq_link_has_unread(const struct mcq_link *link)
 
 bool mcq_link_is_readable(const struct mcq_link *link)
 {
+    if (mcq_link_is_piped(link)) /* what is in the pipe outlives the connection */
+        return mcq_pipe_is_readable(&link->pipe);
     return link->in.head != link->in.whole_at || mcq_link_has_unread(link);
 }
 
@@ -528,10 +541,17 @@ static enum mcq_err link_block(struct mcq_link *link)
     return MCQ_AGAIN;
 }
 
+static bool is_below_max(struct mcq_link *link)
+{
+    if (mcq_link_is_piped(link))
+        return mcq_pipe_has_room(&link->pipe);
+    return link->out_max == 0 || mcq_link_waiting_count(link) < link->out_max;
+}
+
 /* A write made room in a full link. */
 static void note_room(struct mcq_link *link)
 {
-    if (!link->is_full || (link->out_max > 0 && mcq_link_waiting_count(link) >= link->out_max))
+    if (!link->is_full || !is_below_max(link))
         return;
     link->is_full = false;
     if (link->is_roomy)
@@ -596,8 +616,15 @@ static enum mcq_err link_write_all(struct mcq_link *link)
 
 static enum mcq_err link_write(struct mcq_link *link)
 {
-    enum mcq_err err = link_write_all(link);
+    enum mcq_err err;
 
+    if (mcq_link_is_piped(link)) {
+        link->group->flush_count++;
+        set_dirty(link, false);
+        mcq_link_pipe_flush(link);
+        return MCQ_OK;
+    }
+    err = link_write_all(link);
     link_settle(link);
     return err;
 }
@@ -618,14 +645,26 @@ enum mcq_err mcq_link_flush(struct mcq_link *link)
 
 bool mcq_link_has_room(struct mcq_link *link)
 {
-    if (link->out_max == 0 || mcq_link_waiting_count(link) < link->out_max)
+    if (is_below_max(link))
         return true;
     if (link->can_write)
         mcq_link_flush(link);
-    if (mcq_link_waiting_count(link) < link->out_max)
+    if (is_below_max(link))
         return true;
     link->is_full = true;
     return false;
+}
+
+void mcq_link_on_room(struct mcq_link *link)
+{
+    note_room(link);
+}
+
+uint64_t mcq_link_waiting_count(const struct mcq_link *link)
+{
+    if (!mcq_link_is_piped(link))
+        return mcq_wpump_message_count(&link->wpump);
+    return link->epoch > 0 ? 0 : mcq_pipe_waiting_count(&link->pipe);
 }
 
 /* A part was queued. */
@@ -637,7 +676,8 @@ static void link_on_put(struct mcq_link *link)
     if (!link->is_up || link->is_lost || link->is_blocked)
         return;
     set_dirty(link, true);
-    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES)
+    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES ||
+        (mcq_link_is_piped(link) && mcq_pipe_unshown_count(&link->pipe) >= PIPE_BATCH_PARTS))
         mcq_link_flush(link);
 }
 
@@ -650,23 +690,32 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
     return MCQ_AGAIN;
 }
 
+static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
+{
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    uint8_t *end = mcq_encode_frame_head_as(link->framing, octets, part->more ? MCQ_FRAME_MORE : 0,
+                                            part->body.len);
+    struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
+
+    if (part->msg != NULL)
+        return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
+    return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+}
+
+static bool link_is_within(const struct mcq_link *link)
+{
+    return mcq_link_is_piped(link) ? mcq_pipe_is_within(&link->pipe)
+                                   : mcq_wpump_is_within(&link->wpump);
+}
+
 enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
 {
-    bool begins = !mcq_wpump_is_within(&link->wpump);
-    uint8_t octets[MCQ_FRAME_HEAD_MAX];
-    struct mcq_bytes head;
+    bool begins = !link_is_within(link);
     enum mcq_err err;
 
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
-    head.data = octets;
-    head.len = (size_t) (mcq_encode_frame_head_as(link->framing, octets,
-                                                  part->more ? MCQ_FRAME_MORE : 0, part->body.len) -
-                         octets);
-    if (part->msg != NULL)
-        err = mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
-    else
-        err = mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    err = mcq_link_is_piped(link) ? mcq_link_pipe_put(link, part) : link_encode(link, part);
     if (MCQ_UNLIKELY(err != MCQ_OK))
         return link_put_error(link, err, begins);
     link_on_put(link);
@@ -690,7 +739,10 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
 
 void mcq_link_cut(struct mcq_link *link)
 {
-    mcq_wpump_cut(&link->wpump);
+    if (mcq_link_is_piped(link))
+        mcq_pipe_cut(&link->pipe);
+    else
+        mcq_wpump_cut(&link->wpump);
 }
 
 void mcq_link_drop(struct mcq_link *link)
@@ -703,7 +755,10 @@ void mcq_link_drop(struct mcq_link *link)
 
 enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, bool is_on)
 {
-    enum mcq_err err = mcq_session_subscribe(link->session, topic, is_on);
+    enum mcq_err err =
+        mcq_link_is_piped(link)
+            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_SUBSCRIBE : MCQ_EVENT_CANCEL, topic)
+            : mcq_session_subscribe(link->session, topic, is_on);
 
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         set_dirty(link, true);
@@ -720,6 +775,7 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
                                .out_max = out_max,
                                .in_max = in_max,
                                .framing = MCQ_FRAMING_NEWEST};
+    mcq_msg_init(&link->heard);
     mcq_wpump_init(&link->wpump, group->send_slab);
 }
 
@@ -727,13 +783,26 @@ void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max)
 {
     link->out_max = out_max;
     link->in_max = in_max;
+    if (mcq_link_is_piped(link)) {
+        mcq_pipe_set_max(&link->pipe, out_max, in_max);
+        if (link->is_up)
+            link->group->tell(link, MCQ_TELL_ROOM);
+    }
     note_room(link);
+}
+
+void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe)
+{
+    link->pipe = pipe;
+    mcq_pipe_set_max(&link->pipe, link->out_max, link->in_max);
 }
 
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
     forget_roomy(link);
+    mcq_msg_fini(&link->heard);
+    link->pipe = (struct mcq_pipe_end) {0};
     queue_fini(&link->in);
     mcq_wpump_fini(&link->wpump);
     link->table_bytes = 0;
@@ -823,6 +892,18 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     return MCQ_OK;
 }
 
+void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
+{
+    mcq_assert(!link->is_up && epoch > link->epoch);
+    link->epoch = epoch;
+    link->is_up = true;
+    link->can_read = true;
+    link->can_write = true;
+    link->lost_by = MCQ_OK;
+    set_dirty(link, true);
+    note_room(link); /* as many more as the far side's high-water mark says */
+}
+
 void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
 {
     enum mcq_err err;
@@ -876,6 +957,14 @@ int mcq_link_end(struct mcq_link *link)
     mcq_assert(link->is_up);
     forget_lost(link);
     link->can_write = false;
+    if (mcq_link_is_piped(link)) {
+        mcq_link_cut(link);
+        (void) link_write(link);
+        link->can_read = false;
+        link->is_up = false;
+        link->table_bytes = 0;
+        return -1;
+    }
     if (link->keeps_input && link->lost_by == MCQ_CLOSED)
         link_drain(link);
     mcq_ready_remove(group->in_set, fd);

@@ -28,6 +28,7 @@
 #include "base/attr.h"
 #include "base/error.h"
 #include "pump/opening.h"
+#include "pump/pipe.h"
 #include "pump/read_pump.h"
 #include "pump/write_pump.h"
 #include "reactor/reactor.h"
@@ -55,11 +56,18 @@ struct mcq_link_queue {
 
 struct mcq_link;
 
+/* What the far side of a pipe is told. */
+enum mcq_link_tell {
+    MCQ_TELL_INPUT = 1,
+    MCQ_TELL_ROOM = 2,
+};
+
 /* What the links of a socket share. */
 struct mcq_link_group {
     struct mcq_reactor *reactor;
-    struct mcq_ready_set *in_set;  /* streams of links that are UP */
-    struct mcq_ready_set *out_set; /* streams that were full once */
+    void (*tell)(struct mcq_link *link, enum mcq_link_tell what); /* for links of pipes */
+    struct mcq_ready_set *in_set;                                 /* streams of links that are UP */
+    struct mcq_ready_set *out_set;                                /* streams that were full once */
     struct mcq_receiver receiver;
     struct mcq_slab *send_slab;
     struct mcq_link *dirty_first; /* with octets that nobody has tried to write since, a queue */
@@ -110,7 +118,9 @@ struct mcq_link {
     struct mcq_link_queue in;
     struct mcq_rpump rpump;
     struct mcq_wpump wpump;
-    struct mcq_session *session; /* NULL: OFF */
+    struct mcq_session *session; /* NULL: OFF, or a pipe's */
+    struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
+    struct mcq_msg heard;        /* of a pipe: the topic of the last event */
     uint64_t dirty_at;           /* the group's count when it came on the list */
     struct mcq_link *dirty_next;
     struct mcq_link *dirty_prev;
@@ -152,10 +162,24 @@ void mcq_link_fini(struct mcq_link *link);
 MCQ_MUST_CHECK enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening,
                                            uint64_t epoch, struct mcq_ready_key key);
 
+/* This link is of a pipe, of which it has this end until mcq_link_fini; what is put waits in it. */
+void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe);
+
+static inline bool mcq_link_is_piped(const struct mcq_link *link)
+{
+    return link->pipe.out != NULL;
+}
+
+/* OFF -> UP: the far side is there. */
+void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch);
+
+/* The far side has taken something: who found no room may look again. */
+void mcq_link_on_room(struct mcq_link *link);
+
 /* When mcq_link_tick is due; MCQ_NEVER_NS: not at all. */
 static inline uint64_t mcq_link_deadline_ns(const struct mcq_link *link)
 {
-    return link->is_up ? mcq_session_deadline_ns(link->session) : MCQ_NEVER_NS;
+    return link->session != NULL ? mcq_session_deadline_ns(link->session) : MCQ_NEVER_NS;
 }
 
 /* Time passed: sends a PING, or loses the link. A peer whose octets were not looked at is not
@@ -163,7 +187,8 @@ static inline uint64_t mcq_link_deadline_ns(const struct mcq_link *link)
 void mcq_link_tick(struct mcq_link *link, uint64_t now_ns);
 
 /* UP -> OFF: a cut message is dropped, whole ones that were received stay, the first one
- * that has not wholly left starts anew. Returns the stream, for the caller to close. */
+ * that has not wholly left starts anew. Returns the stream, for the caller to close; -1: it was a
+ * pipe, and its far side is to be told. */
 int mcq_link_end(struct mcq_link *link);
 
 /* --- the budget ------------------------------------------------------------------------------ */
@@ -234,7 +259,7 @@ bool mcq_link_has_unread(const struct mcq_link *link);
 /* Whether what the protocol has to say, such as a PONG, does not fit into the stream. */
 static inline bool mcq_link_is_held(const struct mcq_link *link)
 {
-    return link->is_up && !link->can_write && mcq_session_want(link->session).len > 0;
+    return link->session != NULL && !link->can_write && mcq_session_want(link->session).len > 0;
 }
 
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
@@ -249,11 +274,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq
  *   other       the link is lost */
 enum mcq_err mcq_link_flush(struct mcq_link *link);
 
-/* Messages that have not wholly left. */
-static inline uint32_t mcq_link_waiting_count(const struct mcq_link *link)
-{
-    return mcq_wpump_message_count(&link->wpump);
-}
+/* Messages that have not wholly left. What is in a pipe has left, once its far side is there. */
+uint64_t mcq_link_waiting_count(const struct mcq_link *link);
 
 /* The peer has failed otherwise: a deadline, a rule of the pattern. Puts it on the list. */
 void mcq_link_lose(struct mcq_link *link, enum mcq_err err);

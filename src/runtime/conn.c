@@ -106,8 +106,23 @@ void mcq_conn_free(struct mcq_conn *conn)
         socket->pattern->ops->detach(socket->pattern, &conn->peer);
     if (conn->key.generation != 0)
         put_slot(socket, conn);
+    if (conn->end != NULL)
+        mcq_inproc_release(conn);
     mcq_link_fini(&conn->peer.link);
     mcq_free(conn);
+}
+
+static enum mcq_err start(struct mcq_conn *conn, struct mcq_opening *opening)
+{
+    uint64_t epoch = mcq_context_next_epoch(conn->socket->context);
+
+    if (conn->end != NULL) {
+        mcq_link_start_piped(&conn->peer.link, epoch);
+        return MCQ_OK;
+    }
+    MCQ_TRY(mcq_link_start(&conn->peer.link, opening, epoch, conn->key));
+    conn->socket->stream_count++;
+    return MCQ_OK;
 }
 
 enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
@@ -122,8 +137,7 @@ enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
         MCQ_TRY(ops->attach(socket->pattern, &conn->peer));
         conn->is_attached = true;
     }
-    MCQ_TRY(mcq_link_start(&conn->peer.link, opening, mcq_context_next_epoch(socket->context),
-                           conn->key));
+    MCQ_TRY(start(conn, opening));
     socket->up_count++;
     err = ops->up(socket->pattern, &conn->peer, identity, &older);
     if (older != NULL)
@@ -147,13 +161,28 @@ static bool has_input_left(const struct mcq_conn *conn)
            mcq_link_is_readable(&conn->peer.link);
 }
 
+/* What is put for a peer with a pipe waits for no other connection. */
+static void end(struct mcq_conn *conn)
+{
+    struct mcq_socket *socket = conn->socket;
+    int fd = mcq_link_end(&conn->peer.link);
+
+    if (conn->end == NULL) {
+        mcq_reactor_close(socket->engine->reactor, fd);
+        socket->stream_count--;
+        return;
+    }
+    conn->peer.is_connecting = false;
+    mcq_inproc_tell_down(conn);
+}
+
 void mcq_conn_down(struct mcq_conn *conn)
 {
     struct mcq_socket *socket = conn->socket;
     struct mcq_link *link = &conn->peer.link;
 
     if (link->is_up) {
-        mcq_reactor_close(socket->engine->reactor, mcq_link_end(link));
+        end(conn);
         socket->up_count--;
         socket->pattern->ops->down(socket->pattern, &conn->peer);
         if (mcq_link_is_readable(link) && socket->pattern->ops->can_recv)

@@ -346,32 +346,34 @@ static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket 
 
 /* What the text says, as far as nobody has to be asked. */
 static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
-                               struct mcq_bytes text, const char **fault)
+                               const struct mcq_endpoint *endpoint, const char **fault)
 {
-    struct mcq_endpoint endpoint;
     struct mcq_endpoint source;
     enum mcq_err err;
 
-    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
-    if (mcq_endpoint_source(&endpoint, &source) &&
+    if (mcq_endpoint_source(endpoint, &source) &&
         mcq_tcp_numeric(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
         *fault = "what stands in front of the ';' is no address of a family that is looked for";
         return MCQ_INVAL;
     }
-    connector->port = endpoint.port;
-    err = mcq_tcp_numeric(&endpoint, socket->options.is_ipv6, &connector->fixed);
+    connector->port = endpoint->port;
+    err = mcq_tcp_numeric(endpoint, socket->options.is_ipv6, &connector->fixed);
     if (err == MCQ_OK)
         mcq_tcp_text(&connector->fixed, connector->node.bound);
-    return err == MCQ_AGAIN ? set_host(connector, socket, endpoint.host) : err;
+    return err == MCQ_AGAIN ? set_host(connector, socket, endpoint->host) : err;
 }
 
 enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
                                 const char **fault)
 {
-    struct mcq_connector *connector = mcq_alloc(sizeof *connector);
+    struct mcq_connector *connector;
+    struct mcq_endpoint endpoint;
     enum mcq_err err;
 
-    *fault = NULL;
+    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
+    if (endpoint.scheme == MCQ_SCHEME_INPROC)
+        return mcq_inproc_connect(socket, text, fault);
+    connector = mcq_alloc(sizeof *connector);
     if (connector == NULL)
         return MCQ_NOMEM;
     *connector = (struct mcq_connector) {
@@ -381,7 +383,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         .lookup = {.engine = socket->engine, .task.run = connector_resolved},
         .fd = -1,
     };
-    err = set_target(connector, socket, text, fault);
+    err = set_target(connector, socket, &endpoint, fault);
     if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
     if (err == MCQ_OK)

@@ -142,12 +142,12 @@ bool mcq_context_turn(struct mcq_context *context)
     return mcq_engine_turn(engine);
 }
 
-static void lock(struct mcq_context *context)
+void mcq_context_lock(struct mcq_context *context)
 {
     (void) pthread_mutex_lock(&context->mutex);
 }
 
-static void unlock(struct mcq_context *context)
+void mcq_context_unlock(struct mcq_context *context)
 {
     (void) pthread_mutex_unlock(&context->mutex);
 }
@@ -165,7 +165,7 @@ enum mcq_err mcq_context_random(struct mcq_context *context, void *octets, size_
         /* No octets are random enough only before the machine has booted. */
         return getrandom(octets, len, GRND_NONBLOCK) == (ssize_t) len ? MCQ_OK : MCQ_NOMEM;
     }
-    lock(context);
+    mcq_context_lock(context);
     for (size_t i = 0; i < len; i++) { /* splitmix64 */
         uint64_t mixed = context->seed += UINT64_C(0x9e3779b97f4a7c15);
 
@@ -173,7 +173,7 @@ enum mcq_err mcq_context_random(struct mcq_context *context, void *octets, size_
         mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
         at[i] = (uint8_t) (mixed ^ (mixed >> 31));
     }
-    unlock(context);
+    mcq_context_unlock(context);
     return MCQ_OK;
 }
 
@@ -181,11 +181,11 @@ enum mcq_err mcq_context_resolver(struct mcq_context *context, struct mcq_resolv
 {
     enum mcq_err err = MCQ_OK;
 
-    lock(context);
+    mcq_context_lock(context);
     if (context->resolver == NULL)
         err = mcq_resolver_new(context->seed != 0, &context->resolver);
     *resolver = context->resolver;
-    unlock(context);
+    mcq_context_unlock(context);
     return err;
 }
 
@@ -198,11 +198,11 @@ enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleepe
 
     if (MCQ_UNLIKELY(context->is_forked))
         return MCQ_FORKED;
-    lock(context);
+    mcq_context_lock(context);
     node = context->sleepers;
     if (node != NULL)
         context->sleepers = node->next;
-    unlock(context);
+    mcq_context_unlock(context);
     if (node == NULL) {
         node = mcq_alloc(sizeof *node);
         if (node == NULL)
@@ -219,10 +219,10 @@ enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleepe
 
 void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *node)
 {
-    lock(context);
+    mcq_context_lock(context);
     node->next = context->sleepers;
     context->sleepers = node;
-    unlock(context);
+    mcq_context_unlock(context);
 }
 
 /* --- slots ----------------------------------------------------------------------------------- */
@@ -241,12 +241,12 @@ const char *mcq_context_engine(struct mcq_context *context, const char **why)
     const char *name = "";
 
     *why = NULL;
-    lock(context);
+    mcq_context_lock(context);
     if (context->engine_count > 0) {
         name = mcq_reactor_name(context->engines[0].reactor);
         *why = context->engines[0].fallback;
     }
-    unlock(context);
+    mcq_context_unlock(context);
     return name;
 }
 
@@ -301,23 +301,23 @@ enum mcq_err mcq_context_take_slot(struct mcq_context *context, struct mcq_socke
 {
     enum mcq_err err;
 
-    lock(context);
+    mcq_context_lock(context);
     err = take_slot(context, socket);
     if (err == MCQ_OK)
         *engine = &context->engines[context->next_engine++ % context->engine_count];
-    unlock(context);
+    mcq_context_unlock(context);
     return err;
 }
 
 void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket)
 {
-    lock(context);
+    mcq_context_lock(context);
     socket->next_free = context->free_slots;
     context->free_slots = socket;
     context->open_count--;
     if (context->open_count == 0 && context->term_sleeper != NULL)
         mcq_sleeper_signal(context->term_sleeper);
-    unlock(context);
+    mcq_context_unlock(context);
 }
 
 /* --- the budget ------------------------------------------------------------------------------ */
@@ -405,10 +405,10 @@ void mcq_context_shutdown(struct mcq_context *context)
 {
     struct mcq_socket *first;
 
-    lock(context);
+    mcq_context_lock(context);
     context->is_terminated = true;
     first = atomic_load(&context->slots); /* none is added from now on */
-    unlock(context);
+    mcq_context_unlock(context);
     for (struct mcq_socket *socket = first; socket != NULL; socket = socket->next_slot)
         mcq_socket_terminate(socket);
 }
@@ -420,15 +420,15 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
     enum mcq_err err = MCQ_OK;
 
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
-    lock(context);
+    mcq_context_lock(context);
     context->term_sleeper = node->sleeper;
     while (context->open_count > 0 && err == MCQ_OK) {
         struct pollfd fds[2];
         enum mcq_io_result result;
 
-        unlock(context);
+        mcq_context_unlock(context);
         result = mcq_context_sleep(context, node->sleeper, fds, 0, until_ns);
-        lock(context);
+        mcq_context_lock(context);
         if (result == MCQ_IO_INTERRUPTED)
             err = MCQ_INTERRUPTED;
         else if (result != MCQ_IO_SIGNALED && mcq_context_now_ns(context) >= until_ns)
@@ -439,7 +439,7 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
     context->term_sleeper = NULL;
     if (context->open_count == 0)
         err = MCQ_OK;
-    unlock(context);
+    mcq_context_unlock(context);
     mcq_context_put_sleeper(context, node);
     return err;
 }

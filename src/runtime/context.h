@@ -19,6 +19,7 @@
 
 #include "arena/permits.h"
 #include "reactor/sleeper.h"
+#include "runtime/inproc.h"
 #include "runtime/resolver.h"
 #include "table/option.h"
 
@@ -42,6 +43,7 @@ struct mcq_context {
     struct sleeper_node *sleepers;      /* that nobody uses */
     struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
+    struct mcq_names names;             /* of inproc */
     struct mcq_permits budget;          /* octets that its sockets hold */
     uint64_t seed;                      /* of a simulated world; 0: the kernel's random numbers */
     _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
@@ -105,6 +107,10 @@ void mcq_context_set_budget(struct mcq_context *context, int64_t bytes);
 uint64_t mcq_context_budget(struct mcq_context *context);
 
 /* --- for sockets ----------------------------------------------------------------------------- */
+
+/* Its mutex, for a few lines that take no other. */
+void mcq_context_lock(struct mcq_context *context);
+void mcq_context_unlock(struct mcq_context *context);
 
 /* If the budget is used up: ends one connection, that with the longest message that is not whole,
  * whosesoever it is. From the engines' threads, without a lock. */

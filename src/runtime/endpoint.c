@@ -237,18 +237,16 @@ enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
     return MCQ_INVAL;
 }
 
-static enum mcq_err resolve(struct mcq_socket *socket, struct mcq_bytes text,
+static enum mcq_err resolve(struct mcq_socket *socket, const struct mcq_endpoint *endpoint,
                             struct mcq_address *address, const char **fault)
 {
-    struct mcq_endpoint endpoint;
     bool is_ipv6 = socket->options.is_ipv6;
     enum mcq_err err;
 
-    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
-    if (mcq_tcp_numeric(&endpoint, is_ipv6, address) == MCQ_OK)
+    if (mcq_tcp_numeric(endpoint, is_ipv6, address) == MCQ_OK)
         return MCQ_OK;
     mcq_socket_pause(socket); /* others need not wait for a name server */
-    err = mcq_tcp_resolve(&endpoint, is_ipv6, address);
+    err = mcq_tcp_resolve(endpoint, is_ipv6, address);
     MCQ_TRY(mcq_socket_resume(socket));
     if (err != MCQ_OK)
         *fault = "no such host or interface";
@@ -270,11 +268,15 @@ static enum mcq_err listen_err(enum mcq_io_result result)
 enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, const char **fault)
 {
     struct mcq_reactor *reactor = socket->engine->reactor;
+    struct mcq_endpoint endpoint;
     struct mcq_address address;
     struct listener *listener;
     enum mcq_err err;
 
-    MCQ_TRY(resolve(socket, text, &address, fault));
+    MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
+    if (endpoint.scheme == MCQ_SCHEME_INPROC)
+        return mcq_inproc_bind(socket, text);
+    MCQ_TRY(resolve(socket, &endpoint, &address, fault));
     listener = mcq_alloc(sizeof *listener);
     if (listener == NULL)
         return MCQ_NOMEM;
@@ -317,7 +319,7 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
     struct mcq_endpoint_node *node = find_node(socket, true, text);
 
     if (node == NULL)
-        return MCQ_NOT_FOUND;
+        return mcq_inproc_unbind(socket, text);
     node_stop(node);
     return MCQ_OK;
 }
@@ -327,7 +329,7 @@ enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes t
     struct mcq_endpoint_node *node = find_node(socket, false, text);
 
     if (node == NULL)
-        return MCQ_NOT_FOUND;
+        return mcq_inproc_disconnect(socket, text);
     node_stop(node);
     (void) mcq_link_flush(&mcq_connector_conn((struct mcq_connector *) node)->peer.link);
     mcq_connector_disown((struct mcq_connector *) node);

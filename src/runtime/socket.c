@@ -1,574 +1,25 @@
 #include "runtime/socket.h"
 
+#include <stddef.h>
 #include <string.h>
 
-#include "arena/alloc.h"
-#include "base/assert.h"
-#include "table/option.h"
+#include "runtime/holder.h"
 
 #define MS UINT64_C(1000000)
-#define COLD_NS (5 * MS) /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
-#define TAIL_NS (MS / 2) /* the unsent tail leaves after at most twice this and the timer's slack */
-#define TAIL_MAX_NS (4 * MS) /* the same where there are many peers */
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
-#define RELIEF_NS (10 * MS)  /* who has to do without memory looks again */
-#define TRIM_NS (200 * MS)   /* who has done nothing for so long gives some back */
-#define HARVEST_COUNT 64
-#define SERVE_MAX 256 /* peers in one service: others wait for the lock */
-#define FLUSH_MAX 32  /* the same for writes */
-
-/* What the engine tells the holder. */
-enum socket_event {
-    EVENT_IN_EDGE = 1,
-    EVENT_COLD_DUE = 2,
-    EVENT_OUT_EDGE = 4,
-    EVENT_TAIL_DUE = 8,
-    EVENT_TICK_DUE = 16,
-    EVENT_CLOSE_DUE = 32,
-    EVENT_RELIEF_DUE = 64,
-    EVENT_FLUSH_DUE = 128,
-};
-
-/* What the holder asks of the engine. */
-enum socket_request {
-    REQUEST_IN_WATCH = 1,
-    REQUEST_COLD_TIMER = 2,
-    REQUEST_OUT_WATCH = 4,
-    REQUEST_TAIL_TIMER = 8,
-    REQUEST_TICK_TIMER = 16,
-    REQUEST_CLOSE_TIMER = 32,
-    REQUEST_SERVE_AGAIN = 64,
-    REQUEST_END = 128,
-    REQUEST_RELIEF_TIMER = 256,
-    REQUEST_FLUSH = 512,
-    REQUEST_TRIM_TIMER = 1024,
-};
-
-static void ask(struct mcq_socket *socket, uint32_t request)
-{
-    (void) atomic_fetch_or_explicit(&socket->requests, request, memory_order_release);
-    mcq_engine_post(socket->engine, &socket->task);
-}
-
-/* --- input ----------------------------------------------------------------------------------- */
-
-void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn)
-{
-    if (conn->is_unread)
-        return;
-    conn->is_unread = true;
-    conn->unread_next = NULL;
-    *socket->unread_end = conn;
-    socket->unread_end = &conn->unread_next;
-}
-
-static struct mcq_conn *next_unread(struct mcq_socket *socket)
-{
-    struct mcq_conn *conn = socket->unread;
-
-    if (conn == NULL)
-        return NULL;
-    socket->unread = conn->unread_next;
-    if (socket->unread == NULL)
-        socket->unread_end = &socket->unread;
-    conn->is_unread = false;
-    return conn;
-}
-
-static struct mcq_conn *conn_of_key(const struct mcq_socket *socket, struct mcq_ready_key key)
-{
-    struct mcq_conn *conn = key.slot < socket->slot_count ? socket->slots[key.slot].conn : NULL;
-
-    return conn != NULL && conn->key.generation == key.generation ? conn : NULL;
-}
-
-static size_t harvest_input_some(struct mcq_socket *socket)
-{
-    struct mcq_ready_event events[HARVEST_COUNT];
-    size_t count = mcq_ready_harvest(socket->group.in_set, events, HARVEST_COUNT);
-
-    for (size_t i = 0; i < count; i++) {
-        struct mcq_conn *conn = conn_of_key(socket, events[i].key);
-
-        if (conn == NULL || !conn->peer.link.is_up || conn->peer.link.is_lost)
-            continue;
-        conn->peer.link.can_read = true;
-        mcq_socket_set_unread(socket, conn);
-    }
-    return count;
-}
-
-/* What the peer says is the pattern's to hear; else somebody has to take it. */
-static void pass_on(struct mcq_socket *socket, struct mcq_conn *conn)
-{
-    const struct mcq_pattern_ops *ops = socket->pattern->ops;
-
-    if (ops->hear != NULL)
-        ops->hear(socket->pattern, &conn->peer);
-    if (ops->can_recv)
-        ops->readable(socket->pattern, &conn->peer);
-}
-
-bool mcq_socket_harvest_input(struct mcq_socket *socket)
-{
-    struct mcq_conn *conn;
-    bool is_any = false;
-
-    socket->since_harvest = 0;
-    while (harvest_input_some(socket) == HARVEST_COUNT)
-        continue;
-    while ((conn = next_unread(socket)) != NULL) {
-        pass_on(socket, conn);
-        is_any = true;
-    }
-    return is_any;
-}
-
-/* Messages of a closing socket's peers are nobody's. */
-static void discard(struct mcq_conn *conn)
-{
-    struct mcq_event event;
-    struct mcq_msg msg;
-
-    while (mcq_link_hear(&conn->peer.link, &msg, &event) == MCQ_OK)
-        if (event.kind == MCQ_EVENT_BODY)
-            mcq_msg_fini(&msg);
-}
-
-/* Whether the pattern takes what peers say, whatever the application does. */
-static bool hears_on(const struct mcq_pattern *pattern)
-{
-    return pattern->ops->hear != NULL &&
-           (pattern->ops->is_deaf == NULL || !pattern->ops->is_deaf(pattern));
-}
-
-/* The engine's way of reading: what the owner of the socket would have done. True: there is more
- * that need not wait for the application. */
-static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
-{
-    struct mcq_link *link = &conn->peer.link;
-
-    if (socket->state == MCQ_SOCKET_CLOSING) {
-        discard(conn);
-    } else if (socket->pattern->ops->hear != NULL) {
-        pass_on(socket, conn);
-        socket->news |= socket->pattern->ops->can_recv ? MCQ_NEWS_ALL : MCQ_NEWS_OUT;
-    } else if (mcq_link_prefetch(link)) {
-        pass_on(socket, conn);
-        socket->news |= MCQ_NEWS_IN;
-    }
-    /* A peer that does not take its PONG is read on once it has (resume_output). */
-    if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
-        return false;
-    mcq_socket_set_unread(socket, conn);
-    return hears_on(socket->pattern) && !link->is_starved;
-}
-
-static void serve_input(struct mcq_socket *socket)
-{
-    struct mcq_conn *last_conn;
-    struct mcq_conn *conn;
-    bool has_more = false;
-
-    while (harvest_input_some(socket) == HARVEST_COUNT)
-        continue;
-    last_conn = socket->unread == NULL
-                    ? NULL
-                    : (struct mcq_conn *) ((char *) socket->unread_end -
-                                           offsetof(struct mcq_conn, unread_next));
-    for (uint32_t i = 0; (conn = next_unread(socket)) != NULL; i++) {
-        has_more |= serve_conn(socket, conn);
-        if (conn == last_conn)
-            break;
-        if (i == SERVE_MAX) {
-            has_more = true;
-            break;
-        }
-    }
-    mcq_socket_begin_flush(socket);
-    if (has_more)
-        ask(socket, REQUEST_SERVE_AGAIN);
-}
-
-/* What a queue had no room for has had its edge. */
-void mcq_socket_apply_hwm(struct mcq_socket *socket)
-{
-    for (uint32_t i = 0; i < socket->slot_count; i++) {
-        struct mcq_conn *conn = socket->slots[i].conn;
-
-        if (conn == NULL)
-            continue;
-        mcq_link_set_max(&conn->peer.link, (uint32_t) socket->options.send_hwm,
-                         (uint32_t) socket->options.recv_hwm);
-        if (mcq_link_has_unread(&conn->peer.link))
-            mcq_socket_set_unread(socket, conn);
-    }
-    if (socket->unread != NULL)
-        ask(socket, REQUEST_SERVE_AGAIN);
-}
-
-static void watch_input(struct mcq_socket *socket)
-{
-    socket->is_in_guarded = true;
-    socket->is_in_watched = true;
-    ask(socket, REQUEST_IN_WATCH);
-}
-
-static void wait_for_cold(struct mcq_socket *socket)
-{
-    socket->in_calls_seen = socket->in_calls;
-    socket->is_in_guarded = true;
-    socket->is_in_watched = false;
-    ask(socket, REQUEST_COLD_TIMER);
-}
-
-/* The edges of what the caller knows of are spent, so a watch would not tell of it. */
-static bool knows_of_more(const struct mcq_socket *socket)
-{
-    const struct mcq_pattern_ops *ops = socket->pattern->ops;
-
-    return ops->can_recv && ops->next_readable(socket->pattern, NULL) != NULL;
-}
-
-void mcq_socket_guard_input(struct mcq_socket *socket)
-{
-    if (socket->up_count == 0)
-        return;
-    if (!socket->is_in_guarded || (socket->is_in_watched && knows_of_more(socket)))
-        wait_for_cold(socket);
-}
-
-void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
-{
-    if (serve_conn(socket, conn))
-        ask(socket, REQUEST_SERVE_AGAIN);
-    mcq_socket_begin_flush(socket);
-    if (!socket->is_in_guarded && socket->in_sleepers == 0)
-        watch_input(socket);
-}
-
-/* The owner has gone cold, and may have left octets that it knew of and did not come to: they have
- * no other edge. */
-static void take_over_input(struct mcq_socket *socket)
-{
-    const struct mcq_pattern_ops *ops = socket->pattern->ops;
-    struct mcq_peer *peer = NULL;
-
-    if (socket->in_calls == socket->in_calls_served || !ops->can_recv)
-        return;
-    socket->in_calls_served = socket->in_calls;
-    while ((peer = ops->next_readable(socket->pattern, peer)) != NULL)
-        if (mcq_link_has_unread(&peer->link))
-            mcq_socket_set_unread(socket, (struct mcq_conn *) peer);
-}
-
-/* Somebody reads: a watch would only wake the engine for nothing. */
-static void on_input(struct mcq_socket *socket)
-{
-    if (socket->state == MCQ_SOCKET_OPEN && socket->in_calls != socket->in_calls_seen) {
-        wait_for_cold(socket);
-    } else if (socket->state == MCQ_SOCKET_OPEN && socket->in_sleepers > 0) {
-        socket->is_in_guarded = false; /* the sleeper is the guard */
-        if (socket->unread != NULL)
-            socket->news |= MCQ_NEWS_IN; /* no edge would wake it */
-    } else {
-        take_over_input(socket);
-        serve_input(socket);
-        watch_input(socket);
-    }
-}
-
-/* --- want of memory -------------------------------------------------------------------------- */
-
-/* Grows with whatever a socket does. */
-static uint64_t activity(const struct mcq_socket *socket)
-{
-    return socket->in_calls + socket->group.flush_count + socket->group.put_count;
-}
-
-static void guard_relief(struct mcq_socket *socket)
-{
-    uint32_t request = socket->group.is_starved ? REQUEST_RELIEF_TIMER : REQUEST_TRIM_TIMER;
-
-    socket->group.is_starved = false;
-    if (socket->is_relief_guarded)
-        return;
-    socket->is_relief_guarded = true;
-    socket->relief_seen = activity(socket);
-    ask(socket, request);
-}
-
-/* A burst is over, and its memory is not needed. */
-static void trim(struct mcq_socket *socket)
-{
-    if (activity(socket) != socket->relief_seen)
-        return;
-    for (uint32_t i = 0; i < socket->slot_count; i++)
-        if (socket->slots[i].conn != NULL)
-            mcq_link_trim(&socket->slots[i].conn->peer.link);
-    mcq_link_group_trim(&socket->group);
-}
-
-/* Some time has passed, and memory may have come free: who was not read is. */
-static void on_relief(struct mcq_socket *socket)
-{
-    bool is_any = false;
-
-    socket->is_relief_guarded = false;
-    if (socket->group.is_swollen)
-        trim(socket);
-    for (uint32_t i = 0; i < socket->slot_count; i++) {
-        struct mcq_conn *conn = socket->slots[i].conn;
-
-        if (conn == NULL || !conn->peer.link.is_starved)
-            continue;
-        conn->peer.link.is_starved = false;
-        mcq_socket_set_unread(socket, conn);
-        is_any = true;
-    }
-    if (is_any && socket->state == MCQ_SOCKET_OPEN && socket->in_sleepers > 0)
-        socket->news |= MCQ_NEWS_IN;
-    else if (is_any)
-        serve_input(socket);
-}
-
-static struct mcq_link *most_begun(struct mcq_socket *socket, uint64_t *most)
-{
-    struct mcq_link *found = NULL;
-
-    *most = 0;
-    for (uint32_t i = 0; i < socket->slot_count; i++) {
-        struct mcq_conn *conn = socket->slots[i].conn;
-
-        if (conn == NULL || !conn->peer.link.is_up || conn->peer.link.is_lost ||
-            mcq_link_begun_bytes(&conn->peer.link) <= *most)
-            continue;
-        found = &conn->peer.link;
-        *most = mcq_link_begun_bytes(found);
-    }
-    return found;
-}
-
-bool mcq_socket_shed(struct mcq_socket *socket, uint64_t least)
-{
-    struct mcq_link *link;
-    bool is_shed;
-    uint64_t most;
-
-    mcq_lock_take(&socket->lock);
-    link = most_begun(socket, &most);
-    is_shed = link != NULL && most >= least;
-    if (is_shed)
-        mcq_link_lose(link, MCQ_LIMIT);
-    if (is_shed)
-        (void) most_begun(socket, &most);
-    atomic_store_explicit(&socket->begun_most, most, memory_order_relaxed);
-    mcq_socket_leave(socket);
-    return is_shed;
-}
-
-/* --- output ---------------------------------------------------------------------------------- */
-
-bool mcq_socket_tell_room(struct mcq_socket *socket)
-{
-    struct mcq_link *link;
-    bool is_any = false;
-
-    while ((link = mcq_link_next_roomy(&socket->group)) != NULL) {
-        socket->pattern->ops->room(socket->pattern, &mcq_conn_of(link)->peer);
-        socket->news |= MCQ_NEWS_OUT;
-        is_any = true;
-    }
-    return is_any;
-}
-
-void mcq_socket_flush(struct mcq_socket *socket)
-{
-    struct mcq_link *link;
-
-    while ((link = socket->group.dirty_first) != NULL) {
-        mcq_link_flush(link);
-        mcq_assert_hot(!link->is_dirty); /* written, blocked or lost */
-    }
-    (void) mcq_socket_tell_room(socket);
-}
-
-/* Writes to those that wait longest, so nobody is left out; the engine has it gone on with. */
-static void flush_slice(struct mcq_socket *socket)
-{
-    struct mcq_link *link;
-
-    for (int i = 0; (link = socket->group.dirty_first) != NULL; i++) {
-        if (link->dirty_at >= socket->flush_before)
-            break;
-        if (i == FLUSH_MAX) {
-            socket->is_flushing = true;
-            ask(socket, REQUEST_FLUSH);
-            break;
-        }
-        mcq_link_flush(link);
-        mcq_assert_hot(!link->is_dirty);
-    }
-    (void) mcq_socket_tell_room(socket);
-}
-
-/* The links that were dirty at this count. One flush at a time: who came later waits for the next.
- */
-static void start_flush(struct mcq_socket *socket, uint64_t before)
-{
-    if (socket->is_flushing)
-        return;
-    socket->flush_before = before;
-    flush_slice(socket);
-    socket->flush_begun_ns = socket->is_flushing ? mcq_engine_now_ns(socket->engine) : 0;
-    atomic_store_explicit(&socket->tail_ns, TAIL_NS, memory_order_relaxed);
-}
-
-void mcq_socket_begin_flush(struct mcq_socket *socket)
-{
-    if (socket->engine->is_inline)
-        mcq_socket_flush(socket); /* nobody else would go on */
-    else
-        start_flush(socket, socket->group.dirty_count);
-}
-
-/* Many peers take their time: the next tail waits as long, so that what is sent meanwhile shares
- * writes. */
-static void on_flush(struct mcq_socket *socket)
-{
-    uint64_t took_ns;
-
-    socket->is_flushing = false;
-    flush_slice(socket);
-    if (socket->is_flushing)
-        return;
-    took_ns = mcq_engine_now_ns(socket->engine) - socket->flush_begun_ns;
-    took_ns = took_ns < TAIL_NS ? TAIL_NS : mcq_min_u64(took_ns, TAIL_MAX_NS);
-    atomic_store_explicit(&socket->tail_ns, took_ns, memory_order_relaxed);
-}
-
-/* The stream takes more. A PONG that had not fitted kept its peer from being read, and what that
- * has sent may have no other edge. */
-static void resume_output(struct mcq_socket *socket, struct mcq_conn *conn)
-{
-    struct mcq_link *link = &conn->peer.link;
-    bool was_held = mcq_link_is_held(link);
-
-    link->can_write = true;
-    mcq_link_flush(link);
-    if (!was_held || !mcq_link_is_readable(link))
-        return;
-    mcq_socket_set_unread(socket, conn);
-    ask(socket, REQUEST_SERVE_AGAIN);
-}
-
-bool mcq_socket_harvest_output(struct mcq_socket *socket)
-{
-    struct mcq_ready_event events[HARVEST_COUNT];
-    size_t count;
-
-    do {
-        count = mcq_ready_harvest(socket->group.out_set, events, HARVEST_COUNT);
-        for (size_t i = 0; i < count; i++) {
-            struct mcq_conn *conn = conn_of_key(socket, events[i].key);
-
-            if (conn != NULL && conn->peer.link.is_up && !conn->peer.link.is_lost)
-                resume_output(socket, conn);
-        }
-    } while (count == HARVEST_COUNT);
-    return mcq_socket_tell_room(socket);
-}
-
-static void watch_output(struct mcq_socket *socket)
-{
-    socket->is_out_guarded = true;
-    ask(socket, REQUEST_OUT_WATCH);
-}
-
-static void guard_tail(struct mcq_socket *socket)
-{
-    socket->tail_before = socket->group.dirty_count;
-    socket->tail_puts_seen = socket->group.put_count;
-    socket->is_tail_guarded = true;
-    ask(socket, REQUEST_TAIL_TIMER);
-}
-
-void mcq_socket_guard_output(struct mcq_socket *socket)
-{
-    if (socket->group.blocked_count > 0 && !socket->is_out_guarded)
-        watch_output(socket);
-    if (socket->group.dirty_first != NULL && !socket->is_tail_guarded && !socket->is_flushing)
-        guard_tail(socket);
-}
-
-static void on_output(struct mcq_socket *socket)
-{
-    (void) mcq_socket_harvest_output(socket);
-    socket->is_out_guarded = false;
-    if (socket->group.blocked_count > 0)
-        watch_output(socket);
-}
-
-static void on_tail(struct mcq_socket *socket)
-{
-    bool is_silent = socket->group.put_count == socket->tail_puts_seen;
-
-    socket->is_tail_guarded = false;
-    if (socket->group.dirty_first != NULL) {
-        start_flush(socket, socket->tail_before);
-        is_silent = is_silent || socket->group.dirty_first == NULL;
-    }
-    if (is_silent) {
-        socket->is_batching = false;
-        socket->dense_count = 0;
-    }
-}
-
-/* --- deadlines of links ---------------------------------------------------------------------- */
-
-void mcq_socket_set_tick(struct mcq_socket *socket)
-{
-    uint64_t at_ns = MCQ_NEVER_NS;
-
-    for (uint32_t i = 0; i < socket->slot_count; i++)
-        if (socket->slots[i].conn != NULL)
-            at_ns = mcq_min_u64(at_ns, mcq_link_deadline_ns(&socket->slots[i].conn->peer.link));
-    if (at_ns == atomic_load_explicit(&socket->tick_at_ns, memory_order_relaxed))
-        return;
-    atomic_store_explicit(&socket->tick_at_ns, at_ns, memory_order_release);
-    ask(socket, REQUEST_TICK_TIMER);
-}
-
-static void on_tick(struct mcq_socket *socket)
-{
-    uint64_t now_ns = mcq_engine_now_ns(socket->engine);
-
-    for (uint32_t i = 0; i < socket->slot_count; i++) {
-        struct mcq_conn *conn = socket->slots[i].conn;
-
-        if (conn == NULL || mcq_link_deadline_ns(&conn->peer.link) > now_ns)
-            continue;
-        /* A verdict about a silent peer follows a last look at what it has sent. */
-        if (!conn->peer.link.is_lost) {
-            conn->peer.link.can_read = true;
-            if (serve_conn(socket, conn))
-                ask(socket, REQUEST_SERVE_AGAIN);
-        }
-        if (conn->peer.link.is_up && !conn->peer.link.is_lost)
-            mcq_link_tick(&conn->peer.link, now_ns);
-    }
-    atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
-    mcq_socket_set_tick(socket);
-}
 
 /* --- closing --------------------------------------------------------------------------------- */
 
+/* What waits for somebody to bind a name waits in vain once the context ends. */
 static bool has_waiting(const struct mcq_socket *socket)
 {
-    for (uint32_t i = 0; i < socket->slot_count; i++)
-        if (socket->slots[i].conn != NULL &&
-            mcq_link_waiting_count(&socket->slots[i].conn->peer.link) > 0)
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        const struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn != NULL && mcq_link_waiting_count(&conn->peer.link) > 0 &&
+            (conn->end == NULL || !socket->is_terminated))
             return true;
+    }
     return false;
 }
 
@@ -593,8 +44,8 @@ static void begin_drain(struct mcq_socket *socket, uint64_t now_ns)
     }
     mcq_socket_stop_endpoints(socket, false);
     atomic_store_explicit(&socket->close_at_ns, now_ns + DRAIN_NS, memory_order_release);
-    ask(socket, REQUEST_CLOSE_TIMER);
-    serve_input(socket);
+    mcq_socket_ask(socket, MCQ_REQUEST_CLOSE_TIMER);
+    mcq_socket_serve_input(socket);
     mcq_socket_bury(socket);
 }
 
@@ -624,7 +75,7 @@ static void close_step(struct mcq_socket *socket)
     if (socket->endpoints != NULL || socket->conn_count > 0 || socket->call_count > 0)
         return;
     socket->is_finishing = true;
-    ask(socket, REQUEST_END);
+    mcq_socket_ask(socket, MCQ_REQUEST_END);
 }
 
 static void begin_close(struct mcq_socket *socket)
@@ -642,12 +93,13 @@ static void begin_close(struct mcq_socket *socket)
         if (socket->slots[i].conn != NULL)
             mcq_link_cut(&socket->slots[i].conn->peer.link);
     mcq_socket_stop_endpoints(socket, false);
+    mcq_inproc_unbind_all(socket);
     mcq_socket_flush(socket);
     mcq_socket_guard_output(socket);
-    watch_input(socket);
+    mcq_socket_watch_input(socket);
     if (linger_ms > 0) {
         atomic_store_explicit(&socket->close_at_ns, socket->linger_until_ns, memory_order_release);
-        ask(socket, REQUEST_CLOSE_TIMER);
+        mcq_socket_ask(socket, MCQ_REQUEST_CLOSE_TIMER);
     }
 }
 
@@ -681,6 +133,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     mcq_lock_init(&socket->lock);
     socket->state = MCQ_SOCKET_FORKED;
     socket->up_count = 0;
+    socket->stream_count = 0;
     socket->news = 0;
     socket->ending = NULL;
     socket->group.lost_first = NULL;
@@ -720,7 +173,7 @@ static void settle(struct mcq_socket *socket)
         close_step(socket);
     if (MCQ_UNLIKELY((socket->group.is_starved || socket->group.is_swollen) &&
                      !socket->is_finishing))
-        guard_relief(socket);
+        mcq_socket_guard_relief(socket);
     if (MCQ_UNLIKELY(socket->news != 0)) {
         signal_waiters(socket);
         socket->news = 0;
@@ -753,193 +206,6 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail)
 {
     if (mcq_lock_post(&socket->lock, &mail->letter))
         mcq_socket_leave(socket);
-}
-
-/* --- the engine's side ----------------------------------------------------------------------- */
-
-static void read_events(struct mcq_mail *mail, struct mcq_socket *socket)
-{
-    uint32_t events;
-
-    (void) mail;
-    (void) atomic_exchange_explicit(&socket->is_mailed, false, memory_order_acq_rel);
-    events = atomic_exchange_explicit(&socket->events, 0, memory_order_acquire);
-    if (socket->state == MCQ_SOCKET_FREE || socket->is_finishing)
-        return;
-    if (events & EVENT_OUT_EDGE)
-        on_output(socket);
-    if (events & (EVENT_IN_EDGE | EVENT_COLD_DUE))
-        on_input(socket);
-    if (events & EVENT_TAIL_DUE)
-        on_tail(socket);
-    if (events & EVENT_FLUSH_DUE)
-        on_flush(socket);
-    if (events & EVENT_TICK_DUE)
-        on_tick(socket);
-    if (events & EVENT_RELIEF_DUE)
-        on_relief(socket);
-    mcq_socket_guard_output(socket);
-}
-
-static void tell(struct mcq_socket *socket, uint32_t event)
-{
-    if (socket->is_ended)
-        return;
-    (void) atomic_fetch_or_explicit(&socket->events, event, memory_order_release);
-    if (!atomic_exchange_explicit(&socket->is_mailed, true, memory_order_acq_rel))
-        mcq_socket_post(socket, &socket->mail);
-}
-
-static void try_to_end(struct mcq_socket *socket);
-
-#define SOCKET_OF(wait, member)                                                                    \
-    ((struct mcq_socket *) ((char *) (wait) -offsetof(struct mcq_socket, member)))
-
-/* The watch or timer is over, or was canceled because the socket ends. */
-static void on_wait(struct mcq_socket *socket, uint32_t event)
-{
-    tell(socket, event);
-    try_to_end(socket);
-}
-
-static void in_watch_done(struct mcq_wait *wait)
-{
-    on_wait(SOCKET_OF(wait, in_watch), EVENT_IN_EDGE);
-}
-
-static void out_watch_done(struct mcq_wait *wait)
-{
-    on_wait(SOCKET_OF(wait, out_watch), EVENT_OUT_EDGE);
-}
-
-static void cold_timer_done(struct mcq_wait *wait)
-{
-    on_wait(SOCKET_OF(wait, cold_timer), EVENT_COLD_DUE);
-}
-
-static void tail_timer_done(struct mcq_wait *wait)
-{
-    on_wait(SOCKET_OF(wait, tail_timer), EVENT_TAIL_DUE);
-}
-
-/* Nobody is waited for in vain: what is not whole, and cannot become so, gives way. */
-static void relief_timer_done(struct mcq_wait *wait)
-{
-    struct mcq_socket *socket = SOCKET_OF(wait, relief_timer);
-
-    if (!socket->is_ended)
-        mcq_context_relieve(socket->context);
-    on_wait(socket, EVENT_RELIEF_DUE);
-}
-
-static void arm_tick(struct mcq_socket *socket);
-static void arm_close(struct mcq_socket *socket);
-
-/* A timer that was canceled to be armed for another time is armed then. */
-static void tick_timer_done(struct mcq_wait *wait)
-{
-    struct mcq_socket *socket = SOCKET_OF(wait, tick_timer);
-
-    if (wait->op.result == MCQ_IO_CANCELED && !socket->is_ended)
-        arm_tick(socket);
-    else
-        on_wait(socket, EVENT_TICK_DUE);
-}
-
-static void close_timer_done(struct mcq_wait *wait)
-{
-    struct mcq_socket *socket = SOCKET_OF(wait, close_timer);
-
-    if (wait->op.result == MCQ_IO_CANCELED && !socket->is_ended)
-        arm_close(socket);
-    else
-        on_wait(socket, EVENT_CLOSE_DUE);
-}
-
-/* Where nothing can be armed the event is told at once: work is done too early, never not at all.
- */
-static void arm_watch(struct mcq_socket *socket, struct mcq_wait *wait,
-                      const struct mcq_ready_set *set, uint32_t event)
-{
-    if (mcq_engine_poll(socket->engine, wait, mcq_ready_fd(set), MCQ_OP_POLL_IN) != MCQ_OK)
-        tell(socket, event);
-}
-
-static void arm_timer(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at_ns,
-                      uint32_t event)
-{
-    if (mcq_engine_timer(socket->engine, wait, at_ns) != MCQ_OK)
-        tell(socket, event);
-}
-
-static void arm_at(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at_ns, uint32_t event)
-{
-    if (mcq_wait_is_armed(wait))
-        mcq_reactor_cancel(socket->engine->reactor, &wait->op);
-    else if (at_ns != MCQ_NEVER_NS)
-        arm_timer(socket, wait, at_ns, event);
-}
-
-static void arm_tick(struct mcq_socket *socket)
-{
-    arm_at(socket, &socket->tick_timer,
-           atomic_load_explicit(&socket->tick_at_ns, memory_order_acquire), EVENT_TICK_DUE);
-}
-
-static void arm_close(struct mcq_socket *socket)
-{
-    arm_at(socket, &socket->close_timer,
-           atomic_load_explicit(&socket->close_at_ns, memory_order_acquire), EVENT_CLOSE_DUE);
-}
-
-static void cancel_all(struct mcq_socket *socket)
-{
-    struct mcq_wait *waits[] = {&socket->in_watch,    &socket->out_watch,  &socket->cold_timer,
-                                &socket->tail_timer,  &socket->tick_timer, &socket->close_timer,
-                                &socket->relief_timer};
-
-    for (size_t i = 0; i < MCQ_COUNTOF(waits); i++)
-        mcq_reactor_cancel(socket->engine->reactor, &waits[i]->op);
-}
-
-static void run_requests(struct mcq_task *task)
-{
-    struct mcq_socket *socket = SOCKET_OF(task, task);
-    uint32_t requests = atomic_exchange_explicit(&socket->requests, 0, memory_order_acquire);
-    uint64_t now_ns;
-
-    if (socket->is_ended || (requests & REQUEST_END)) {
-        socket->is_ended = true;
-        cancel_all(socket);
-        try_to_end(socket);
-        return;
-    }
-    if (requests & REQUEST_IN_WATCH)
-        arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
-    if (requests & REQUEST_OUT_WATCH)
-        arm_watch(socket, &socket->out_watch, socket->group.out_set, EVENT_OUT_EDGE);
-    if (requests &
-        (REQUEST_COLD_TIMER | REQUEST_TAIL_TIMER | REQUEST_RELIEF_TIMER | REQUEST_TRIM_TIMER)) {
-        now_ns = mcq_engine_now_ns(socket->engine);
-        if (requests & REQUEST_COLD_TIMER)
-            arm_timer(socket, &socket->cold_timer, now_ns + COLD_NS, EVENT_COLD_DUE);
-        if (requests & REQUEST_TAIL_TIMER)
-            arm_timer(socket, &socket->tail_timer,
-                      now_ns + atomic_load_explicit(&socket->tail_ns, memory_order_relaxed),
-                      EVENT_TAIL_DUE);
-        if (requests & REQUEST_RELIEF_TIMER)
-            arm_timer(socket, &socket->relief_timer, now_ns + RELIEF_NS, EVENT_RELIEF_DUE);
-        if (requests & REQUEST_TRIM_TIMER)
-            arm_timer(socket, &socket->relief_timer, now_ns + TRIM_NS, EVENT_RELIEF_DUE);
-    }
-    if (requests & REQUEST_SERVE_AGAIN)
-        tell(socket, EVENT_COLD_DUE);
-    if (requests & REQUEST_FLUSH)
-        tell(socket, EVENT_FLUSH_DUE);
-    if (requests & REQUEST_TICK_TIMER)
-        arm_tick(socket);
-    if (requests & REQUEST_CLOSE_TIMER)
-        arm_close(socket);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -985,6 +251,7 @@ static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pat
 
     MCQ_TRY(mcq_context_random(socket->context, config.random, sizeof config.random));
     MCQ_TRY(mcq_link_group_init(&socket->group, socket->engine->reactor));
+    socket->group.tell = mcq_inproc_tell;
     socket->group.budget = &socket->context->budget;
     socket->group.begun_most = &socket->begun_most;
     socket->group.shares_output = ops->shares_output;
@@ -1003,18 +270,8 @@ static void init_slot(struct mcq_socket *socket)
     socket->is_terminated = false;
     socket->is_finishing = false;
     socket->unread_end = &socket->unread;
-    socket->mail.read = read_events;
-    socket->task.run = run_requests;
-    socket->in_watch.done = in_watch_done;
-    socket->out_watch.done = out_watch_done;
-    socket->cold_timer.done = cold_timer_done;
-    socket->tail_timer.done = tail_timer_done;
-    socket->tick_timer.done = tick_timer_done;
-    socket->close_timer.done = close_timer_done;
-    socket->relief_timer.done = relief_timer_done;
-    atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
+    mcq_socket_init_letters(socket);
     atomic_store_explicit(&socket->begun_most, 0, memory_order_relaxed);
-    atomic_store_explicit(&socket->tail_ns, TAIL_NS, memory_order_relaxed);
 }
 
 enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type type,
@@ -1034,6 +291,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     socket->context = context;
     socket->engine = engine;
     socket->type = type;
+    socket->serial = mcq_context_next_epoch(context);
     err = open_pattern(socket, ops);
     if (err == MCQ_OK) {
         init_options(socket);
@@ -1070,35 +328,9 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
 void mcq_socket_terminate(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
-    if (socket->state == MCQ_SOCKET_OPEN) {
+    if (socket->state == MCQ_SOCKET_OPEN || socket->state == MCQ_SOCKET_CLOSING) {
         socket->is_terminated = true;
         socket->news |= MCQ_NEWS_ALL;
     }
     mcq_socket_leave(socket);
-}
-
-/* In the engine's thread, as the last one: no peer, endpoint or caller is left, and once nothing is
- * armed no letter is under way. Who asked for the end may still be between its request and its
- * post, both under the lock: only there is it sure that the task will not come once more. */
-static void try_to_end(struct mcq_socket *socket)
-{
-    if (!socket->is_ended || mcq_wait_is_armed(&socket->in_watch) ||
-        mcq_wait_is_armed(&socket->out_watch) || mcq_wait_is_armed(&socket->cold_timer) ||
-        mcq_wait_is_armed(&socket->tail_timer) || mcq_wait_is_armed(&socket->tick_timer) ||
-        mcq_wait_is_armed(&socket->close_timer) || mcq_wait_is_armed(&socket->relief_timer))
-        return;
-    mcq_lock_take(&socket->lock);
-    if (atomic_load(&socket->task.is_posted)) {
-        mcq_socket_leave(socket);
-        return;
-    }
-    socket->pattern->ops->free(socket->pattern);
-    mcq_link_group_fini(&socket->group);
-    mcq_free(socket->slots);
-    socket->slots = NULL;
-    socket->slot_count = 0;
-    socket->pattern = NULL;
-    socket->state = MCQ_SOCKET_FREE;
-    mcq_socket_leave(socket);
-    mcq_context_put_slot(socket->context, socket);
 }

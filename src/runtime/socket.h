@@ -94,7 +94,8 @@ struct mcq_waiter {
 struct mcq_conn {
     struct mcq_peer peer; /* first */
     struct mcq_socket *socket;
-    struct mcq_connector *connector; /* NULL: it was accepted */
+    struct mcq_connector *connector; /* NULL: it was accepted, or has a pipe */
+    struct mcq_inproc_end *end;      /* its end of a pipe; NULL: it has a stream */
     struct mcq_ready_key key;
     bool is_attached;
     bool is_unread; /* on the list */
@@ -119,6 +120,7 @@ struct mcq_socket {
     struct mcq_context *context;
     struct mcq_engine *engine;
     struct mcq_socket *next_slot;
+    uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
 
@@ -132,6 +134,7 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
+    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
     uint64_t limited_count;  /* connections that were ended because of a limit */
     struct mcq_conn *unread; /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
@@ -186,7 +189,7 @@ struct mcq_socket {
     /* From the engine to the holder. */
     struct mcq_mail mail;
     _Atomic bool is_mailed;
-    _Atomic uint32_t events; /* enum socket_event in socket.c */
+    _Atomic uint32_t events; /* enum socket_event in letters.c */
 
     /* From the holder to the engine. */
     struct mcq_task task;
@@ -325,7 +328,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_conn
 void mcq_conn_free(struct mcq_conn *conn);
 
 /* The handshake is over.
- *   MCQ_OK      *opening was taken over
+ *   MCQ_OK      *opening, NULL for one with a pipe, was taken over
  *   other       it is still the caller's; so is the peer */
 MCQ_MUST_CHECK enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
                                         struct mcq_bytes identity);
@@ -335,7 +338,7 @@ void mcq_conn_down(struct mcq_conn *conn);
 /* Ends the connections that have failed. */
 void mcq_socket_bury(struct mcq_socket *socket);
 
-/* runtime/socket.c: what the lock's holder does for the socket. */
+/* runtime/input.c and output.c: what the lock's holder does for the socket. */
 bool mcq_socket_harvest_input(struct mcq_socket *socket);  /* true: somebody may be readable */
 bool mcq_socket_harvest_output(struct mcq_socket *socket); /* true: somebody may have room */
 bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those known */

@@ -83,13 +83,14 @@ static enum mcq_err put_copy(struct mcq_link *link, const struct mcq_part *part)
     return err;
 }
 
-/* A peer of an older version does not read the header in the run. */
+/* A peer of an older version does not read the header in the run, and one with a pipe none. */
 static enum mcq_err put_run(struct mcq_fanout *fanout, struct mcq_link *link,
                             const struct mcq_part *part, struct mcq_bytes run)
 {
     struct mcq_part own = {.body = part->body, .more = part->more};
 
-    if (MCQ_UNLIKELY(!mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
+    if (MCQ_UNLIKELY(mcq_link_is_piped(link) ||
+                     !mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
         return mcq_link_put(link, &own);
     return mcq_link_put_run(link, fanout->block, run, !part->more);
 }

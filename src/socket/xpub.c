@@ -454,7 +454,7 @@ static void hear_some(struct xpub *xpub)
         if (peer == NULL)
             return;
         count = hear(xpub, peer);
-        if (mcq_link_has_unread(&peer->link))
+        if (mcq_link_is_readable(&peer->link))
             mcq_ring_rotate(&incoming->fair.ring);
         else
             (void) mcq_fair_set_ready(&incoming->fair, &peer->fair, peer->epoch, false);

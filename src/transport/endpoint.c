@@ -7,12 +7,13 @@ struct scheme_row {
 
 static const struct scheme_row scheme_table[] = {
     {"tcp", MCQ_SCHEME_TCP},
+    {"inproc", MCQ_SCHEME_INPROC},
 };
 
 static const char *const fault_table[] = {
     [MCQ_ENDPOINT_GOOD] = "it is one",
     [MCQ_ENDPOINT_NO_SCHEME] = "an endpoint is written TRANSPORT://ADDRESS",
-    [MCQ_ENDPOINT_UNKNOWN_SCHEME] = "no transport has this name; there is tcp",
+    [MCQ_ENDPOINT_UNKNOWN_SCHEME] = "no transport has this name; there are tcp and inproc",
     [MCQ_ENDPOINT_NO_ADDRESS] = "nothing stands behind the ://",
     [MCQ_ENDPOINT_NO_PORT] = "a tcp address is written HOST:PORT",
     [MCQ_ENDPOINT_BAD_PORT] = "the port is not a number in 0..65535",
@@ -162,7 +163,8 @@ enum mcq_endpoint_fault mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpo
         found.scheme = scheme_table[i].scheme;
         mcq_bytes_skip(&text, mark + strlen("://"));
         if (text.len > 0)
-            fault = parse_tcp(text, use, &found);
+            fault = found.scheme == MCQ_SCHEME_INPROC ? MCQ_ENDPOINT_GOOD
+                                                      : parse_tcp(text, use, &found);
         if (fault == MCQ_ENDPOINT_GOOD)
             *endpoint = found;
         return fault;

@@ -6,6 +6,8 @@
  *
  *   tcp://[SOURCE:PORT;]HOST:PORT   HOST a name, an IPv4 or an IPv6 address, brackets optional
  *
+ *   inproc://NAME                   NAME any octets
+ *
  * A port is a decimal number of 0 to 65535 and nothing else; `*` stands for any, and for binding
  * only. (libzmq reads ports with atoi and keeps 16 bits of them, so that 70000 binds 4464.)
  */
@@ -21,6 +23,7 @@
 
 enum mcq_scheme {
     MCQ_SCHEME_TCP,
+    MCQ_SCHEME_INPROC,
 };
 
 /* What the text is for: some forms have a meaning for one only. */

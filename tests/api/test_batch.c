@@ -199,6 +199,7 @@ static void batch_beyond_all_room__waits_until_it_is_sent(void)
     pthread_t thread;
     char endpoint[ENDPOINT_BYTES];
 
+    needs_streams();
     begin_world(&sending);
     begin_world_with_threads(&receiving);
     struct drain drain = {.socket = open_socket(&receiving, MCQ_PULL)};

@@ -287,6 +287,7 @@ static void server_thread__serves_and_ends_with_its_context(void)
     struct helper server;
     char endpoint[ENDPOINT_BYTES];
 
+    needs_streams();
     begin_world(&here);
     begin_world(&there);
     struct mcq_socket *rep = open_socket(&there, MCQ_REP);

@@ -234,6 +234,7 @@ static void req__peer_goes__is_econnreset_and_goes_on(void)
 {
     struct world world;
 
+    needs_streams();
     begin_world(&world);
     struct couple couple = open_couple(&world, MCQ_REP, MCQ_REQ);
 

@@ -388,6 +388,7 @@ static void linger__sent_just_before_close_and_term__arrives(void)
     struct world there;
     char endpoint[ENDPOINT_BYTES];
 
+    needs_streams();
     begin_world_with_threads(&there);
     struct mcq_socket *pull = open_socket(&there, MCQ_PULL);
 
@@ -415,6 +416,7 @@ static void linger__many_octets__all_arrive(void)
     struct world here;
     char endpoint[ENDPOINT_BYTES];
 
+    needs_streams();
     begin_world(&there);
     begin_world(&here);
     struct mcq_socket *pull = open_socket(&there, MCQ_PULL);
@@ -521,6 +523,7 @@ static void reconnect__bound_side_comes_back__messages_flow_again(void)
     struct world there;
     char endpoint[ENDPOINT_BYTES];
 
+    needs_streams();
     begin_world(&here);
     struct mcq_socket *push = open_socket(&here, MCQ_PUSH);
 
@@ -555,6 +558,7 @@ static void resubscribe__publisher_comes_back__subscriptions_hold(void)
     struct world there;
     char endpoint[ENDPOINT_BYTES];
 
+    needs_streams();
     begin_world(&here);
     struct mcq_socket *sub = open_socket(&here, MCQ_SUB);
 

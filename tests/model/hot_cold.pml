@@ -6,7 +6,7 @@
  *   NONE     a caller sleeps on the ready set
  * A caller takes a message at a time and spends edges by looking at the set, so it may leave octets
  * that no watch tells of: then it asks for a deadline, whatever the guard.
- * When watch or deadline end, whoever has the lock acts (runtime/socket.c, on_input):
+ * When watch or deadline end, whoever has the lock acts (runtime/input.c, on_input):
  *   calls since the last time   deadline
  *   a caller asleep             nothing: it is the guard
  *   else                        the engine takes over what the caller knew of, receives ahead up to

@@ -1,0 +1,96 @@
+#include "pump/link_pipe.h"
+
+static_assert(MCQ_EVENT_SUBSCRIBE != MCQ_PIPE_PART && MCQ_EVENT_CANCEL != MCQ_PIPE_PART,
+              "an event's kind is the tag of what is no part of a message");
+
+/* A message of the group's blocks with a copy of these octets. */
+static enum mcq_err copy_octets(struct mcq_link *link, struct mcq_bytes octets, struct mcq_msg *msg)
+{
+    struct mcq_buf *buf;
+
+    if (octets.len <= MCQ_MSG_INLINE_MAX)
+        return mcq_msg_init_copy(msg, octets);
+    MCQ_TRY(mcq_blocks_take(link->group->receiver.blocks, octets.len, &buf));
+    mcq_put_bytes(mcq_buf_room(buf), octets);
+    mcq_msg_init_buf(msg, &buf, mcq_buf_freeze(buf, octets.len));
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
+{
+    struct mcq_msg copy;
+    struct mcq_msg *msg = part->msg;
+    enum mcq_err err;
+
+    if (msg == NULL) {
+        msg = &copy;
+        MCQ_TRY(copy_octets(link, part->body, msg));
+    }
+    mcq_msg_freeze(msg);
+    msg->more = part->more;
+    msg->routing_id = 0;
+    err = mcq_pipe_put(&link->pipe, msg);
+    if (err != MCQ_OK && part->msg == NULL)
+        mcq_msg_fini(msg);
+    return err;
+}
+
+enum mcq_err mcq_link_pipe_say(struct mcq_link *link, enum mcq_event_kind kind,
+                               struct mcq_bytes octets)
+{
+    struct mcq_msg msg;
+    enum mcq_err err;
+
+    MCQ_TRY(copy_octets(link, octets, &msg));
+    err = mcq_pipe_put_tagged(&link->pipe, &msg, (uint8_t) kind);
+    if (err != MCQ_OK)
+        mcq_msg_fini(&msg);
+    return err;
+}
+
+void mcq_link_pipe_flush(struct mcq_link *link)
+{
+    if (mcq_pipe_publish(&link->pipe))
+        link->group->tell(link, MCQ_TELL_INPUT);
+}
+
+static bool take(struct mcq_link *link, struct mcq_msg *msg, uint8_t *tag)
+{
+    bool tells;
+    bool is_any = mcq_pipe_take(&link->pipe, msg, tag, &tells);
+
+    if (MCQ_UNLIKELY(tells))
+        link->group->tell(link, MCQ_TELL_ROOM);
+    if (!is_any)
+        link->can_read = false;
+    return is_any;
+}
+
+enum mcq_err mcq_link_pipe_take(struct mcq_link *link, struct mcq_msg *msg)
+{
+    uint8_t tag;
+
+    while (take(link, msg, &tag)) {
+        if (MCQ_LIKELY(tag == MCQ_PIPE_PART))
+            return MCQ_OK;
+        mcq_msg_fini(msg);
+    }
+    return MCQ_AGAIN;
+}
+
+enum mcq_err mcq_link_pipe_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
+{
+    uint8_t tag;
+
+    if (!take(link, msg, &tag))
+        return MCQ_AGAIN;
+    if (tag == MCQ_PIPE_PART) {
+        event->kind = MCQ_EVENT_BODY;
+        return MCQ_OK;
+    }
+    mcq_msg_fini(&link->heard);
+    mcq_msg_move(&link->heard, msg);
+    event->kind = (enum mcq_event_kind) tag;
+    event->topic = mcq_msg_bytes(&link->heard);
+    return MCQ_OK;
+}

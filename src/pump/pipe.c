@@ -1,0 +1,297 @@
+#include "pump/pipe.h"
+
+#include <stddef.h>
+
+#include "arena/alloc.h"
+#include "base/assert.h"
+
+/* The reader says what it has taken that often, and when it finds nothing more: a word that both
+ * sides write costs more than the message beside it. */
+#define ACK_MESSAGES_MAX 64
+#define ACK_SHARE 4 /* of the limit, one part, where that is less */
+
+#define NOBODY (-1)
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void queue_init(struct mcq_pipe_queue *queue)
+{
+    *queue = (struct mcq_pipe_queue) {.tail = NULL};
+    atomic_init(&queue->published, 0);
+    atomic_init(&queue->reader_waits, true); /* it has seen that there is nothing */
+    atomic_init(&queue->acked, 0);
+    atomic_init(&queue->writer_waits, false);
+    atomic_init(&queue->spare, NULL);
+    atomic_init(&queue->writer_max, NOBODY);
+    atomic_init(&queue->reader_max, NOBODY);
+}
+
+void mcq_pipe_init(struct mcq_pipe *pipe)
+{
+    queue_init(&pipe->queues[0]);
+    queue_init(&pipe->queues[1]);
+}
+
+static struct mcq_pipe_chunk *head_chunk(struct mcq_pipe_queue *queue)
+{
+    return queue->head != NULL ? queue->head : queue->first;
+}
+
+static void queue_fini(struct mcq_pipe_queue *queue)
+{
+    struct mcq_pipe_chunk *chunk = head_chunk(queue);
+    uint64_t at = queue->take_count;
+
+    /* At a chunk's end the head is still the one that was read last. */
+    if (queue->head != NULL && at % MCQ_PIPE_CHUNK == 0) {
+        chunk = queue->head->next;
+        mcq_free(queue->head);
+    }
+    for (; at != queue->put_count; at++) {
+        mcq_msg_fini(&chunk->msgs[at % MCQ_PIPE_CHUNK]);
+        if ((at + 1) % MCQ_PIPE_CHUNK == 0) {
+            struct mcq_pipe_chunk *next = chunk->next;
+
+            mcq_free(chunk);
+            chunk = next;
+        }
+    }
+    while (chunk != NULL) {
+        struct mcq_pipe_chunk *next = chunk->next;
+
+        mcq_free(chunk);
+        chunk = next;
+    }
+    mcq_free(atomic_load_explicit(&queue->spare, memory_order_relaxed));
+}
+
+void mcq_pipe_fini(struct mcq_pipe *pipe)
+{
+    queue_fini(&pipe->queues[0]);
+    queue_fini(&pipe->queues[1]);
+}
+
+void mcq_pipe_set_max(struct mcq_pipe_end *end, uint32_t out_max, uint32_t in_max)
+{
+    atomic_store_explicit(&end->out->writer_max, out_max, memory_order_relaxed);
+    atomic_store_explicit(&end->in->reader_max, in_max, memory_order_relaxed);
+}
+
+/* 0: none. */
+static uint64_t limit_of(const struct mcq_pipe_queue *queue)
+{
+    int64_t writer_max = atomic_load_explicit(&queue->writer_max, memory_order_relaxed);
+    int64_t reader_max = atomic_load_explicit(&queue->reader_max, memory_order_relaxed);
+
+    if (writer_max == 0 || reader_max == 0)
+        return 0;
+    return (uint64_t) (writer_max == NOBODY ? 0 : writer_max) +
+           (uint64_t) (reader_max == NOBODY ? 0 : reader_max);
+}
+
+/* --- the writer ------------------------------------------------------------------------------ */
+
+bool mcq_pipe_has_room(struct mcq_pipe_end *end)
+{
+    struct mcq_pipe_queue *queue = end->out;
+    uint64_t limit = limit_of(queue);
+
+    if (limit == 0 || queue->message_count - queue->acked_seen < limit)
+        return true;
+    queue->acked_seen = atomic_load_explicit(&queue->acked, memory_order_acquire);
+    if (queue->message_count - queue->acked_seen < limit)
+        return true;
+    atomic_store_explicit(&queue->writer_waits, true, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    queue->acked_seen = atomic_load_explicit(&queue->acked, memory_order_acquire);
+    return queue->message_count - queue->acked_seen < limit;
+}
+
+/* The chunk of the next part, at a chunk's beginning: one that a cut has left, one that the reader
+ * is through with, or a new one. */
+static enum mcq_err next_chunk(struct mcq_pipe_queue *queue)
+{
+    struct mcq_pipe_chunk **at = queue->tail != NULL ? &queue->tail->next : &queue->first;
+    struct mcq_pipe_chunk *chunk = *at;
+
+    if (chunk == NULL)
+        chunk = atomic_exchange_explicit(&queue->spare, NULL, memory_order_acquire);
+    if (chunk == NULL)
+        chunk = mcq_alloc(sizeof *chunk);
+    if (chunk == NULL)
+        return MCQ_NOMEM;
+    if (*at != chunk) {
+        chunk->next = NULL;
+        chunk->prev = queue->tail;
+        *at = chunk;
+    }
+    queue->tail = chunk;
+    return MCQ_OK;
+}
+
+static enum mcq_err put(struct mcq_pipe_queue *queue, struct mcq_msg *msg, uint8_t tag)
+{
+    size_t at = queue->put_count % MCQ_PIPE_CHUNK;
+
+    if (at == 0)
+        MCQ_TRY(next_chunk(queue));
+    mcq_msg_move(&queue->tail->msgs[at], msg);
+    queue->tail->tags[at] = tag;
+    queue->put_count++;
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_pipe_put(struct mcq_pipe_end *end, struct mcq_msg *msg)
+{
+    struct mcq_pipe_queue *queue = end->out;
+    bool more = msg->more;
+
+    MCQ_TRY(put(queue, msg, MCQ_PIPE_PART));
+    queue->is_within = more;
+    if (more)
+        return MCQ_OK;
+    queue->whole_count = queue->put_count;
+    queue->message_count++;
+    return MCQ_OK;
+}
+
+/* A part that no publish has shown, in a chunk that is still there. */
+static struct mcq_pipe_chunk *chunk_of(const struct mcq_pipe_queue *queue, uint64_t index)
+{
+    uint64_t last = (queue->put_count - 1) / MCQ_PIPE_CHUNK;
+    struct mcq_pipe_chunk *chunk = queue->tail;
+
+    for (; last > index / MCQ_PIPE_CHUNK; last--)
+        chunk = chunk->prev;
+    return chunk;
+}
+
+static void swap_with_next(struct mcq_pipe_queue *queue, uint64_t index)
+{
+    struct mcq_pipe_chunk *a = chunk_of(queue, index);
+    struct mcq_pipe_chunk *b = chunk_of(queue, index + 1);
+    size_t at = index % MCQ_PIPE_CHUNK;
+    size_t next = (index + 1) % MCQ_PIPE_CHUNK;
+    struct mcq_msg msg = a->msgs[at];
+    uint8_t tag = a->tags[at];
+
+    a->msgs[at] = b->msgs[next];
+    a->tags[at] = b->tags[next];
+    b->msgs[next] = msg;
+    b->tags[next] = tag;
+}
+
+enum mcq_err mcq_pipe_put_tagged(struct mcq_pipe_end *end, struct mcq_msg *msg, uint8_t tag)
+{
+    struct mcq_pipe_queue *queue = end->out;
+
+    MCQ_TRY(put(queue, msg, tag));
+    for (uint64_t at = queue->put_count - 1; at > queue->whole_count; at--)
+        swap_with_next(queue, at - 1);
+    queue->whole_count++;
+    return MCQ_OK;
+}
+
+void mcq_pipe_cut(struct mcq_pipe_end *end)
+{
+    struct mcq_pipe_queue *queue = end->out;
+
+    while (queue->put_count != queue->whole_count) {
+        size_t at = (queue->put_count - 1) % MCQ_PIPE_CHUNK;
+
+        mcq_msg_fini(&queue->tail->msgs[at]);
+        queue->put_count--;
+        if (at == 0) /* stays behind the new tail, for the next put */
+            queue->tail = queue->tail->prev;
+    }
+    queue->is_within = false;
+}
+
+bool mcq_pipe_publish(struct mcq_pipe_end *end)
+{
+    struct mcq_pipe_queue *queue = end->out;
+
+    if (queue->shown_count == queue->whole_count)
+        return false;
+    queue->shown_count = queue->whole_count;
+    atomic_store_explicit(&queue->published, queue->whole_count, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(&queue->reader_waits, memory_order_relaxed) &&
+           atomic_exchange_explicit(&queue->reader_waits, false, memory_order_acq_rel);
+}
+
+uint64_t mcq_pipe_waiting_count(const struct mcq_pipe_end *end)
+{
+    return end->out->message_count - atomic_load_explicit(&end->out->acked, memory_order_acquire);
+}
+
+/* --- the reader ------------------------------------------------------------------------------ */
+
+/* true: the writer waits for it. */
+static bool ack(struct mcq_pipe_queue *queue)
+{
+    queue->acked_own = queue->taken_messages;
+    atomic_store_explicit(&queue->acked, queue->taken_messages, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(&queue->writer_waits, memory_order_relaxed) &&
+           atomic_exchange_explicit(&queue->writer_waits, false, memory_order_acq_rel);
+}
+
+static bool ack_is_due(const struct mcq_pipe_queue *queue)
+{
+    uint64_t unsaid = queue->taken_messages - queue->acked_own;
+    uint64_t limit;
+
+    if (unsaid == 0)
+        return false;
+    if (unsaid >= ACK_MESSAGES_MAX)
+        return true;
+    limit = limit_of(queue);
+    return limit > 0 && unsaid >= limit / ACK_SHARE;
+}
+
+/* Nothing is known to be there: looks, and has the writer tell if so. */
+static bool look(struct mcq_pipe_queue *queue, bool *tells)
+{
+    queue->published_seen = atomic_load_explicit(&queue->published, memory_order_acquire);
+    if (queue->take_count != queue->published_seen)
+        return true;
+    if (queue->taken_messages != queue->acked_own)
+        *tells = ack(queue);
+    if (atomic_load_explicit(&queue->reader_waits, memory_order_relaxed))
+        return false;
+    atomic_store_explicit(&queue->reader_waits, true, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    queue->published_seen = atomic_load_explicit(&queue->published, memory_order_acquire);
+    return queue->take_count != queue->published_seen;
+}
+
+/* The reader steps into the next chunk; the one it leaves may be used again. */
+static void step(struct mcq_pipe_queue *queue)
+{
+    struct mcq_pipe_chunk *left = queue->head;
+
+    queue->head = left != NULL ? left->next : queue->first;
+    if (left != NULL)
+        mcq_free(atomic_exchange_explicit(&queue->spare, left, memory_order_acq_rel));
+}
+
+bool mcq_pipe_take(struct mcq_pipe_end *end, struct mcq_msg *msg, uint8_t *tag, bool *tells)
+{
+    struct mcq_pipe_queue *queue = end->in;
+    size_t at = queue->take_count % MCQ_PIPE_CHUNK;
+
+    *tells = false;
+    if (MCQ_UNLIKELY(queue->take_count == queue->published_seen) && !look(queue, tells))
+        return false;
+    if (at == 0)
+        step(queue);
+    *tag = queue->head->tags[at];
+    *msg = queue->head->msgs[at];
+    queue->take_count++;
+    if (*tag == MCQ_PIPE_PART && !msg->more) {
+        queue->taken_messages++;
+        *tells = *tells || (ack_is_due(queue) && ack(queue));
+    }
+    return true;
+}

@@ -1,0 +1,154 @@
+/*
+ * pipe: messages between two links of one process, without a kernel in between.
+ *
+ * Layer:   pump. No protocol, no lock, no thread and no wake-up of its own: where the far side has
+ *          to be told of something the calls say so, and their caller tells it.
+ * Threads: two, one for each end. An end is used under the lock of the socket that its link is of.
+ * Bound:   as many messages as both ends' high-water marks allow together; MCQ_PIPE_CHUNK places at
+ *          a time, and one chunk more that waits to be used again.
+ *
+ * A pipe is two queues, one each way, each with one writer and one reader:
+ *
+ *   put ... put | publish --> what the reader may take         put is the writer's own business;
+ *   cut takes back what no publish has shown                   only whole messages are published
+ *
+ * What each side knows of the other, and what orders it:
+ *
+ *   published   parts the reader may take    writer: store (release); reader: load (acquire)
+ *   acked       messages the reader took     reader: store (release); writer: load (acquire)
+ *   reader_waits, writer_waits               set by who has found nothing to do, cleared by who
+ *                                            tells it. Both sides write what they have, fence, and
+ *                                            look at the other's word (seq_cst fences on both
+ *                                            sides), so one of the two sees the other's: either
+ *                                            the waiter finds what it waited for, or it is told
+ *
+ * Chunks are a list that grows at the writer's end. The reader lets go of a chunk when it takes the
+ * first part of the next one, which has been published by then; so the writer, which takes back
+ * unpublished parts only, never steps into a chunk that is gone.
+ */
+#ifndef MCQ_PUMP_PIPE_H
+#define MCQ_PUMP_PIPE_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/msg.h"
+#include "base/attr.h"
+#include "base/error.h"
+
+#define MCQ_PIPE_CHUNK 64
+#define MCQ_PIPE_LINE 64
+#define MCQ_PIPE_PART 0 /* the tag of a message's parts; others are their users' */
+
+struct mcq_pipe_chunk {
+    struct mcq_msg msgs[MCQ_PIPE_CHUNK];
+    uint8_t tags[MCQ_PIPE_CHUNK];
+    struct mcq_pipe_chunk *next;
+    struct mcq_pipe_chunk *prev;
+};
+
+/* One way. What both sides touch, and what one of them does, lies in lines of its own. */
+struct mcq_pipe_queue {
+    alignas(MCQ_PIPE_LINE) struct mcq_pipe_chunk *tail; /* the writer's; NULL: before the first */
+    uint64_t put_count;                                 /* parts */
+    uint64_t whole_count;                               /* parts, up to the last whole message */
+    uint64_t shown_count;                               /* what published says */
+    uint64_t message_count;
+    uint64_t acked_seen;
+    bool is_within; /* a message was begun and not ended */
+
+    alignas(MCQ_PIPE_LINE) _Atomic uint64_t published;
+    _Atomic bool reader_waits;
+    struct mcq_pipe_chunk *first;
+
+    alignas(MCQ_PIPE_LINE) _Atomic uint64_t acked;
+    _Atomic bool writer_waits;
+    _Atomic(struct mcq_pipe_chunk *) spare;
+    _Atomic int64_t writer_max; /* the high-water mark of each side; 0: none, -1: nobody is there */
+    _Atomic int64_t reader_max;
+
+    alignas(MCQ_PIPE_LINE) struct mcq_pipe_chunk *head; /* the reader's; NULL: before the first */
+    uint64_t take_count;
+    uint64_t published_seen;
+    uint64_t taken_messages;
+    uint64_t acked_own;
+};
+
+struct mcq_pipe {
+    struct mcq_pipe_queue queues[2];
+};
+
+/* What an end writes to and reads from. */
+struct mcq_pipe_end {
+    struct mcq_pipe_queue *out;
+    struct mcq_pipe_queue *in;
+};
+
+/* Empty, with nobody at either end. */
+void mcq_pipe_init(struct mcq_pipe *pipe);
+
+/* Drops what nobody took. Both ends are gone. */
+void mcq_pipe_fini(struct mcq_pipe *pipe);
+
+/* The end 0 or 1. */
+static inline struct mcq_pipe_end mcq_pipe_end(struct mcq_pipe *pipe, unsigned index)
+{
+    return (struct mcq_pipe_end) {&pipe->queues[index], &pipe->queues[1 - index]};
+}
+
+/* The high-water marks of this end, in messages, 0: none: from now on. The limit of a way is the
+ * sum of its writer's and its reader's, and there is none if one has none. */
+void mcq_pipe_set_max(struct mcq_pipe_end *end, uint32_t out_max, uint32_t in_max);
+
+/* --- the writer ------------------------------------------------------------------------------ */
+
+/* Whether the first part of a message may be put. false: once the reader has taken enough it is
+ * told to tell. */
+bool mcq_pipe_has_room(struct mcq_pipe_end *end);
+
+/* Adds a part, which moves; it is the last one of a message unless it says more.
+ *   MCQ_NOMEM   *msg is the caller's */
+MCQ_MUST_CHECK enum mcq_err mcq_pipe_put(struct mcq_pipe_end *end, struct mcq_msg *msg);
+
+/* Adds what is no part of a message, with a tag of its own; in front of a message that was begun.
+ *   MCQ_NOMEM   *msg is the caller's */
+MCQ_MUST_CHECK enum mcq_err mcq_pipe_put_tagged(struct mcq_pipe_end *end, struct mcq_msg *msg,
+                                                uint8_t tag);
+
+/* How many parts no publish has shown yet. */
+static inline uint64_t mcq_pipe_unshown_count(const struct mcq_pipe_end *end)
+{
+    return end->out->put_count - end->out->shown_count;
+}
+
+/* Takes back the message that was begun and not ended. */
+void mcq_pipe_cut(struct mcq_pipe_end *end);
+
+/* Shows the reader all that is whole. true: it waits, and has to be told. */
+MCQ_MUST_CHECK bool mcq_pipe_publish(struct mcq_pipe_end *end);
+
+/* Messages that the reader has not taken, as far as the writer knows. */
+uint64_t mcq_pipe_waiting_count(const struct mcq_pipe_end *end);
+
+static inline bool mcq_pipe_is_within(const struct mcq_pipe_end *end)
+{
+    return end->out->is_within;
+}
+
+/* --- the reader ------------------------------------------------------------------------------ */
+
+/* Takes the next part.
+ *   true    *msg is the caller's, and *tag says what it is
+ *   false   nothing is there: the writer is told to tell once there is
+ * *tells: the writer waits for room, and has to be told. */
+bool mcq_pipe_take(struct mcq_pipe_end *end, struct mcq_msg *msg, uint8_t *tag, bool *tells);
+
+/* Whether take would find something. */
+static inline bool mcq_pipe_is_readable(const struct mcq_pipe_end *end)
+{
+    return atomic_load_explicit(&end->in->published, memory_order_acquire) != end->in->take_count;
+}
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * holder: what whoever holds a socket's lock does for it; between the files that make a socket.
+ *
+ * Layer:   runtime.
+ * Threads: the lock of the socket is held, but for mcq_socket_init_letters.
+ *
+ *   socket.c    life, closing, the lock         input.c    who reads, deadlines of silent peers
+ *   transfer.c  send, receive, poll             output.c   flushes, full streams, the unsent tail
+ *   conn.c      a peer's connections            relief.c   want of memory, and giving it back
+ *   letters.c   the engine's side: letters from it, requests to it
+ *   inproc.c    letters from and to other sockets
+ *
+ * on_... is what an engine's letter says has come to pass.
+ */
+#ifndef MCQ_RUNTIME_HOLDER_H
+#define MCQ_RUNTIME_HOLDER_H
+
+#include "runtime/socket.h"
+
+#define MCQ_HARVEST_COUNT 64 /* edges taken from a ready set at a time */
+/* The unsent tail leaves after at most twice this and the timer's slack (docs/adr/0006). */
+#define MCQ_TAIL_NS UINT64_C(500000)
+
+/* What the holder asks of the engine. */
+enum mcq_socket_request {
+    MCQ_REQUEST_IN_WATCH = 1,
+    MCQ_REQUEST_COLD_TIMER = 2,
+    MCQ_REQUEST_OUT_WATCH = 4,
+    MCQ_REQUEST_TAIL_TIMER = 8,
+    MCQ_REQUEST_TICK_TIMER = 16,
+    MCQ_REQUEST_CLOSE_TIMER = 32,
+    MCQ_REQUEST_SERVE_AGAIN = 64,
+    MCQ_REQUEST_END = 128,
+    MCQ_REQUEST_RELIEF_TIMER = 256,
+    MCQ_REQUEST_FLUSH = 512,
+    MCQ_REQUEST_TRIM_TIMER = 1024,
+};
+void mcq_socket_ask(struct mcq_socket *socket, uint32_t request);
+
+/* The tasks and waits of a socket that nobody knows yet. */
+void mcq_socket_init_letters(struct mcq_socket *socket);
+
+/* NULL: the peer that the edge was about is gone. */
+static inline struct mcq_conn *mcq_socket_conn_of(const struct mcq_socket *socket,
+                                                  struct mcq_ready_key key)
+{
+    struct mcq_conn *conn = key.slot < socket->slot_count ? socket->slots[key.slot].conn : NULL;
+
+    return conn != NULL && conn->key.generation == key.generation ? conn : NULL;
+}
+
+/* The engine's way of reading: of a batch of peers, what their owner would have done. */
+void mcq_socket_serve_input(struct mcq_socket *socket);
+void mcq_socket_watch_input(struct mcq_socket *socket);
+/* The far side of a pipe has put something into it. */
+void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn);
+void mcq_socket_on_input(struct mcq_socket *socket);
+void mcq_socket_on_tick(struct mcq_socket *socket);
+
+void mcq_socket_on_output(struct mcq_socket *socket);
+void mcq_socket_on_tail(struct mcq_socket *socket);
+void mcq_socket_on_flush(struct mcq_socket *socket);
+
+/* A link had to do without memory, or holds much: looked at again after a while. */
+void mcq_socket_guard_relief(struct mcq_socket *socket);
+void mcq_socket_on_relief(struct mcq_socket *socket);
+
+#endif

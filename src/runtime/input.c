@@ -1,0 +1,280 @@
+/* Input, and deadlines of peers that are silent: who reads, and when the engine does. */
+
+#include "runtime/holder.h"
+
+#define SERVE_MAX 256 /* peers in one service: others wait for the lock */
+
+void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    if (conn->is_unread)
+        return;
+    conn->is_unread = true;
+    conn->unread_next = NULL;
+    *socket->unread_end = conn;
+    socket->unread_end = &conn->unread_next;
+}
+
+static struct mcq_conn *next_unread(struct mcq_socket *socket)
+{
+    struct mcq_conn *conn = socket->unread;
+
+    if (conn == NULL)
+        return NULL;
+    socket->unread = conn->unread_next;
+    if (socket->unread == NULL)
+        socket->unread_end = &socket->unread;
+    conn->is_unread = false;
+    return conn;
+}
+
+static size_t harvest_input_some(struct mcq_socket *socket)
+{
+    struct mcq_ready_event events[MCQ_HARVEST_COUNT];
+    size_t count = mcq_ready_harvest(socket->group.in_set, events, MCQ_HARVEST_COUNT);
+
+    for (size_t i = 0; i < count; i++) {
+        struct mcq_conn *conn = mcq_socket_conn_of(socket, events[i].key);
+
+        if (conn == NULL || !conn->peer.link.is_up || conn->peer.link.is_lost)
+            continue;
+        conn->peer.link.can_read = true;
+        mcq_socket_set_unread(socket, conn);
+    }
+    return count;
+}
+
+/* What the peer says is the pattern's to hear; else somebody has to take it. */
+static void pass_on(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    if (ops->hear != NULL)
+        ops->hear(socket->pattern, &conn->peer);
+    if (ops->can_recv)
+        ops->readable(socket->pattern, &conn->peer);
+}
+
+bool mcq_socket_harvest_input(struct mcq_socket *socket)
+{
+    struct mcq_conn *conn;
+    bool is_any = false;
+
+    socket->since_harvest = 0;
+    while (socket->stream_count > 0 && harvest_input_some(socket) == MCQ_HARVEST_COUNT)
+        continue;
+    while ((conn = next_unread(socket)) != NULL) {
+        pass_on(socket, conn);
+        is_any = true;
+    }
+    return is_any;
+}
+
+/* Whether the pattern takes what peers say, whatever the application does. */
+static bool hears_on(const struct mcq_pattern *pattern)
+{
+    return pattern->ops->hear != NULL &&
+           (pattern->ops->is_deaf == NULL || !pattern->ops->is_deaf(pattern));
+}
+
+void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_link *link = &conn->peer.link;
+
+    if (!link->is_up || link->is_lost || socket->state != MCQ_SOCKET_OPEN)
+        return;
+    link->can_read = true;
+    pass_on(socket, conn);
+    socket->news |= MCQ_NEWS_IN;
+    if (socket->pattern->ops->hear == NULL)
+        return;
+    socket->news |= MCQ_NEWS_OUT; /* a subscription, perhaps */
+    mcq_socket_begin_flush(socket);
+    if (!link->can_read || link->is_lost || !hears_on(socket->pattern))
+        return;
+    mcq_socket_set_unread(socket, conn);
+    mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+}
+
+/* Messages of a closing socket's peers are nobody's. */
+static void discard(struct mcq_conn *conn)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    while (mcq_link_hear(&conn->peer.link, &msg, &event) == MCQ_OK)
+        if (event.kind == MCQ_EVENT_BODY)
+            mcq_msg_fini(&msg);
+}
+
+/* The engine's way of reading: what the owner of the socket would have done. True: there is more
+ * that need not wait for the application. */
+static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_link *link = &conn->peer.link;
+
+    if (socket->state == MCQ_SOCKET_CLOSING) {
+        discard(conn);
+    } else if (socket->pattern->ops->hear != NULL) {
+        pass_on(socket, conn);
+        socket->news |= socket->pattern->ops->can_recv ? MCQ_NEWS_ALL : MCQ_NEWS_OUT;
+    } else if (mcq_link_prefetch(link)) {
+        pass_on(socket, conn);
+        socket->news |= MCQ_NEWS_IN;
+    }
+    /* A peer that does not take its PONG is read on once it has (resume_output). */
+    if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
+        return false;
+    mcq_socket_set_unread(socket, conn);
+    return hears_on(socket->pattern) && !link->is_starved;
+}
+
+void mcq_socket_serve_input(struct mcq_socket *socket)
+{
+    struct mcq_conn *last_conn;
+    struct mcq_conn *conn;
+    bool has_more = false;
+
+    while (harvest_input_some(socket) == MCQ_HARVEST_COUNT)
+        continue;
+    last_conn = socket->unread == NULL
+                    ? NULL
+                    : (struct mcq_conn *) ((char *) socket->unread_end -
+                                           offsetof(struct mcq_conn, unread_next));
+    for (uint32_t i = 0; (conn = next_unread(socket)) != NULL; i++) {
+        has_more |= serve_conn(socket, conn);
+        if (conn == last_conn)
+            break;
+        if (i == SERVE_MAX) {
+            has_more = true;
+            break;
+        }
+    }
+    mcq_socket_begin_flush(socket);
+    if (has_more)
+        mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+}
+
+/* What a queue had no room for has had its edge. */
+void mcq_socket_apply_hwm(struct mcq_socket *socket)
+{
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn == NULL)
+            continue;
+        mcq_link_set_max(&conn->peer.link, (uint32_t) socket->options.send_hwm,
+                         (uint32_t) socket->options.recv_hwm);
+        if (mcq_link_has_unread(&conn->peer.link))
+            mcq_socket_set_unread(socket, conn);
+    }
+    if (socket->unread != NULL)
+        mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+}
+
+void mcq_socket_watch_input(struct mcq_socket *socket)
+{
+    socket->is_in_guarded = true;
+    socket->is_in_watched = true;
+    mcq_socket_ask(socket, MCQ_REQUEST_IN_WATCH);
+}
+
+static void wait_for_cold(struct mcq_socket *socket)
+{
+    socket->in_calls_seen = socket->in_calls;
+    socket->is_in_guarded = true;
+    socket->is_in_watched = false;
+    mcq_socket_ask(socket, MCQ_REQUEST_COLD_TIMER);
+}
+
+/* The edges of what the caller knows of are spent, so a watch would not tell of it. */
+static bool knows_of_more(const struct mcq_socket *socket)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    return ops->can_recv && ops->next_readable(socket->pattern, NULL) != NULL;
+}
+
+void mcq_socket_guard_input(struct mcq_socket *socket)
+{
+    if (socket->stream_count == 0) /* pipes need nobody to look after them */
+        return;
+    if (!socket->is_in_guarded || (socket->is_in_watched && knows_of_more(socket)))
+        wait_for_cold(socket);
+}
+
+void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    if (serve_conn(socket, conn))
+        mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+    mcq_socket_begin_flush(socket);
+    if (socket->stream_count > 0 && !socket->is_in_guarded && socket->in_sleepers == 0)
+        mcq_socket_watch_input(socket);
+}
+
+/* The owner has gone cold, and may have left octets that it knew of and did not come to: they have
+ * no other edge. */
+static void take_over_input(struct mcq_socket *socket)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+    struct mcq_peer *peer = NULL;
+
+    if (socket->in_calls == socket->in_calls_served || !ops->can_recv)
+        return;
+    socket->in_calls_served = socket->in_calls;
+    while ((peer = ops->next_readable(socket->pattern, peer)) != NULL)
+        if (mcq_link_has_unread(&peer->link))
+            mcq_socket_set_unread(socket, (struct mcq_conn *) peer);
+}
+
+/* Somebody reads: a watch would only wake the engine for nothing. */
+void mcq_socket_on_input(struct mcq_socket *socket)
+{
+    if (socket->state == MCQ_SOCKET_OPEN && socket->in_calls != socket->in_calls_seen) {
+        wait_for_cold(socket);
+    } else if (socket->state == MCQ_SOCKET_OPEN && socket->in_sleepers > 0) {
+        socket->is_in_guarded = false; /* the sleeper is the guard */
+        if (socket->unread != NULL)
+            socket->news |= MCQ_NEWS_IN; /* no edge would wake it */
+    } else {
+        take_over_input(socket);
+        mcq_socket_serve_input(socket);
+        mcq_socket_watch_input(socket);
+    }
+}
+
+/* --- deadlines of links ---------------------------------------------------------------------- */
+
+void mcq_socket_set_tick(struct mcq_socket *socket)
+{
+    uint64_t at_ns = MCQ_NEVER_NS;
+
+    for (uint32_t i = 0; i < socket->slot_count; i++)
+        if (socket->slots[i].conn != NULL)
+            at_ns = mcq_min_u64(at_ns, mcq_link_deadline_ns(&socket->slots[i].conn->peer.link));
+    if (at_ns == atomic_load_explicit(&socket->tick_at_ns, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&socket->tick_at_ns, at_ns, memory_order_release);
+    mcq_socket_ask(socket, MCQ_REQUEST_TICK_TIMER);
+}
+
+void mcq_socket_on_tick(struct mcq_socket *socket)
+{
+    uint64_t now_ns = mcq_engine_now_ns(socket->engine);
+
+    for (uint32_t i = 0; i < socket->slot_count; i++) {
+        struct mcq_conn *conn = socket->slots[i].conn;
+
+        if (conn == NULL || mcq_link_deadline_ns(&conn->peer.link) > now_ns)
+            continue;
+        /* A verdict about a silent peer follows a last look at what it has sent. */
+        if (!conn->peer.link.is_lost) {
+            conn->peer.link.can_read = true;
+            if (serve_conn(socket, conn))
+                mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+        }
+        if (conn->peer.link.is_up && !conn->peer.link.is_lost)
+            mcq_link_tick(&conn->peer.link, now_ns);
+    }
+    atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
+    mcq_socket_set_tick(socket);
+}

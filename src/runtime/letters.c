@@ -1,0 +1,253 @@
+/* Between the holder of a socket's lock and its engine: letters in, requests out, and the end. */
+
+#include <stddef.h>
+
+#include "arena/alloc.h"
+#include "runtime/holder.h"
+
+#define MS UINT64_C(1000000)
+#define COLD_NS (5 * MS)    /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
+#define RELIEF_NS (10 * MS) /* who has to do without memory looks again */
+#define TRIM_NS (200 * MS)  /* who has done nothing for so long gives some back */
+
+/* What the engine tells the holder. */
+enum socket_event {
+    EVENT_IN_EDGE = 1,
+    EVENT_COLD_DUE = 2,
+    EVENT_OUT_EDGE = 4,
+    EVENT_TAIL_DUE = 8,
+    EVENT_TICK_DUE = 16,
+    EVENT_CLOSE_DUE = 32,
+    EVENT_RELIEF_DUE = 64,
+    EVENT_FLUSH_DUE = 128,
+};
+
+void mcq_socket_ask(struct mcq_socket *socket, uint32_t request)
+{
+    (void) atomic_fetch_or_explicit(&socket->requests, request, memory_order_release);
+    mcq_engine_post(socket->engine, &socket->task);
+}
+
+static void read_events(struct mcq_mail *mail, struct mcq_socket *socket)
+{
+    uint32_t events;
+
+    (void) mail;
+    (void) atomic_exchange_explicit(&socket->is_mailed, false, memory_order_acq_rel);
+    events = atomic_exchange_explicit(&socket->events, 0, memory_order_acquire);
+    if (socket->state == MCQ_SOCKET_FREE || socket->is_finishing)
+        return;
+    if (events & EVENT_OUT_EDGE)
+        mcq_socket_on_output(socket);
+    if (events & (EVENT_IN_EDGE | EVENT_COLD_DUE))
+        mcq_socket_on_input(socket);
+    if (events & EVENT_TAIL_DUE)
+        mcq_socket_on_tail(socket);
+    if (events & EVENT_FLUSH_DUE)
+        mcq_socket_on_flush(socket);
+    if (events & EVENT_TICK_DUE)
+        mcq_socket_on_tick(socket);
+    if (events & EVENT_RELIEF_DUE)
+        mcq_socket_on_relief(socket);
+    mcq_socket_guard_output(socket);
+}
+
+static void tell(struct mcq_socket *socket, uint32_t event)
+{
+    if (socket->is_ended)
+        return;
+    (void) atomic_fetch_or_explicit(&socket->events, event, memory_order_release);
+    if (!atomic_exchange_explicit(&socket->is_mailed, true, memory_order_acq_rel))
+        mcq_socket_post(socket, &socket->mail);
+}
+
+/* In the engine's thread, as the last one: no peer, endpoint or caller is left, and once nothing is
+ * armed no letter is under way. Who asked for the end may still be between its request and its
+ * post, both under the lock: only there is it sure that the task will not come once more. */
+static void try_to_end(struct mcq_socket *socket)
+{
+    if (!socket->is_ended || mcq_wait_is_armed(&socket->in_watch) ||
+        mcq_wait_is_armed(&socket->out_watch) || mcq_wait_is_armed(&socket->cold_timer) ||
+        mcq_wait_is_armed(&socket->tail_timer) || mcq_wait_is_armed(&socket->tick_timer) ||
+        mcq_wait_is_armed(&socket->close_timer) || mcq_wait_is_armed(&socket->relief_timer))
+        return;
+    mcq_lock_take(&socket->lock);
+    if (atomic_load(&socket->task.is_posted)) {
+        mcq_socket_leave(socket);
+        return;
+    }
+    socket->pattern->ops->free(socket->pattern);
+    mcq_link_group_fini(&socket->group);
+    mcq_free(socket->slots);
+    socket->slots = NULL;
+    socket->slot_count = 0;
+    socket->pattern = NULL;
+    socket->state = MCQ_SOCKET_FREE;
+    mcq_socket_leave(socket);
+    mcq_context_put_slot(socket->context, socket);
+}
+
+#define SOCKET_OF(wait, member)                                                                    \
+    ((struct mcq_socket *) ((char *) (wait) -offsetof(struct mcq_socket, member)))
+
+/* The watch or timer is over, or was canceled because the socket ends. */
+static void on_wait(struct mcq_socket *socket, uint32_t event)
+{
+    tell(socket, event);
+    try_to_end(socket);
+}
+
+static void in_watch_done(struct mcq_wait *wait)
+{
+    on_wait(SOCKET_OF(wait, in_watch), EVENT_IN_EDGE);
+}
+
+static void out_watch_done(struct mcq_wait *wait)
+{
+    on_wait(SOCKET_OF(wait, out_watch), EVENT_OUT_EDGE);
+}
+
+static void cold_timer_done(struct mcq_wait *wait)
+{
+    on_wait(SOCKET_OF(wait, cold_timer), EVENT_COLD_DUE);
+}
+
+static void tail_timer_done(struct mcq_wait *wait)
+{
+    on_wait(SOCKET_OF(wait, tail_timer), EVENT_TAIL_DUE);
+}
+
+/* Nobody is waited for in vain: what is not whole, and cannot become so, gives way. */
+static void relief_timer_done(struct mcq_wait *wait)
+{
+    struct mcq_socket *socket = SOCKET_OF(wait, relief_timer);
+
+    if (!socket->is_ended)
+        mcq_context_relieve(socket->context);
+    on_wait(socket, EVENT_RELIEF_DUE);
+}
+
+static void arm_tick(struct mcq_socket *socket);
+static void arm_close(struct mcq_socket *socket);
+
+/* A timer that was canceled to be armed for another time is armed then. */
+static void tick_timer_done(struct mcq_wait *wait)
+{
+    struct mcq_socket *socket = SOCKET_OF(wait, tick_timer);
+
+    if (wait->op.result == MCQ_IO_CANCELED && !socket->is_ended)
+        arm_tick(socket);
+    else
+        on_wait(socket, EVENT_TICK_DUE);
+}
+
+static void close_timer_done(struct mcq_wait *wait)
+{
+    struct mcq_socket *socket = SOCKET_OF(wait, close_timer);
+
+    if (wait->op.result == MCQ_IO_CANCELED && !socket->is_ended)
+        arm_close(socket);
+    else
+        on_wait(socket, EVENT_CLOSE_DUE);
+}
+
+/* Where nothing can be armed the event is told at once: work is done too early, never not at all.
+ */
+static void arm_watch(struct mcq_socket *socket, struct mcq_wait *wait,
+                      const struct mcq_ready_set *set, uint32_t event)
+{
+    if (mcq_engine_poll(socket->engine, wait, mcq_ready_fd(set), MCQ_OP_POLL_IN) != MCQ_OK)
+        tell(socket, event);
+}
+
+static void arm_timer(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at_ns,
+                      uint32_t event)
+{
+    if (mcq_engine_timer(socket->engine, wait, at_ns) != MCQ_OK)
+        tell(socket, event);
+}
+
+static void arm_at(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at_ns, uint32_t event)
+{
+    if (mcq_wait_is_armed(wait))
+        mcq_reactor_cancel(socket->engine->reactor, &wait->op);
+    else if (at_ns != MCQ_NEVER_NS)
+        arm_timer(socket, wait, at_ns, event);
+}
+
+static void arm_tick(struct mcq_socket *socket)
+{
+    arm_at(socket, &socket->tick_timer,
+           atomic_load_explicit(&socket->tick_at_ns, memory_order_acquire), EVENT_TICK_DUE);
+}
+
+static void arm_close(struct mcq_socket *socket)
+{
+    arm_at(socket, &socket->close_timer,
+           atomic_load_explicit(&socket->close_at_ns, memory_order_acquire), EVENT_CLOSE_DUE);
+}
+
+static void cancel_all(struct mcq_socket *socket)
+{
+    struct mcq_wait *waits[] = {&socket->in_watch,    &socket->out_watch,  &socket->cold_timer,
+                                &socket->tail_timer,  &socket->tick_timer, &socket->close_timer,
+                                &socket->relief_timer};
+
+    for (size_t i = 0; i < MCQ_COUNTOF(waits); i++)
+        mcq_reactor_cancel(socket->engine->reactor, &waits[i]->op);
+}
+
+static void run_requests(struct mcq_task *task)
+{
+    struct mcq_socket *socket = SOCKET_OF(task, task);
+    uint32_t requests = atomic_exchange_explicit(&socket->requests, 0, memory_order_acquire);
+    uint64_t now_ns;
+
+    if (socket->is_ended || (requests & MCQ_REQUEST_END)) {
+        socket->is_ended = true;
+        cancel_all(socket);
+        try_to_end(socket);
+        return;
+    }
+    if (requests & MCQ_REQUEST_IN_WATCH)
+        arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
+    if (requests & MCQ_REQUEST_OUT_WATCH)
+        arm_watch(socket, &socket->out_watch, socket->group.out_set, EVENT_OUT_EDGE);
+    if (requests & (MCQ_REQUEST_COLD_TIMER | MCQ_REQUEST_TAIL_TIMER | MCQ_REQUEST_RELIEF_TIMER |
+                    MCQ_REQUEST_TRIM_TIMER)) {
+        now_ns = mcq_engine_now_ns(socket->engine);
+        if (requests & MCQ_REQUEST_COLD_TIMER)
+            arm_timer(socket, &socket->cold_timer, now_ns + COLD_NS, EVENT_COLD_DUE);
+        if (requests & MCQ_REQUEST_TAIL_TIMER)
+            arm_timer(socket, &socket->tail_timer,
+                      now_ns + atomic_load_explicit(&socket->tail_ns, memory_order_relaxed),
+                      EVENT_TAIL_DUE);
+        if (requests & MCQ_REQUEST_RELIEF_TIMER)
+            arm_timer(socket, &socket->relief_timer, now_ns + RELIEF_NS, EVENT_RELIEF_DUE);
+        if (requests & MCQ_REQUEST_TRIM_TIMER)
+            arm_timer(socket, &socket->relief_timer, now_ns + TRIM_NS, EVENT_RELIEF_DUE);
+    }
+    if (requests & MCQ_REQUEST_SERVE_AGAIN)
+        tell(socket, EVENT_COLD_DUE);
+    if (requests & MCQ_REQUEST_FLUSH)
+        tell(socket, EVENT_FLUSH_DUE);
+    if (requests & MCQ_REQUEST_TICK_TIMER)
+        arm_tick(socket);
+    if (requests & MCQ_REQUEST_CLOSE_TIMER)
+        arm_close(socket);
+}
+
+void mcq_socket_init_letters(struct mcq_socket *socket)
+{
+    socket->mail.read = read_events;
+    socket->task.run = run_requests;
+    socket->in_watch.done = in_watch_done;
+    socket->out_watch.done = out_watch_done;
+    socket->cold_timer.done = cold_timer_done;
+    socket->tail_timer.done = tail_timer_done;
+    socket->tick_timer.done = tick_timer_done;
+    socket->close_timer.done = close_timer_done;
+    socket->relief_timer.done = relief_timer_done;
+    atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
+    atomic_store_explicit(&socket->tail_ns, MCQ_TAIL_NS, memory_order_relaxed);
+}

@@ -1,0 +1,165 @@
+/* Output: flushes and their slices, full streams, the unsent tail. */
+
+#include "base/assert.h"
+#include "runtime/holder.h"
+
+#define MS UINT64_C(1000000)
+#define TAIL_MAX_NS (4 * MS) /* how long a tail waits where there are many peers */
+#define FLUSH_MAX 32         /* peers written to in one service: others wait for the lock */
+
+bool mcq_socket_tell_room(struct mcq_socket *socket)
+{
+    struct mcq_link *link;
+    bool is_any = false;
+
+    while ((link = mcq_link_next_roomy(&socket->group)) != NULL) {
+        socket->pattern->ops->room(socket->pattern, &mcq_conn_of(link)->peer);
+        socket->news |= MCQ_NEWS_OUT;
+        is_any = true;
+    }
+    return is_any;
+}
+
+void mcq_socket_flush(struct mcq_socket *socket)
+{
+    struct mcq_link *link;
+
+    while ((link = socket->group.dirty_first) != NULL) {
+        mcq_link_flush(link);
+        mcq_assert_hot(!link->is_dirty); /* written, blocked or lost */
+    }
+    (void) mcq_socket_tell_room(socket);
+}
+
+/* Writes to those that wait longest, so nobody is left out; the engine has it gone on with. */
+static void flush_slice(struct mcq_socket *socket)
+{
+    struct mcq_link *link;
+
+    for (int i = 0; (link = socket->group.dirty_first) != NULL; i++) {
+        if (link->dirty_at >= socket->flush_before)
+            break;
+        if (i == FLUSH_MAX) {
+            socket->is_flushing = true;
+            mcq_socket_ask(socket, MCQ_REQUEST_FLUSH);
+            break;
+        }
+        mcq_link_flush(link);
+        mcq_assert_hot(!link->is_dirty);
+    }
+    (void) mcq_socket_tell_room(socket);
+}
+
+/* The links that were dirty at this count. One flush at a time: who came later waits for the next.
+ */
+static void start_flush(struct mcq_socket *socket, uint64_t before)
+{
+    if (socket->is_flushing)
+        return;
+    socket->flush_before = before;
+    flush_slice(socket);
+    socket->flush_begun_ns = socket->is_flushing ? mcq_engine_now_ns(socket->engine) : 0;
+    atomic_store_explicit(&socket->tail_ns, MCQ_TAIL_NS, memory_order_relaxed);
+}
+
+void mcq_socket_begin_flush(struct mcq_socket *socket)
+{
+    if (socket->engine->is_inline)
+        mcq_socket_flush(socket); /* nobody else would go on */
+    else
+        start_flush(socket, socket->group.dirty_count);
+}
+
+/* Many peers take their time: the next tail waits as long, so that what is sent meanwhile shares
+ * writes. */
+void mcq_socket_on_flush(struct mcq_socket *socket)
+{
+    uint64_t took_ns;
+
+    socket->is_flushing = false;
+    flush_slice(socket);
+    if (socket->is_flushing)
+        return;
+    took_ns = mcq_engine_now_ns(socket->engine) - socket->flush_begun_ns;
+    took_ns = took_ns < MCQ_TAIL_NS ? MCQ_TAIL_NS : mcq_min_u64(took_ns, TAIL_MAX_NS);
+    atomic_store_explicit(&socket->tail_ns, took_ns, memory_order_relaxed);
+}
+
+/* The stream takes more. A PONG that had not fitted kept its peer from being read, and what that
+ * has sent may have no other edge. */
+static void resume_output(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_link *link = &conn->peer.link;
+    bool was_held = mcq_link_is_held(link);
+
+    link->can_write = true;
+    mcq_link_flush(link);
+    if (!was_held || !mcq_link_is_readable(link))
+        return;
+    mcq_socket_set_unread(socket, conn);
+    mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+}
+
+bool mcq_socket_harvest_output(struct mcq_socket *socket)
+{
+    struct mcq_ready_event events[MCQ_HARVEST_COUNT];
+    size_t count;
+
+    if (socket->stream_count == 0)
+        return mcq_socket_tell_room(socket);
+    do {
+        count = mcq_ready_harvest(socket->group.out_set, events, MCQ_HARVEST_COUNT);
+        for (size_t i = 0; i < count; i++) {
+            struct mcq_conn *conn = mcq_socket_conn_of(socket, events[i].key);
+
+            if (conn != NULL && conn->peer.link.is_up && !conn->peer.link.is_lost)
+                resume_output(socket, conn);
+        }
+    } while (count == MCQ_HARVEST_COUNT);
+    return mcq_socket_tell_room(socket);
+}
+
+static void watch_output(struct mcq_socket *socket)
+{
+    socket->is_out_guarded = true;
+    mcq_socket_ask(socket, MCQ_REQUEST_OUT_WATCH);
+}
+
+static void guard_tail(struct mcq_socket *socket)
+{
+    socket->tail_before = socket->group.dirty_count;
+    socket->tail_puts_seen = socket->group.put_count;
+    socket->is_tail_guarded = true;
+    mcq_socket_ask(socket, MCQ_REQUEST_TAIL_TIMER);
+}
+
+void mcq_socket_guard_output(struct mcq_socket *socket)
+{
+    if (socket->group.blocked_count > 0 && !socket->is_out_guarded)
+        watch_output(socket);
+    if (socket->group.dirty_first != NULL && !socket->is_tail_guarded && !socket->is_flushing)
+        guard_tail(socket);
+}
+
+void mcq_socket_on_output(struct mcq_socket *socket)
+{
+    (void) mcq_socket_harvest_output(socket);
+    socket->is_out_guarded = false;
+    if (socket->group.blocked_count > 0)
+        watch_output(socket);
+}
+
+void mcq_socket_on_tail(struct mcq_socket *socket)
+{
+    bool is_silent = socket->group.put_count == socket->tail_puts_seen;
+
+    socket->is_tail_guarded = false;
+    if (socket->group.dirty_first != NULL) {
+        start_flush(socket, socket->tail_before);
+        is_silent = is_silent || socket->group.dirty_first == NULL;
+    }
+    if (is_silent) {
+        socket->is_batching = false;
+        socket->dense_count = 0;
+    }
+}
