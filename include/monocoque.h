@@ -172,6 +172,7 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      neither an address nor a name
  *   EISCONN           a PAIR has its one peer
+ *   EADDRINUSE        another peer has the name that MCQ_OPT_CONNECT_ROUTING_ID gave
  * Source: zmq_connect(3), zmq_tcp(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
@@ -321,7 +322,9 @@ enum mcq_option {
     MCQ_OPT_UNSUBSCRIBE = 7,    /* takes one of those back */
     MCQ_OPT_LAST_ENDPOINT = 32, /* of the last bind or connect, and a zero octet; get only */
 
-    MCQ_OPT_XPUB_WELCOME_MSG = 72, /* XPUB: a message for each subscriber that connects (none) */
+    MCQ_OPT_CONNECT_ROUTING_ID = 61, /* 1..255 octets; ROUTER: our name for the peer of the next
+                                        connect, to which may be sent at once; set only */
+    MCQ_OPT_XPUB_WELCOME_MSG = 72,   /* XPUB: a message for each subscriber that connects (none) */
 
     /* Get only. */
     MCQ_OPT_RCVMORE = 13,       /* 1: the part received last is not the last of its message */
@@ -342,6 +345,8 @@ enum mcq_option {
     MCQ_OPT_XPUB_VERBOSE = 40,      /* 0, 1 (0); XPUB: receives subscriptions that are no news, too;
                                        set only. Takes XPUB_VERBOSER back */
     MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
+    MCQ_OPT_PROBE_ROUTER = 51,      /* 0, 1 (0); REQ, DEALER, ROUTER: an empty message to each new
+                                       peer, for a ROUTER to see who is there; set only; later */
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
     MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
     MCQ_OPT_ROUTER_HANDOVER =
@@ -350,6 +355,8 @@ enum mcq_option {
     MCQ_OPT_XPUB_MANUAL = 71, /* 0, 1 (0); XPUB: peers get what SUBSCRIBE says; set only */
     MCQ_OPT_INVERT_MATCHING = 74, /* 0, 1 (0); PUB, XPUB, SUB: what matches no subscription */
     MCQ_OPT_XPUB_VERBOSER = 78,   /* 0, 1 (0); XPUB: as VERBOSE, and unsubscriptions; set only */
+    MCQ_OPT_ROUTER_NOTIFY = 97,   /* 0..3 (0); ROUTER: an empty message from a peer that comes (1),
+                                   or goes (2); later */
     MCQ_OPT_XPUB_MANUAL_LAST_VALUE = 98, /* 0, 1 (0); XPUB: as MANUAL, and the next message goes
                                             only to the peer of the last request; set only */
     MCQ_OPT_ONLY_FIRST_SUBSCRIBE =

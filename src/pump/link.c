@@ -427,13 +427,23 @@ static enum mcq_err link_enqueue(struct mcq_link *link, struct mcq_msg *msg, boo
     return MCQ_AGAIN;
 }
 
+/* A notice of the far side's coming is taken before what it says, one of its going afterwards. */
+static enum mcq_err take_piped(struct mcq_link *link, struct mcq_msg *msg)
+{
+    if (link->is_up && queue_pop(&link->in, msg))
+        return MCQ_OK;
+    if (MCQ_LIKELY(mcq_link_pipe_take(link, msg) == MCQ_OK))
+        return MCQ_OK;
+    return queue_pop(&link->in, msg) ? MCQ_OK : MCQ_AGAIN;
+}
+
 enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
 {
     struct mcq_event event;
     bool is_whole;
 
     if (mcq_link_is_piped(link))
-        return mcq_link_pipe_take(link, msg);
+        return take_piped(link, msg);
     if (queue_pop(&link->in, msg)) {
         if (MCQ_UNLIKELY(link->in.body_bytes < link->settle_below))
             link_settle(link);
@@ -498,7 +508,7 @@ bool mcq_link_prefetch(struct mcq_link *link)
     bool is_whole;
 
     if (mcq_link_is_piped(link))
-        return mcq_pipe_is_readable(&link->pipe);
+        return mcq_link_is_readable(link);
     while ((link->in_max == 0 || link->in.message_count < link->in_max) &&
            link->in.body_bytes < PREFETCH_BYTES) {
         if (link_receive(link, &msg, &event) != MCQ_OK)
@@ -518,9 +528,11 @@ bool mcq_link_has_unread(const struct mcq_link *link)
 
 bool mcq_link_is_readable(const struct mcq_link *link)
 {
+    if (link->in.head != link->in.whole_at)
+        return true;
     if (mcq_link_is_piped(link)) /* what is in the pipe outlives the connection */
         return mcq_pipe_is_readable(&link->pipe);
-    return link->in.head != link->in.whole_at || mcq_link_has_unread(link);
+    return mcq_link_has_unread(link);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
@@ -763,6 +775,27 @@ enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, b
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         set_dirty(link, true);
     return err;
+}
+
+enum mcq_err mcq_link_probe(struct mcq_link *link)
+{
+    struct mcq_part empty = {.body = mcq_bytes(NULL, 0)};
+    enum mcq_err err;
+
+    if (mcq_link_is_piped(link))
+        return mcq_link_put(link, &empty);
+    err = mcq_session_probe(link->session);
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        set_dirty(link, true);
+    return err;
+}
+
+enum mcq_err mcq_link_note(struct mcq_link *link)
+{
+    struct mcq_msg msg;
+
+    mcq_msg_init(&msg);
+    return queue_push(&link->in, &msg);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -266,6 +266,14 @@ static inline bool mcq_link_is_held(const struct mcq_link *link)
 MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,
                                                bool is_on);
 
+/* Queues a message of one empty part, in front of all messages; the link is UP, and nothing was
+ * written on this connection. As mcq_session_probe. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_probe(struct mcq_link *link);
+
+/* Adds a message of one empty part to what was received: the pattern's notice to the application.
+ * MCQ_NOMEM. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link);
+
 /* --- octets ---------------------------------------------------------------------------------- */
 
 /* Writes what waits, as far as the stream takes it.

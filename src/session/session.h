@@ -221,6 +221,11 @@ size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
 
+/* Queues a message of one empty part, in front of all messages: PROBE_ROUTER.
+ *   MCQ_STATE   not in TRAFFIC
+ *   MCQ_NOMEM   nothing was queued */
+MCQ_MUST_CHECK enum mcq_err mcq_session_probe(struct mcq_session *session);
+
 /* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.0,
  * which has no commands; MCQ_INVAL: the group is longer than
  * its rule allows or holds an octet that it forbids. */

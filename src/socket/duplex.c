@@ -35,11 +35,9 @@ enum mcq_err mcq_duplex_attach(struct mcq_pattern *pattern, struct mcq_peer *pee
 enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                            struct mcq_bytes identity, struct mcq_peer **older)
 {
-    (void) pattern;
-    (void) peer;
     (void) identity;
     (void) older;
-    return MCQ_OK;
+    return pattern->probes ? mcq_link_probe(&peer->link) : MCQ_OK;
 }
 
 void mcq_duplex_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -90,4 +88,12 @@ enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 bool mcq_duplex_is_writable(struct mcq_pattern *pattern)
 {
     return mcq_outgoing_is_ready(&mcq_duplex_of(pattern)->balance);
+}
+
+enum mcq_err mcq_duplex_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value)
+{
+    if (option != MCQ_PATTERN_PROBE_ROUTER || (value != 0 && value != 1))
+        return MCQ_INVAL;
+    pattern->probes = value != 0;
+    return MCQ_OK;
 }

@@ -42,5 +42,7 @@ void mcq_duplex_room(struct mcq_pattern *pattern, struct mcq_peer *peer);
 enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part);
 enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg);
 bool mcq_duplex_is_writable(struct mcq_pattern *pattern);
+/* PROBE_ROUTER. */
+enum mcq_err mcq_duplex_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value);
 
 #endif

@@ -37,6 +37,7 @@ struct mcq_peer {
     struct mcq_router_peer route;     /* its turn to be written to, and for ROUTER its id */
     struct mcq_subscriber subscriber; /* what it wants of a publisher */
     struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
+    bool is_named;                    /* ROUTER: by us, whatever it calls itself */
     bool takes_message;               /* a publisher's message under way goes to it */
     struct mcq_peer *next_taker;
     struct mcq_subscriber *asked; /* XPUB_MANUAL: what it asked for; NULL: nothing yet */
@@ -52,6 +53,9 @@ struct mcq_pattern_config {
 enum mcq_pattern_option {
     MCQ_PATTERN_ROUTER_MANDATORY, /* 0, 1 */
     MCQ_PATTERN_ROUTER_HANDOVER,
+    MCQ_PATTERN_ROUTER_NOTIFY,      /* bits: 1 who comes, 2 who goes */
+    MCQ_PATTERN_CONNECT_ROUTING_ID, /* octets: of the next peer that is attached and connects */
+    MCQ_PATTERN_PROBE_ROUTER,
     MCQ_PATTERN_REQ_RELAXED,
     MCQ_PATTERN_REQ_CORRELATE,
     MCQ_PATTERN_SUBSCRIPTION_BYTES, /* that a publisher's peer may be charged */
@@ -81,7 +85,10 @@ struct mcq_pattern_ops {
     enum mcq_err (*create)(const struct mcq_pattern_config *config, struct mcq_pattern **pattern);
     void (*free)(struct mcq_pattern *pattern);
 
-    /* MCQ_OK; MCQ_MISMATCH: the type has no place for it now (a second peer of a PAIR). */
+    /* MCQ_OK
+     *   MCQ_MISMATCH   the type has no place for it now (a second peer of a PAIR)
+     *   MCQ_IN_USE     ROUTER: the name that it was to have is another one's
+     *   MCQ_NOMEM */
     enum mcq_err (*attach)(struct mcq_pattern *pattern, struct mcq_peer *peer);
     /* The connection stands: link.is_up. identity: what the peer calls itself, may be empty.
      *   MCQ_OK
@@ -155,6 +162,7 @@ struct mcq_pattern_ops {
 struct mcq_pattern {
     const struct mcq_pattern_ops *ops;
     struct mcq_link_group *group;
+    bool probes;            /* PROBE_ROUTER: each connection begins with an empty message */
     uint64_t dropped_count; /* whole messages dropped by the type's rules */
 };
 

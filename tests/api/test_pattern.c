@@ -334,6 +334,61 @@ static void router__handover__the_newest_peer_has_the_id(void)
     end_world(&world);
 }
 
+static void router__hears_of_peers__by_probes_and_notices(void)
+{
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
+    struct mcq_socket *dealer = open_socket(&world, MCQ_DEALER);
+    char endpoint[ENDPOINT_BYTES];
+
+    assert_works(mcq_set(router, MCQ_OPT_ROUTER_NOTIFY, 3));
+    assert_int_equal(number_of(router, MCQ_OPT_ROUTER_NOTIFY), 3);
+    assert_works(mcq_set(dealer, MCQ_OPT_PROBE_ROUTER, 1));
+    assert_works(mcq_set_bytes(dealer, MCQ_OPT_ROUTING_ID, "me", 2));
+    bind_somewhere(router, endpoint);
+    assert_works(mcq_connect(dealer, endpoint));
+    for (int i = 0; i < 2; i++) { /* the notice, and the probe */
+        expect_part(router, "me", true);
+        expect_text(router, "");
+    }
+    send_text(dealer, "last words", 0);
+    close_socket(&world, dealer);
+    expect_part(router, "me", true);
+    expect_text(router, "last words");
+    expect_part(router, "me", true);
+    expect_text(router, "");
+    expect_nothing(router);
+    end_world(&world);
+}
+
+static void router__connects__to_a_peer_that_it_has_named(void)
+{
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
+    struct mcq_socket *dealer = open_socket(&world, MCQ_DEALER);
+    char endpoint[ENDPOINT_BYTES];
+
+    bind_somewhere(dealer, endpoint);
+    assert_works(mcq_set(router, MCQ_OPT_ROUTER_MANDATORY, 1));
+    assert_works(mcq_set_bytes(router, MCQ_OPT_CONNECT_ROUTING_ID, "you", 3));
+    assert_works(mcq_connect(router, endpoint));
+    send_text(router, "you", MCQ_SNDMORE);
+    send_text(router, "hello", 0);
+    expect_text(dealer, "hello");
+    send_text(dealer, "hello yourself", 0);
+    expect_part(router, "you", true);
+    expect_text(router, "hello yourself");
+    assert_works(mcq_set_bytes(router, MCQ_OPT_CONNECT_ROUTING_ID, "you", 3));
+    assert_says_of(mcq_connect(router, endpoint), EADDRINUSE,
+                   "connect %s: another peer has this CONNECT_ROUTING_ID", endpoint);
+    assert_fails(mcq_set_bytes(dealer, MCQ_OPT_CONNECT_ROUTING_ID, "you", 3), EINVAL);
+    end_world(&world);
+}
+
 /* RFC 28: what REQ and REP hide. */
 static void envelopes__empty_part_in_front(void)
 {
@@ -411,6 +466,8 @@ static void small_buffer__first_octets_and_the_whole_length(void)
     X(dealer_router__by_the_id_in_front)                                                           \
     X(router__unknown_id__is_dropped_unless_mandatory)                                             \
     X(router__handover__the_newest_peer_has_the_id)                                                \
+    X(router__hears_of_peers__by_probes_and_notices)                                               \
+    X(router__connects__to_a_peer_that_it_has_named)                                               \
     X(envelopes__empty_part_in_front)                                                              \
     X(sizes__of_all_kinds__arrive_as_they_are)                                                     \
     X(small_buffer__first_octets_and_the_whole_length)
