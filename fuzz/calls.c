@@ -17,7 +17,7 @@
 #include "runtime/socket.h"
 
 #define TYPES (MCQ_PUSH + 1)
-#define NEWER 162 /* from this first choice on it is of the types in newer_types */
+#define NEWER 162 /* from this first choice on it is of the types in newer_pairs */
 #define SOCKETS 4
 #define CONTEXTS 2
 #define PARTS_MAX 4
@@ -37,7 +37,12 @@ struct head {
     uint8_t len[3];
 };
 
-static const enum mcq_type newer_types[] = {MCQ_XPUB, MCQ_XSUB, MCQ_PUB, MCQ_SUB};
+static const enum mcq_type newer_pairs[][2] = {
+    {MCQ_XPUB, MCQ_XSUB},      {MCQ_XSUB, MCQ_XPUB},     {MCQ_XPUB, MCQ_SUB},
+    {MCQ_SUB, MCQ_XPUB},       {MCQ_PUB, MCQ_XSUB},      {MCQ_XSUB, MCQ_PUB},
+    {MCQ_CLIENT, MCQ_SERVER},  {MCQ_SERVER, MCQ_CLIENT}, {MCQ_SCATTER, MCQ_GATHER},
+    {MCQ_GATHER, MCQ_SCATTER}, {MCQ_PEER, MCQ_PEER},     {MCQ_CHANNEL, MCQ_CHANNEL},
+};
 
 struct side {
     struct mcq_context *context;
@@ -52,7 +57,8 @@ struct side {
     unsigned envelope;         /* parts in front of it that have to go */
     uint8_t id[256];           /* ROUTER: whom it heard last */
     size_t id_len;
-    bool is_named; /* it has gone */
+    bool is_named;   /* it has gone */
+    uint32_t number; /* SERVER, PEER: whom it heard last */
 
     bool is_receiving; /* a message has begun, and more is to come */
     bool in_body;
@@ -73,18 +79,30 @@ static uint8_t buffer[LEN_MAX + 1];
 
 static bool sends(const struct side *side)
 {
-    return side->type != MCQ_SUB && side->type != MCQ_PULL;
+    return side->type != MCQ_SUB && side->type != MCQ_PULL && side->type != MCQ_GATHER;
 }
 
 static bool receives(const struct side *side)
 {
-    return side->type != MCQ_PUB && side->type != MCQ_PUSH;
+    return side->type != MCQ_PUB && side->type != MCQ_PUSH && side->type != MCQ_SCATTER;
 }
 
 /* What it says goes to all that are connected. */
 static bool spreads(const struct side *side)
 {
     return side->type == MCQ_PUB || side->type == MCQ_XPUB || side->type == MCQ_XSUB;
+}
+
+/* Its messages carry the number of whom they go to. */
+static bool is_numbered(const struct side *side)
+{
+    return side->type == MCQ_SERVER || side->type == MCQ_PEER;
+}
+
+/* Its messages have one part. */
+static bool is_single(const struct side *side)
+{
+    return side->type > MCQ_XSUB;
 }
 
 static bool is_dialogue(const struct side *side)
@@ -109,7 +127,7 @@ static void check_send_errno(const struct side *side)
     check_errno(side, "send",
                 errno == EAGAIN || (errno == ENOTSUP && !sends(side)) ||
                     (errno == MCQ_EFSM && is_dialogue(side)) ||
-                    (errno == EHOSTUNREACH && side->type == MCQ_ROUTER));
+                    (errno == EHOSTUNREACH && (side->type == MCQ_ROUTER || is_numbered(side))));
 }
 
 /* What has begun to come is there to its end. */
@@ -210,8 +228,11 @@ static int send_octets(struct side *side, struct mcq_bytes octets, int flags, bo
     int result;
 
     /* Without memory for the message nothing was tried, so no message is given up. */
-    if (!as_message || mcq_message_init_copy(&message, octets.data, octets.len) != 0)
+    if ((!as_message && !is_numbered(side)) ||
+        mcq_message_init_copy(&message, octets.data, octets.len) != 0)
         return mcq_send(side->socket, octets.data, octets.len, flags);
+    if (side->number != 0 && mcq_message_set_routing_id(&message, side->number) != 0)
+        fuzz_fail("a routing id: %s", mcq_last_error());
     result = mcq_send_message(side->socket, &message, flags);
     mcq_message_close(&message);
     return result;
@@ -229,7 +250,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
         (side->sent_count == MESSAGES_MAX - 1 || (side->type == MCQ_ROUTER && side->id_len == 0)))
         return false;
     if (is_new) {
-        side->part_count = 1 + how / 8 % PARTS_MAX;
+        side->part_count = is_single(side) ? 1 : 1 + how / 8 % PARTS_MAX;
         side->part = 0;
         side->envelope = envelope_len(side, how & 4);
         side->is_named = side->type != MCQ_ROUTER;
@@ -294,6 +315,8 @@ static bool receive_part(struct side *side, bool as_message, int flags)
         if (is_got)
             take_part(side, mcq_message_data(&message), mcq_message_size(&message),
                       mcq_message_more(&message));
+        if (is_got)
+            side->number = mcq_message_routing_id(&message);
         mcq_message_close(&message);
     } else {
         ptrdiff_t len = mcq_recv(side->socket, buffer, sizeof buffer, flags);
@@ -317,7 +340,8 @@ static void send_batch(struct side *side, unsigned how, size_t len)
     unsigned count = 0, first = side->sent_count, wanted = 1 + how / 2 % BATCH_MAX;
     int sent;
 
-    if (side->part_count != 0 || side->type == MCQ_ROUTER || first + wanted >= MESSAGES_MAX)
+    if (side->part_count != 0 || side->type == MCQ_ROUTER || is_numbered(side) ||
+        first + wanted >= MESSAGES_MAX)
         return;
     side->part = 0;
     side->part_count = 1;
@@ -375,7 +399,7 @@ static void keep_promises(struct side *side, int64_t events)
     if ((events & MCQ_POLLIN) || has_cut)
         return; /* the one that there was room for may be found gone */
     if ((events & MCQ_POLLOUT) && sends(side) && side->type != MCQ_ROUTER &&
-        side->type != MCQ_XPUB) { /* they look at who is meant */
+        side->type != MCQ_XPUB && !is_numbered(side)) { /* they look at who is meant */
         bool was_new = side->part_count == 0;
 
         if (!send_part(side, 1, 100) && errno == EAGAIN && was_new)
@@ -431,7 +455,8 @@ static void connect_to(struct side *side, struct side *other)
     if (side == other || is_again)
         return;
     if (mcq_connect(side->socket, endpoint_of(other)) != 0) {
-        check_errno(side, "connect", errno == EISCONN && side->type == MCQ_PAIR);
+        check_errno(side, "connect",
+                    errno == EISCONN && (side->type == MCQ_PAIR || side->type == MCQ_CHANNEL));
         return;
     }
     side->connects[other - sides] = true;
@@ -601,10 +626,8 @@ static void open_one(struct side *side, int type, struct mcq_context *context)
 
 static int type_of(unsigned choice, unsigned side)
 {
-    if (choice >= NEWER) {
-        choice -= NEWER;
-        return newer_types[(side % 2 ? choice / 4 : choice) % MCQ_COUNTOF(newer_types)];
-    }
+    if (choice >= NEWER)
+        return newer_pairs[(choice - NEWER) % MCQ_COUNTOF(newer_pairs)][side % 2];
     return (int) ((side % 2 ? choice / TYPES : choice) % TYPES);
 }
 

@@ -120,7 +120,7 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 12 to 20 belong to types that are not there yet. Source: zmq_socket(3),
+/* The numbers of libzmq; 11, 14, 15 and 18 belong to types that are not there yet. Source: zmq_socket(3),
  * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
@@ -134,6 +134,14 @@ enum mcq_type {
     MCQ_PUSH = 8,   /* to one peer after the other */
     MCQ_XPUB = 9,  /* as PUB, and receives what subscribers say: 1 or 0 and a topic, or a message */
     MCQ_XSUB = 10, /* as SUB, and says what it wants by sending: 1 or 0 and a topic; or a message */
+    /* Messages of these have one part: several threads may use one socket. libzmq has them in builds
+     * with drafts. RFC 41 (CLIENT, SERVER), 49 (SCATTER, GATHER), 51 (PEER), 52 (CHANNEL). */
+    MCQ_SERVER = 12,  /* to the client of the message's routing id; received ones have theirs */
+    MCQ_CLIENT = 13,  /* to one server after the other, from all */
+    MCQ_GATHER = 16,  /* from all */
+    MCQ_SCATTER = 17, /* to one peer after the other */
+    MCQ_PEER = 19,    /* as SERVER, to others of its kind */
+    MCQ_CHANNEL = 20, /* one peer, both ways */
 };
 
 /* A socket of this type, without peers; the caller closes it with mcq_close. NULL is a failure:
@@ -175,6 +183,12 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  *   EADDRINUSE        another peer has the name that MCQ_OPT_CONNECT_ROUTING_ID gave
  * Source: zmq_connect(3), zmq_tcp(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
+
+/* mcq_connect of a PEER, which also says what routing id the other one has, from now on and over all
+ * connections to it.
+ *   ENOTSUP   another type of socket
+ * Source: zmq_connect_peer(3). */
+int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *routing_id);
 
 /* Ends the connection, and drops what has not left on it.
  *   ENOENT   there was no mcq_connect of this endpoint */
@@ -232,6 +246,12 @@ size_t mcq_message_size(const struct mcq_message *message);
 /* Whether more parts of the same message follow; of a received one. */
 bool mcq_message_more(const struct mcq_message *message);
 
+/* Of a message received by a SERVER or PEER, and of one that it sends: whose it is; 0: nobody's. On
+ * other types it means nothing, and it is not sent. Source: zmq_msg_routing_id(3). */
+uint32_t mcq_message_routing_id(const struct mcq_message *message);
+/*   EINVAL   routing_id is 0 */
+int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id);
+
 /* --- sending and receiving ------------------------------------------------------------------- */
 
 #define MCQ_DONTWAIT 1 /* EAGAIN at once instead of waiting */
@@ -243,9 +263,10 @@ bool mcq_message_more(const struct mcq_message *message);
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag
- *   ENOTSUP        SUB and PULL do not send
+ *   ENOTSUP        SUB, PULL and GATHER do not send
  *   MCQ_EFSM       REQ: the reply is due; REP: there is no request to reply to
- *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY)
+ *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY); SERVER and PEER: the same
+ *   EINVAL         MCQ_SNDMORE, on a type whose messages have one part
  * If a part fails otherwise than by EAGAIN or EINTR, its message is given up: none of it goes out.
  * Source: zmq_send(3). */
 int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags);
@@ -260,7 +281,7 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
  *   EAGAIN       nothing came for as long as MCQ_OPT_RCVTIMEO says
  *   EINTR        a signal handler ran
  *   EINVAL       no such flag
- *   ENOTSUP      PUB and PUSH do not receive
+ *   ENOTSUP      PUB, PUSH and SCATTER do not receive
  *   MCQ_EFSM     REQ: no request was sent; REP: the reply is due
  *   ECONNRESET   REQ: the peer went, and the reply with it; another request may be sent
  * Source: zmq_recv(3). */

@@ -32,6 +32,13 @@ enum mcq_err mcq_duplex_attach(struct mcq_pattern *pattern, struct mcq_peer *pee
     return MCQ_OK;
 }
 
+enum mcq_err mcq_duplex_attach_only(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    if (mcq_ring_count(&mcq_duplex_of(pattern)->balance.ring) > 0)
+        return MCQ_MISMATCH;
+    return mcq_duplex_attach(pattern, peer);
+}
+
 enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                            struct mcq_bytes identity, struct mcq_peer **older)
 {
@@ -65,6 +72,17 @@ struct mcq_peer *mcq_duplex_next_readable(const struct mcq_pattern *pattern,
 void mcq_duplex_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     mcq_outgoing_room(&mcq_duplex_of(pattern)->balance, peer);
+}
+
+void mcq_duplex_hear_nothing(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    (void) pattern;
+    for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++)
+        if (event.kind == MCQ_EVENT_BODY)
+            mcq_msg_fini(&msg);
 }
 
 enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part)

@@ -38,6 +38,7 @@ struct mcq_peer {
     struct mcq_subscriber subscriber; /* what it wants of a publisher */
     struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
     bool is_named;                    /* ROUTER: by us, whatever it calls itself */
+    uint32_t number;                  /* SERVER, PEER: what their messages carry */
     bool takes_message;               /* a publisher's message under way goes to it */
     struct mcq_peer *next_taker;
     struct mcq_subscriber *asked; /* XPUB_MANUAL: what it asked for; NULL: nothing yet */
@@ -69,6 +70,7 @@ enum mcq_pattern_option {
     MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE,
     MCQ_PATTERN_INVERT_MATCHING,
     MCQ_PATTERN_TOPICS_COUNT, /* only asked for */
+    MCQ_PATTERN_LAST_PEER,    /* the same: the number of the peer attached last */
 };
 
 struct mcq_pattern;
@@ -179,6 +181,12 @@ extern const struct mcq_pattern_ops mcq_pattern_pub;
 extern const struct mcq_pattern_ops mcq_pattern_sub;
 extern const struct mcq_pattern_ops mcq_pattern_xpub;
 extern const struct mcq_pattern_ops mcq_pattern_xsub;
+extern const struct mcq_pattern_ops mcq_pattern_client;
+extern const struct mcq_pattern_ops mcq_pattern_server;
+extern const struct mcq_pattern_ops mcq_pattern_gather;
+extern const struct mcq_pattern_ops mcq_pattern_scatter;
+extern const struct mcq_pattern_ops mcq_pattern_peer;
+extern const struct mcq_pattern_ops mcq_pattern_channel;
 extern const struct mcq_pattern_ops mcq_pattern_push;
 extern const struct mcq_pattern_ops mcq_pattern_pull;
 
