@@ -24,10 +24,10 @@ static void answer(struct mcq_socket *server)
 
     check(mcq_message_init(&request) == 0 && mcq_recv_message(server, &request, 0) == 0);
     memcpy(text, mcq_message_data(&request), mcq_message_size(&request));
-    int square = atoi(text) * atoi(text);
+    long number = strtol(text, NULL, 10); /* the client is ours, and sends one */
 
-    printf("somebody asks for the square of %s\n", text);
-    (void) snprintf(text, sizeof text, "%d", square);
+    printf("somebody asks for the square of %ld\n", number);
+    (void) snprintf(text, sizeof text, "%ld", number * number);
     check(mcq_message_init_copy(&reply, text, strlen(text)) == 0);
     check(mcq_message_set_routing_id(&reply, mcq_message_routing_id(&request)) == 0);
     check(mcq_send_message(server, &reply, 0) == 0);

@@ -120,7 +120,7 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 11, 14, 15 and 18 belong to types that are not there yet. Source: zmq_socket(3),
+/* The numbers of libzmq; 11 and 18 belong to types that are not there yet. Source: zmq_socket(3),
  * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
@@ -134,10 +134,13 @@ enum mcq_type {
     MCQ_PUSH = 8,   /* to one peer after the other */
     MCQ_XPUB = 9,  /* as PUB, and receives what subscribers say: 1 or 0 and a topic, or a message */
     MCQ_XSUB = 10, /* as SUB, and says what it wants by sending: 1 or 0 and a topic; or a message */
-    /* Messages of these have one part: several threads may use one socket. libzmq has them in builds
-     * with drafts. RFC 41 (CLIENT, SERVER), 49 (SCATTER, GATHER), 51 (PEER), 52 (CHANNEL). */
+    /* Messages of these have one part: several threads may use one socket. libzmq has them in
+     * builds with drafts. RFC 41 (CLIENT, SERVER), 48 (RADIO, DISH), 49 (SCATTER, GATHER), 51
+     * (PEER), 52 (CHANNEL). */
     MCQ_SERVER = 12,  /* to the client of the message's routing id; received ones have theirs */
     MCQ_CLIENT = 13,  /* to one server after the other, from all */
+    MCQ_RADIO = 14,   /* to all who have joined the message's group; never waits */
+    MCQ_DISH = 15,    /* from all, what is for groups that were joined (mcq_join) */
     MCQ_GATHER = 16,  /* from all */
     MCQ_SCATTER = 17, /* to one peer after the other */
     MCQ_PEER = 19,    /* as SERVER, to others of its kind */
@@ -184,8 +187,8 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  * Source: zmq_connect(3), zmq_tcp(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
-/* mcq_connect of a PEER, which also says what routing id the other one has, from now on and over all
- * connections to it.
+/* mcq_connect of a PEER, which also says what routing id the other one has, over all connections to
+ * it.
  *   ENOTSUP   another type of socket
  * Source: zmq_connect_peer(3). */
 int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *routing_id);
@@ -194,7 +197,15 @@ int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *
  *   ENOENT   there was no mcq_connect of this endpoint */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
-/* Waits until this many peers are connected; of a PUB those count that have subscribed.
+/* A DISH receives what is for this group, or does so no more. Source: zmq_join(3), zmq_leave(3).
+ *   group     up to MCQ_GROUP_MAX octets; "" is a group, too
+ *   EINVAL    it has joined already, or has not; or the name is too long
+ *   ENOTSUP   another type of socket */
+int mcq_join(struct mcq_socket *socket, const char *group);
+int mcq_leave(struct mcq_socket *socket, const char *group);
+
+/* Waits until this many peers are connected; of a PUB, XPUB or RADIO those count that have asked
+ * for something.
  *   timeout_ms   0: looks; -1: as long as it takes
  *   EAGAIN       not in time
  *   EINTR        a signal handler ran */
@@ -252,6 +263,17 @@ uint32_t mcq_message_routing_id(const struct mcq_message *message);
 /*   EINVAL   routing_id is 0 */
 int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id);
 
+#define MCQ_GROUP_MAX 255
+
+/* The group that a DISH has received a message in, and for which a RADIO sends it; "" without one.
+ * On other types it means nothing, and it is not sent. Good until the message is sent or closed.
+ * Setting it copies a body of up to 56 octets: mcq_message_data is another address then. Source:
+ * zmq_msg_group(3). */
+const char *mcq_message_group(const struct mcq_message *message);
+/*   EINVAL   the name is longer than MCQ_GROUP_MAX octets
+ *   ENOMEM   the message is as it was */
+int mcq_message_set_group(struct mcq_message *message, const char *group);
+
 /* --- sending and receiving ------------------------------------------------------------------- */
 
 #define MCQ_DONTWAIT 1 /* EAGAIN at once instead of waiting */
@@ -263,7 +285,7 @@ int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id)
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag
- *   ENOTSUP        SUB, PULL and GATHER do not send
+ *   ENOTSUP        SUB, PULL, GATHER and DISH do not send
  *   MCQ_EFSM       REQ: the reply is due; REP: there is no request to reply to
  *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY); SERVER and PEER: the same
  *   EINVAL         MCQ_SNDMORE, on a type whose messages have one part
@@ -281,7 +303,7 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
  *   EAGAIN       nothing came for as long as MCQ_OPT_RCVTIMEO says
  *   EINTR        a signal handler ran
  *   EINVAL       no such flag
- *   ENOTSUP      PUB, PUSH and SCATTER do not receive
+ *   ENOTSUP      PUB, PUSH, SCATTER and RADIO do not receive
  *   MCQ_EFSM     REQ: no request was sent; REP: the reply is due
  *   ECONNRESET   REQ: the peer went, and the reply with it; another request may be sent
  * Source: zmq_recv(3). */
@@ -371,9 +393,10 @@ enum mcq_option {
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
     MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
     MCQ_OPT_ROUTER_HANDOVER =
-        56,                   /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
-    MCQ_OPT_XPUB_NODROP = 69, /* 0, 1 (0); PUB, XPUB: waits while a subscriber is full; set only */
-    MCQ_OPT_XPUB_MANUAL = 71, /* 0, 1 (0); XPUB: peers get what SUBSCRIBE says; set only */
+        56, /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
+    MCQ_OPT_XPUB_NODROP =
+        69, /* 0, 1 (0); PUB, XPUB, RADIO: waits while a subscriber is full; set only */
+    MCQ_OPT_XPUB_MANUAL = 71,     /* 0, 1 (0); XPUB: peers get what SUBSCRIBE says; set only */
     MCQ_OPT_INVERT_MATCHING = 74, /* 0, 1 (0); PUB, XPUB, SUB: what matches no subscription */
     MCQ_OPT_XPUB_VERBOSER = 78,   /* 0, 1 (0); XPUB: as VERBOSE, and unsubscriptions; set only */
     MCQ_OPT_ROUTER_NOTIFY = 97,   /* 0..3 (0); ROUTER: an empty message from a peer that comes (1),

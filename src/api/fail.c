@@ -42,6 +42,8 @@ static const struct text_row text_table[] = {
      "no peer has room: none is connected, or as many messages wait as SNDHWM allows"},
     {MCQ_AGAIN, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_NONE, "no message has come"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_PUB, "too few peers have subscribed in time"},
+    {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_XPUB, "too few peers have subscribed in time"},
+    {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_RADIO, "too few peers have joined in time"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_NONE, "too few peers have connected in time"},
     {MCQ_STATE, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_REQ,
      "receive the reply to the last request first, or set REQ_RELAXED"},

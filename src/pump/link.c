@@ -465,7 +465,8 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
 
 static bool is_wish(const struct mcq_event *event)
 {
-    return event->kind == MCQ_EVENT_SUBSCRIBE || event->kind == MCQ_EVENT_CANCEL;
+    return event->kind == MCQ_EVENT_SUBSCRIBE || event->kind == MCQ_EVENT_CANCEL ||
+           event->kind == MCQ_EVENT_JOIN || event->kind == MCQ_EVENT_LEAVE;
 }
 
 enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
@@ -771,6 +772,18 @@ enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, b
         mcq_link_is_piped(link)
             ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_SUBSCRIBE : MCQ_EVENT_CANCEL, topic)
             : mcq_session_subscribe(link->session, topic, is_on);
+
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        set_dirty(link, true);
+    return err;
+}
+
+enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool is_on)
+{
+    enum mcq_err err =
+        mcq_link_is_piped(link)
+            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_JOIN : MCQ_EVENT_LEAVE, group)
+            : mcq_session_join(link->session, group, is_on);
 
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         set_dirty(link, true);

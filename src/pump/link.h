@@ -238,7 +238,7 @@ bool mcq_link_has_room(struct mcq_link *link);
 MCQ_MUST_CHECK enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg);
 
 /* What the peer says next, for sockets whose peers subscribe: event->kind is BODY (a part, in *msg,
- * as it comes), SUBSCRIBE or CANCEL.
+ * as it comes), SUBSCRIBE, CANCEL, JOIN or LEAVE.
  *   MCQ_AGAIN   nothing */
 MCQ_MUST_CHECK enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg,
                                           struct mcq_event *event);
@@ -265,6 +265,10 @@ static inline bool mcq_link_is_held(const struct mcq_link *link)
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,
                                                bool is_on);
+
+/* The same of JOIN or LEAVE. As mcq_session_join. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group,
+                                          bool is_on);
 
 /* Queues a message of one empty part, in front of all messages; the link is UP, and nothing was
  * written on this connection. As mcq_session_probe. */

@@ -150,6 +150,11 @@ struct mcq_pattern_ops {
      *   MCQ_LIMIT, MCQ_NOMEM */
     enum mcq_err (*subscribe)(struct mcq_pattern *pattern, struct mcq_bytes topic, bool is_on);
 
+    /* DISH: joins a group, or leaves it. NULL elsewhere.
+     *   MCQ_INVAL   not a group's name; has joined already, or has not
+     *   MCQ_NOMEM */
+    enum mcq_err (*join)(struct mcq_pattern *pattern, struct mcq_bytes group, bool is_on);
+
     /* MCQ_INVAL: not an option of this type, or the value is out of range. NULL: it has none. */
     enum mcq_err (*set)(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value);
     /* The same with octets, which are copied. Also MCQ_NOMEM. */
@@ -183,6 +188,8 @@ extern const struct mcq_pattern_ops mcq_pattern_xpub;
 extern const struct mcq_pattern_ops mcq_pattern_xsub;
 extern const struct mcq_pattern_ops mcq_pattern_client;
 extern const struct mcq_pattern_ops mcq_pattern_server;
+extern const struct mcq_pattern_ops mcq_pattern_radio;
+extern const struct mcq_pattern_ops mcq_pattern_dish;
 extern const struct mcq_pattern_ops mcq_pattern_gather;
 extern const struct mcq_pattern_ops mcq_pattern_scatter;
 extern const struct mcq_pattern_ops mcq_pattern_peer;

@@ -119,6 +119,105 @@ static void peer__connects_and_knows_the_number(void)
     end_world(&world);
 }
 
+static void send_in(struct mcq_socket *radio, const char *group, const char *text)
+{
+    struct mcq_message message;
+
+    assert_works(mcq_message_init_copy(&message, text, strlen(text)));
+    assert_works(mcq_message_set_group(&message, group));
+    assert_string_equal(mcq_message_group(&message), group);
+    assert_works(mcq_send_message(radio, &message, 0));
+    assert_string_equal(mcq_message_group(&message), "");
+    assert_works(mcq_message_close(&message));
+}
+
+static void radio_dish__groups_that_were_joined(void)
+{
+    struct world world;
+    struct mcq_message message;
+
+    begin_world(&world);
+    struct couple couple = open_couple(&world, MCQ_RADIO, MCQ_DISH);
+
+    assert_works(mcq_join(couple.connected, "news"));
+    assert_works(mcq_join(couple.connected, "sport"));
+    assert_works(mcq_leave(couple.connected, "sport"));
+    assert_works(mcq_wait_peers(couple.bound, 1, PATIENCE_MS));
+    assert_says(mcq_join(couple.connected, "news"), EINVAL,
+                "join news: it is joined, or longer than 255 octets");
+    assert_says(mcq_leave(couple.connected, "sport"), EINVAL, "leave sport: it is not joined");
+    assert_says(mcq_join(couple.bound, "news"), ENOTSUP, "join: a RADIO socket has no groups");
+    assert_fails(mcq_join(couple.connected, NULL), EFAULT);
+    assert_works(mcq_message_init(&message));
+    for (int i = 0; i < 3; i++) {
+        send_in(couple.bound, "new", "not just this group");
+        send_in(couple.bound, "news", "just this");
+        assert_works(mcq_recv_message(couple.connected, &message, 0));
+        assert_int_equal(mcq_message_size(&message), 9);
+        assert_string_equal(mcq_message_group(&message), "news");
+    }
+    assert_works(mcq_message_close(&message));
+    expect_nothing(couple.connected);
+    assert_fails(mcq_recv(couple.bound, NULL, 0, 0), ENOTSUP);
+    assert_fails(mcq_send(couple.connected, "x", 1, 0), ENOTSUP);
+    assert_fails(mcq_set_bytes(couple.connected, MCQ_OPT_SUBSCRIBE, "x", 1), EINVAL);
+    end_world(&world);
+}
+
+static void group__of_a_message(void)
+{
+    struct mcq_message message;
+    struct mcq_message other;
+    char name[MCQ_GROUP_MAX + 2];
+    char body[100];
+
+    memset(name, 'g', sizeof name);
+    name[MCQ_GROUP_MAX + 1] = '\0';
+    memset(body, 'b', sizeof body);
+    for (size_t len = 0; len <= sizeof body; len += 50) {
+        assert_works(mcq_message_init_copy(&message, body, len));
+        assert_string_equal(mcq_message_group(&message), "");
+        assert_fails(mcq_message_set_group(&message, name), EINVAL);
+        assert_works(mcq_message_set_group(&message, "first"));
+        assert_works(mcq_message_set_group(&message, name + 1));
+        assert_works(mcq_message_init(&other));
+        assert_works(mcq_message_copy(&other, &message));
+        assert_works(mcq_message_close(&message));
+        assert_string_equal(mcq_message_group(&other), name + 1);
+        assert_int_equal(mcq_message_size(&other), len);
+        assert_memory_equal(mcq_message_data(&other), body, len);
+        assert_works(mcq_message_move(&message, &other));
+        assert_string_equal(mcq_message_group(&other), "");
+        assert_string_equal(mcq_message_group(&message), name + 1);
+        assert_works(mcq_message_set_group(&message, ""));
+        assert_string_equal(mcq_message_group(&message), "");
+        assert_works(mcq_message_close(&message));
+    }
+    assert_fails(mcq_message_set_group(&message, NULL), EFAULT);
+    assert_fails(mcq_message_set_group(NULL, ""), EFAULT);
+    assert_string_equal(mcq_message_group(NULL), "");
+}
+
+/* A message that was begun with a length may be written also once it has a group. */
+static void group__a_short_body_may_still_be_written(void)
+{
+    struct world world;
+    struct mcq_message message;
+
+    begin_world(&world);
+    struct couple couple = open_couple(&world, MCQ_PAIR, MCQ_PAIR);
+
+    assert_works(mcq_message_init_size(&message, 3));
+    assert_works(mcq_message_set_group(&message, "is not sent by this type"));
+    memcpy(mcq_message_data(&message), "abc", 3);
+    assert_works(mcq_send_message(couple.connected, &message, 0));
+    assert_works(mcq_recv_message(couple.bound, &message, 0));
+    assert_string_equal(mcq_message_group(&message), "");
+    assert_memory_equal(mcq_message_data(&message), "abc", 3);
+    assert_works(mcq_message_close(&message));
+    end_world(&world);
+}
+
 /* Several threads ask one CLIENT's server; each request is answered once. */
 #define THREADS 4
 #define REQUESTS 200
@@ -176,6 +275,9 @@ static void routing_id__of_a_message(void)
     X(scatter_gather__in_turns)                                                                    \
     X(channel__both_ways)                                                                          \
     X(peer__connects_and_knows_the_number)                                                         \
+    X(radio_dish__groups_that_were_joined)                                                         \
+    X(group__of_a_message)                                                                         \
+    X(group__a_short_body_may_still_be_written)                                                    \
     X(client__many_threads_send_at_once)                                                           \
     X(routing_id__of_a_message)
 

@@ -139,7 +139,7 @@ static void connect_routing_id__is_the_next_peer_s__before_it_is_there(void **st
     world_fini(&world);
 }
 
-/* With HANDOVER a stranger may take the name; once it has gone, the endpoint's peer has it again. */
+/* With HANDOVER a stranger may take the name; once it has gone, the endpoint's peer has it. */
 static void connect_routing_id__taken_over__comes_back_with_its_endpoint(void **state)
 {
     struct world world;

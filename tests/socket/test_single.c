@@ -1,6 +1,6 @@
 #include "socket/test_support.h"
 
-/* CLIENT, SCATTER, GATHER and CHANNEL: as DEALER, PUSH, PULL and PAIR, with messages of one part. */
+/* CLIENT, SCATTER, GATHER, CHANNEL: as DEALER, PUSH, PULL and PAIR, with messages of one part. */
 struct fixture {
     struct world world;
     struct end end;
