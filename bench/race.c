@@ -9,11 +9,12 @@
  *           round; what is shown are medians over all rounds. Figures are shown as they are, never
  *           judged.
  *
- *     race [--engine=NAME,NAME,...] [--rounds=N] [--seconds=S] [--json=FILE]
+ *     race [--engine=NAME,NAME,...] [--rounds=N] [--seconds=S] [--json=FILE] [--curve]
  */
 #include "adapter.h"
 
 #include <argp.h>
+#include <monocoque.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -48,6 +49,9 @@ static const struct race_adapter *const adapters[] = {
     &race_nng,
 #endif
 };
+static struct race_keys new_keys;
+const struct race_keys *race_keys;
+
 #define ADAPTER_COUNT (sizeof adapters / sizeof adapters[0])
 
 struct course {
@@ -536,6 +540,11 @@ static error_t on_option(int key, char *value, struct argp_state *state)
             argp_error(state, "--seconds: 0.01 to 60");
         break;
     case 'j': options.json = value; break;
+    case 'c':
+        race_keys = &new_keys;
+        if (mcq_curve_keypair(new_keys.public_key, new_keys.secret_key) != 0)
+            argp_error(state, "--curve: %s", mcq_last_error());
+        break;
     default: return ARGP_ERR_UNKNOWN;
     }
     return 0;
@@ -549,6 +558,7 @@ int main(int argc, char **argv)
         {"seconds", 's', "S", 0, "measured in each run (1)", 0},
         {"json", 'j', "FILE", 0, "every run's figures; - is the standard output, without a table",
          0},
+        {"curve", 'c', NULL, 0, "all of it sealed", 0},
         {0},
     };
     static const struct argp parser = {known, on_option, NULL, "Races messaging libraries.",

@@ -227,10 +227,29 @@ static struct mcq_bytes our_part(const struct side *side, unsigned number, size_
     return mcq_bytes(buffer, fill(&head));
 }
 
-static int send_octets(struct side *side, struct mcq_bytes octets, int flags, bool as_message)
+/* In more room than it needs. */
+static int send_in_place(struct side *side, struct mcq_bytes octets, int flags)
 {
     struct mcq_message message;
     int result;
+
+    mcq_message_init(&message);
+    if (mcq_reserve(side->socket, &message, octets.len + octets.len % 5) != 0)
+        return mcq_send(side->socket, octets.data, octets.len, flags);
+    mcq_put_bytes(mcq_message_data(&message), octets);
+    result = mcq_commit(side->socket, &message, octets.len, flags);
+    mcq_message_close(&message);
+    return result;
+}
+
+static int send_octets(struct side *side, struct mcq_bytes octets, int flags, unsigned how)
+{
+    bool as_message = how & 2;
+    struct mcq_message message;
+    int result;
+
+    if (how & 128)
+        return send_in_place(side, octets, flags);
 
     /* Without memory for the message nothing was tried, so no message is given up. */
     if ((!as_message && !is_numbered(side)) ||
@@ -269,7 +288,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
         octets = our_part(side, side->sent_count - 1, len);
         flags |= side->part + 1 < side->part_count ? MCQ_SNDMORE : 0;
     }
-    if (send_octets(side, octets, flags, how & 2) == 0) {
+    if (send_octets(side, octets, flags, how) == 0) {
         calls_same(sends(side) && !side->is_closed, true, "a type that sends");
         side->is_named = true;
         if (side->envelope > 0)
@@ -372,15 +391,47 @@ static void send_batch(struct side *side, unsigned how, size_t len)
     }
 }
 
+/* One message of many parts. */
+static void send_whole(struct side *side, unsigned how, size_t len)
+{
+    struct mcq_message parts[PARTS_MAX];
+    unsigned count = 0;
+
+    if (side->part_count != 0 || side->type == MCQ_ROUTER || is_numbered(side) ||
+        side->sent_count >= MESSAGES_MAX - 1)
+        return;
+    side->part_count = is_single(side) ? 1 : 1 + how / 2 % PARTS_MAX;
+    for (side->part = 0; side->part < side->part_count; side->part++, count++) {
+        struct mcq_bytes octets = our_part(side, side->sent_count, len + count);
+
+        if (mcq_message_init_copy(&parts[count], octets.data, octets.len) != 0)
+            break;
+    }
+    if (count == side->part_count) {
+        side->sent_count++;
+        if (mcq_send_parts(side->socket, parts, count, how & 1 ? MCQ_DONTWAIT : 0) != 0)
+            check_send_errno(side);
+    }
+    side->part_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        mcq_message_close(&parts[i]);
+}
+
 static void receive_batch(struct side *side, unsigned how)
 {
     struct mcq_message messages[BATCH_MAX];
     size_t wanted = 1 + how / 4 % BATCH_MAX;
+    bool one = how & 64;
     int count;
 
     for (unsigned i = 0; i < BATCH_MAX; i++)
         mcq_message_init(&messages[i]);
-    count = mcq_recv_batch(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0);
+    count = one ? mcq_recv_parts(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0)
+                : mcq_recv_batch(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0);
+    for (int i = 0; one && i < count - 1; i++)
+        calls_same(mcq_message_more(&messages[i]), true, "a part of one message");
+    if (one && count > 0 && (size_t) count < wanted)
+        calls_same(mcq_message_more(&messages[count - 1]), false, "the last part of a message");
     for (int i = 0; i < count; i++)
         take_part(side, mcq_message_data(&messages[i]), mcq_message_size(&messages[i]),
                   mcq_message_more(&messages[i]));
@@ -570,7 +621,7 @@ static void call(struct calls *calls)
     case 7:
         if (how > 200)
             close_one(side);
-        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, how * 1000) == 0)
+        else if (how < 50 && mcq_ctx_set(side->context, MCQ_CTX_BUDGET, (int64_t) how * 1000) == 0)
             is_starving = has_cut = true; /* what does not fit waits, or goes */
         break;
     case 8:
@@ -592,7 +643,7 @@ static void call(struct calls *calls)
     case 11: (void) receive_part(side, how & 1, how & 2 ? MCQ_DONTWAIT : 0); break;
     case 12:
         if (how & 128)
-            send_batch(side, how, calls_octet(calls));
+            (how & 32 ? send_whole : send_batch)(side, how, calls_octet(calls));
         else
             (void) send_part(side, how, calls_octet(calls));
         break;

@@ -269,7 +269,7 @@ static void take(struct duel *duel, unsigned who, const struct mcq_event *event)
     case MCQ_EVENT_JOIN: log_named(log, 'j', event->group); break;
     case MCQ_EVENT_LEAVE: log_named(log, 'l', event->group); break;
     case MCQ_EVENT_PING:
-        if (event->ping.ttl_ns != duel->sides[!who].config.heartbeat_ttl_ds * 100 * MS)
+        if (event->ping.ttl_ns != duel->sides[!who].config.heartbeat_ttl_ds * (100 * MS))
             fuzz_fail("a TTL of %" PRIu64 " ns", event->ping.ttl_ns);
         side->pings++;
         break;

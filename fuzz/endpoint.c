@@ -4,16 +4,21 @@
  * Oracle: a text is good if some way to cut it at its own marks follows the grammar, and then there
  * is one such way, which is the parser's; what was parsed and printed again is parsed to the same;
  * a refusal fills nothing and has a text; an address that is printed is an endpoint, and resolves
- * to itself. The first choice: bind or connect, and whether the octets are an address.
+ * to itself. The first choice: bind or connect, and whether the octets are an address, and which.
  */
 
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include "calls.h"
-#include "transport/tcp.h"
+#include "transport/transport.h"
 
 #define TEXT_MAX 300
-#define LEAD "tcp://"
+
+/* In the order of enum mcq_scheme. */
+static const char *const leads[] = {"tcp://", "ipc://"};
+
+#define NO_SCHEME MCQ_COUNTOF(leads)
 
 /* --- the grammar, read slowly ----------------------------------------------------------------- */
 
@@ -107,28 +112,57 @@ static unsigned read_address(struct mcq_bytes text, size_t from, bool connects,
     return ways;
 }
 
+/* The same of text[from..] as the address of a tcp endpoint. */
+static unsigned read_tcp(struct mcq_bytes text, size_t from, bool connects,
+                         struct mcq_endpoint *endpoint)
+{
+    struct mcq_endpoint source = {0};
+    size_t mark = from;
+
+    if (!has(piece(text, from, text.len), ';'))
+        return read_address(text, from, connects, endpoint);
+    if (!connects)
+        return 0;
+    while (text.data[mark] != ';')
+        mark++;
+    endpoint->source = piece(text, from, mark);
+    return read_address(endpoint->source, 0, false, &source) *
+           read_address(text, mark + 1, connects, endpoint);
+}
+
+static unsigned read_ipc(struct mcq_bytes text, size_t from, bool connects,
+                         struct mcq_endpoint *endpoint)
+{
+    struct mcq_bytes path = piece(text, from, text.len);
+
+    if (path.len == 1 && path.data[0] == '*')
+        return !connects;
+    endpoint->path = path;
+    return path.len < sizeof((struct sockaddr_un *) NULL)->sun_path && !has(path, '\0') &&
+           !(path.len == 1 && path.data[0] == '@');
+}
+
+/* Which of the leads it has. */
+static size_t scheme_of(struct mcq_bytes text)
+{
+    size_t scheme = 0;
+
+    while (scheme < NO_SCHEME && (text.len < strlen(leads[scheme]) ||
+                                  memcmp(text.data, leads[scheme], strlen(leads[scheme])) != 0))
+        scheme++;
+    return scheme;
+}
+
 /* The ways to read the text, of which *endpoint is one. */
 static unsigned read_text(struct mcq_bytes text, bool connects, struct mcq_endpoint *endpoint)
 {
-    size_t lead = strlen(LEAD);
+    size_t scheme = scheme_of(text);
 
-    *endpoint = (struct mcq_endpoint) {.scheme = MCQ_SCHEME_TCP};
-    if (text.len <= lead || memcmp(text.data, LEAD, lead) != 0)
+    if (scheme == NO_SCHEME || text.len == strlen(leads[scheme]))
         return 0;
-    if (!has(piece(text, lead, text.len), ';'))
-        return read_address(text, lead, connects, endpoint);
-    if (!connects)
-        return 0;
-
-    size_t mark = lead;
-
-    while (text.data[mark] != ';')
-        mark++;
-    struct mcq_endpoint source = {0};
-
-    endpoint->source = piece(text, lead, mark);
-    return read_address(endpoint->source, 0, false, &source) *
-           read_address(text, mark + 1, connects, endpoint);
+    *endpoint = (struct mcq_endpoint) {.scheme = (enum mcq_scheme) scheme};
+    return (scheme == MCQ_SCHEME_TCP ? read_tcp : read_ipc)(text, strlen(leads[scheme]), connects,
+                                                            endpoint);
 }
 
 /* --- the checks ------------------------------------------------------------------------------- */
@@ -140,6 +174,7 @@ static void check_same(const struct mcq_endpoint *one, const struct mcq_endpoint
     calls_same_bytes(one->host, other->host, "the host");
     calls_same_bytes(one->zone, other->zone, "the zone");
     calls_same_bytes(one->source, other->source, "the source");
+    calls_same_bytes(one->path, other->path, "the path");
 }
 
 static void append(struct mcq_bytes bytes, uint8_t *text, size_t *len)
@@ -156,14 +191,18 @@ static void check_printed(const struct mcq_endpoint *endpoint, enum mcq_endpoint
     char port[8];
     struct mcq_endpoint again;
 
-    snprintf(port, sizeof port, ":%u", endpoint->port);
-    append(mcq_bytes_of(LEAD), text, &len);
-    append(endpoint->source, text, &len);
-    append(mcq_bytes_of(endpoint->source.len > 0 ? ";" : ""), text, &len);
-    append(endpoint->host.len > 0 ? endpoint->host : mcq_bytes_of("*"), text, &len);
-    append(mcq_bytes_of(endpoint->zone.len > 0 ? "%" : ""), text, &len);
-    append(endpoint->zone, text, &len);
-    append(mcq_bytes_of(port), text, &len);
+    append(mcq_bytes_of(leads[endpoint->scheme]), text, &len);
+    if (endpoint->scheme == MCQ_SCHEME_IPC) {
+        append(endpoint->path.len > 0 ? endpoint->path : mcq_bytes_of("*"), text, &len);
+    } else {
+        snprintf(port, sizeof port, ":%u", endpoint->port);
+        append(endpoint->source, text, &len);
+        append(mcq_bytes_of(endpoint->source.len > 0 ? ";" : ""), text, &len);
+        append(endpoint->host.len > 0 ? endpoint->host : mcq_bytes_of("*"), text, &len);
+        append(mcq_bytes_of(endpoint->zone.len > 0 ? "%" : ""), text, &len);
+        append(endpoint->zone, text, &len);
+        append(mcq_bytes_of(port), text, &len);
+    }
     calls_same(mcq_endpoint_parse(mcq_bytes(text, len), use, &again), MCQ_ENDPOINT_GOOD,
                "what was printed");
     check_same(&again, endpoint);
@@ -172,16 +211,17 @@ static void check_printed(const struct mcq_endpoint *endpoint, enum mcq_endpoint
 /* Refusals that can be told from the start alone. */
 static void check_fault(enum mcq_endpoint_fault fault, struct mcq_bytes text)
 {
-    size_t mark = 0, lead = strlen(LEAD);
+    size_t mark = 0, scheme = scheme_of(text);
 
     while (mark + 3 <= text.len && memcmp(text.data + mark, "://", 3) != 0)
         mark++;
     bool has_scheme = mark > 0 && mark + 3 <= text.len;
-    bool is_ours = text.len >= lead && memcmp(text.data, LEAD, lead) == 0;
+    bool is_ours = scheme != NO_SCHEME;
 
     calls_same(fault == MCQ_ENDPOINT_NO_SCHEME, !has_scheme, "no scheme");
     calls_same(fault == MCQ_ENDPOINT_UNKNOWN_SCHEME, has_scheme && !is_ours, "unknown scheme");
-    calls_same(fault == MCQ_ENDPOINT_NO_ADDRESS, is_ours && text.len == lead, "no address");
+    calls_same(fault == MCQ_ENDPOINT_NO_ADDRESS, is_ours && text.len == strlen(leads[scheme]),
+               "no address");
     if (mcq_endpoint_fault_text(fault) == NULL)
         fuzz_fail("a fault without a text");
 }
@@ -202,7 +242,7 @@ static void check_text(struct mcq_bytes octets, enum mcq_endpoint_use use)
         calls_same(mcq_endpoint_source(&endpoint, &source), endpoint.source.len > 0, "a source");
         check_same(&endpoint, &expected);
         check_printed(&endpoint, use);
-    } else if (endpoint.port != 4711 || endpoint.host.data != NULL) {
+    } else if (endpoint.port != 4711 || endpoint.host.data != NULL || endpoint.path.data != NULL) {
         fuzz_fail("refused, and filled all the same");
     }
     free(copy);
@@ -236,13 +276,39 @@ static void check_address(struct mcq_bytes octets, bool is_ipv6, uint8_t port)
                      "the address");
 }
 
+static void check_path(struct mcq_bytes path, bool is_abstract)
+{
+    struct mcq_address address, again;
+    struct mcq_endpoint endpoint = {.scheme = MCQ_SCHEME_IPC};
+    char text[MCQ_TRANSPORT_TEXT_BYTES];
+    uint8_t name[MCQ_IPC_PATH_MAX];
+
+    if (path.len == 0 || path.len > sizeof name || has(path, '\0'))
+        return;
+    memcpy(name, path.data, path.len);
+    if (is_abstract)
+        name[0] = '@';
+    endpoint.path = mcq_bytes(name, path.len);
+    mcq_ipc_address(&endpoint, &address);
+    mcq_transport_text(&address, text);
+    calls_same_bytes(mcq_bytes_of(text + strlen("ipc://")), endpoint.path, "the text of a path");
+    if (mcq_endpoint_parse(mcq_bytes_of(text), MCQ_ENDPOINT_CONNECT, &endpoint) !=
+        MCQ_ENDPOINT_GOOD) /* "@" and "*" */
+        return;
+    calls_same(mcq_transport_numeric(&endpoint, false, &again), MCQ_OK, "a path's text resolves");
+    calls_same_bytes(mcq_bytes(&again.storage, again.len), mcq_bytes(&address.storage, address.len),
+                     "the path's address");
+}
+
 static void fuzz_one(const struct fuzz_input *input)
 {
     unsigned how = input->choice[0];
 
     if (input->octets.len > TEXT_MAX)
         return;
-    if (how & 2)
+    if (how & 2 && how & 8)
+        check_path(input->octets, how & 4);
+    else if (how & 2)
         check_address(input->octets, how & 4, input->choice[1]);
     else
         check_text(input->octets, how & 1 ? MCQ_ENDPOINT_CONNECT : MCQ_ENDPOINT_BIND);

@@ -78,7 +78,7 @@ static void tell_guards(const struct mcq_machine *machine, struct mcq_machine *t
 {
     size_t count = (size_t) machine->state_count * machine->event_count;
 
-    if (count > STATES_MAX * EVENTS_MAX)
+    if (count > (size_t) STATES_MAX * EVENTS_MAX)
         fuzz_fail("a machine of %zu steps", count);
     memcpy(steps, machine->steps, count * sizeof *steps);
     for (size_t i = 0; i < count; i++)

@@ -28,6 +28,7 @@
 #define HAVOC_EVERY 16
 
 enum face { FACE_GREETING, FACE_FRAME, FACE_COMMAND, FACE_METADATA, FACE_SESSION, FACE_ZAP };
+static const enum face face = MUTATOR_FACE;
 
 enum token_kind { TOKEN_FIELD, TOKEN_GREETING, TOKEN_FRAME, TOKEN_COMMAND, TOKEN_PROPERTY };
 
@@ -121,7 +122,7 @@ static uint8_t draw_octet(struct mutator *m, const struct grammar_field *field, 
     if (field == NULL ||
         !(field->octets[0] | field->octets[1] | field->octets[2] | field->octets[3]))
         return octet;
-    for (unsigned i = 0; i < 256; i++, octet++)
+    for (unsigned i = 0; i < 256; i++, octet = (uint8_t) ((octet + 1) & 0xff))
         if (is_allowed_octet(field, octet) == is_allowed &&
             (!at_edge || is_allowed_octet(field, (uint8_t) (octet + 1)) != is_allowed ||
              is_allowed_octet(field, (uint8_t) (octet - 1)) != is_allowed))
@@ -334,7 +335,7 @@ static void read_input(struct mutator *m)
     m->count = 0;
     if (m->len < HEAD_BYTES)
         return;
-    switch (MUTATOR_FACE) {
+    switch (face) {
     case FACE_GREETING: read_greeting(m, &framing); break;
     case FACE_FRAME:
         read_frames(m, &grammar_framings[m->octets[0] % COUNT(grammar_framings)], HEAD_BYTES, -1);
@@ -536,7 +537,7 @@ static void change_item(struct mutator *m, int index, const uint8_t *other, size
 static void append_item(struct mutator *m, const uint8_t *other, size_t other_len)
 {
     const struct token *last = NULL;
-    enum token_kind kind = MUTATOR_FACE == FACE_METADATA ? TOKEN_PROPERTY : TOKEN_FRAME;
+    enum token_kind kind = face == FACE_METADATA ? TOKEN_PROPERTY : TOKEN_FRAME;
 
     for (size_t i = 0; i < m->count; i++)
         if (m->tokens[i].kind == kind)
@@ -544,13 +545,15 @@ static void append_item(struct mutator *m, const uint8_t *other, size_t other_le
     struct token like = {.kind = kind, .framing = &grammar_framings[MCQ_FRAMING_NEWEST]};
     if (last != NULL)
         like = *last;
-    size_t len = once_in(m, 3) ? take_item(m, kind, other, other_len) : make_item(m, &like);
-    if (MUTATOR_FACE == FACE_COMMAND)
-        len = make_command(m, NULL, m->octets[0] % COUNT(grammar_scopes));
-    if (MUTATOR_FACE == FACE_COMMAND)
+    if (face == FACE_COMMAND) {
+        size_t len = make_command(m, NULL, m->octets[0] % COUNT(grammar_scopes));
+
         replace(m, HEAD_BYTES, m->len - HEAD_BYTES, m->item, len);
-    else
+    } else {
+        size_t len = once_in(m, 3) ? take_item(m, kind, other, other_len) : make_item(m, &like);
+
         replace(m, m->len, 0, m->item, len);
+    }
 }
 
 /* A few octets anywhere: for what the grammar does not know. */

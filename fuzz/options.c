@@ -353,7 +353,7 @@ static void call(struct calls *calls, const struct fuzz_input *input)
     unsigned what = calls_octet(calls), who = what / 8 % SOCKETS;
     struct model *model = &models[who];
     int number = read_number(calls);
-    uint8_t octets[256];
+    uint8_t octets[256] = {0};
     size_t len;
 
     if (model->socket == NULL)

@@ -217,7 +217,7 @@ static bool init(struct run *run, const struct fuzz_input *input, enum mcq_profi
     config.password = mcq_bytes_of("password");
     config.routing_id = mcq_bytes_of("us");
     config.max_frame_bytes = LIMIT_BYTES;
-    config.max_message_bytes = 2 * LIMIT_BYTES;
+    config.max_message_bytes = UINT64_C(2) * LIMIT_BYTES;
     run->zap_status = grammar_statuses[(zap >> 1) % MCQ_COUNTOF(grammar_statuses)];
     run->zap_delay = (zap >> 1) / MCQ_COUNTOF(grammar_statuses) * ZAP_STEP_BYTES;
     enum mcq_err err = mcq_session_init(&run->session, &config, NOW_NS);

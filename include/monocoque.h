@@ -11,9 +11,11 @@
  *          own. Any call may give EFAULT (a pointer is NULL that must not be), and any call on a
  *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
- * Threads: a context and a socket may be used by any thread; calls on one socket that overlap are
- *          put in order, and a call that sleeps keeps no other one waiting. The parts of a message
- *          are sent, and received, by one thread. A message belongs to one thread at a time.
+ * Threads: a context and a socket may be used by any thread, also by several at a time: calls on
+ *          one socket that overlap are put in order, and one that sleeps keeps no other one waiting.
+ *          No fence is needed to hand a socket on. Nothing of others gets between what one call
+ *          sends or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for
+ *          the threads to order. A message belongs to one thread at a time.
  * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
  * Fork:    what a process has opened is not for its children: there, calls on a context give EFAULT
  *          and calls on a socket ENOTSOCK, at once, and the parent does not notice. A child opens a
@@ -74,6 +76,8 @@ enum mcq_ctx_option {
     MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
+    MCQ_CTX_FD = 1010, /* a descriptor for a foreign event loop, which can be polled for input while
+                          there is something to do for mcq_ctx_run(context, 0); get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -82,7 +86,12 @@ struct mcq_context *mcq_ctx_new(void);
 
 /* Sets an option, or gives its value.
  *   EINVAL   no such option, or the value is out of its range
- *   EBUSY    it is too late for MCQ_CTX_IO_THREADS */
+ *   EBUSY    it is too late for MCQ_CTX_IO_THREADS
+ *   EACCES   MCQ_CTX_FD, as mcq_ctx_run: the context has threads or had no socket yet, or this is
+ *            another thread
+ * The descriptor of MCQ_CTX_FD is the context's until it ends; it is neither read nor closed. The
+ * context's thread waits for it with others of its own, and need not call anything while it is
+ * silent. docs/howto/event-loop.md */
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
 
@@ -158,15 +167,26 @@ struct mcq_socket *mcq_socket(struct mcq_context *context, enum mcq_type type);
  * received ones are gone. Source: zmq_close(3). */
 int mcq_close(struct mcq_socket *socket);
 
-/* Takes connections at this endpoint, "tcp://HOST:PORT". `*` as HOST is every interface, as PORT
- * any free one; MCQ_OPT_LAST_ENDPOINT says which it became. A socket may have many endpoints.
+/* Takes connections at this endpoint. MCQ_OPT_LAST_ENDPOINT says what `*` became. A socket may have
+ * many endpoints.
+ *
+ *   "tcp://HOST:PORT"   `*` as HOST is every interface, as PORT any free one
+ *   "ipc://PATH"        a file, of processes of this machine. One whose owner has gone is replaced;
+ *                       it is taken away with the endpoint. `*`: in a folder that is made for it
+ *   "ipc://@NAME"       the same without a file
+ *   "inproc://NAME"     of sockets of this context. Messages move in memory; the limit of a way is
+ *                       MCQ_OPT_SNDHWM of its sender and MCQ_OPT_RCVHWM of its receiver together
+ *
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
- *   EADDRINUSE        somebody has the port
+ *   EADDRINUSE        somebody has the port or the name, or listens at the path; or the path is
+ *                     another file
  *   EADDRNOTAVAIL     the address is not this machine's
  *   ENODEV            no such host or interface
+ *   ENOENT            the path's folder is not there
+ *   ENAMETOOLONG      the path has more than 107 octets
  *   EACCES, EMFILE
- * Source: zmq_bind(3), zmq_tcp(7). */
+ * Source: zmq_bind(3), zmq_tcp(7), zmq_ipc(7), zmq_inproc(7). */
 int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
@@ -178,13 +198,18 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  * connection is lost (MCQ_OPT_RECONNECT_IVL). Messages may be sent at once; they wait.
  *   endpoint          "tcp://HOST:PORT", or "tcp://ADDRESS:PORT;HOST:PORT" with where to connect
  *                     from, `*` for any. A HOST that is a name is looked up later, in a thread of
- *                     its own, and anew before each attempt; all its addresses are tried
- *   EINVAL            the endpoint is not written as it must be
+ *                     its own, and anew before each attempt; all its addresses are tried.
+ *                     "ipc://PATH", "ipc://@NAME".
+ *                     "inproc://NAME": as soon as a socket of this context has bound the name, and
+ *                     until either side closes or disconnects: there is no coming back
+ *   EINVAL            the endpoint is not written as it must be; or inproc: who has bound the name
+ *                     is of a type that this one does not talk to
  *   EPROTONOSUPPORT   no such transport
  *   EHOSTUNREACH      neither an address nor a name
+ *   ENAMETOOLONG      the path has more than 107 octets
  *   EISCONN           a PAIR has its one peer
  *   EADDRINUSE        another peer has the name that MCQ_OPT_CONNECT_ROUTING_ID gave
- * Source: zmq_connect(3), zmq_tcp(7). */
+ * Source: zmq_connect(3), zmq_tcp(7), zmq_ipc(7), zmq_inproc(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
 /* mcq_connect of a PEER, which also says what routing id the other one has, over all connections to
@@ -193,7 +218,8 @@ int mcq_connect(struct mcq_socket *socket, const char *endpoint);
  * Source: zmq_connect_peer(3). */
 int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *routing_id);
 
-/* Ends the connection, and drops what has not left on it.
+/* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
+ * that was there has left: it is received.
  *   ENOENT   there was no mcq_connect of this endpoint */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
@@ -250,7 +276,8 @@ int mcq_message_move(struct mcq_message *target, struct mcq_message *source);
 int mcq_message_copy(struct mcq_message *target, struct mcq_message *source);
 
 /* The body, until the message is moved, sent or closed. It may be written if mcq_message_init_size
- * began the message and neither it was sent nor copied; else it is only for reading. */
+ * or mcq_reserve began the message and neither it was sent nor copied; else it is only for reading.
+ */
 void *mcq_message_data(struct mcq_message *message);
 /* Octets of the body. */
 size_t mcq_message_size(const struct mcq_message *message);
@@ -280,8 +307,9 @@ int mcq_message_set_group(struct mcq_message *message, const char *group);
 #define MCQ_SNDMORE 2  /* more parts of this message follow */
 
 /* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes
- * out whole, with its last part. What a type does when no peer has room, waits or drops, is in
- * docs/reference/sockets.md.
+ * out whole, with its last part; until then what any thread sends on this socket becomes a part of
+ * it, so threads that share one send messages of several parts with mcq_send_parts. What a type
+ * does when no peer has room, waits or drops, is in docs/reference/sockets.md.
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag
@@ -299,7 +327,8 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
 
 /* Receives one part and gives its length, or -1. If that is more than `len`, the buffer has the
  * first `len` octets and the rest is gone. MCQ_OPT_RCVMORE says whether more parts follow; those of
- * one message come together.
+ * one message come together. Whichever thread receives next gets the next part, so threads that
+ * share a socket receive messages of several parts with mcq_recv_parts.
  *   EAGAIN       nothing came for as long as MCQ_OPT_RCVTIMEO says
  *   EINTR        a signal handler ran
  *   EINVAL       no such flag
@@ -313,15 +342,48 @@ ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flag
  * failure it is empty. */
 int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int flags);
 
+/* Begins a message whose body is written where it leaves from: mcq_message_data points into the
+ * memory that the socket sends from, and what is written there is copied no more; up to some 32,000
+ * octets nothing is allocated either. Does not wait, neither for peers nor for room: mcq_commit
+ * does. For that it is meant, but it is a message like any other: it may be sent with the calls for
+ * messages (all of it), by any thread, on another socket, or be given up (mcq_message_close), also
+ * when this socket is closed and its context has ended. Many may be begun at a time.
+ *   message   one that was begun; what it held is released first
+ *   len       octets of room; what they are before they are written is undefined
+ *   ENOTSUP   SUB and PULL do not send
+ *   ENOMEM    the message is empty */
+int mcq_reserve(struct mcq_socket *socket, struct mcq_message *message, size_t len);
+
+/* The same of `count` messages for the price of one call, with `len` octets each; gives how many
+ * were begun. mcq_send_batch sends them. -1 with an error of mcq_reserve: not even one was. */
+int mcq_reserve_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                      size_t len);
+
+/* Sends the first `len` octets of a message as a part, as mcq_send_message does all of it. 0: it
+ * was moved, and is empty now; else it is as it was: commit it again, or give it up.
+ *   flags    of mcq_send
+ *   EINVAL   `len` is more than the message has; no such flag
+ * and the errors of mcq_send. */
+int mcq_commit(struct mcq_socket *socket, struct mcq_message *message, size_t len, int flags);
+
 /* Sends `count` parts, as mcq_send_message would one after the other, for the price of one call,
  * and gives how many were sent: those are empty, the others as they were. A part that was received
  * with more behind it is sent so, thus what mcq_recv_batch gives passes on as it came; with
  * MCQ_SNDMORE more follow each of them, also the last. Any other part ends a message. Waits until
  * all are sent, in all for as long as MCQ_OPT_SNDTIMEO says.
+ * Between messages it may wait, and others may send theirs; within one it does not.
  * -1 with an error of mcq_send: the first one was not sent. One that stopped the batch later is
  * told by the next call that begins with the part concerned. */
 int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
+
+/* Sends `count` parts as one message, whoever else uses the socket. 0: they are on their way, and
+ * empty now. It waits before the first part, as mcq_send does, and not after it; 0 parts are none.
+ * A REQ or REP still takes turns, whichever threads they are.
+ *   flags   MCQ_DONTWAIT
+ *   EBUSY   a message was begun with MCQ_SNDMORE, and not ended
+ * and the errors of mcq_send. The parts are as they were then; after ENOMEM they may be gone. */
+int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
  * as mcq_recv_message does, and takes what else there is. A batch may end within a message; the
@@ -331,6 +393,12 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
  */
 int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
+
+/* Receives the parts of one message, up to `count`, and gives how many: all of them, whoever else
+ * uses the socket. If it has more, the last one that is filled says so (mcq_message_more), and the
+ * next call goes on with it; MCQ_OPT_PARTS_MAX keeps peers from sending more. Else as
+ * mcq_recv_batch. */
+int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* --- polling --------------------------------------------------------------------------------- */
 
@@ -359,11 +427,33 @@ int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
  * marked "later" hold for what is bound and connected after they were set, all others at once. */
 enum mcq_option {
     /* Octets, for mcq_set_bytes and mcq_get_bytes. */
-    MCQ_OPT_ROUTING_ID = 5,     /* 1..255 octets (none), the first one not 0: our name; later */
-    MCQ_OPT_SUBSCRIBE = 6,      /* SUB: messages that begin with these; set only, many times. XPUB
-                                   with XPUB_MANUAL: for the peer whose request came last */
-    MCQ_OPT_UNSUBSCRIBE = 7,    /* takes one of those back */
-    MCQ_OPT_LAST_ENDPOINT = 32, /* of the last bind or connect, and a zero octet; get only */
+    MCQ_OPT_ROUTING_ID = 5,         /* 1..255 octets (none), the first one not 0: our name; later */
+    MCQ_OPT_SUBSCRIBE = 6,          /* SUB: messages that begin with these; set only, many times.
+                                       XPUB with XPUB_MANUAL: for the peer of the last request */
+    MCQ_OPT_UNSUBSCRIBE = 7,        /* takes one of those back */
+    MCQ_OPT_LAST_ENDPOINT = 32,     /* of the last bind or connect, and a zero octet; get only */
+    MCQ_OPT_TCP_ACCEPT_FILTER = 38, /* "ADDRESS" or "ADDRESS/BITS": a network that may connect over
+                                       tcp; adds up, empty: anybody again; set only; later */
+    MCQ_OPT_BINDTODEVICE = 92,     /* up to 15 octets (none): the interface of tcp; later. Asked for
+                                     it has a zero octet behind it, as has the next */
+    MCQ_OPT_TCP_CONGESTION = 1009, /* up to 15 octets (none: over loopback "reno", else the
+                                      system's): the congestion control of tcp; later */
+    MCQ_OPT_SOCKS_PROXY =
+        68, /* "HOST:PORT" (none): a SOCKS5 server to connect through over tcp, which
+                                 looks the names up; later. These three have a zero octet, too */
+    MCQ_OPT_SOCKS_USERNAME = 99,  /* up to 255 octets (none): our name there; later */
+    MCQ_OPT_SOCKS_PASSWORD = 100, /* the same (none): the password that goes with it; later */
+
+    /* The same. Those of PLAIN and CURVE choose the mechanism: the one that was set last counts.
+     * Keys are 32 octets or 40 characters of Z85, with a zero octet behind them or without; asked
+     * for with room for 41 octets they are text, with less they are octets. */
+    MCQ_OPT_PLAIN_USERNAME = 45, /* 1..255 octets: a client of PLAIN; later */
+    MCQ_OPT_PLAIN_PASSWORD = 46, /* 0..255 octets; later */
+    MCQ_OPT_CURVE_PUBLICKEY =
+        48, /* our own key; follows from the secret one if it is not set; later */
+    MCQ_OPT_CURVE_SECRETKEY = 49, /* the other half of it; later */
+    MCQ_OPT_CURVE_SERVERKEY = 50, /* the server's public one: a client of CURVE; later */
+    MCQ_OPT_ZAP_DOMAIN = 55,      /* 0..255 octets (none): what ZAP is asked about; later */
 
     MCQ_OPT_CONNECT_ROUTING_ID = 61, /* 1..255 octets; ROUTER: our name for the peer of the next
                                         connect, to which may be sent at once; set only */
@@ -373,11 +463,27 @@ enum mcq_option {
     MCQ_OPT_RCVMORE = 13,       /* 1: the part received last is not the last of its message */
     MCQ_OPT_EVENTS = 15,        /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
     MCQ_OPT_TYPE = 16,          /* enum mcq_type */
+    MCQ_OPT_MECHANISM = 43,     /* 0 NULL, 1 PLAIN, 2 CURVE */
     MCQ_OPT_TOPICS_COUNT = 116, /* PUB, XPUB: different topics of its peers; SUB, XSUB: its own */
 
     MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
     MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
     MCQ_OPT_BACKLOG = 19,       /* 0.. (1024): connections that wait to be taken; later */
+    MCQ_OPT_SNDBUF = 11, /* octets, -1.. (-1: the system's, for ipc 1 MiB): of the kernel; later */
+    MCQ_OPT_RCVBUF = 12, /* octets, -1.. (-1: the system's): the same; later */
+    MCQ_OPT_TCP_KEEPALIVE = 34,       /* 0, 1, -1 (-1: the system's): whether TCP asks; later */
+    MCQ_OPT_TCP_KEEPALIVE_CNT = 35,   /* -1.. (-1: the system's): questions of TCP; later */
+    MCQ_OPT_TCP_KEEPALIVE_IDLE = 36,  /* s, -1.. (-1: the system's): before the first; later */
+    MCQ_OPT_TCP_KEEPALIVE_INTVL = 37, /* s, -1.. (-1: the system's): between two; later */
+    MCQ_OPT_TOS = 57,                 /* 0..255 (0): of the IP header, or IPv6's class; later */
+    MCQ_OPT_IPC_FILTER_PID = 58, /* 0..: a process that may connect over ipc; adds up with the */
+    MCQ_OPT_IPC_FILTER_UID = 59, /* next two, users and groups; without any of them anybody */
+    MCQ_OPT_IPC_FILTER_GID = 60, /* may; set only; later */
+    MCQ_OPT_TCP_MAXRT = 80, /* 0.. (0: the system's): for TCP to have no acknowledgement; later */
+    MCQ_OPT_USE_FD = 89, /* -1.. (-1: none): listens already, for the next mcq_bind, which closes it
+                            in the end and sets this to -1 */
+    MCQ_OPT_PRIORITY = 112,  /* 0.. (0): of what tcp sends, in the kernel; later */
+    MCQ_OPT_BUSY_POLL = 113, /* us (0): for the kernel to poll a device before it sleeps; later */
     MCQ_OPT_RECONNECT_IVL_MAX = 21, /* 0.. (0: it does not grow): where doubling it ends; later */
     MCQ_OPT_MAXMSGSIZE = 22,        /* octets, -1.. (-1: 64 MiB a part, 256 MiB in all); later */
     MCQ_OPT_SNDHWM = 23,            /* messages, 0: no limit, 0.. (1000): wait for a peer; later */
@@ -388,6 +494,8 @@ enum mcq_option {
     MCQ_OPT_XPUB_VERBOSE = 40,      /* 0, 1 (0); XPUB: receives subscriptions that are no news, too;
                                        set only. Takes XPUB_VERBOSER back */
     MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
+    MCQ_OPT_PLAIN_SERVER = 44,      /* 0, 1 (0): asks its clients for name and password; later */
+    MCQ_OPT_CURVE_SERVER = 47,      /* 0, 1 (0): has the key that its clients know; later */
     MCQ_OPT_PROBE_ROUTER = 51,      /* 0, 1 (0); REQ, DEALER, ROUTER: an empty message to each new
                                        peer, for a ROUTER to see who is there; set only; later */
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
@@ -425,24 +533,61 @@ enum mcq_option {
     MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
                                         be charged, 224 each beside their own */
-    MCQ_OPT_LIMITED = 1008,           /* connections ended because of these limits; get only */
-    MCQ_OPT_RECONNECT_JITTER = 1001,  /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
+    MCQ_OPT_RECV_FD =
+        1020, /* a descriptor for a foreign event loop, which can be polled for input while
+                               a message can be received; get only */
+    MCQ_OPT_SEND_FD = 1021, /* the same while a message can be sent: polled for input, too */
+    MCQ_OPT_LIMITED = 1008, /* connections ended because of these limits; get only */
+    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
-    MCQ_OPT_OLDER_PEERS = 1000,       /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
-/* Sets an option with a number as its value, or gives that value.
+/* Sets an option with a number as its value, or gives that value. The descriptors of
+ * MCQ_OPT_RECV_FD and MCQ_OPT_SEND_FD are the socket's until it is closed. They are
+ * level-triggered, for any number of loops and threads, and neither read nor closed; on a socket
+ * that was shut down both can be polled. Octets that do not make a message may have it polled for
+ * nothing, once.
  *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
  *            can only be set or only be asked for
+ *   ENOTSUP  MCQ_OPT_RECV_FD of a type that does not receive, MCQ_OPT_SEND_FD of one that does not
+ *            send
  * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
-int mcq_set(struct mcq_socket *socket, enum mcq_option option, int64_t value);
-int mcq_get(struct mcq_socket *socket, enum mcq_option option, int64_t *value);
+int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value);
+int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);
 
 /* The same with octets as the value; these are copied.
  *   len      of get: octets of room before, of the value after
  *   EINVAL   as above; or the room is too small, and *len what it should be */
-int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option option, const void *data, size_t len);
-int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option option, void *buffer, size_t *len);
+int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len);
+int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len);
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+#define MCQ_KEY_BYTES 32      /* a key of CURVE, */
+#define MCQ_KEY_TEXT_BYTES 41 /* and as text: 40 characters of Z85 and a zero octet */
+
+/* Makes a new pair of keys, of MCQ_KEY_TEXT_BYTES each. The secret one is the caller's to guard and
+ * to wipe. Any thread.
+ *   ENOTSUP   the system gives no random octets
+ * Source: zmq_curve_keypair(3). */
+int mcq_curve_keypair(char *public_key, char *secret_key);
+
+/* The public key, MCQ_KEY_TEXT_BYTES, that belongs to a secret one. Any thread.
+ *   EINVAL   not a key
+ * Source: zmq_curve_public(3). */
+int mcq_curve_public(char *public_key, const char *secret_key);
+
+/* Writes octets as text of 5 characters for each 4 of them, and a zero octet. Any thread.
+ *   len      of the octets, a multiple of 4
+ *   EINVAL   it is none
+ * Source: RFC 32, zmq_z85_encode(3). */
+int mcq_z85_from_octets(const void *octets, size_t len, char *text);
+
+/* Back: 4 octets for each 5 characters of the text, which ends with a zero octet. Any thread.
+ *   EINVAL   not Z85: what was written is not to be used
+ * Source: RFC 32, zmq_z85_decode(3). */
+int mcq_z85_to_octets(const char *text, void *octets);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

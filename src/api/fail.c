@@ -23,8 +23,11 @@ struct failure {
 static _Thread_local struct failure last;
 
 static const char *const call_names[] = {
-    [MCQ_CALL_SEND] = "send",  [MCQ_CALL_RECV] = "recv",
-    [MCQ_CALL_POLL] = "poll",  [MCQ_CALL_WAIT_PEERS] = "wait_peers",
+    [MCQ_CALL_SEND] = "send",
+    [MCQ_CALL_RECV] = "recv",
+    [MCQ_CALL_RESERVE] = "reserve",
+    [MCQ_CALL_POLL] = "poll",
+    [MCQ_CALL_WAIT_PEERS] = "wait_peers",
     [MCQ_CALL_OTHER] = "call",
 };
 
@@ -40,6 +43,8 @@ struct text_row {
 static const struct text_row text_table[] = {
     {MCQ_AGAIN, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE,
      "no peer has room: none is connected, or as many messages wait as SNDHWM allows"},
+    {MCQ_BUSY, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE,
+     "a message was begun with SNDMORE, and its last part is due"},
     {MCQ_AGAIN, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_NONE, "no message has come"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_PUB, "too few peers have subscribed in time"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_XPUB, "too few peers have subscribed in time"},
@@ -59,6 +64,7 @@ static const struct text_row text_table[] = {
     {MCQ_NO_ROUTE, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE,
      "no peer is connected that has the routing id in the first part"},
     {MCQ_NOT_SUPPORTED, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE, "this type only receives"},
+    {MCQ_NOT_SUPPORTED, MCQ_CALL_RESERVE, MCQ_SOCKET_TYPE_NONE, "this type only receives"},
     {MCQ_NOT_SUPPORTED, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_NONE, "this type only sends"},
     {MCQ_NOT_OPEN, MCQ_CALL_OTHER, MCQ_SOCKET_TYPE_NONE, "the socket is closed"},
     {MCQ_TERMINATED, MCQ_CALL_OTHER, MCQ_SOCKET_TYPE_NONE,
@@ -95,11 +101,17 @@ int mcq_fail_null(const char *call, const char *parameter)
     return mcq_fail(EFAULT, "%s: %s is NULL", call, parameter);
 }
 
+enum mcq_socket_type mcq_fail_type(const struct mcq_socket *socket, enum mcq_err err)
+{
+    return err == MCQ_NOT_OPEN ? MCQ_SOCKET_TYPE_NONE
+                               : atomic_load_explicit(&socket->type, memory_order_relaxed);
+}
+
 int mcq_fail_on(const struct mcq_socket *socket, enum mcq_call call, enum mcq_err err)
 {
     last.is_pending = true;
     last.call = call;
-    last.type = socket->type;
+    last.type = mcq_fail_type(socket, err);
     last.err = err;
     errno = mcq_err_errno(err);
     return -1;
@@ -109,7 +121,10 @@ const char *mcq_last_error(void)
 {
     int number = errno;
 
-    if (last.is_pending)
+    if (last.is_pending && last.type == MCQ_SOCKET_TYPE_NONE)
+        (void) mcq_fail(number, "%s: %s", call_names[last.call],
+                        mcq_fail_text(last.call, last.type, last.err));
+    else if (last.is_pending)
         (void) mcq_fail(number, "%s on %s: %s", call_names[last.call],
                         mcq_socket_type_name(last.type),
                         mcq_fail_text(last.call, last.type, last.err));

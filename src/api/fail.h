@@ -14,6 +14,7 @@
 enum mcq_call {
     MCQ_CALL_SEND,
     MCQ_CALL_RECV,
+    MCQ_CALL_RESERVE,
     MCQ_CALL_POLL,
     MCQ_CALL_WAIT_PEERS,
     MCQ_CALL_OTHER,
@@ -29,6 +30,10 @@ MCQ_COLD int mcq_fail_null(const char *call, const char *parameter);
  * asked for: "CALL on TYPE: what the error means there".
  *   socket   one that was open once */
 MCQ_COLD int mcq_fail_on(const struct mcq_socket *socket, enum mcq_call call, enum mcq_err err);
+
+/* The type of the socket that a call has failed on, for its sentence. NONE if it was closed: by the
+ * time that the call is through the context may have ended, and the socket's memory with it. */
+enum mcq_socket_type mcq_fail_type(const struct mcq_socket *socket, enum mcq_err err);
 
 /* What the error of a call on a socket of this type means, and the way out. Never NULL. */
 const char *mcq_fail_text(enum mcq_call call, enum mcq_socket_type type, enum mcq_err err);

@@ -5,6 +5,13 @@
 
 #include "api/fail.h"
 #include "table/option.h"
+#include "transport/tcp.h"
+#include "wire/z85.h"
+
+/* A key as text, and a zero. */
+#define KEY_TEXT_BYTES (MCQ_Z85_TEXT_LEN(MCQ_CRYPTO_KEY_BYTES) + 1)
+
+#define SHOWN_MAX 80 /* octets of a text that an error repeats */
 
 enum kind {
     KIND_INT,            /* a field of struct mcq_socket_options */
@@ -13,7 +20,11 @@ enum kind {
     KIND_PATTERN,        /* an enum mcq_pattern_option, which some types have */
     KIND_STATE,          /* what the socket is or has now */
     KIND_OCTETS,         /* not a number */
-    KIND_PATTERN_OCTETS, /* the same, and an enum mcq_pattern_option */
+    KIND_TEXT,           /* the same, a field with a zero octet at its end */
+    KIND_PROXY,          /* the same, an enum mcq_proxy_part */
+    KIND_RULE,           /* adds to who may connect; an enum mcq_admission_kind */
+    KIND_SECURITY,       /* of runtime/security.h, a number or not */
+    KIND_PATTERN_OCTETS, /* not a number, and an enum mcq_pattern_option */
 };
 
 /* Where an option lives; all else about it is in the generated table. */
@@ -36,6 +47,15 @@ static const struct home homes[] = {
     {MCQ_OPTION_SUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_UNSUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_LAST_ENDPOINT, KIND_OCTETS, 0},
+    {MCQ_OPTION_MECHANISM, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_SERVER, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_USERNAME, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_PASSWORD, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SERVER, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_PUBLICKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SECRETKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SERVERKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_ZAP_DOMAIN, KIND_SECURITY, 0},
     {MCQ_OPTION_RCVMORE, KIND_STATE, 0},
     {MCQ_OPTION_EVENTS, KIND_STATE, 0},
     {MCQ_OPTION_TYPE, KIND_STATE, 0},
@@ -44,6 +64,26 @@ static const struct home homes[] = {
     {MCQ_OPTION_BACKLOG, KIND_INT, AT(backlog)},
     {MCQ_OPTION_RECONNECT_IVL_MAX, KIND_INT, AT(reconnect_max_ms)},
     {MCQ_OPTION_MAXMSGSIZE, KIND_INT64, AT(max_message_bytes)},
+    {MCQ_OPTION_SNDBUF, KIND_INT, AT(tuning.send_buffer)},
+    {MCQ_OPTION_RCVBUF, KIND_INT, AT(tuning.recv_buffer)},
+    {MCQ_OPTION_TCP_KEEPALIVE, KIND_INT, AT(tuning.keepalive)},
+    {MCQ_OPTION_TCP_KEEPALIVE_CNT, KIND_INT, AT(tuning.keepalive_count)},
+    {MCQ_OPTION_TCP_KEEPALIVE_IDLE, KIND_INT, AT(tuning.keepalive_idle_s)},
+    {MCQ_OPTION_TCP_KEEPALIVE_INTVL, KIND_INT, AT(tuning.keepalive_every_s)},
+    {MCQ_OPTION_TCP_MAXRT, KIND_INT, AT(tuning.user_timeout_ms)},
+    {MCQ_OPTION_TCP_ACCEPT_FILTER, KIND_RULE, MCQ_ADMIT_NETWORK},
+    {MCQ_OPTION_TCP_CONGESTION, KIND_TEXT, AT(tuning.congestion)},
+    {MCQ_OPTION_TOS, KIND_INT, AT(tuning.type_of_service)},
+    {MCQ_OPTION_PRIORITY, KIND_INT, AT(tuning.priority)},
+    {MCQ_OPTION_BUSY_POLL, KIND_INT, AT(tuning.busy_poll_us)},
+    {MCQ_OPTION_BINDTODEVICE, KIND_TEXT, AT(tuning.device)},
+    {MCQ_OPTION_USE_FD, KIND_INT, AT(use_fd)},
+    {MCQ_OPTION_SOCKS_PROXY, KIND_PROXY, MCQ_PROXY_ADDRESS},
+    {MCQ_OPTION_SOCKS_USERNAME, KIND_PROXY, MCQ_PROXY_USERNAME},
+    {MCQ_OPTION_SOCKS_PASSWORD, KIND_PROXY, MCQ_PROXY_PASSWORD},
+    {MCQ_OPTION_IPC_FILTER_PID, KIND_RULE, MCQ_ADMIT_PID},
+    {MCQ_OPTION_IPC_FILTER_UID, KIND_RULE, MCQ_ADMIT_UID},
+    {MCQ_OPTION_IPC_FILTER_GID, KIND_RULE, MCQ_ADMIT_GID},
     {MCQ_OPTION_SNDHWM, KIND_INT, AT(send_hwm)},
     {MCQ_OPTION_RCVHWM, KIND_INT, AT(recv_hwm)},
     {MCQ_OPTION_RCVTIMEO, KIND_INT, AT(recv_timeout_ms)},
@@ -79,6 +119,8 @@ static const struct home homes[] = {
     {MCQ_OPTION_MESSAGE_MAX, KIND_INT64, AT(message_max)},
     {MCQ_OPTION_SUBSCRIPTIONS_MAX, KIND_INT, AT(subscriptions_max)},
     {MCQ_OPTION_LIMITED, KIND_STATE, 0},
+    {MCQ_OPTION_RECV_FD, KIND_STATE, 0},
+    {MCQ_OPTION_SEND_FD, KIND_STATE, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -116,7 +158,7 @@ static MCQ_COLD int fail(const char *verb, const struct mcq_option_row *row,
                          const struct mcq_socket *socket, enum mcq_err err)
 {
     return mcq_fail(mcq_err_errno(err), "%s %s: %s", verb, row->name,
-                    mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+                    mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
 static MCQ_COLD int fail_foreign(const char *verb, const struct mcq_option_row *row,
@@ -182,6 +224,24 @@ static enum mcq_err set_in_pattern(struct mcq_socket *socket, const struct home 
     return ops->set(socket->pattern, (enum mcq_pattern_option) home->at, (int) value);
 }
 
+static enum mcq_err add_rule(struct mcq_socket *socket, const struct home *home, int64_t value)
+{
+    const struct mcq_admission_rule rule = {.kind = (enum mcq_admission_kind) home->at,
+                                            .id = (uint32_t) value};
+
+    return mcq_admission_add(&socket->options.admission, &rule);
+}
+
+/* One more of what adds up. */
+static MCQ_COLD int fail_full(const struct mcq_option_row *row, const struct mcq_socket *socket,
+                              enum mcq_err err)
+{
+    if (err == MCQ_LIMIT)
+        return mcq_fail(ENOMEM, "set %s: there are %d of these rules already", row->name,
+                        MCQ_ADMIT_RULES_MAX);
+    return fail("set", row, socket, err);
+}
+
 int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
 {
     struct option option;
@@ -200,10 +260,16 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
         return fail("set", option.row, socket, err);
     if (option.home->kind == KIND_PATTERN)
         err = set_in_pattern(socket, option.home, value);
+    else if (option.home->kind == KIND_RULE)
+        err = add_rule(socket, option.home, value);
+    else if (option.home->kind == KIND_SECURITY)
+        err = mcq_security_set_number(&socket->options.security, option.home->id, (int) value);
     else
         err = apply(socket, option.home, value);
     mcq_socket_leave(socket);
-    return err == MCQ_OK ? 0 : fail_foreign("set", option.row, socket);
+    if (err == MCQ_INVAL)
+        return fail_foreign("set", option.row, socket);
+    return err == MCQ_OK ? 0 : fail_full(option.row, socket, err);
 }
 
 static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
@@ -226,10 +292,25 @@ static enum mcq_err get_from_pattern(struct mcq_socket *socket, const struct hom
     return ops->get(socket->pattern, (enum mcq_pattern_option) home->at, value);
 }
 
+static enum mcq_err get_fd(struct mcq_socket *socket, bool is_send, int64_t *value)
+{
+    enum mcq_err err;
+    int fd = -1;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = mcq_socket_bell_fd(socket, is_send, &fd);
+    mcq_socket_leave(socket); /* it rings, if it is to */
+    if (err == MCQ_OK)
+        *value = fd;
+    return err;
+}
+
 static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int64_t *value)
 {
     enum mcq_err err = MCQ_OK;
 
+    if (home->id == MCQ_OPTION_RECV_FD || home->id == MCQ_OPTION_SEND_FD)
+        return get_fd(socket, home->id == MCQ_OPTION_SEND_FD, value);
     if (home->id == MCQ_OPTION_EVENTS)
         return get_events(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
@@ -241,6 +322,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = socket->is_within_recv;
     else if (home->id == MCQ_OPTION_LIMITED)
         *value = (int64_t) socket->limited_count;
+    else if (home->kind == KIND_SECURITY)
+        *value = mcq_security_number(socket->options.security, home->id);
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);
@@ -311,21 +394,95 @@ static int set_pattern_bytes(struct mcq_socket *socket, const struct option *opt
     return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
 }
 
-/* The lock is held. */
-static int set_held(struct mcq_socket *socket, const struct option *option, struct mcq_bytes bytes)
+static int set_security(struct mcq_socket *socket, const struct mcq_option_row *row,
+                        struct mcq_bytes bytes)
 {
-    if (option->row->number == MCQ_OPTION_ROUTING_ID)
-        return set_routing_id(socket, bytes);
+    enum mcq_err err =
+        mcq_security_set_octets(&socket->options.security, (enum mcq_option_id) row->number, bytes);
+
+    if (err == MCQ_INVAL)
+        return mcq_fail(EINVAL,
+                        "set %s of %zu octets: not a key, which is 32 octets or 40 "
+                        "characters of Z85",
+                        row->name, bytes.len);
+    return err == MCQ_OK ? 0 : fail("set", row, socket, err);
+}
+
+/* Keys have a text, too, and tell by themselves whether it is one. */
+static bool has_good_size(const struct mcq_option_row *row, size_t len)
+{
+    return row->type == MCQ_OPTION_KEY || (len >= (uint64_t) row->min && len <= row->max);
+}
+
+static int add_network(struct mcq_socket *socket, const struct mcq_option_row *row,
+                       struct mcq_bytes text)
+{
+    struct mcq_admission **admission = &socket->options.admission;
+    struct mcq_admission_rule rule;
+    enum mcq_err err;
+
+    if (text.len > 0 && !mcq_admission_parse(text, &rule))
+        return mcq_fail(EINVAL, "set %s to %.*s: a network is written ADDRESS or ADDRESS/BITS",
+                        row->name, (int) mcq_min_size(text.len, SHOWN_MAX),
+                        (const char *) text.data);
+    err = text.len > 0 ? mcq_admission_add(admission, &rule)
+                       : mcq_admission_clear(admission, MCQ_ADMIT_NETWORK);
+    return err == MCQ_OK ? 0 : fail_full(row, socket, err);
+}
+
+static int set_text(struct mcq_socket *socket, const struct option *option, struct mcq_bytes text)
+{
+    char *field = field_of(socket, option->home);
+
+    if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)
+        return mcq_fail(EINVAL, "set %s: a name has no zero octet", option->row->name);
+    if (option->home->id == MCQ_OPTION_TCP_CONGESTION && text.len > 0 &&
+        !mcq_tcp_has_congestion(text))
+        return mcq_fail(EINVAL, "set %s to %.*s: the system has none of this name, or denies it",
+                        option->row->name, (int) text.len, (const char *) text.data);
+    *mcq_put_bytes((uint8_t *) field, text) = '\0';
+    return 0;
+}
+
+static int set_proxy(struct mcq_socket *socket, const struct option *option, struct mcq_bytes text)
+{
+    struct mcq_endpoint endpoint;
+    enum mcq_endpoint_fault fault = option->home->at == MCQ_PROXY_ADDRESS && text.len > 0
+                                        ? mcq_endpoint_parse_peer(text, &endpoint)
+                                        : MCQ_ENDPOINT_GOOD;
+    enum mcq_err err;
+
+    if (fault != MCQ_ENDPOINT_GOOD)
+        return mcq_fail(EINVAL, "set %s to %.*s: %s", option->row->name, (int) text.len,
+                        (const char *) text.data, mcq_endpoint_fault_text(fault));
+    err = mcq_proxy_set(&socket->options.proxy, (enum mcq_proxy_part) option->home->at, text);
+    return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
+}
+
+/* Those that are neither a number nor a text are told apart by their ids. */
+static int set_octets(struct mcq_socket *socket, const struct option *option,
+                      struct mcq_bytes bytes)
+{
+    if (option->home->kind == KIND_TEXT)
+        return set_text(socket, option, bytes);
+    if (option->home->kind == KIND_PROXY)
+        return set_proxy(socket, option, bytes);
+    if (option->home->kind == KIND_RULE)
+        return add_network(socket, option->row, bytes);
+    if (option->home->kind == KIND_SECURITY)
+        return set_security(socket, option->row, bytes);
     if (option->home->kind == KIND_PATTERN_OCTETS)
         return set_pattern_bytes(socket, option, bytes);
+    if (option->home->id == MCQ_OPTION_ROUTING_ID)
+        return set_routing_id(socket, bytes);
     return subscribe(socket, option->row, bytes);
 }
 
 int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len)
 {
+    struct option option;
     struct mcq_bytes bytes = mcq_bytes(data, len);
     const struct mcq_option_row *row;
-    struct option option;
     enum mcq_err err;
     int result;
 
@@ -335,7 +492,7 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     row = option.row;
     if (row == NULL)
         return -1;
-    if (len < (uint64_t) row->min || len > row->max)
+    if (!has_good_size(row, len))
         return mcq_fail(EINVAL, "set %s of %zu octets: not %" PRId64 "..%" PRIu64 " octets",
                         row->name, len, row->min, row->max);
     if (id == MCQ_OPT_ROUTING_ID && len > 0 && bytes.data[0] == MCQ_PROPERTY_IDENTITY_NOT_FIRST)
@@ -343,23 +500,45 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)
         return fail("set", row, socket, err);
-    result = set_held(socket, &option, bytes);
+    result = set_octets(socket, &option, bytes);
     mcq_socket_leave(socket);
     return result;
 }
 
-static struct mcq_bytes bytes_of(const struct mcq_socket *socket, const struct mcq_option_row *row)
+static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option *option)
 {
     const struct mcq_socket_options *options = &socket->options;
+    struct mcq_bytes bytes;
 
-    if (row->number == MCQ_OPTION_ROUTING_ID)
+    if (option->home->kind == KIND_SECURITY)
+        return mcq_security_octets(options->security, option->home->id);
+    if (option->row->number == MCQ_OPTION_ROUTING_ID)
         return mcq_bytes(options->routing_id, options->routing_id_len);
+    if (option->home->kind == KIND_PROXY) {
+        bytes = mcq_proxy_get(options->proxy, (enum mcq_proxy_part) option->home->at);
+        return mcq_bytes(bytes.data, bytes.len + 1);
+    }
+    if (option->home->kind == KIND_TEXT) {
+        const char *text = field_of(socket, option->home);
+
+        return mcq_bytes(text, strlen(text) + 1);
+    }
     return mcq_bytes(socket->last_endpoint, strlen(socket->last_endpoint) + 1);
+}
+
+/* A key as its text, with a zero. */
+static struct mcq_bytes key_text(struct mcq_bytes key, char text[KEY_TEXT_BYTES])
+{
+    (void) !mcq_z85_encode(key, text);
+    text[KEY_TEXT_BYTES - 1] = '\0';
+    return mcq_bytes(text, KEY_TEXT_BYTES);
 }
 
 int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len)
 {
     const struct mcq_option_row *row;
+    char text[KEY_TEXT_BYTES];
+    struct option option;
     struct mcq_bytes bytes;
     enum mcq_err err;
     size_t room;
@@ -368,14 +547,17 @@ int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, s
         return mcq_fail_null("get_bytes", socket == NULL ? "socket"
                                           : len == NULL  ? "len"
                                                          : "buffer");
-    row = find(id, MCQ_OPTION_GET, true).row;
+    option = find(id, MCQ_OPTION_GET, true);
+    row = option.row;
     if (row == NULL)
         return -1;
     err = mcq_socket_enter(socket);
     if (err != MCQ_OK)
         return fail("get", row, socket, err);
     room = *len;
-    bytes = bytes_of(socket, row);
+    bytes = bytes_of(socket, &option);
+    if (row->type == MCQ_OPTION_KEY && room >= KEY_TEXT_BYTES)
+        bytes = key_text(bytes, text);
     *len = bytes.len;
     if (bytes.len > 0 && bytes.len <= room)
         (void) mcq_put_bytes(buffer, bytes);

@@ -51,7 +51,7 @@ int mcq_close(struct mcq_socket *socket)
     if (err == MCQ_OK)
         return 0;
     return mcq_fail(mcq_err_errno(err), "close: %s",
-                    mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+                    mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
 /* --- endpoints ------------------------------------------------------------------------------- */
@@ -120,6 +120,32 @@ static int errno_of(const struct endpoint_call *call, enum mcq_err err)
     }
 }
 
+/* What an error means where the general text does not say enough. */
+struct endpoint_text_row {
+    enum mcq_scheme scheme;
+    enum mcq_err err;
+    int number;
+    const char *text;
+};
+
+static const struct endpoint_text_row bind_table[] = {
+    {MCQ_SCHEME_IPC, MCQ_NOT_FOUND, ENOENT, "the folder is not there; make it first"},
+    {MCQ_SCHEME_IPC, MCQ_IN_USE, EADDRINUSE,
+     "somebody listens there, or it is a file of another kind"},
+    {MCQ_SCHEME_IPC, MCQ_DENIED, EACCES, "nothing may be made in this folder"},
+    {MCQ_SCHEME_IPC, MCQ_TOO_LONG, ENAMETOOLONG,
+     "the folder for temporary files has too long a name; set TMPDIR to another one"},
+};
+
+static const struct endpoint_text_row *
+find_text(const struct endpoint_call *call, const struct mcq_endpoint *endpoint, enum mcq_err err)
+{
+    for (size_t i = 0; call == &bind_call && i < MCQ_COUNTOF(bind_table); i++)
+        if (bind_table[i].scheme == endpoint->scheme && bind_table[i].err == err)
+            return &bind_table[i];
+    return NULL;
+}
+
 /* A port that is a number, but none that ports have. NULL: something else is wrong. */
 static const char *too_large_port(const char *endpoint)
 {
@@ -132,8 +158,14 @@ static const char *too_large_port(const char *endpoint)
 /* An IPv6 address, where only names and IPv4 are looked up. */
 static bool lacks_ipv6(const struct mcq_socket *socket, const struct mcq_endpoint *endpoint)
 {
-    return memchr(endpoint->host.data, ':', endpoint->host.len) != NULL &&
+    return endpoint->host.len > 0 && memchr(endpoint->host.data, ':', endpoint->host.len) != NULL &&
            !__atomic_load_n(&socket->options.is_ipv6, __ATOMIC_RELAXED);
+}
+
+/* Connections are bound to an interface by its name. */
+static bool has_device(const struct mcq_socket *socket)
+{
+    return socket->options.tuning.device[0] != '\0';
 }
 
 static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct mcq_socket *socket,
@@ -142,11 +174,18 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
     struct mcq_endpoint parsed;
     enum mcq_endpoint_fault found = mcq_endpoint_parse(mcq_bytes_of(endpoint), call->use, &parsed);
     const char *port = found == MCQ_ENDPOINT_BAD_PORT ? too_large_port(endpoint) : NULL;
+    const struct endpoint_text_row *row =
+        found == MCQ_ENDPOINT_GOOD ? find_text(call, &parsed, err) : NULL;
     int number = errno_of(call, err);
 
+    if (row != NULL)
+        return mcq_fail(row->number, "%s %.200s: %s", call->name, endpoint, row->text);
     if (err == MCQ_INVAL && port != NULL)
         return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
                         port);
+    if (err == MCQ_NOT_FOUND && call == &bind_call && has_device(socket))
+        return mcq_fail(ENODEV, "%s %.200s: there is no such device as BINDTODEVICE names",
+                        call->name, endpoint);
     if (err == MCQ_NOT_FOUND && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
         lacks_ipv6(socket, &parsed))
         return mcq_fail(EINVAL, "%s %.200s: this is an IPv6 address; set IPV6 first", call->name,
@@ -154,15 +193,18 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
     if (err == MCQ_NOT_FOUND)
         fault = call->not_found_text;
     return mcq_fail(number, "%s %.200s: %s", call->name, endpoint,
-                    fault != NULL ? fault : mcq_fail_text(MCQ_CALL_OTHER, socket->type, err));
+                    fault != NULL ? fault
+                                  : mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
 /* peer: what the pattern calls the peer that was attached; NULL: it is not asked. */
 static int call_endpoint_of(const struct endpoint_call *call, struct mcq_socket *socket,
                             const char *endpoint, int64_t *peer)
 {
+    struct mcq_context *context;
     const char *fault = NULL;
     enum mcq_err err;
+    bool is_mine;
 
     if (socket == NULL || endpoint == NULL)
         return mcq_fail_null(call->name, socket == NULL ? "socket" : "endpoint");
@@ -171,8 +213,11 @@ static int call_endpoint_of(const struct endpoint_call *call, struct mcq_socket 
         err = call->run(socket, mcq_bytes_of(endpoint), &fault);
         if (err == MCQ_OK && peer != NULL)
             err = socket->pattern->ops->get(socket->pattern, MCQ_PATTERN_LAST_PEER, peer);
-        mcq_socket_leave(socket);
-        mcq_context_help(socket->context);
+        context = socket->context;
+        is_mine = mcq_engine_is_mine(socket->engine);
+        mcq_socket_leave(socket); /* *socket may be gone, and the context with it */
+        if (is_mine)              /* not so: only this thread ends the context */
+            mcq_context_help(context);
     }
     return err == MCQ_OK ? 0 : fail_endpoint(call, socket, endpoint, err, fault);
 }
@@ -241,6 +286,12 @@ static MCQ_COLD int fail_arguments(const char *call, const struct mcq_socket *so
     return mcq_fail_null(call, parameter);
 }
 
+/* As many as the result can count. */
+static size_t batch_of(size_t count)
+{
+    return mcq_min_size(count, INT_MAX);
+}
+
 /* A timeout may be set while another thread is here. */
 static inline int timeout_of(const int *option_ms, int flags)
 {
@@ -299,6 +350,40 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
     return 0;
 }
 
+int mcq_reserve(struct mcq_socket *socket, struct mcq_message *message, size_t len)
+{
+    return mcq_reserve_batch(socket, message, 1, len) == 1 ? 0 : -1;
+}
+
+int mcq_reserve_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                      size_t len)
+{
+    size_t made_count;
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0)))
+        return mcq_fail_null("reserve", socket == NULL ? "socket" : "message");
+    err = mcq_socket_reserve(socket, mcq_msg_of(messages), batch_of(count), len, &made_count);
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) made_count
+                                     : mcq_fail_on(socket, MCQ_CALL_RESERVE, err);
+}
+
+int mcq_commit(struct mcq_socket *socket, struct mcq_message *message, size_t len, int flags)
+{
+    size_t before;
+
+    if (MCQ_UNLIKELY(socket == NULL || message == NULL))
+        return mcq_fail_null("commit", socket == NULL ? "socket" : "message");
+    before = mcq_msg_len(mcq_msg_of(message));
+    if (MCQ_UNLIKELY(len > before))
+        return mcq_fail(EINVAL, "commit of %zu octets: the message has room for %zu", len, before);
+    mcq_msg_cut(mcq_msg_of(message), len);
+    if (MCQ_LIKELY(mcq_send_message(socket, message, flags) == 0))
+        return 0;
+    mcq_msg_cut(mcq_msg_of(message), before);
+    return -1;
+}
+
 ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flags)
 {
     enum mcq_err err;
@@ -328,12 +413,6 @@ int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int
 
 /* --- batches --------------------------------------------------------------------------------- */
 
-/* As many as the result can count. */
-static size_t batch_of(size_t count)
-{
-    return mcq_min_size(count, INT_MAX);
-}
-
 int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
 {
     const int known = MCQ_DONTWAIT | MCQ_SNDMORE;
@@ -348,15 +427,41 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
     return MCQ_LIKELY(err == MCQ_OK) ? (int) sent_count : mcq_fail_on(socket, MCQ_CALL_SEND, err);
 }
 
-int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
+static int recv_some(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                     bool one, int flags)
 {
     size_t taken_count;
-    enum mcq_err err;
+    enum mcq_err err =
+        mcq_socket_recv_batch(socket, mcq_msg_of(messages), batch_of(count), one,
+                              timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
 
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
+}
+
+int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
+{
     if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0) ||
                      (flags & ~MCQ_DONTWAIT) != 0))
         return fail_arguments("recv_batch", socket, "messages", flags, MCQ_DONTWAIT);
-    err = mcq_socket_recv_batch(socket, mcq_msg_of(messages), batch_of(count),
-                                timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
-    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
+    return recv_some(socket, messages, count, false, flags);
+}
+
+int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags)
+{
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || (parts == NULL && count > 0) ||
+                     (flags & ~MCQ_DONTWAIT) != 0))
+        return fail_arguments("send_parts", socket, "parts", flags, MCQ_DONTWAIT);
+    err = mcq_socket_send_parts(socket, mcq_msg_of(parts), count,
+                                timeout_of(&socket->options.send_timeout_ms, flags));
+    return MCQ_LIKELY(err == MCQ_OK) ? 0 : mcq_fail_on(socket, MCQ_CALL_SEND, err);
+}
+
+int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags)
+{
+    if (MCQ_UNLIKELY(socket == NULL || (parts == NULL && count > 0) ||
+                     (flags & ~MCQ_DONTWAIT) != 0))
+        return fail_arguments("recv_parts", socket, "parts", flags, MCQ_DONTWAIT);
+    return recv_some(socket, parts, count, true, flags);
 }

@@ -51,12 +51,27 @@ struct mcq_bytes mcq_buf_freeze(struct mcq_buf *buf, size_t len)
     return mcq_bytes(start, len);
 }
 
+void mcq_buf_thaw(struct mcq_buf *buf, const uint8_t *start, size_t len)
+{
+    buf_check(buf);
+    mcq_assert(mcq_buf_spans(buf, mcq_bytes(start, len)));
+    if (start + len == mcq_buf_room(buf))
+        buf->frozen -= len;
+}
+
 bool mcq_buf_holds(const struct mcq_buf *buf, struct mcq_bytes bytes)
 {
     /* As numbers: bytes may point anywhere. */
     uintptr_t offset = (uintptr_t) bytes.data - (uintptr_t) buf->data;
 
     return bytes.len <= buf->frozen && offset <= buf->frozen - bytes.len;
+}
+
+bool mcq_buf_spans(const struct mcq_buf *buf, struct mcq_bytes bytes)
+{
+    uintptr_t offset = (uintptr_t) bytes.data - (uintptr_t) buf->data;
+
+    return bytes.len <= buf->size && offset <= buf->size - bytes.len;
 }
 
 void mcq_handout_init(struct mcq_handout *handout, struct mcq_buf **buf)

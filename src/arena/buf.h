@@ -11,7 +11,9 @@
  *                       writes              never changes again    or to the application
  *
  *   0 ............... frozen ............... size
- *   |  SHARED         |  FILLING             |    freeze moves the border right, never back
+ *   |  SHARED         |  FILLING             |    freeze moves the border right
+ *
+ * It moves back only over octets that nobody but the filler has seen (mcq_buf_thaw).
  *
  * A receive block goes through this in pieces: messages at its front are shared while the kernel
  * fills its tail. Three kinds differ in where the octets live and where they go in the end:
@@ -122,8 +124,15 @@ static inline size_t mcq_buf_room_len(const struct mcq_buf *buf)
  * them, borrowed as long as a reference is held. */
 struct mcq_bytes mcq_buf_freeze(struct mcq_buf *buf, size_t len);
 
-/* Whether these octets are frozen octets of buf. */
+/* The last `len` octets that were frozen, from `start` on, are room again, if those are the last:
+ * nobody has seen them. */
+void mcq_buf_thaw(struct mcq_buf *buf, const uint8_t *start, size_t len);
+
+/* Whether these octets are frozen octets of buf; the filler's to ask. */
 bool mcq_buf_holds(const struct mcq_buf *buf, struct mcq_bytes bytes);
+
+/* Whether they lie in it, frozen or not; anyone's to ask. */
+bool mcq_buf_spans(const struct mcq_buf *buf, struct mcq_bytes bytes);
 
 /* What a single reference keeps alive: all octets of the buffer and its header. */
 static inline size_t mcq_buf_pinned_bytes(const struct mcq_buf *buf)
@@ -158,6 +167,13 @@ static inline struct mcq_buf *mcq_handout_ref(struct mcq_handout *handout)
     mcq_assert_hot(handout->left > 1); /* the last one is the owner's, and cannot be reached */
     handout->left--;
     return handout->buf;
+}
+
+/* A reference comes back to the owner before anybody else had it, or from who had it under the same
+ * lock. */
+static inline void mcq_handout_take_back(struct mcq_handout *handout)
+{
+    handout->left++;
 }
 
 /* Starts the buffer over, all of it room again, if no reference is out: a receiver stays on memory

@@ -59,6 +59,29 @@ void mcq_grow_clear(struct mcq_grow *grow)
     grow->len = 0;
 }
 
+void mcq_grow_cut(struct mcq_grow *grow, size_t at, size_t len)
+{
+    uint8_t *data;
+    size_t capacity;
+
+    grow_check(grow);
+    mcq_assert(at <= grow->len && len <= grow->len - at);
+    if (len == 0)
+        return;
+    memmove(grow->data + at, grow->data + at + len, grow->len - at - len);
+    grow->len -= len;
+    if (grow->wipes)
+        mcq_wipe(grow->data + grow->len, len);
+    capacity = grow->len > MCQ_GROW_KEEP_BYTES ? grow->len : MCQ_GROW_KEEP_BYTES;
+    if (grow->capacity / 4 < capacity)
+        return;
+    data = grow_move(grow, capacity);
+    if (data == NULL)
+        return; /* it is there all the same */
+    grow->data = data;
+    grow->capacity = capacity;
+}
+
 /* Twice the last capacity or what is needed, whichever is more, within the ceiling. */
 static size_t grow_capacity(const struct mcq_grow *grow, size_t needed)
 {

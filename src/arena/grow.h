@@ -67,6 +67,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_grow_append(struct mcq_grow *grow, struct mcq_by
 /* Drops the content; views of it end. */
 void mcq_grow_clear(struct mcq_grow *grow);
 
+/* Takes `len` octets at `at` out of the content; views of it end. What is left much less than its
+ * memory moves to less. */
+void mcq_grow_cut(struct mcq_grow *grow, size_t at, size_t len);
+
 /* The content, borrowed until the next reserve, append, clear or fini. */
 static inline struct mcq_bytes mcq_grow_bytes(const struct mcq_grow *grow)
 {

@@ -47,6 +47,19 @@ void mcq_msg_init_buf(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_byte
     *buf = NULL;
 }
 
+void mcq_msg_init_place(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_bytes place,
+                        size_t front_len)
+{
+    mcq_assert(mcq_buf_holds(*buf, place));
+    mcq_assert(front_len <= MCQ_MSG_FRONT_MAX && front_len <= place.len);
+    mcq_msg_init(msg);
+    mcq_bytes_skip(&place, front_len);
+    msg_set_large(msg, MCQ_MSG_PLACE, *buf, place);
+    msg->large.place_len = place.len;
+    msg->large.front_len = (uint8_t) front_len;
+    *buf = NULL;
+}
+
 enum mcq_err mcq_msg_init_slice(struct mcq_msg *msg, struct mcq_handout *handout,
                                 struct mcq_blocks *blocks, struct mcq_bytes bytes)
 {

@@ -8,6 +8,7 @@
  *
  *   (storage) --init, init_copy, init_buf, init_slice, copy, move--> body never changes again
  *   (storage) --init_size--> body may be written --copy, freeze----> body never changes again
+ *   (storage) --init_place-> the same, and what is in front of it
  *   either --fini, or move away--> empty, holds nothing
  *
  * Calls that start a message take uninitialised storage or an empty message, since storage that
@@ -35,11 +36,13 @@
 
 #define MCQ_MSG_INLINE_MAX 56 /* what a line has left; copying costs half of a reference */
 #define MCQ_MSG_PIN_FACTOR 4
+#define MCQ_MSG_FRONT_MAX 16 /* octets in front of a place's body */
 
 enum mcq_msg_kind {
     MCQ_MSG_INLINE,
     MCQ_MSG_FILLING, /* the only reference to a buffer whose octets may still be written */
     MCQ_MSG_SHARED,
+    MCQ_MSG_PLACE, /* the only right to some octets of a buffer (arena/place.h) */
 };
 
 /* `more` and `routing_id` are anyone's to read and write; the rest goes through the calls. */
@@ -50,6 +53,8 @@ struct mcq_msg {
             struct mcq_buf *buf;
             const uint8_t *data;
             size_t len;
+            size_t place_len;      /* PLACE: octets from `data` on that are the message's */
+            uint8_t front_len;     /* PLACE: and in front of it */
             struct mcq_buf *group; /* if has_group: one reference; its octets and a zero */
         } large;
     };
@@ -86,6 +91,11 @@ MCQ_MUST_CHECK enum mcq_err mcq_msg_init_copy(struct mcq_msg *msg, struct mcq_by
 
 /* Starts a message with `bytes`, frozen octets of *buf, as its body; moves the reference in. */
 void mcq_msg_init_buf(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_bytes bytes);
+
+/* Starts a message in `place`, octets of *buf that are behind its border and nobody else's, as its
+ * body but for `front_len` octets in front; moves the reference in. */
+void mcq_msg_init_place(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_bytes place,
+                        size_t front_len);
 
 /* Starts a message with `bytes`, frozen octets of the receive block that handout shares: inline, in
  * a block of `blocks`, or by a reference from handout, as the table above says. The owner thread of
@@ -137,7 +147,7 @@ static inline uint8_t *mcq_msg_fill(struct mcq_msg *msg)
 {
     if (msg->kind == MCQ_MSG_INLINE)
         return msg->small;
-    return msg->kind == MCQ_MSG_FILLING ? mcq_buf_room(msg->large.buf) : NULL;
+    return msg->kind == MCQ_MSG_SHARED ? NULL : (uint8_t *) (uintptr_t) msg->large.data;
 }
 
 /* As mcq_msg_fini, for the owner of the pool that the body may be from. */
@@ -151,13 +161,38 @@ static inline void mcq_msg_put(struct mcq_msg *msg, struct mcq_blocks *blocks)
     mcq_msg_init(msg);
 }
 
+/* Puts `head` in front of a place's body: *run is both, still the message's. False: it is no place,
+ * or has not so much in front. */
+static inline bool mcq_msg_put_front(struct mcq_msg *msg, struct mcq_bytes head,
+                                     struct mcq_bytes *run)
+{
+    uint8_t *front;
+
+    if (msg->kind != MCQ_MSG_PLACE || head.len > msg->large.front_len)
+        return false;
+    front = (uint8_t *) (uintptr_t) msg->large.data - head.len;
+    mcq_put_bytes(front, head);
+    *run = mcq_bytes(front, head.len + msg->large.len);
+    return true;
+}
+
+/* A body that is shorter than it was begun: `len` octets, which is at most its length. */
+static inline void mcq_msg_cut(struct mcq_msg *msg, size_t len)
+{
+    if (msg->kind == MCQ_MSG_INLINE)
+        msg->small_len = (uint8_t) len;
+    else
+        msg->large.len = len;
+}
+
 /* Ends the writing: what leaves the caller's hands is frozen. An inline body travels with its
  * message and needs it not. */
 static inline void mcq_msg_freeze(struct mcq_msg *msg)
 {
-    if (msg->kind != MCQ_MSG_FILLING)
+    if (msg->kind == MCQ_MSG_FILLING)
+        (void) mcq_buf_freeze(msg->large.buf, msg->large.len);
+    else if (msg->kind != MCQ_MSG_PLACE)
         return;
-    (void) mcq_buf_freeze(msg->large.buf, msg->large.len);
     msg->kind = MCQ_MSG_SHARED;
 }
 

@@ -39,6 +39,7 @@
     X(NOT_LOCAL, "the address is not of this machine", EADDRNOTAVAIL, CALLER)                      \
     X(DENIED, "not allowed", EACCES, CALLER)                                                       \
     X(NO_FDS, "no descriptors are left", EMFILE, CALLER)                                           \
+    X(TOO_LONG, "the name is too long", ENAMETOOLONG, CALLER)                                      \
     X(FORKED, "opened by the process that this one was forked from", ENOTSOCK, CALLER)
 
 enum mcq_err {

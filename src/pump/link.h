@@ -25,11 +25,13 @@
 
 #include "arena/msg.h"
 #include "arena/permits.h"
+#include "arena/place.h"
 #include "base/attr.h"
 #include "base/error.h"
 #include "pump/opening.h"
 #include "pump/pipe.h"
 #include "pump/read_pump.h"
+#include "pump/seal_pump.h"
 #include "pump/write_pump.h"
 #include "reactor/reactor.h"
 #include "reactor/ready.h"
@@ -70,7 +72,9 @@ struct mcq_link_group {
     struct mcq_ready_set *out_set;                                /* streams that were full once */
     struct mcq_receiver receiver;
     struct mcq_slab *send_slab;
-    struct mcq_link *dirty_first; /* with octets that nobody has tried to write since, a queue */
+    struct mcq_spump_room seal_room; /* warm, for the next link that seals */
+    struct mcq_places places;        /* of messages that are written where they leave from */
+    struct mcq_link *dirty_first;    /* with octets that nobody has tried to write since, a queue */
     struct mcq_link *dirty_last;
     uint64_t dirty_count;         /* links that came on that list so far */
     struct mcq_link *lost_first;  /* that failed */
@@ -98,6 +102,7 @@ struct mcq_link {
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
     bool is_blocked;
+    bool was_blocked; /* since somebody asked whether the peer is silent */
     bool is_dirty;
     bool is_lost;
     bool is_roomy; /* on the list */
@@ -118,6 +123,7 @@ struct mcq_link {
     struct mcq_link_queue in;
     struct mcq_rpump rpump;
     struct mcq_wpump wpump;
+    struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */
@@ -143,6 +149,11 @@ struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group);
 
 /* Takes the next link that was full and has room again off the list; NULL: none. */
 struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group);
+
+/* Starts a message whose body is written where it can leave from: a link that takes it
+ * (mcq_link_put) copies nothing. As mcq_places_take. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_group_reserve(struct mcq_link_group *group, size_t len,
+                                                   struct mcq_msg *msg);
 
 /* --- a link's life --------------------------------------------------------------------------- */
 
@@ -256,10 +267,12 @@ bool mcq_link_is_readable(const struct mcq_link *link);
 /* Whether there may be octets that were not looked at. */
 bool mcq_link_has_unread(const struct mcq_link *link);
 
-/* Whether what the protocol has to say, such as a PONG, does not fit into the stream. */
+/* Whether the peer is not read because it does not take its PONG. That is so while we have sent it
+ * nothing but answers: else the stream may be full of messages, and the peer in the same place. */
 static inline bool mcq_link_is_held(const struct mcq_link *link)
 {
-    return link->session != NULL && !link->can_write && mcq_session_want(link->session).len > 0;
+    return link->session != NULL && !link->can_write && !link->has_sent &&
+           mcq_session_want(link->session).len > 0;
 }
 
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */

@@ -21,6 +21,7 @@ static void queue_init(struct mcq_pipe_queue *queue)
     atomic_init(&queue->reader_waits, true); /* it has seen that there is nothing */
     atomic_init(&queue->acked, 0);
     atomic_init(&queue->writer_waits, false);
+    atomic_init(&queue->wake_at, 0);
     atomic_init(&queue->spare, NULL);
     atomic_init(&queue->writer_max, NOBODY);
     atomic_init(&queue->reader_max, NOBODY);
@@ -91,6 +92,14 @@ static uint64_t limit_of(const struct mcq_pipe_queue *queue)
 
 /* --- the writer ------------------------------------------------------------------------------ */
 
+static uint64_t wake_at(const struct mcq_pipe_queue *queue, uint64_t limit)
+{
+    uint64_t room = limit < MCQ_PIPE_SLACK_FROM ? 1 : limit / 2;
+    uint64_t full = queue->message_count - limit; /* as many taken leave none */
+
+    return queue->message_count < limit ? 0 : full + room;
+}
+
 bool mcq_pipe_has_room(struct mcq_pipe_end *end)
 {
     struct mcq_pipe_queue *queue = end->out;
@@ -101,7 +110,8 @@ bool mcq_pipe_has_room(struct mcq_pipe_end *end)
     queue->acked_seen = atomic_load_explicit(&queue->acked, memory_order_acquire);
     if (queue->message_count - queue->acked_seen < limit)
         return true;
-    atomic_store_explicit(&queue->writer_waits, true, memory_order_relaxed);
+    atomic_store_explicit(&queue->wake_at, wake_at(queue, limit), memory_order_relaxed);
+    atomic_store_explicit(&queue->writer_waits, true, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     queue->acked_seen = atomic_load_explicit(&queue->acked, memory_order_acquire);
     return queue->message_count - queue->acked_seen < limit;
@@ -233,7 +243,8 @@ static bool ack(struct mcq_pipe_queue *queue)
     queue->acked_own = queue->taken_messages;
     atomic_store_explicit(&queue->acked, queue->taken_messages, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
-    return atomic_load_explicit(&queue->writer_waits, memory_order_relaxed) &&
+    return atomic_load_explicit(&queue->writer_waits, memory_order_acquire) &&
+           queue->taken_messages >= atomic_load_explicit(&queue->wake_at, memory_order_relaxed) &&
            atomic_exchange_explicit(&queue->writer_waits, false, memory_order_acq_rel);
 }
 

@@ -40,6 +40,7 @@
 
 #define MCQ_PIPE_CHUNK 64
 #define MCQ_PIPE_LINE 64
+#define MCQ_PIPE_SLACK_FROM 16
 #define MCQ_PIPE_PART 0 /* the tag of a message's parts; others are their users' */
 
 struct mcq_pipe_chunk {
@@ -65,6 +66,7 @@ struct mcq_pipe_queue {
 
     alignas(MCQ_PIPE_LINE) _Atomic uint64_t acked;
     _Atomic bool writer_waits;
+    _Atomic uint64_t wake_at; /* what acked has to reach for the writer to be told */
     _Atomic(struct mcq_pipe_chunk *) spare;
     _Atomic int64_t writer_max; /* the high-water mark of each side; 0: none, -1: nobody is there */
     _Atomic int64_t reader_max;
@@ -104,8 +106,9 @@ void mcq_pipe_set_max(struct mcq_pipe_end *end, uint32_t out_max, uint32_t in_ma
 
 /* --- the writer ------------------------------------------------------------------------------ */
 
-/* Whether the first part of a message may be put. false: once the reader has taken enough it is
- * told to tell. */
+/* Whether the first part of a message may be put. false: the reader tells once there is room, or,
+ * where the limit is MCQ_PIPE_SLACK_FROM messages or more, once half of it is free: two threads
+ * that wake each other for every message do little else. */
 bool mcq_pipe_has_room(struct mcq_pipe_end *end);
 
 /* Adds a part, which moves; it is the last one of a message unless it says more.

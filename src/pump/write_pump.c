@@ -2,7 +2,7 @@
 
 #include "arena/alloc.h"
 
-#define RING_CAPACITY_MIN 16
+#define RING_CAPACITY_MIN 4 /* what a peer keeps that is sent a message now and then */
 
 /* --- rings ----------------------------------------------------------------------------------- */
 
@@ -78,8 +78,9 @@ static enum mcq_err reserve_block(struct mcq_wpump *pump, size_t len)
     return MCQ_OK;
 }
 
-/* Adds a run, which may go on where the last one of the same block ended. Takes the reference. */
-static void add_segment(struct mcq_wpump *pump, struct mcq_bytes run, struct mcq_buf *owner)
+/* Adds a run. True: it goes on where the last one of the same buffer ended, whose reference does
+ * for both; else it takes one, the caller's or a new one. */
+static bool add_run(struct mcq_wpump *pump, struct mcq_bytes run, struct mcq_buf *owner)
 {
     pump->put_at += run.len;
     if (ring_count(&pump->segments) > 0) {
@@ -92,12 +93,18 @@ static void add_segment(struct mcq_wpump *pump, struct mcq_bytes run, struct mcq
                 pump->sent_offset = last->len;
             }
             last->len += run.len;
-            mcq_buf_unref(owner);
-            return;
+            return true;
         }
     }
     *segment_at(pump, pump->segments.tail) = (struct mcq_wpump_segment) {run.data, run.len, owner};
     pump->segments.tail++;
+    return false;
+}
+
+static void add_shared_run(struct mcq_wpump *pump, struct mcq_bytes run, struct mcq_buf *owner)
+{
+    if (!add_run(pump, run, owner))
+        mcq_buf_ref(owner);
 }
 
 static void copy_to_block(struct mcq_wpump *pump, struct mcq_bytes head, struct mcq_bytes body)
@@ -105,8 +112,7 @@ static void copy_to_block(struct mcq_wpump *pump, struct mcq_bytes head, struct 
     struct mcq_buf *block = pump->block;
 
     mcq_put_bytes(mcq_put_bytes(mcq_buf_room(block), head), body);
-    mcq_buf_ref(block);
-    add_segment(pump, mcq_buf_freeze(block, head.len + body.len), block);
+    add_shared_run(pump, mcq_buf_freeze(block, head.len + body.len), block);
 }
 
 /* Rooms for what a put may add: two segments and an end. */
@@ -156,8 +162,7 @@ enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head, struct
         MCQ_TRY(reserve_block(pump, head.len));
         copy_to_block(pump, head, mcq_bytes(NULL, 0));
         mcq_msg_freeze(msg);
-        mcq_buf_ref(msg->large.buf);
-        add_segment(pump, body, msg->large.buf);
+        add_shared_run(pump, body, msg->large.buf);
         end_message(pump, ends_message);
     }
     if (msg != NULL)
@@ -168,10 +173,24 @@ enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head, struct
 enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf, struct mcq_bytes run,
                                bool ends_message)
 {
-    mcq_assert_hot(mcq_buf_holds(buf, run));
+    mcq_assert_hot(mcq_buf_spans(buf, run)); /* its border may be another thread's */
     MCQ_TRY(reserve_rings(pump));
-    mcq_buf_ref(buf);
-    add_segment(pump, run, buf);
+    add_shared_run(pump, run, buf);
+    end_message(pump, ends_message);
+    pump_check(pump);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_wpump_put_place(struct mcq_wpump *pump, struct mcq_places *places,
+                                 struct mcq_msg *msg, struct mcq_bytes run, bool ends_message)
+{
+    mcq_assert_hot(mcq_buf_spans(msg->large.buf, run));
+    MCQ_TRY(reserve_rings(pump));
+    mcq_places_shrink(places, msg);
+    if (add_run(pump, run, msg->large.buf))
+        mcq_places_put(places, msg);
+    else
+        mcq_msg_init(msg);
     end_message(pump, ends_message);
     pump_check(pump);
     return MCQ_OK;
@@ -311,6 +330,14 @@ size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len)
     release_block(pump);
     pump_check(pump);
     return control;
+}
+
+void mcq_wpump_skip(struct mcq_wpump *pump, size_t len)
+{
+    mcq_assert(pump->lent_bytes == 0 && len <= mcq_wpump_waiting_bytes(pump));
+    pump->lent_bytes = len;
+    pump->lent_control_bytes = 0;
+    (void) mcq_wpump_on_written(pump, len);
 }
 
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump)

@@ -27,6 +27,7 @@
 #include <sys/uio.h>
 
 #include "arena/msg.h"
+#include "arena/place.h"
 #include "arena/slab.h"
 #include "base/attr.h"
 #include "base/bytes.h"
@@ -97,6 +98,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct 
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf,
                                               struct mcq_bytes run, bool ends_message);
 
+/* Queues `run`, the body of *msg and its frame's header in front of it, which lie in a place
+ * (arena/place.h): nothing is copied. What the place has behind them is given back.
+ *   msg         moved: empty afterwards
+ *   MCQ_NOMEM   nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_place(struct mcq_wpump *pump, struct mcq_places *places,
+                                                struct mcq_msg *msg, struct mcq_bytes run,
+                                                bool ends_message);
+
 /* Takes back the message that was begun and not ended, if there is one. */
 void mcq_wpump_cut(struct mcq_wpump *pump);
 
@@ -111,6 +120,9 @@ size_t mcq_wpump_lend(struct mcq_wpump *pump, struct mcq_bytes control, struct i
 /* The write under way took `len` of the lent octets: all, some or none. Returns how many of them
  * were control octets. */
 size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len);
+
+/* So many octets that wait have left by another way. Not while octets are lent. */
+void mcq_wpump_skip(struct mcq_wpump *pump, size_t len);
 
 /* The connection is gone: goes back to the start of the first message that has not wholly left.
  * Returns how many octets wait now. Not while octets are lent. */

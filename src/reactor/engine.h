@@ -19,14 +19,19 @@ struct mcq_engine_ops {
     const char *name;
     struct mcq_io (*recv)(struct mcq_reactor *, int fd, const struct iovec *, size_t);
     struct mcq_io (*send)(struct mcq_reactor *, int fd, const struct iovec *, size_t);
-    enum mcq_io_result (*listen)(struct mcq_reactor *, const struct mcq_address *, int backlog,
-                                 int *fd);
+    enum mcq_io_result (*listen)(struct mcq_reactor *, const struct mcq_address *,
+                                 const struct mcq_tuning *, int backlog, int *fd);
+    bool (*adopt)(struct mcq_reactor *, int fd);
     enum mcq_io_result (*accept)(struct mcq_reactor *, int listener, int *fd);
     enum mcq_io_result (*connect)(struct mcq_reactor *, const struct mcq_address *source,
-                                  const struct mcq_address *, int *fd);
+                                  const struct mcq_address *, const struct mcq_tuning *, int *fd);
     enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
     bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
     bool (*peer_address)(struct mcq_reactor *, int fd, struct mcq_address *);
+    bool (*is_held_back)(struct mcq_reactor *, int fd);
+    void (*tune)(struct mcq_reactor *, int fd, const struct mcq_tuning *);
+    bool (*owner)(struct mcq_reactor *, int fd, struct mcq_owner *);
+    bool (*has_group)(struct mcq_reactor *, int fd, uint32_t gid);
     void (*shutdown)(struct mcq_reactor *, int fd);
     void (*close)(struct mcq_reactor *, int fd);
     enum mcq_err (*ready_new)(struct mcq_reactor *, struct mcq_ready_set **);
@@ -97,19 +102,31 @@ void mcq_reactor_awake(struct mcq_reactor *reactor);
 enum mcq_err mcq_kernel_open_err(int number); /* of a call that makes a descriptor: errno */
 struct mcq_io mcq_kernel_recv(struct mcq_reactor *, int fd, const struct iovec *, size_t);
 struct mcq_io mcq_kernel_send(struct mcq_reactor *, int fd, const struct iovec *, size_t);
-enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *, const struct mcq_address *, int backlog,
-                                     int *fd);
+enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *, const struct mcq_address *,
+                                     const struct mcq_tuning *, int backlog, int *fd);
+bool mcq_kernel_adopt(struct mcq_reactor *, int fd);
 enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *, int listener, int *fd);
 enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_address *source,
-                                      const struct mcq_address *, int *fd);
+                                      const struct mcq_address *, const struct mcq_tuning *,
+                                      int *fd);
 enum mcq_io_result mcq_kernel_connected(struct mcq_reactor *, int fd);
 bool mcq_kernel_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_kernel_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
+bool mcq_kernel_is_held_back(struct mcq_reactor *, int fd);
+void mcq_kernel_retune(struct mcq_reactor *, int fd, const struct mcq_tuning *);
+bool mcq_kernel_owner(struct mcq_reactor *, int fd, struct mcq_owner *);
+bool mcq_kernel_has_group(struct mcq_reactor *, int fd, uint32_t gid);
 void mcq_kernel_shutdown(struct mcq_reactor *, int fd);
 void mcq_kernel_close(struct mcq_reactor *, int fd);
 uint64_t mcq_kernel_now_ns(struct mcq_reactor *);
 enum mcq_err mcq_kernel_ready_new(struct mcq_reactor *, struct mcq_ready_set **);
 enum mcq_err mcq_kernel_sleeper_new(struct mcq_reactor *, struct mcq_sleeper **);
+
+/* reactor/tune.c */
+/* What is best for a stream to this peer. */
+void mcq_kernel_prepare(int fd, const struct sockaddr_storage *peer);
+/* What its owner wishes; NULL: nothing. false: the device is not to be had, errno says why. */
+MCQ_MUST_CHECK bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning);
 
 /* Makes one engine's reactor.
  *   MCQ_STATE   the kernel denies it; *why says so (uring only) */

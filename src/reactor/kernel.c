@@ -1,15 +1,21 @@
 /* The kernel's sockets and clock, as both real engines use them. */
-#define _GNU_SOURCE /* accept4; NOLINT(bugprone-reserved-identifier) */
+#define _GNU_SOURCE /* accept4, struct ucred; NOLINT(bugprone-reserved-identifier) */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "arena/alloc.h"
 #include "base/bytes.h"
 #include "reactor/engine.h"
+
+#define UNANSWERED_MAX 2 /* one may be under way */
 
 static struct mcq_io io_of(enum mcq_io_operation operation, ssize_t len)
 {
@@ -65,53 +71,27 @@ static int open_socket(const struct mcq_address *address)
     return socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static bool is_loopback(const struct sockaddr_storage *storage)
+/* IPv6's sockets take IPv4, too, whatever the system's default. */
+static bool bind_to(int fd, const struct mcq_address *address)
 {
-    if (storage->ss_family == AF_INET) {
-        struct sockaddr_in in;
-
-        memcpy(&in, storage, sizeof in);
-        return (ntohl(in.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
-    }
-    if (storage->ss_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-
-        memcpy(&in6, storage, sizeof in6);
-        return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
-    }
-    return false;
-}
-
-/* Options may fail: each is a matter of speed. Messages are small and wait for nobody (NODELAY);
- * over loopback a paced congestion control costs up to four fifths of the throughput. A unix
- * stream's buffer does not grow by itself as those of TCP do: with 1 MiB it carries twice as much.
- */
-static void tune(int fd, const struct sockaddr_storage *peer)
-{
-    static const char reno[] = "reno";
     int one = 1;
-    int bytes = 1 << 20;
+    int zero = 0;
 
-    if (peer->ss_family == AF_UNIX) {
-        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-        return;
-    }
-    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (is_loopback(peer))
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
+    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (address->storage.ss_family == AF_INET6)
+        (void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+    return bind(fd, (const struct sockaddr *) &address->storage, address->len) == 0;
 }
 
 enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *reactor, const struct mcq_address *address,
-                                     int backlog, int *fd)
+                                     const struct mcq_tuning *tuning, int backlog, int *fd)
 {
-    int one = 1;
     int found = open_socket(address);
 
     (void) reactor;
     if (found < 0)
         return mcq_io_result_of(MCQ_IO_OP_LISTEN, errno);
-    (void) setsockopt(found, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(found, (const struct sockaddr *) &address->storage, address->len) != 0 ||
+    if (!mcq_kernel_tune(found, address->storage.ss_family, tuning) || !bind_to(found, address) ||
         listen(found, backlog) != 0) {
         enum mcq_io_result result = mcq_io_result_of(MCQ_IO_OP_LISTEN, errno);
 
@@ -120,6 +100,24 @@ enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *reactor, const struct m
     }
     *fd = found;
     return MCQ_IO_DONE;
+}
+
+static bool is_listening(int fd)
+{
+    int type = 0;
+    int listens = 0;
+    socklen_t len = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0;
+}
+
+bool mcq_kernel_adopt(struct mcq_reactor *reactor, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    (void) reactor;
+    return flags >= 0 && is_listening(fd) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
 enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *reactor, int listener, int *fd)
@@ -134,7 +132,7 @@ enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *reactor, int listener, 
     while (found < 0 && errno == EINTR);
     if (found < 0)
         return mcq_io_result_of(MCQ_IO_OP_ACCEPT, errno);
-    tune(found, &peer);
+    mcq_kernel_prepare(found, &peer);
     *fd = found;
     return MCQ_IO_DONE;
 }
@@ -153,7 +151,8 @@ static int bind_source(int fd, const struct mcq_address *source)
 }
 
 enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *reactor, const struct mcq_address *source,
-                                      const struct mcq_address *address, int *fd)
+                                      const struct mcq_address *address,
+                                      const struct mcq_tuning *tuning, int *fd)
 {
     int found = open_socket(address);
     enum mcq_io_result result = MCQ_IO_DONE;
@@ -161,9 +160,10 @@ enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *reactor, const struct 
     (void) reactor;
     if (found < 0)
         return mcq_io_result_of(MCQ_IO_OP_CONNECT, errno);
-    tune(found, &address->storage);
+    mcq_kernel_prepare(found, &address->storage);
     /* Interrupted, it goes on by itself, as if it had said EINPROGRESS. */
-    if (bind_source(found, source) != 0)
+    if (!mcq_kernel_tune(found, address->storage.ss_family, tuning) ||
+        bind_source(found, source) != 0)
         result = mcq_io_result_of(MCQ_IO_OP_CONNECT, errno);
     else if (connect(found, (const struct sockaddr *) &address->storage, address->len) != 0)
         result = errno == EINTR ? MCQ_IO_AGAIN : mcq_io_result_of(MCQ_IO_OP_CONNECT, errno);
@@ -197,6 +197,63 @@ bool mcq_kernel_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_add
     (void) reactor;
     address->len = sizeof address->storage;
     return getpeername(fd, (struct sockaddr *) &address->storage, &address->len) == 0;
+}
+
+/* A host that is gone leaves octets, or questions about room for them, without an answer, and TCP
+ * asks again; one that is slow answers each. Of a unix stream both ends are here. */
+bool mcq_kernel_is_held_back(struct mcq_reactor *reactor, int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int waiting = 0;
+
+    (void) reactor;
+    if (ioctl(fd, SIOCOUTQ, &waiting) != 0 || waiting == 0)
+        return false;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return true;
+    return info.tcpi_retransmits < UNANSWERED_MAX && info.tcpi_probes < UNANSWERED_MAX;
+}
+
+void mcq_kernel_retune(struct mcq_reactor *reactor, int fd, const struct mcq_tuning *tuning)
+{
+    struct mcq_address address = {0};
+
+    if (mcq_kernel_local_address(reactor, fd, &address))
+        (void) !mcq_kernel_tune(fd, address.storage.ss_family, tuning);
+}
+
+bool mcq_kernel_owner(struct mcq_reactor *reactor, int fd, struct mcq_owner *owner)
+{
+    struct ucred found;
+    socklen_t len = sizeof found;
+
+    (void) reactor;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &found, &len) != 0 || found.pid <= 0)
+        return false;
+    *owner = (struct mcq_owner) {
+        .pid = (uint32_t) found.pid,
+        .uid = found.uid,
+        .gid = found.gid,
+    };
+    return true;
+}
+
+bool mcq_kernel_has_group(struct mcq_reactor *reactor, int fd, uint32_t gid)
+{
+    socklen_t len = 0;
+    bool is_found = false;
+    gid_t *groups;
+
+    (void) reactor;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 || errno != ERANGE)
+        return false;
+    groups = mcq_alloc(len);
+    if (groups != NULL && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == 0)
+        for (size_t i = 0; i < len / sizeof *groups; i++)
+            is_found |= groups[i] == gid;
+    mcq_free(groups);
+    return is_found;
 }
 
 void mcq_kernel_shutdown(struct mcq_reactor *reactor, int fd)

@@ -113,9 +113,15 @@ struct mcq_io mcq_reactor_send(struct mcq_reactor *reactor, int fd, const struct
 }
 
 enum mcq_io_result mcq_reactor_listen(struct mcq_reactor *reactor,
-                                      const struct mcq_address *address, int backlog, int *fd)
+                                      const struct mcq_address *address,
+                                      const struct mcq_tuning *tuning, int backlog, int *fd)
 {
-    return reactor->ops->listen(reactor, address, backlog, fd);
+    return reactor->ops->listen(reactor, address, tuning, backlog, fd);
+}
+
+bool mcq_reactor_adopt(struct mcq_reactor *reactor, int fd)
+{
+    return reactor->ops->adopt(reactor, fd);
 }
 
 enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener, int *fd)
@@ -125,9 +131,10 @@ enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener,
 
 enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
                                        const struct mcq_address *source,
-                                       const struct mcq_address *address, int *fd)
+                                       const struct mcq_address *address,
+                                       const struct mcq_tuning *tuning, int *fd)
 {
-    return reactor->ops->connect(reactor, source, address, fd);
+    return reactor->ops->connect(reactor, source, address, tuning, fd);
 }
 
 enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd)
@@ -143,6 +150,26 @@ bool mcq_reactor_local_address(struct mcq_reactor *reactor, int fd, struct mcq_a
 bool mcq_reactor_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address)
 {
     return reactor->ops->peer_address(reactor, fd, address);
+}
+
+bool mcq_reactor_is_held_back(struct mcq_reactor *reactor, int fd)
+{
+    return reactor->ops->is_held_back(reactor, fd);
+}
+
+void mcq_reactor_tune(struct mcq_reactor *reactor, int fd, const struct mcq_tuning *tuning)
+{
+    reactor->ops->tune(reactor, fd, tuning);
+}
+
+bool mcq_reactor_owner(struct mcq_reactor *reactor, int fd, struct mcq_owner *owner)
+{
+    return reactor->ops->owner(reactor, fd, owner);
+}
+
+bool mcq_reactor_has_group(struct mcq_reactor *reactor, int fd, uint32_t gid)
+{
+    return reactor->ops->has_group(reactor, fd, gid);
 }
 
 void mcq_reactor_shutdown(struct mcq_reactor *reactor, int fd)

@@ -36,6 +36,7 @@
 #include "base/attr.h"
 #include "base/error.h"
 #include "reactor/table.h"
+#include "reactor/tuning.h"
 
 #define MCQ_REACTOR_NEVER_NS UINT64_MAX
 
@@ -117,20 +118,28 @@ struct mcq_io mcq_reactor_recv(struct mcq_reactor *reactor, int fd, const struct
 struct mcq_io mcq_reactor_send(struct mcq_reactor *reactor, int fd, const struct iovec *iov,
                                size_t iov_count);
 
-/* A listening socket. DONE: *fd is the caller's. */
+/* A listening socket.
+ *   tuning   NULL: nothing is wished
+ *   DONE     *fd is the caller's */
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_listen(struct mcq_reactor *reactor,
-                                                     const struct mcq_address *address, int backlog,
+                                                     const struct mcq_address *address,
+                                                     const struct mcq_tuning *tuning, int backlog,
                                                      int *fd);
+
+/* Makes somebody's listening socket one that can be used here. false: it is none, and untouched. */
+MCQ_MUST_CHECK bool mcq_reactor_adopt(struct mcq_reactor *reactor, int fd);
 
 /* A connection that came in. DONE: *fd is the caller's, ready for recv and send. */
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener,
                                                      int *fd);
 
-/* A connection going out, from `source`, or NULL: from anywhere. DONE: it stands. AGAIN: it is
- * under way; poll for OUT, then ask mcq_reactor_connected. Both: *fd is the caller's. */
+/* A connection going out, from `source`, or NULL: from anywhere; `tuning` as above. DONE: it stands.
+ * AGAIN: it is under way; poll for OUT, then ask mcq_reactor_connected. Both: *fd is the caller's.
+ */
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
                                                       const struct mcq_address *source,
-                                                      const struct mcq_address *address, int *fd);
+                                                      const struct mcq_address *address,
+                                                      const struct mcq_tuning *tuning, int *fd);
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd);
 
 /* The address that a socket has got, and its peer's. false: it has none. */
@@ -138,8 +147,25 @@ bool mcq_reactor_local_address(struct mcq_reactor *reactor, int fd, struct mcq_a
 
 bool mcq_reactor_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address);
 
+/* What its owner wishes of a stream that was accepted. */
+void mcq_reactor_tune(struct mcq_reactor *reactor, int fd, const struct mcq_tuning *tuning);
+
+/* Who is at the other end of a unix stream. false: nobody knows. */
+struct mcq_owner {
+    uint32_t pid;
+    uint32_t uid;
+    uint32_t gid;
+};
+bool mcq_reactor_owner(struct mcq_reactor *reactor, int fd, struct mcq_owner *owner);
+/* Whether this is one of its supplementary groups. */
+bool mcq_reactor_has_group(struct mcq_reactor *reactor, int fd, uint32_t gid);
+
 /* Sends no more: the peer reads what is under way, then the end. Reading goes on. */
 void mcq_reactor_shutdown(struct mcq_reactor *reactor, int fd);
+
+/* Whether octets that the stream has taken wait for the peer's side to take them, which answers: it
+ * is slow, and not gone. */
+bool mcq_reactor_is_held_back(struct mcq_reactor *reactor, int fd);
 
 /* Ends a socket, for a forked child that has it open as well. None of its operations is armed, and
  * it is in no ready set. */
@@ -170,7 +196,8 @@ void mcq_reactor_hold_accepts(struct mcq_reactor *reactor);
 
 /* Connects. DONE: the stream is in op->opened. Else there is none. */
 void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
-                             const struct mcq_address *source, const struct mcq_address *address);
+                             const struct mcq_address *source, const struct mcq_address *address,
+                             const struct mcq_tuning *tuning);
 
 /* Reads once, as soon as there is something. The room, at least one octet, is lent until the
  * operation is handed out. */

@@ -42,12 +42,13 @@ void mcq_reactor_hold_accepts(struct mcq_reactor *reactor)
 }
 
 void mcq_reactor_arm_connect(struct mcq_reactor *reactor, struct mcq_op *op,
-                             const struct mcq_address *source, const struct mcq_address *address)
+                             const struct mcq_address *source, const struct mcq_address *address,
+                             const struct mcq_tuning *tuning)
 {
     enum mcq_io_result result;
 
     begin(reactor, op, MCQ_OP_CONNECT, -1);
-    result = mcq_reactor_connect(reactor, source, address, &op->fd);
+    result = mcq_reactor_connect(reactor, source, address, tuning, &op->fd);
     if (result == MCQ_IO_AGAIN)
         wait_more(reactor, op);
     else

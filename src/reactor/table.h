@@ -67,12 +67,19 @@ enum mcq_io_operation {
     IS(LISTEN, DONE)                                                                               \
     SAYS(LISTEN, IN_USE, EADDRINUSE)                                                               \
     SAYS(LISTEN, NOT_LOCAL, EADDRNOTAVAIL)                                                         \
+    SAYS(LISTEN, NOT_LOCAL, EAFNOSUPPORT)                                                          \
+    SAYS(LISTEN, UNREACHABLE, ENOENT) /* unix: no such folder */                                   \
+    SAYS(LISTEN, UNREACHABLE, ENOTDIR)                                                             \
+    SAYS(LISTEN, UNREACHABLE, ENODEV) /* no such interface */                                      \
+    SAYS(LISTEN, UNREACHABLE, ELOOP)                                                               \
     SAYS(LISTEN, DENIED, EACCES)                                                                   \
     SAYS(LISTEN, DENIED, EPERM)                                                                    \
+    SAYS(LISTEN, DENIED, EROFS)                                                                    \
     SAYS(LISTEN, NO_FDS, EMFILE)                                                                   \
     SAYS(LISTEN, NO_FDS, ENFILE)                                                                   \
     SAYS(LISTEN, NO_MEMORY, ENOBUFS)                                                               \
     SAYS(LISTEN, NO_MEMORY, ENOMEM)                                                                \
+    SAYS(LISTEN, NO_MEMORY, ENOSPC)                                                                \
     IS(LISTEN, BROKEN)
 
 #define MCQ_IO_ACCEPT_ROWS(SAYS, IS)                                                               \
@@ -100,9 +107,11 @@ enum mcq_io_operation {
     SAYS(CONNECT, AGAIN, EINPROGRESS)                                                              \
     SAYS(CONNECT, REFUSED, ECONNREFUSED)                                                           \
     SAYS(CONNECT, REFUSED, ENOENT) /* unix: no such path */                                        \
-    SAYS(CONNECT, REFUSED, EAGAIN) /* unix: the backlog is full */                                 \
+    SAYS(CONNECT, REFUSED, ENOTDIR)                                                                \
+    SAYS(CONNECT, UNREACHABLE, EAGAIN) /* unix: the backlog is full */                             \
     SAYS(CONNECT, UNREACHABLE, ENETUNREACH)                                                        \
     SAYS(CONNECT, UNREACHABLE, EHOSTUNREACH)                                                       \
+    SAYS(CONNECT, UNREACHABLE, ENODEV) /* no such interface */                                     \
     SAYS(CONNECT, NOT_LOCAL, EADDRNOTAVAIL)                                                        \
     SAYS(CONNECT, IN_USE, EADDRINUSE)                                                              \
     SAYS(CONNECT, DENIED, EACCES)                                                                  \

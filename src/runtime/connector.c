@@ -1,7 +1,7 @@
 /*
  * Connectors: a connection that is made, and made anew.
  *
- *   IDLE --> RESOLVING --> CONNECTING --> OPENING --READY--> UP --lost--> WAITING
+ *   IDLE --> RESOLVING --> CONNECTING --> [TUNNELING -->] OPENING --READY--> UP --lost--> WAITING
  *             ^    |         | ^  |          |                             ^ |
  *             |    |         | +--+ next     |                             | |
  *             |    |         |      address  |                             | |
@@ -10,7 +10,7 @@
  *
  * An address written as a number is there without RESOLVING. A name is asked for anew after each
  * back-off, and all its addresses are tried in turn before the next one. There is one attempt at a
- * time. All of it is the engine's, but for what is marked.
+ * time. With a proxy, that is where the connection goes, and TUNNELING is asking it. All of it is the engine's, but for what is marked.
  */
 
 #include <stddef.h>
@@ -35,6 +35,7 @@ enum connector_state {
     CONNECTOR_IDLE,
     CONNECTOR_RESOLVING,
     CONNECTOR_CONNECTING,
+    CONNECTOR_TUNNELING,
     CONNECTOR_OPENING,
     CONNECTOR_UP,
     CONNECTOR_WAITING,
@@ -65,6 +66,7 @@ struct mcq_connector {
     struct mcq_wait back_off;
     enum mcq_io_result outcome;
     int fd; /* DONE: the stream */
+    struct mcq_tunnel *tunnel;
 };
 
 /* --- the end of attempts ---------------------------------------------------------------------- */
@@ -138,7 +140,7 @@ static void connector_try_next(struct mcq_connector *connector)
         (void) !mcq_engine_timer(engine, &connector->timeout,
                                  mcq_engine_now_ns(engine) + timeout_ms * MS);
     mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector_source(connector),
-                            address);
+                            address, &connector->node.options.tuning);
 }
 
 static void connector_begin(struct mcq_connector *connector)
@@ -190,6 +192,56 @@ static bool has_next(const struct mcq_connector *connector)
     return connector->host != NULL && connector->next < connector->found_count;
 }
 
+static bool has_proxy(const struct mcq_connector *connector)
+{
+    return connector->fixed.storage.ss_family != AF_UNIX &&
+           mcq_proxy_get(connector->node.options.proxy, MCQ_PROXY_ADDRESS).len > 0;
+}
+
+/* The proxy has as long as the peer itself would have had, or as its handshake. */
+static void connector_tunnel(struct mcq_connector *connector, int fd)
+{
+    const struct mcq_socket_options *options = &connector->node.options;
+    uint64_t limit_ms = mcq_at_least_0(options->connect_timeout_ms);
+    uint64_t until_ns = MCQ_NEVER_NS;
+
+    if (limit_ms == 0)
+        limit_ms = mcq_at_least_0(options->handshake_ms);
+    if (limit_ms > 0)
+        until_ns = mcq_engine_now_ns(mcq_node_engine(&connector->node)) + limit_ms * MS;
+    connector->state = CONNECTOR_TUNNELING;
+    if (mcq_tunnel_new(&connector->node, fd, until_ns, &connector->tunnel) != MCQ_OK)
+        connector_fail(connector, MCQ_NOMEM);
+}
+
+static void connector_open(struct mcq_connector *connector, int fd)
+{
+    connector->state = CONNECTOR_OPENING;
+    if (mcq_opener_new(&connector->node, fd) != MCQ_OK)
+        connector_fail(connector, MCQ_NOMEM);
+}
+
+static bool gives_up_if_refused(const struct mcq_connector *connector)
+{
+    return (connector->node.options.reconnect_stop & STOP_REFUSED) != 0;
+}
+
+void mcq_connector_tunneled(struct mcq_connector *connector, int fd, enum mcq_err err)
+{
+    connector->tunnel = NULL;
+    if (atomic_load(&connector->node.is_stopped)) {
+        if (fd >= 0)
+            mcq_reactor_close(mcq_node_engine(&connector->node)->reactor, fd);
+        mcq_connector_step(connector);
+    } else if (err == MCQ_OK) {
+        connector_open(connector, fd);
+    } else if (err == MCQ_REFUSED && gives_up_if_refused(connector)) {
+        connector_give_up(connector);
+    } else {
+        connector_fail(connector, err == MCQ_REFUSED ? MCQ_CLOSED : err);
+    }
+}
+
 static void connector_ended(struct mcq_connector *connector)
 {
     struct mcq_reactor *reactor = mcq_node_engine(&connector->node)->reactor;
@@ -200,14 +252,13 @@ static void connector_ended(struct mcq_connector *connector)
         if (fd >= 0)
             mcq_reactor_close(reactor, fd);
         mcq_connector_step(connector);
+    } else if (fd >= 0 && has_proxy(connector)) {
+        connector_tunnel(connector, fd);
     } else if (fd >= 0) {
-        connector->state = CONNECTOR_OPENING;
-        if (mcq_opener_new(&connector->node, fd) != MCQ_OK)
-            connector_fail(connector, MCQ_NOMEM);
+        connector_open(connector, fd);
     } else if (has_next(connector)) {
         connector_try_next(connector);
-    } else if (connector->outcome == MCQ_IO_REFUSED &&
-               (connector->node.options.reconnect_stop & STOP_REFUSED)) {
+    } else if (connector->outcome == MCQ_IO_REFUSED && gives_up_if_refused(connector)) {
         connector_give_up(connector);
     } else {
         connector_fail(connector, MCQ_CLOSED);
@@ -267,11 +318,14 @@ static void connector_stop(struct mcq_connector *connector)
     mcq_openers_stop(&connector->node);
     mcq_reactor_cancel(reactor, &connector->connect.op);
     mcq_reactor_cancel(reactor, &connector->back_off.op);
+    if (connector->tunnel != NULL)
+        mcq_tunnel_stop(connector->tunnel);
     if (connector->state == CONNECTOR_RESOLVING &&
         mcq_resolver_forget(connector->resolver, &connector->lookup))
         connector->state = CONNECTOR_IDLE; /* else its answer is on its way, and steps again */
-    if (connector->state != CONNECTOR_RESOLVING && !mcq_wait_is_armed(&connector->connect) &&
-        !mcq_wait_is_armed(&connector->timeout) && !mcq_wait_is_armed(&connector->back_off))
+    if (connector->state != CONNECTOR_RESOLVING && connector->tunnel == NULL &&
+        !mcq_wait_is_armed(&connector->connect) && !mcq_wait_is_armed(&connector->timeout) &&
+        !mcq_wait_is_armed(&connector->back_off))
         mcq_node_end(&connector->node);
 }
 
@@ -348,18 +402,33 @@ static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket 
 static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
                                const struct mcq_endpoint *endpoint, const char **fault)
 {
+    struct mcq_endpoint through;
     struct mcq_endpoint source;
+    struct mcq_bytes proxy;
+    bool is_direct = true;
     enum mcq_err err;
 
     if (mcq_endpoint_source(endpoint, &source) &&
-        mcq_tcp_numeric(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
-        *fault = "what stands in front of the ';' is no address of a family that is looked for";
+        mcq_tcp_source(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
+        *fault = "what stands in front of the ';' is neither an interface nor an address of a "
+                 "family that is looked for";
         return MCQ_INVAL;
     }
+    proxy = mcq_proxy_get(socket->options.proxy, MCQ_PROXY_ADDRESS);
+    if (proxy.len > 0 && endpoint->scheme == MCQ_SCHEME_TCP) {
+        /* It was one when the option was set. The endpoint's own host is the proxy's to find. */
+        (void) !mcq_endpoint_parse_peer(proxy, &through);
+        endpoint = &through;
+        is_direct = false;
+    }
     connector->port = endpoint->port;
-    err = mcq_tcp_numeric(endpoint, socket->options.is_ipv6, &connector->fixed);
-    if (err == MCQ_OK)
-        mcq_tcp_text(&connector->fixed, connector->node.bound);
+    err = mcq_transport_numeric(endpoint, socket->options.is_ipv6, &connector->fixed);
+    if (err == MCQ_NOT_FOUND && !is_direct) {
+        *fault = "SOCKS_PROXY is no address of a family that is looked for; set IPV6";
+        return MCQ_INVAL;
+    }
+    if (err == MCQ_OK && is_direct)
+        mcq_transport_text(&connector->fixed, connector->node.bound);
     return err == MCQ_AGAIN ? set_host(connector, socket, endpoint->host) : err;
 }
 
@@ -385,6 +454,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
     };
     err = set_target(connector, socket, &endpoint, fault);
     if (err == MCQ_OK)
+        err = mcq_security_check(socket->options.security, fault);
+    if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
     if (err == MCQ_OK)
         err = mcq_conn_new(socket, true, &connector->conn);
@@ -394,7 +465,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         if (err == MCQ_IN_USE)
             *fault = "another peer has this CONNECT_ROUTING_ID";
         mcq_connector_fini(connector);
-        mcq_free(connector->node.text);
+        mcq_node_fini(&connector->node);
         mcq_free(connector);
         return err;
     }

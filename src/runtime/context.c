@@ -191,6 +191,33 @@ enum mcq_err mcq_context_resolver(struct mcq_context *context, struct mcq_resolv
 
 /* --- sleepers -------------------------------------------------------------------------------- */
 
+/* Nobody needs the context any more, but for the thread that ends it. */
+static bool is_unused(const struct mcq_context *context)
+{
+    return context->open_count == 0 && context->asleep_count <= 1;
+}
+
+static void tell_term(struct mcq_context *context)
+{
+    if (context->term_sleeper != NULL && is_unused(context))
+        mcq_sleeper_signal(context->term_sleeper);
+}
+
+static enum mcq_err new_sleeper(struct mcq_context *context, struct sleeper_node **out)
+{
+    struct sleeper_node *node = mcq_alloc(sizeof *node);
+    enum mcq_err err;
+
+    if (node == NULL)
+        return MCQ_NOMEM;
+    err = mcq_sleeper_new(context->engines[0].reactor, &node->sleeper);
+    if (err == MCQ_OK)
+        *out = node;
+    else
+        mcq_free(node);
+    return err;
+}
+
 enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleeper_node **out)
 {
     struct sleeper_node *node;
@@ -202,14 +229,15 @@ enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleepe
     node = context->sleepers;
     if (node != NULL)
         context->sleepers = node->next;
+    context->asleep_count++;
     mcq_context_unlock(context);
     if (node == NULL) {
-        node = mcq_alloc(sizeof *node);
-        if (node == NULL)
-            return MCQ_NOMEM;
-        err = mcq_sleeper_new(context->engines[0].reactor, &node->sleeper);
+        err = new_sleeper(context, &node);
         if (err != MCQ_OK) {
-            mcq_free(node);
+            mcq_context_lock(context);
+            context->asleep_count--;
+            tell_term(context);
+            mcq_context_unlock(context);
             return err;
         }
     }
@@ -222,6 +250,8 @@ void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *n
     mcq_context_lock(context);
     node->next = context->sleepers;
     context->sleepers = node;
+    context->asleep_count--;
+    tell_term(context);
     mcq_context_unlock(context);
 }
 
@@ -258,6 +288,7 @@ static enum mcq_err start_engines(struct mcq_context *context)
         MCQ_TRY(mcq_context_random(context, &random, sizeof random));
         MCQ_TRY(mcq_engine_begin(&context->engines[0], random));
         context->engine_count = 1;
+        atomic_store_explicit(&context->inline_engine, &context->engines[0], memory_order_release);
     }
     while (context->engine_count < context->engines_wanted) {
         if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
@@ -315,8 +346,7 @@ void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket
     socket->next_free = context->free_slots;
     context->free_slots = socket;
     context->open_count--;
-    if (context->open_count == 0 && context->term_sleeper != NULL)
-        mcq_sleeper_signal(context->term_sleeper);
+    tell_term(context);
     mcq_context_unlock(context);
 }
 
@@ -354,26 +384,40 @@ void mcq_context_relieve(struct mcq_context *context)
 
 /* --- contexts without threads ---------------------------------------------------------------- */
 
+/* The engine that this thread has to drive; NULL: none. It may ask before there are engines. */
+static struct mcq_engine *own_engine(struct mcq_context *context)
+{
+    struct mcq_engine *engine = atomic_load_explicit(&context->inline_engine, memory_order_acquire);
+
+    return engine != NULL && mcq_engine_is_mine(engine) ? engine : NULL;
+}
+
 enum mcq_io_result mcq_context_sleep(struct mcq_context *context, struct mcq_sleeper *sleeper,
                                      struct pollfd *fds, size_t count, uint64_t until_ns)
 {
-    struct mcq_engine *engine = &context->engines[0];
+    struct mcq_engine *engine = own_engine(context);
+    enum mcq_io_result result;
 
-    if (MCQ_UNLIKELY(mcq_engine_is_mine(engine)))
-        return mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
-    return mcq_sleeper_wait(sleeper, fds, count, until_ns);
+    if (MCQ_LIKELY(engine == NULL))
+        return mcq_sleeper_wait(sleeper, fds, count, until_ns);
+    mcq_engine_rouse(engine);
+    result = mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
+    mcq_engine_rest(engine);
+    return result;
 }
 
 void mcq_context_help(struct mcq_context *context)
 {
-    struct mcq_engine *engine = &context->engines[0];
+    struct mcq_engine *engine = own_engine(context);
 
-    if (MCQ_LIKELY(!mcq_engine_is_mine(engine)))
+    if (MCQ_LIKELY(engine == NULL))
         return;
+    mcq_engine_rouse(engine);
     (void) mcq_engine_turn(engine);
     mcq_reactor_wait(engine->reactor, 0);
     (void) mcq_engine_turn(engine);
     engine->turned_at_ns = mcq_engine_now_ns(engine);
+    mcq_engine_rest(engine);
 }
 
 enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
@@ -381,12 +425,20 @@ enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
     struct pollfd fds[2];
     struct sleeper_node *node;
     enum mcq_io_result result;
+    uint32_t engine_count;
     uint64_t until_ns;
 
-    if (context->engine_count == 0)
+    mcq_context_lock(context);
+    engine_count = context->engine_count;
+    mcq_context_unlock(context);
+    if (engine_count == 0)
         return MCQ_OK; /* no socket yet, nothing to do */
-    if (!mcq_engine_is_mine(&context->engines[0]))
+    if (own_engine(context) == NULL)
         return MCQ_DENIED;
+    if (for_ns == 0) {
+        mcq_context_help(context);
+        return MCQ_OK;
+    }
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
     until_ns = mcq_context_now_ns(context) + for_ns;
     result = mcq_context_sleep(context, node->sleeper, fds, 0, until_ns);
@@ -397,6 +449,13 @@ enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
     case MCQ_IO_BROKEN: return MCQ_NOMEM;
     default: return MCQ_OK;
     }
+}
+
+enum mcq_err mcq_context_bell_fd(struct mcq_context *context, int *fd)
+{
+    struct mcq_engine *engine = own_engine(context);
+
+    return engine != NULL ? mcq_engine_bell_fd(engine, fd) : MCQ_DENIED;
 }
 
 /* --- the end --------------------------------------------------------------------------------- */
@@ -413,7 +472,7 @@ void mcq_context_shutdown(struct mcq_context *context)
         mcq_socket_terminate(socket);
 }
 
-/* MCQ_OK: no socket is left. */
+/* MCQ_OK: no socket is left, and no call in one. tests/model/term.pml has the protocol. */
 static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until_ns)
 {
     struct sleeper_node *node;
@@ -422,7 +481,7 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
     mcq_context_lock(context);
     context->term_sleeper = node->sleeper;
-    while (context->open_count > 0 && err == MCQ_OK) {
+    while (!is_unused(context) && err == MCQ_OK) {
         struct pollfd fds[2];
         enum mcq_io_result result;
 
@@ -437,7 +496,7 @@ static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until
             err = MCQ_NOMEM;
     }
     context->term_sleeper = NULL;
-    if (context->open_count == 0)
+    if (is_unused(context))
         err = MCQ_OK;
     mcq_context_unlock(context);
     mcq_context_put_sleeper(context, node);
@@ -476,7 +535,7 @@ enum mcq_err mcq_context_term(struct mcq_context **context, uint64_t until_ns)
     if ((*context)->is_forked)
         return MCQ_FORKED;
     mcq_context_shutdown(*context);
-    if ((*context)->engines[0].is_inline && !mcq_engine_is_mine(&(*context)->engines[0]))
+    if (atomic_load(&(*context)->inline_engine) != NULL && own_engine(*context) == NULL)
         return MCQ_DENIED;
     if ((*context)->engine_count > 0)
         MCQ_TRY(wait_for_sockets(*context, until_ns));

@@ -30,7 +30,8 @@ struct mcq_socket;
 struct mcq_context {
     pthread_mutex_t mutex;
     struct mcq_engine engines[MCQ_ENGINES_MAX];
-    uint32_t engine_count; /* running; 0 until the first socket */
+    uint32_t engine_count;                      /* running; 0 until the first socket */
+    _Atomic(struct mcq_engine *) inline_engine; /* NULL: it has threads, or none yet */
     uint32_t engines_wanted;
     uint32_t sockets_max;
     uint32_t open_count; /* sockets that are open, or closed and lingering */
@@ -41,6 +42,7 @@ struct mcq_context {
     _Atomic(struct mcq_socket *) slots; /* all there ever were, by next_slot */
     struct mcq_socket *free_slots;      /* by next_free */
     struct sleeper_node *sleepers;      /* that nobody uses */
+    uint32_t asleep_count;              /* that are taken: the context stays while there are any */
     struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
     struct mcq_names names;             /* of inproc */
@@ -85,6 +87,12 @@ void mcq_context_help(struct mcq_context *context);
  *   MCQ_DENIED       it has threads, or this is not the one that opened its first socket
  *   MCQ_INTERRUPTED, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns);
+
+/* Of a context without threads: a descriptor that can be polled for input while there is something
+ * to do; the context's.
+ *   MCQ_DENIED   it has threads or no socket yet, or this is not the one that opened the first
+ *   MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_context_bell_fd(struct mcq_context *context, int *fd);
 
 /* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it
  * is touched, for rings, descriptors and threads are the parent's. It is never freed. */
@@ -132,7 +140,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_random(struct mcq_context *context, void
 MCQ_MUST_CHECK enum mcq_err mcq_context_resolver(struct mcq_context *context,
                                                  struct mcq_resolver **resolver);
 
-/* A sleeper for one call: taken and put by the same thread.
+/* A sleeper for one call: taken and put by the same thread. Until then the context stays, even if
+ * its last socket goes.
  *   MCQ_NO_FDS, MCQ_NOMEM, MCQ_FORKED */
 struct sleeper_node {
     struct mcq_sleeper *sleeper;

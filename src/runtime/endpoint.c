@@ -20,7 +20,7 @@
 
 struct listener {
     struct mcq_endpoint_node node; /* first */
-    int fd;
+    struct mcq_seat seat;
     struct mcq_wait accept;
     struct mcq_wait knock; /* somebody waits, and there is no room */
     struct mcq_wait pause;
@@ -39,7 +39,7 @@ static void node_free(struct mcq_task *task)
 
     if (!node->is_listener)
         mcq_connector_fini((struct mcq_connector *) node);
-    mcq_free(node->text);
+    mcq_node_fini(node);
     mcq_free(node);
 }
 
@@ -115,9 +115,7 @@ static void listener_stop(struct listener *listener)
     }
     if (is_armed)
         return;
-    if (listener->fd >= 0)
-        mcq_reactor_close(reactor, listener->fd);
-    listener->fd = -1;
+    mcq_transport_leave(reactor, &listener->seat);
     mcq_node_end(&listener->node);
 }
 
@@ -130,7 +128,7 @@ static void listener_make_room(struct listener *listener)
     uint64_t until_ns;
 
     if (!listener->is_knocked) {
-        if (mcq_engine_poll(engine, &listener->knock, listener->fd, MCQ_OP_POLL_IN) != MCQ_OK)
+        if (mcq_engine_poll(engine, &listener->knock, listener->seat.fd, MCQ_OP_POLL_IN) != MCQ_OK)
             listener_pause(listener, now_ns + ACCEPT_PAUSE_NS);
         return;
     }
@@ -152,7 +150,7 @@ static void listener_step(struct listener *listener)
         return;
     if (has_room(listener)) {
         listener->is_knocked = false;
-        mcq_reactor_arm_accept(reactor, &listener->accept.op, listener->fd);
+        mcq_reactor_arm_accept(reactor, &listener->accept.op, listener->seat.fd);
     } else {
         listener_make_room(listener);
     }
@@ -166,6 +164,18 @@ static void listener_knocked(struct mcq_wait *wait)
     mcq_node_step(&listener->node);
 }
 
+/* Who is not to be let in learns nothing. */
+static bool listener_admits(const struct listener *listener, int fd)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(&listener->node)->reactor;
+    const struct mcq_socket_options *options = &listener->node.options;
+
+    if (!mcq_admission_admits(options->admission, reactor, fd))
+        return false;
+    mcq_reactor_tune(reactor, fd, &options->tuning);
+    return true;
+}
+
 static void listener_accepted(struct mcq_wait *wait)
 {
     struct listener *listener = MCQ_CONTAINER_OF(wait, struct listener, accept);
@@ -175,7 +185,7 @@ static void listener_accepted(struct mcq_wait *wait)
     if (result == MCQ_IO_DONE) {
         int fd = wait->op.opened;
 
-        if (atomic_load(&listener->node.is_stopped))
+        if (atomic_load(&listener->node.is_stopped) || !listener_admits(listener, fd))
             mcq_reactor_close(engine->reactor, fd);
         else
             (void) !mcq_opener_new(&listener->node, fd);
@@ -204,11 +214,19 @@ enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *so
     memcpy(node->text, text.data, text.len);
     node->text[text.len] = '\0';
     node->socket = socket;
-    node->options = socket->options;
+    mcq_socket_options_copy(&node->options, &socket->options);
     node->task.run = node_run;
     node->end_task.run = node_free;
     node->mail.read = node_forget;
     return MCQ_OK;
+}
+
+void mcq_node_fini(struct mcq_endpoint_node *node)
+{
+    if (node->text == NULL)
+        return; /* never begun */
+    mcq_socket_options_drop(&node->options);
+    mcq_free(node->text);
 }
 
 void mcq_node_join(struct mcq_endpoint_node *node)
@@ -229,7 +247,9 @@ enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
     *fault = NULL;
     if (found != MCQ_ENDPOINT_GOOD) {
         *fault = mcq_endpoint_fault_text(found);
-        return found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? MCQ_NOT_SUPPORTED : MCQ_INVAL;
+        return found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? MCQ_NOT_SUPPORTED
+               : found == MCQ_ENDPOINT_LONG_PATH    ? MCQ_TOO_LONG
+                                                    : MCQ_INVAL;
     }
     if (text.len < MCQ_ENDPOINT_BYTES)
         return MCQ_OK;
@@ -238,36 +258,41 @@ enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
 }
 
 static enum mcq_err resolve(struct mcq_socket *socket, const struct mcq_endpoint *endpoint,
-                            struct mcq_address *address, const char **fault)
+                            struct mcq_address *address)
 {
     bool is_ipv6 = socket->options.is_ipv6;
     enum mcq_err err;
 
-    if (mcq_tcp_numeric(endpoint, is_ipv6, address) == MCQ_OK)
+    if (mcq_transport_numeric(endpoint, is_ipv6, address) == MCQ_OK)
         return MCQ_OK;
     mcq_socket_pause(socket); /* others need not wait for a name server */
-    err = mcq_tcp_resolve(endpoint, is_ipv6, address);
+    err = mcq_transport_resolve(endpoint, is_ipv6, address);
     MCQ_TRY(mcq_socket_resume(socket));
-    if (err != MCQ_OK)
-        *fault = "no such host or interface";
     return err;
 }
 
-static enum mcq_err listen_err(enum mcq_io_result result)
+/* Listens, or takes over what does. */
+static enum mcq_err take_seat(struct mcq_socket *socket, const struct mcq_endpoint *endpoint,
+                              struct mcq_address *address, struct mcq_seat *seat,
+                              const char **fault)
 {
-    switch (result) {
-    case MCQ_IO_DONE: return MCQ_OK;
-    case MCQ_IO_IN_USE: return MCQ_IN_USE;
-    case MCQ_IO_NOT_LOCAL: return MCQ_NOT_LOCAL;
-    case MCQ_IO_DENIED: return MCQ_DENIED;
-    case MCQ_IO_NO_FDS: return MCQ_NO_FDS;
-    default: return MCQ_NOMEM;
-    }
+    const struct mcq_socket_options *options = &socket->options;
+    struct mcq_reactor *reactor = socket->engine->reactor;
+    enum mcq_err err;
+
+    if (options->use_fd < 0)
+        return mcq_transport_listen(reactor, endpoint, address, &options->tuning, options->backlog,
+                                    seat);
+    err = mcq_transport_adopt(reactor, endpoint, options->use_fd, address, seat);
+    if (err == MCQ_OK)
+        socket->options.use_fd = -1;
+    else
+        *fault = "the descriptor of USE_FD does not listen for this transport";
+    return err;
 }
 
 enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, const char **fault)
 {
-    struct mcq_reactor *reactor = socket->engine->reactor;
     struct mcq_endpoint endpoint;
     struct mcq_address address;
     struct listener *listener;
@@ -276,7 +301,9 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
     if (endpoint.scheme == MCQ_SCHEME_INPROC)
         return mcq_inproc_bind(socket, text);
-    MCQ_TRY(resolve(socket, &endpoint, &address, fault));
+    MCQ_TRY(mcq_security_check(socket->options.security, fault));
+    if (socket->options.use_fd < 0)
+        MCQ_TRY(resolve(socket, &endpoint, &address));
     listener = mcq_alloc(sizeof *listener);
     if (listener == NULL)
         return MCQ_NOMEM;
@@ -288,16 +315,13 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     };
     err = mcq_node_init(&listener->node, socket, text);
     if (err == MCQ_OK)
-        err = listen_err(
-            mcq_reactor_listen(reactor, &address, socket->options.backlog, &listener->fd));
+        err = take_seat(socket, &endpoint, &address, &listener->seat, fault);
     if (err != MCQ_OK) {
-        mcq_free(listener->node.text);
+        mcq_node_fini(&listener->node);
         mcq_free(listener);
         return err;
     }
-    if (!mcq_reactor_local_address(reactor, listener->fd, &address))
-        address.len = 0;
-    mcq_tcp_text(&address, listener->node.bound);
+    mcq_transport_text(&address, listener->node.bound);
     mcq_node_join(&listener->node);
     return MCQ_OK;
 }

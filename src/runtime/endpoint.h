@@ -8,6 +8,7 @@
  *   node       a listener (endpoint.c) or a connector (connector.c): in the socket's list until
  *              nothing of it is armed and nobody opens
  *   opener     a stream of a node until its handshake is over (opener.c)
+ *   tunnel     a stream of a connector until its proxy has made a way (tunnel.c)
  *
  *   bind, connect --node_join--> engine: step ... is_stopped --node_end--> letter --> task: freed
  */
@@ -15,7 +16,7 @@
 #define MCQ_RUNTIME_ENDPOINT_H
 
 #include "runtime/socket.h"
-#include "transport/tcp.h"
+#include "transport/transport.h"
 
 struct mcq_opener;
 
@@ -32,8 +33,8 @@ struct mcq_endpoint_node {
     struct mcq_opener *openers;        /* newest first */
     struct mcq_opener *oldest_opener;
     uint32_t opener_count;
-    char *text;                     /* as asked for; constant */
-    char bound[MCQ_TCP_TEXT_BYTES]; /* its address; empty: the text names a host */
+    char *text;                           /* as asked for; constant */
+    char bound[MCQ_TRANSPORT_TEXT_BYTES]; /* its address; empty: the text names a host */
 };
 
 static inline struct mcq_engine *mcq_node_engine(const struct mcq_endpoint_node *node)
@@ -53,12 +54,15 @@ static inline uint64_t mcq_at_least_0(int value)
 
 /* Takes a text apart.
  *   MCQ_OK                         *endpoint has views of it
- *   MCQ_INVAL, MCQ_NOT_SUPPORTED   *fault says why */
+ *   MCQ_INVAL, MCQ_NOT_SUPPORTED, MCQ_TOO_LONG
+ *                                  *fault says why */
 MCQ_MUST_CHECK enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpoint_use use,
                                            struct mcq_endpoint *endpoint, const char **fault);
 /* Under the socket's lock. MCQ_NOMEM. */
 MCQ_MUST_CHECK enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *socket,
                                           struct mcq_bytes text);
+/* What it has is given back; itself is the caller's. */
+void mcq_node_fini(struct mcq_endpoint_node *node);
 /* Under the socket's lock: it is in the socket's list, and the engine begins with it. */
 void mcq_node_join(struct mcq_endpoint_node *node);
 /* Goes on with it, whatever it is. It may be gone afterwards. */
@@ -79,11 +83,27 @@ void mcq_openers_stop(struct mcq_endpoint_node *node);
  *   other          when it may be ended */
 uint64_t mcq_openers_evict(struct mcq_endpoint_node *node, uint64_t now_ns, uint64_t grace_ns);
 
+/* --- tunnels (tunnel.c) ---------------------------------------------------------------------- */
+
+struct mcq_tunnel;
+
+/* Asks the proxy at the other end of the stream, which it owns from now on, for the connector's
+ * peer; mcq_connector_tunneled follows.
+ *   until_ns    at most
+ *   MCQ_NOMEM   the stream is closed */
+MCQ_MUST_CHECK enum mcq_err mcq_tunnel_new(struct mcq_endpoint_node *node, int fd,
+                                           uint64_t until_ns, struct mcq_tunnel **tunnel);
+/* Ends soon, without success. */
+void mcq_tunnel_stop(struct mcq_tunnel *tunnel);
+
 /* --- connectors (connector.c) ---------------------------------------------------------------- */
 
 void mcq_connector_step(struct mcq_connector *connector);
 /* Its opener is gone: MCQ_OK, the connection stands. */
 void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err);
+/* Its tunnel is gone. MCQ_OK: the stream leads to the peer, and is the connector's; else it is
+ * closed. */
+void mcq_connector_tunneled(struct mcq_connector *connector, int fd, enum mcq_err err);
 /* Under the socket's lock: its peer goes, or is one that was accepted from now on. */
 void mcq_connector_disown(struct mcq_connector *connector);
 /* Under the socket's lock: the peer, NULL after disconnect. */

@@ -5,8 +5,10 @@
  * Threads: the lock of the socket is held, but for mcq_socket_init_letters.
  *
  *   socket.c    life, closing, the lock         input.c    who reads, deadlines of silent peers
- *   transfer.c  send, receive, poll             output.c   flushes, full streams, the unsent tail
+ *   transfer.c  send and receive                output.c   flushes, full streams, the unsent tail
+ *   poll.c      poll, wait_peers                wait.c     how a call sleeps
  *   conn.c      a peer's connections            relief.c   want of memory, and giving it back
+ *   bells.c     descriptors for foreign loops
  *   letters.c   the engine's side: letters from it, requests to it
  *   inproc.c    letters from and to other sockets
  *
@@ -64,5 +66,51 @@ void mcq_socket_on_flush(struct mcq_socket *socket);
 /* A link had to do without memory, or holds much: looked at again after a while. */
 void mcq_socket_guard_relief(struct mcq_socket *socket);
 void mcq_socket_on_relief(struct mcq_socket *socket);
+
+/* --- callers (wait.c) ------------------------------------------------------------------------- */
+
+/* A thread that waits is told of news from when it has joined until it parts. */
+void mcq_socket_join(struct mcq_socket *socket, struct mcq_waiter *waiter);
+void mcq_socket_part(struct mcq_socket *socket, struct mcq_waiter *waiter);
+
+/* What a thread that waits for news of this socket sleeps on: its ready sets, two at most. Returns
+ * how many. */
+size_t mcq_socket_wait_fds(const struct mcq_socket *socket, unsigned wants, struct pollfd *fds);
+
+/* Lets go of the lock, sleeps, and takes it again.
+ *   MCQ_OK   look again, whatever ended it
+ *   MCQ_INTERRUPTED, MCQ_NOMEM, MCQ_NO_FDS, MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_sleep(struct mcq_socket *socket, unsigned wants,
+                                             uint64_t until_ns);
+
+/* A timeout, as a moment; and whether that is over. */
+uint64_t mcq_socket_until(struct mcq_socket *socket, int timeout_ms);
+bool mcq_socket_is_over(struct mcq_socket *socket, uint64_t until_ns);
+
+/* Receives what recv will hand out; out of turn there is nothing to wait for. */
+bool mcq_socket_peek(struct mcq_socket *socket);
+/* Whether send would find room. */
+bool mcq_socket_may_send(struct mcq_socket *socket);
+
+/* Sets the bells that there are (bells.c). */
+void mcq_socket_ring(struct mcq_socket *socket);
+
+/* Whoever asks for something does not go on sending: what waits leaves now. */
+static inline void mcq_socket_end_burst(struct mcq_socket *socket)
+{
+    socket->is_batching = false;
+    socket->dense_count = 0;
+    if (MCQ_UNLIKELY(socket->group.dirty_first != NULL))
+        mcq_socket_flush(socket);
+}
+
+/* Poll has received for the application, which has not; to it the turn is still the peer's. */
+static inline bool mcq_socket_is_input_s_turn(const struct mcq_socket *socket)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    return socket->has_peeked && ops->may_skip_input != NULL &&
+           !ops->may_skip_input(socket->pattern);
+}
 
 #endif

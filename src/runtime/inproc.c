@@ -301,9 +301,10 @@ void mcq_inproc_unbind_all(struct mcq_socket *socket)
     mcq_context_unlock(socket->context);
 }
 
-/* To whom the name belongs, or among those who wait for it. */
+/* To whom the name belongs, or among those who wait for it: then nothing of the far end may be
+ * looked at before it tells. */
 static enum mcq_err enter_name(struct mcq_inproc *inproc, struct mcq_socket *socket,
-                               struct mcq_bytes text)
+                               struct mcq_bytes text, bool *is_bound)
 {
     struct mcq_names *names = &socket->context->names;
     struct mcq_inproc **end = &names->pending;
@@ -312,6 +313,7 @@ static enum mcq_err enter_name(struct mcq_inproc *inproc, struct mcq_socket *soc
 
     mcq_context_lock(socket->context);
     name = *find_name(names, text);
+    *is_bound = name != NULL;
     if (name != NULL) {
         set_binder(inproc, name->socket);
         if (!mcq_socket_type_fits(name->socket->type, socket->type))
@@ -332,6 +334,7 @@ enum mcq_err mcq_inproc_connect(struct mcq_socket *socket, struct mcq_bytes text
     struct mcq_inproc *inproc = inproc_new(text);
     struct mcq_conn *conn;
     enum mcq_err err;
+    bool is_bound;
 
     if (inproc == NULL)
         return MCQ_NOMEM;
@@ -346,7 +349,7 @@ enum mcq_err mcq_inproc_connect(struct mcq_socket *socket, struct mcq_bytes text
         return err;
     }
     claim(&inproc->ends[0], conn);
-    err = enter_name(inproc, socket, text);
+    err = enter_name(inproc, socket, text, &is_bound);
     if (err != MCQ_OK) {
         *fault = "the socket that has bound it is of a type that this one does not talk to";
         inproc->ends[1].socket = NULL;
@@ -354,7 +357,8 @@ enum mcq_err mcq_inproc_connect(struct mcq_socket *socket, struct mcq_bytes text
         return MCQ_INVAL;
     }
     set_text(socket->last_endpoint, text);
-    tell(&inproc->ends[1], END_ATTACH);
+    if (is_bound)
+        tell(&inproc->ends[1], END_ATTACH);
     return MCQ_OK;
 }
 

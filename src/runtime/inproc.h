@@ -13,11 +13,12 @@
  *
  * Who holds one socket's lock never waits for another's: what the far side has to know is an event
  * bit in its end and a letter to its socket. If that socket's lock is free the letter is read at
- * once, by the poster, inside its own call; that may lead to letters back, which wait in the box of
- * a lock that is held. The poster's lock keeps its context, and so every socket's slot, in place.
+ * once, by the poster, inside its own call; that may lead to letters back, which wait in the box
+ * of a lock that is held. The poster's lock keeps its context, and so every socket's slot, where
+ * it is.
  *
- * A connection is counted: by the conn of each end, and by each letter on its way. Names and pending
- * connections are lists under the context's mutex, which is the last that anybody takes.
+ * A connection is counted: by the conn of each end, and by each letter on its way. Names and
+ * pending connections are lists under the context's mutex, the last that anybody takes.
  */
 #ifndef MCQ_RUNTIME_INPROC_H
 #define MCQ_RUNTIME_INPROC_H
@@ -38,7 +39,7 @@ struct mcq_names {
     struct mcq_inproc *pending; /* oldest first */
 };
 
-/* --- as mcq_socket_bind and the like; `text` is the whole endpoint ----------------------------- */
+/* --- as mcq_socket_bind and the like; `text` is the whole endpoint ---------------------------- */
 
 /* MCQ_IN_USE, MCQ_NOMEM. Those who wait for the name are connected. */
 MCQ_MUST_CHECK enum mcq_err mcq_inproc_bind(struct mcq_socket *socket, struct mcq_bytes text);
@@ -57,7 +58,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_inproc_disconnect(struct mcq_socket *socket, str
 /* The socket closes: all its names are free. */
 void mcq_inproc_unbind_all(struct mcq_socket *socket);
 
-/* --- for conn.c and the group ------------------------------------------------------------------ */
+/* --- for conn.c and the group ----------------------------------------------------------------- */
 
 /* The far side hears of it. */
 void mcq_inproc_tell(struct mcq_link *link, enum mcq_link_tell what);

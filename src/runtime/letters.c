@@ -76,8 +76,11 @@ static void try_to_end(struct mcq_socket *socket)
         mcq_socket_leave(socket);
         return;
     }
+    mcq_bell_free(&socket->recv_bell);
+    mcq_bell_free(&socket->send_bell);
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
+    mcq_socket_options_drop(&socket->options);
     mcq_free(socket->slots);
     socket->slots = NULL;
     socket->slot_count = 0;

@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/pause.h"
 
 #define HELD MCQ_LOCK_HELD
 #define SLEPT MCQ_LOCK_SLEPT
 #define MAIL MCQ_LOCK_MAIL
+
+#define PAUSES 64
 
 static void sleep_while(_Atomic uint32_t *word, uint32_t value)
 {
@@ -51,6 +54,13 @@ void mcq_lock_take_slowly(struct mcq_lock *lock)
 {
     uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
 
+    /* It is mostly held for less than a sleep and a wake-up take. */
+    for (int i = 0; i < PAUSES && (word & HELD); i++) {
+        mcq_pause();
+        word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    }
+    if (try_with(lock, &word, HELD))
+        return;
     /* Who may have slept sets SLEPT with HELD: others may be asleep still, and only a release that
      * sees the bit wakes one of them. */
     while (!try_with(lock, &word, HELD | SLEPT)) {

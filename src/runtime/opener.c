@@ -148,6 +148,20 @@ static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
     opener_settle(opener);
 }
 
+static void opener_step(struct mcq_opener *opener);
+
+/* A question to ZAP, of which there is no handler in any context: nobody answers. */
+static void opener_answer(struct mcq_opener *opener)
+{
+    enum mcq_err err = mcq_session_zap(opener->opening.session, 0,
+                                       mcq_engine_now_ns(mcq_node_engine(opener->node)));
+
+    if (err == MCQ_OK)
+        opener_step(opener);
+    else
+        opener_fail(opener, err);
+}
+
 static void opener_step(struct mcq_opener *opener)
 {
     struct mcq_engine *engine = mcq_node_engine(opener->node);
@@ -160,6 +174,9 @@ static void opener_step(struct mcq_opener *opener)
             err = mcq_engine_poll(engine, &opener->out, opener->opening.fd, MCQ_OP_POLL_OUT);
         if (err == MCQ_OK)
             return;
+    } else if (err == MCQ_OK && ready.kind == MCQ_EVENT_ZAP) {
+        opener_answer(opener);
+        return;
     } else if (err == MCQ_OK) {
         mcq_assert(ready.ready.identity.len <= sizeof opener->identity);
         opener->identity_len = (uint8_t) ready.ready.identity.len;
@@ -208,6 +225,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     mcq_session_config_init(config, node->socket->type, MCQ_PROFILE_NATIVE);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
     config->meets_older = options->meets_older;
+    mcq_security_configure(options->security, config);
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;
     config->heartbeat_ns = mcq_at_least_0(options->heartbeat_ms) * MS;
     config->heartbeat_timeout_ns = mcq_at_least_0(options->heartbeat_timeout_ms) * MS;

@@ -56,7 +56,7 @@ bool mcq_resolver_turn(struct mcq_resolver *resolver);
 
 /* Nobody asks any more. Threads in the middle of a look-up end by themselves; no engine is woken by
  * any of them from now on. */
-void mcq_resolver_free(struct mcq_resolver **resolver);
+void mcq_resolver_free(struct mcq_resolver **out);
 
 /* Asks for the addresses of a host.
  *   MCQ_OK      the task runs once there is an answer, unless it is forgotten

@@ -135,6 +135,8 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->up_count = 0;
     socket->stream_count = 0;
     socket->news = 0;
+    socket->recv_bell = NULL; /* the parent's loop has them */
+    socket->send_bell = NULL;
     socket->ending = NULL;
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
@@ -163,12 +165,29 @@ static MCQ_COLD void read_mail(struct mcq_socket *socket)
     }
 }
 
-static void settle(struct mcq_socket *socket)
+static void tidy(struct mcq_socket *socket)
 {
     if (MCQ_UNLIKELY(socket->group.lost_first != NULL || socket->ending != NULL))
         mcq_socket_bury(socket);
     if (MCQ_UNLIKELY(socket->group.roomy_first != NULL))
         (void) mcq_socket_tell_room(socket);
+}
+
+/* Looking may find that connections are lost, and what they leave rings again. */
+static void ring(struct mcq_socket *socket)
+{
+    mcq_socket_ring(socket);
+    while (socket->group.lost_first != NULL) {
+        tidy(socket);
+        mcq_socket_ring(socket);
+    }
+}
+
+static void settle(struct mcq_socket *socket)
+{
+    tidy(socket);
+    if (MCQ_UNLIKELY(socket->recv_bell != NULL || socket->send_bell != NULL))
+        ring(socket);
     if (MCQ_UNLIKELY(socket->state == MCQ_SOCKET_CLOSING))
         close_step(socket);
     if (MCQ_UNLIKELY((socket->group.is_starved || socket->group.is_swollen) &&
@@ -239,9 +258,40 @@ static void init_options(struct mcq_socket *socket)
         .heartbeat_ms = preset(socket, MCQ_OPTION_HEARTBEAT_IVL),
         .heartbeat_ttl_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TTL),
         .heartbeat_timeout_ms = preset(socket, MCQ_OPTION_HEARTBEAT_TIMEOUT),
+        .tuning =
+            {
+                .send_buffer = preset(socket, MCQ_OPTION_SNDBUF),
+                .recv_buffer = preset(socket, MCQ_OPTION_RCVBUF),
+                .type_of_service = preset(socket, MCQ_OPTION_TOS),
+                .priority = preset(socket, MCQ_OPTION_PRIORITY),
+                .busy_poll_us = preset(socket, MCQ_OPTION_BUSY_POLL),
+                .keepalive = preset(socket, MCQ_OPTION_TCP_KEEPALIVE),
+                .keepalive_count = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_CNT),
+                .keepalive_idle_s = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_IDLE),
+                .keepalive_every_s = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_INTVL),
+                .user_timeout_ms = preset(socket, MCQ_OPTION_TCP_MAXRT),
+            },
+        .use_fd = preset(socket, MCQ_OPTION_USE_FD),
         .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
+}
+
+void mcq_socket_options_copy(struct mcq_socket_options *target,
+                             const struct mcq_socket_options *source)
+{
+    *target = *source;
+    target->admission = mcq_admission_ref(source->admission);
+    target->proxy = mcq_proxy_ref(source->proxy);
+    target->security = mcq_security_ref(source->security);
+}
+
+void mcq_socket_options_drop(struct mcq_socket_options *options)
+{
+    mcq_admission_unref(&options->admission);
+    mcq_proxy_unref(&options->proxy);
+    mcq_security_unref(options->security);
+    options->security = NULL;
 }
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)
@@ -290,7 +340,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     init_slot(socket);
     socket->context = context;
     socket->engine = engine;
-    socket->type = type;
+    atomic_store_explicit(&socket->type, type, memory_order_relaxed);
     socket->serial = mcq_context_next_epoch(context);
     err = open_pattern(socket, ops);
     if (err == MCQ_OK) {

@@ -23,9 +23,13 @@
 
 #include <poll.h>
 
+#include "reactor/bell.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/security.h"
 #include "socket/pattern.h"
+#include "transport/admission.h"
+#include "transport/socks.h"
 #include "wire/metadata.h"
 
 #define MCQ_ENDPOINT_BYTES 256 /* an endpoint's text, and its zero */
@@ -54,12 +58,17 @@ struct mcq_socket_options {
     int heartbeat_ttl_ms;
     int64_t max_message_bytes; /* -1: the profile's */
     int64_t message_max;       /* of all its parts; -1: the profile's */
+    struct mcq_tuning tuning;
+    struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;         /* the same */
+    int use_fd;                      /* for the next bind; -1: none */
     bool is_immediate;
     bool is_ipv6;
     bool has_full_jitter;
     bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
+    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
 };
 
 enum mcq_socket_state {
@@ -123,9 +132,10 @@ struct mcq_socket {
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    _Atomic enum mcq_socket_type
+        type; /* read without the lock, too, for what is said of an error */
 
-    struct mcq_pattern *pattern;
-    enum mcq_socket_type type;
+    struct mcq_pattern *pattern; /* a slot that is used anew begins here */
     struct mcq_socket_options options;
     struct mcq_link_group group;
 
@@ -145,7 +155,7 @@ struct mcq_socket {
     bool has_peeked; /* what recv will answer, for poll has looked */
     enum mcq_err peeked_err;
     struct mcq_msg peeked; /* if that is MCQ_OK */
-    bool is_within_send;   /* a message was begun by send */
+    bool is_within_send;   /* a message was begun by send: what is sent next is a part of it */
     bool is_within_recv;
     uint32_t since_harvest;
 
@@ -180,6 +190,8 @@ struct mcq_socket {
     uint32_t out_sleepers;
     uint32_t call_count; /* calls that have let go of the lock and come back */
     struct mcq_waiter *waiters;
+    struct mcq_bell *recv_bell; /* NULL: nobody has asked for it */
+    struct mcq_bell *send_bell;
     unsigned news;
 
     /* Closing. */
@@ -206,6 +218,11 @@ struct mcq_socket {
     struct mcq_wait relief_timer;
     bool is_ended; /* by the engine: cancels what is armed */
 };
+
+/* A copy of them has references of its own, until it is dropped. */
+void mcq_socket_options_copy(struct mcq_socket_options *target,
+                             const struct mcq_socket_options *source);
+void mcq_socket_options_drop(struct mcq_socket_options *options);
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -264,10 +281,24 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, str
                                                   size_t count, bool more, int timeout_ms,
                                                   size_t *sent_count);
 
+/* Sends these as the parts of one message, and nobody else's between them: the first one waits for
+ * room, the others for nothing. They are empty then.
+ *   MCQ_BUSY    a message was begun by other calls, and not ended
+ * In any other error the parts are as they were, but after MCQ_NOMEM they may be gone. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_send_parts(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, int timeout_ms);
+
+/* Starts up to `count` messages of `len` octets each, to be written where the socket's messages
+ * leave from. *made_count of them are; those behind are as they were, or empty.
+ *   MCQ_NOMEM   not even one */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                               size_t count, size_t len, size_t *made_count);
+
 /* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
- * *taken_count are as they were, or empty. */
+ * *taken_count are as they were, or empty.
+ *   one   parts of one message, to its end */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
-                                                  size_t count, int timeout_ms,
+                                                  size_t count, bool one, int timeout_ms,
                                                   size_t *taken_count);
 
 /* The same, into a message that exists: what it held is given back to where the next one comes
@@ -291,6 +322,12 @@ struct mcq_poll_item {
  *   MCQ_OK, MCQ_INTERRUPTED, MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count,
                                             int timeout_ms, size_t *ready_count);
+
+/* A descriptor that can be polled for input while the socket can receive, or send. Once it is
+ * there, leaving the lock costs looking. The lock is held.
+ *   MCQ_OK   the socket's, until it ends
+ *   MCQ_NOT_SUPPORTED, MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_bell_fd(struct mcq_socket *socket, bool is_send, int *fd);
 
 /* Waits until this many peers are connected; a publisher's count once they have subscribed to
  * anything.

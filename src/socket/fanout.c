@@ -45,9 +45,30 @@ void mcq_fanout_void(struct mcq_fanout *fanout)
     }
 }
 
-/* One encoding for all: a run of frozen octets of the block. */
+/* A part as all takers get it. */
+struct encoded {
+    struct mcq_buf *buf; /* NULL: its body is too large, and shared */
+    struct mcq_bytes run;
+};
+
+/* A body that was written where it can leave from is encoded there. */
+static bool encode_in_place(struct mcq_pattern *pattern, const struct mcq_part *part,
+                            struct encoded *encoded)
+{
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    uint8_t *end = mcq_encode_frame_head(octets, part->more ? MCQ_FRAME_MORE : 0, part->body.len);
+
+    if (part->msg == NULL ||
+        !mcq_msg_put_front(part->msg, mcq_bytes(octets, (size_t) (end - octets)), &encoded->run))
+        return false;
+    encoded->buf = part->msg->large.buf;
+    mcq_places_shrink(&pattern->group->places, part->msg);
+    return true;
+}
+
+/* One encoding for all: frozen octets of the block. */
 static enum mcq_err encode(struct mcq_fanout *fanout, struct mcq_slab *slab,
-                           const struct mcq_part *part, struct mcq_bytes *run)
+                           const struct mcq_part *part, struct encoded *encoded)
 {
     size_t head_len = mcq_frame_head_bytes(part->body.len);
     uint8_t *at;
@@ -64,7 +85,8 @@ static enum mcq_err encode(struct mcq_fanout *fanout, struct mcq_slab *slab,
     at = mcq_encode_frame_head(mcq_buf_room(fanout->block), part->more ? MCQ_FRAME_MORE : 0,
                                part->body.len);
     mcq_put_bytes(at, part->body);
-    *run = mcq_buf_freeze(fanout->block, head_len + part->body.len);
+    encoded->run = mcq_buf_freeze(fanout->block, head_len + part->body.len);
+    encoded->buf = fanout->block;
     return MCQ_OK;
 }
 
@@ -84,27 +106,27 @@ static enum mcq_err put_copy(struct mcq_link *link, const struct mcq_part *part)
 }
 
 /* A peer of an older version does not read the header in the run, and one with a pipe none. */
-static enum mcq_err put_run(struct mcq_fanout *fanout, struct mcq_link *link,
-                            const struct mcq_part *part, struct mcq_bytes run)
+static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *part,
+                                const struct encoded *encoded)
 {
     struct mcq_part own = {.body = part->body, .more = part->more};
 
     if (MCQ_UNLIKELY(mcq_link_is_piped(link) ||
                      !mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
         return mcq_link_put(link, &own);
-    return mcq_link_put_run(link, fanout->block, run, !part->more);
+    return mcq_link_put_run(link, encoded->buf, encoded->run, !part->more);
 }
 
 /* Who is full, or has no memory for it, does not get this message, nor its next parts. */
 static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
-                       const struct mcq_part *part, struct mcq_bytes run)
+                       const struct mcq_part *part, const struct encoded *encoded)
 {
     struct mcq_peer **at = &fanout->takers;
     struct mcq_peer *peer;
 
     while ((peer = *at) != NULL) {
-        enum mcq_err err =
-            run.len == 0 ? put_copy(&peer->link, part) : put_run(fanout, &peer->link, part, run);
+        enum mcq_err err = encoded->buf == NULL ? put_copy(&peer->link, part)
+                                                : put_encoded(&peer->link, part, encoded);
 
         if (MCQ_LIKELY(err == MCQ_OK)) {
             at = &peer->next_taker;
@@ -120,16 +142,17 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
 enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
                             struct mcq_part *part)
 {
-    struct mcq_bytes run = {0};
+    struct encoded encoded = {0};
     enum mcq_err err = MCQ_OK;
 
-    if (fanout->takers != NULL && part->body.len <= MCQ_WPUMP_COPY_MAX)
-        err = encode(fanout, pattern->group->send_slab, part, &run);
+    if (fanout->takers != NULL && part->body.len <= MCQ_WPUMP_COPY_MAX &&
+        !encode_in_place(pattern, part, &encoded))
+        err = encode(fanout, pattern->group->send_slab, part, &encoded);
     if (err != MCQ_OK) {
         mcq_fanout_void(fanout);
         return err;
     }
-    put_to_all(fanout, pattern, part, run);
+    put_to_all(fanout, pattern, part, &encoded);
     if (!part->more)
         mcq_fanout_void(fanout); /* it is whole in their queues: nothing is cut */
     fanout->is_within = part->more;

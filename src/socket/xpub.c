@@ -525,7 +525,10 @@ static enum mcq_err xpub_set(struct mcq_pattern *pattern, enum mcq_pattern_optio
         xpub->reports_again = is_on;
         xpub->reports_cancels = is_on && option == MCQ_PATTERN_XPUB_VERBOSER;
         return MCQ_OK;
-    case MCQ_PATTERN_XPUB_MANUAL_LAST_VALUE: xpub->sends_to_last = is_on; /* fall through */
+    case MCQ_PATTERN_XPUB_MANUAL_LAST_VALUE:
+        xpub->sends_to_last = is_on;
+        xpub->is_manual = is_on;
+        return MCQ_OK;
     case MCQ_PATTERN_XPUB_MANUAL: xpub->is_manual = is_on; return MCQ_OK;
     case MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE: xpub->only_first = is_on; return MCQ_OK;
     default: return mcq_pub_set(pattern, option, value);

@@ -1,19 +1,14 @@
 #include "transport/endpoint.h"
 
-struct scheme_row {
-    const char *prefix;
-    enum mcq_scheme scheme;
-};
+#include <sys/un.h>
 
-static const struct scheme_row scheme_table[] = {
-    {"tcp", MCQ_SCHEME_TCP},
-    {"inproc", MCQ_SCHEME_INPROC},
-};
+static_assert(MCQ_IPC_PATH_MAX < sizeof((struct sockaddr_un *) NULL)->sun_path,
+              "a path and its zero octet fit");
 
 static const char *const fault_table[] = {
     [MCQ_ENDPOINT_GOOD] = "it is one",
     [MCQ_ENDPOINT_NO_SCHEME] = "an endpoint is written TRANSPORT://ADDRESS",
-    [MCQ_ENDPOINT_UNKNOWN_SCHEME] = "no transport has this name; there are tcp and inproc",
+    [MCQ_ENDPOINT_UNKNOWN_SCHEME] = "no transport has this name; there are tcp, ipc and inproc",
     [MCQ_ENDPOINT_NO_ADDRESS] = "nothing stands behind the ://",
     [MCQ_ENDPOINT_NO_PORT] = "a tcp address is written HOST:PORT",
     [MCQ_ENDPOINT_BAD_PORT] = "the port is not a number in 0..65535",
@@ -24,6 +19,11 @@ static const char *const fault_table[] = {
     [MCQ_ENDPOINT_ANY_HOST_TO_CONNECT] = "'*' is for binding; name the host to connect to",
     [MCQ_ENDPOINT_ANY_PORT_TO_CONNECT] = "'*' is for binding; name the port to connect to",
     [MCQ_ENDPOINT_SOURCE_TO_BIND] = "a source address is for connecting; take it and the ';' out",
+    [MCQ_ENDPOINT_LONG_PATH] =
+        "the path has more than 107 octets, which is all that the system takes",
+    [MCQ_ENDPOINT_BAD_PATH] = "a path has no zero octet",
+    [MCQ_ENDPOINT_NO_NAME] = "nothing stands behind the '@'; name the abstract socket",
+    [MCQ_ENDPOINT_ANY_PATH_TO_CONNECT] = "'*' is for binding; name the path to connect to",
 };
 
 static size_t find(struct mcq_bytes text, const char *needle)
@@ -139,6 +139,55 @@ static enum mcq_endpoint_fault parse_tcp(struct mcq_bytes text, enum mcq_endpoin
     return parse_host_port(text, use, endpoint);
 }
 
+static enum mcq_endpoint_fault parse_ipc(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                         struct mcq_endpoint *endpoint)
+{
+    if (is_any(text))
+        return use == MCQ_ENDPOINT_CONNECT ? MCQ_ENDPOINT_ANY_PATH_TO_CONNECT : MCQ_ENDPOINT_GOOD;
+    if (mcq_bytes_equal(text, mcq_bytes_of("@")))
+        return MCQ_ENDPOINT_NO_NAME;
+    if (text.len > MCQ_IPC_PATH_MAX)
+        return MCQ_ENDPOINT_LONG_PATH;
+    if (memchr(text.data, '\0', text.len) != NULL)
+        return MCQ_ENDPOINT_BAD_PATH;
+    endpoint->path = text;
+    return MCQ_ENDPOINT_GOOD;
+}
+
+/* Any octets are a name. */
+static enum mcq_endpoint_fault parse_inproc(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                            struct mcq_endpoint *endpoint)
+{
+    (void) text;
+    (void) use;
+    (void) endpoint;
+    return MCQ_ENDPOINT_GOOD;
+}
+
+struct scheme_row {
+    const char *prefix;
+    enum mcq_scheme scheme;
+    enum mcq_endpoint_fault (*parse)(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                     struct mcq_endpoint *endpoint);
+};
+
+static const struct scheme_row scheme_table[] = {
+    {"tcp", MCQ_SCHEME_TCP, parse_tcp},
+    {"ipc", MCQ_SCHEME_IPC, parse_ipc},
+    {"inproc", MCQ_SCHEME_INPROC, parse_inproc},
+};
+
+enum mcq_endpoint_fault mcq_endpoint_parse_peer(struct mcq_bytes text,
+                                                struct mcq_endpoint *endpoint)
+{
+    struct mcq_endpoint found = {.scheme = MCQ_SCHEME_TCP};
+    enum mcq_endpoint_fault fault = parse_host_port(text, MCQ_ENDPOINT_CONNECT, &found);
+
+    if (fault == MCQ_ENDPOINT_GOOD)
+        *endpoint = found;
+    return fault;
+}
+
 bool mcq_endpoint_source(const struct mcq_endpoint *endpoint, struct mcq_endpoint *source)
 {
     *source = (struct mcq_endpoint) {.scheme = endpoint->scheme};
@@ -163,8 +212,7 @@ enum mcq_endpoint_fault mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpo
         found.scheme = scheme_table[i].scheme;
         mcq_bytes_skip(&text, mark + strlen("://"));
         if (text.len > 0)
-            fault = found.scheme == MCQ_SCHEME_INPROC ? MCQ_ENDPOINT_GOOD
-                                                      : parse_tcp(text, use, &found);
+            fault = scheme_table[i].parse(text, use, &found);
         if (fault == MCQ_ENDPOINT_GOOD)
             *endpoint = found;
         return fault;

@@ -5,7 +5,7 @@
  * Threads: values; no state.
  *
  *   tcp://[SOURCE:PORT;]HOST:PORT   HOST a name, an IPv4 or an IPv6 address, brackets optional
- *
+ *   ipc://PATH, ipc://@NAME         a file, or a name that is none (unix(7), abstract)
  *   inproc://NAME                   NAME any octets
  *
  * A port is a decimal number of 0 to 65535 and nothing else; `*` stands for any, and for binding
@@ -24,6 +24,7 @@
 enum mcq_scheme {
     MCQ_SCHEME_TCP,
     MCQ_SCHEME_INPROC,
+    MCQ_SCHEME_IPC,
 };
 
 /* What the text is for: some forms have a meaning for one only. */
@@ -32,6 +33,8 @@ enum mcq_endpoint_use {
     MCQ_ENDPOINT_CONNECT,
 };
 
+#define MCQ_IPC_PATH_MAX 107 /* sun_path has room for it, and a zero octet */
+
 /* Views of the text. */
 struct mcq_endpoint {
     enum mcq_scheme scheme;
@@ -39,6 +42,7 @@ struct mcq_endpoint {
     struct mcq_bytes zone;   /* behind '%': an interface; empty: none */
     struct mcq_bytes source; /* ADDRESS:PORT to connect from, as written; empty: any */
     uint16_t port;           /* 0: any */
+    struct mcq_bytes path; /* ipc: 1 to MCQ_IPC_PATH_MAX octets, '@' included; empty: any (bind) */
 };
 
 /* Why a text is no endpoint, for people. */
@@ -55,6 +59,10 @@ enum mcq_endpoint_fault {
     MCQ_ENDPOINT_ANY_HOST_TO_CONNECT,
     MCQ_ENDPOINT_ANY_PORT_TO_CONNECT,
     MCQ_ENDPOINT_SOURCE_TO_BIND,
+    MCQ_ENDPOINT_LONG_PATH,
+    MCQ_ENDPOINT_BAD_PATH,
+    MCQ_ENDPOINT_NO_NAME,
+    MCQ_ENDPOINT_ANY_PATH_TO_CONNECT,
 };
 
 /* Takes `text` apart.
@@ -62,6 +70,10 @@ enum mcq_endpoint_fault {
  *   any other           *endpoint is untouched */
 MCQ_MUST_CHECK enum mcq_endpoint_fault
 mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpoint_use use, struct mcq_endpoint *endpoint);
+
+/* The same of a text that is a tcp endpoint's HOST:PORT alone, to connect to. */
+MCQ_MUST_CHECK enum mcq_endpoint_fault mcq_endpoint_parse_peer(struct mcq_bytes text,
+                                                               struct mcq_endpoint *endpoint);
 
 /* The source, taken apart as something to bind. false: it has none. */
 bool mcq_endpoint_source(const struct mcq_endpoint *endpoint, struct mcq_endpoint *source);

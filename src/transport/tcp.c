@@ -2,10 +2,13 @@
 
 #include "transport/tcp.h"
 
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arena/alloc.h"
 
@@ -70,11 +73,72 @@ static enum mcq_err first_of(const struct mcq_endpoint *endpoint, bool is_ipv6, 
     return MCQ_OK;
 }
 
+/* How good an interface's address is; 0: not at all. */
+static unsigned rank_of(const struct sockaddr *address, bool is_ipv6)
+{
+    struct sockaddr_in6 in6;
+
+    if (address == NULL || (address->sa_family != AF_INET6 && address->sa_family != AF_INET))
+        return 0;
+    if (address->sa_family == AF_INET)
+        return 1;
+    memcpy(&in6, address, sizeof in6);
+    return !is_ipv6 ? 0 : IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ? 2 : 3;
+}
+
+/* The best address of the interface that the host names. */
+static enum mcq_err of_interface(const struct mcq_endpoint *endpoint, bool is_ipv6,
+                                 struct mcq_address *address)
+{
+    struct ifaddrs *all;
+    unsigned best = 0;
+
+    if (endpoint->zone.len > 0 || getifaddrs(&all) != 0)
+        return MCQ_NOT_FOUND;
+    for (struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+        unsigned rank = rank_of(at->ifa_addr, is_ipv6);
+
+        if (rank <= best || !mcq_bytes_equal(mcq_bytes_of(at->ifa_name), endpoint->host))
+            continue;
+        best = rank;
+        *address = (struct mcq_address) {
+            .len = rank == 1 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6),
+        };
+        memcpy(&address->storage, at->ifa_addr, address->len);
+    }
+    freeifaddrs(all);
+    if (best == 0)
+        return MCQ_NOT_FOUND;
+    mcq_tcp_set_port(address, endpoint->port);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_tcp_source(const struct mcq_endpoint *endpoint, bool is_ipv6,
+                            struct mcq_address *address)
+{
+    enum mcq_err err = mcq_tcp_numeric(endpoint, is_ipv6, address);
+
+    return err == MCQ_AGAIN ? of_interface(endpoint, is_ipv6, address) : err;
+}
+
+bool mcq_tcp_has_congestion(struct mcq_bytes name)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_there = fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data,
+                                          (socklen_t) name.len) == 0;
+
+    if (fd >= 0)
+        (void) close(fd);
+    return is_there;
+}
+
 enum mcq_err mcq_tcp_resolve(const struct mcq_endpoint *endpoint, bool is_ipv6,
                              struct mcq_address *address)
 {
     struct mcq_address made = {0};
 
+    if (endpoint->host.len > 0 && of_interface(endpoint, is_ipv6, address) == MCQ_OK)
+        return MCQ_OK;
     if (endpoint->host.len > 0)
         return first_of(endpoint, is_ipv6, AI_PASSIVE, address);
     any_address(is_ipv6, &made);
@@ -152,9 +216,11 @@ static bool is_same_v6(const struct mcq_address *a, const struct mcq_address *b)
 
 bool mcq_tcp_is_same(const struct mcq_address *a, const struct mcq_address *b)
 {
-    if (a->storage.ss_family != b->storage.ss_family)
+    sa_family_t family = a->storage.ss_family;
+
+    if (family != b->storage.ss_family || (family != AF_INET && family != AF_INET6))
         return false;
-    return a->storage.ss_family == AF_INET ? is_same_v4(a, b) : is_same_v6(a, b);
+    return family == AF_INET ? is_same_v4(a, b) : is_same_v6(a, b);
 }
 
 void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTES])

@@ -18,8 +18,9 @@ static void texts__that_are_no_endpoints__are_einval_and_say_why(void)
                 "connect tcp://127.0.0.1: a tcp address is written HOST:PORT");
     assert_says(mcq_connect(pull, "tcp://*:5555"), EINVAL,
                 "connect tcp://*:5555: '*' is for binding; name the host to connect to");
-    assert_says(mcq_connect(pull, "carrier://pigeon"), EPROTONOSUPPORT,
-                "connect carrier://pigeon: no transport has this name; there is tcp");
+    assert_says(
+        mcq_connect(pull, "carrier://pigeon"), EPROTONOSUPPORT,
+        "connect carrier://pigeon: no transport has this name; there are tcp, ipc and inproc");
     assert_says(mcq_bind(pull, "tcp://[::1]:0"), EINVAL,
                 "bind tcp://[::1]:0: this is an IPv6 address; set IPV6 first");
     end_world(&world);

@@ -33,6 +33,14 @@
 #include "arena/alloc.h"
 #include "base/attr.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+
 #define PATIENCE_MS 20000
 #define ENDPOINT_BYTES 64
 

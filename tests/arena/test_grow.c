@@ -200,6 +200,52 @@ static void wipes__grown_and_cleared__content_kept_then_overwritten(void **state
     assert_true(grow.wipes);
 }
 
+/* What is taken out is gone, the rest is in order, and memory that is far too much goes back. */
+static void cut__anywhere__the_rest_is_in_order(void **state)
+{
+    uint64_t random = support_seed();
+    static uint8_t octets[4000];
+
+    (void) state;
+    for (int wipes = 0; wipes < 2; wipes++) {
+        size_t len = sizeof octets;
+        struct mcq_grow grow;
+
+        for (size_t i = 0; i < sizeof octets; i++)
+            octets[i] = (uint8_t) support_random(&random);
+        mcq_grow_init(&grow, SIZE_MAX);
+        grow.wipes = wipes == 1;
+        assert_int_equal(mcq_grow_append(&grow, mcq_bytes(octets, len)), MCQ_OK);
+        while (len > 0) {
+            size_t at = support_random_below(&random, len + 1);
+            size_t cut = support_random_below(&random, len - at + 1);
+
+            memmove(octets + at, octets + at + cut, len - at - cut);
+            len -= cut;
+            mcq_grow_cut(&grow, at, cut);
+            assert_true(mcq_bytes_equal(mcq_grow_bytes(&grow), mcq_bytes(octets, len)));
+            assert_true(grow.capacity < 4 * (len + MCQ_GROW_KEEP_BYTES));
+        }
+        mcq_grow_fini(&grow);
+    }
+}
+
+/* No memory for less memory: what is there stays. */
+static void cut__without_memory__content_stays(void **state)
+{
+    static const uint8_t octets[8000] = {1, 2, 3};
+    struct mcq_grow grow;
+
+    (void) state;
+    mcq_grow_init(&grow, SIZE_MAX);
+    assert_int_equal(mcq_grow_append(&grow, mcq_bytes(octets, sizeof octets)), MCQ_OK);
+    mcq_alloc_fail_at(1);
+    mcq_grow_cut(&grow, 3, sizeof octets - 3);
+    assert_int_equal(mcq_alloc_fail_left(), 0);
+    assert_true(mcq_bytes_equal(mcq_grow_bytes(&grow), mcq_bytes(octets, 3)));
+    mcq_grow_fini(&grow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +259,8 @@ int main(void)
         LEDGER_TEST(commit__more_than_reserved__is_a_broken_invariant),
         LEDGER_TEST(clear__small__keeps_its_memory),
         LEDGER_TEST(clear__large__lets_its_memory_go),
+        LEDGER_TEST(cut__anywhere__the_rest_is_in_order),
+        LEDGER_TEST(cut__without_memory__content_stays),
         LEDGER_TEST(wipes__grown_and_cleared__content_kept_then_overwritten),
     };
 

@@ -355,7 +355,7 @@ static void fault_g9__connections_come_and_go__nothing_grows(void)
     /* A few of the last ones may still be on their way out. */
     assert_true(late.block_count < early.block_count + 200);
     assert_true(open_fd_count() < early_fds + 50);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(ALONE_TSAN)
+#if !defined(__SANITIZE_ADDRESS__) && !defined(UNDER_TSAN)
     assert_true(late_bytes < early_bytes + (UINT64_C(4) << 20));
 #endif
     end_world(&world);

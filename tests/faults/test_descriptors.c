@@ -265,6 +265,7 @@ static void fault_d10__no_descriptor_to_sleep_with__is_emfile(void)
 static int accept_number;
 static _Atomic int refusals_left;
 
+// NOLINTNEXTLINE(readability-non-const-parameter): what every answer is
 static int answer_accept(const struct seccomp_data *call, int64_t *value)
 {
     (void) call;
@@ -334,6 +335,7 @@ static void fault_a10__enobufs_for_ever__is_parked(void)
 
 static _Atomic int option_count;
 
+// NOLINTNEXTLINE(readability-non-const-parameter): what every answer is
 static int answer_option(const struct seccomp_data *call, int64_t *value)
 {
     (void) call;

@@ -83,6 +83,7 @@ static void expect_epoll(const char *cause)
 
 static int number_of_answer;
 
+// NOLINTNEXTLINE(readability-non-const-parameter): what every answer is
 static int answer_with_number(const struct seccomp_data *call, int64_t *value)
 {
     (void) call;
@@ -156,7 +157,7 @@ static void fault_f14__denied_and_asked_for_by_name__is_einval(void)
 static unsigned missing_operation;
 
 /* A kernel that has all operations but one. */
-static int answer_probe(const struct seccomp_data *call, int64_t *value)
+INJECT_AS_KERNEL static int answer_probe(const struct seccomp_data *call, int64_t *value)
 {
     struct io_uring_probe *probe = (struct io_uring_probe *) (uintptr_t) call->args[2];
 
@@ -200,7 +201,7 @@ static void fault_f15__no_read__epoll(void)
 
 static unsigned missing_feature;
 
-static int answer_setup(const struct seccomp_data *call, int64_t *value)
+INJECT_AS_KERNEL static int answer_setup(const struct seccomp_data *call, int64_t *value)
 {
     struct io_uring_params *params = (struct io_uring_params *) (uintptr_t) call->args[1];
 

@@ -164,7 +164,9 @@ static void fault_g1__rings__do_not_follow(void)
 
     begin_world(&world);
     (void) open_socket(&world, MCQ_PULL);
-    assert_int_equal(maps_have("io_uring"), strcmp(getenv("MONOCOQUE_ENGINE"), "io_uring") == 0);
+    const char *engine = getenv("MONOCOQUE_ENGINE");
+
+    assert_int_equal(maps_have("io_uring"), engine != NULL && strcmp(engine, "io_uring") == 0);
 
     pid_t pid = fork();
 

@@ -297,7 +297,7 @@ static void fault_g7__unload_without_term__is_quiet(void)
     assert_non_null(library);
 
 #define FIND(name)                                                                                 \
-    __typeof__(&name) its_##name = (__typeof__(&name)) (uintptr_t) dlsym(library, #name)
+    __typeof__(&(name)) its_##name = (__typeof__(&(name))) (uintptr_t) dlsym(library, #name)
     FIND(mcq_ctx_new);
     FIND(mcq_socket);
     FIND(mcq_bind);
@@ -354,6 +354,7 @@ static void fault_g15__small_stacks__suffice(void)
     pthread_attr_t attributes;
     struct helper helper;
 
+    need_small_frames();
     assert_int_equal(pthread_attr_init(&attributes), 0);
     assert_int_equal(pthread_attr_setstacksize(&attributes, STACK_BYTES), 0);
     assert_int_equal(pthread_setattr_default_np(&attributes), 0);

@@ -151,11 +151,12 @@ static void fault_f17__each_allocation_refused__dealer_to_dealer(void)
 }
 
 /* LeakSanitizer starts a thread to look with, which it cannot once the injection has ended. */
-extern void __lsan_do_leak_check(void)
-    __attribute__((weak)); /* NOLINT(bugprone-reserved-identifier) */
+// NOLINTNEXTLINE(bugprone-reserved-identifier): its name
+extern void __lsan_do_leak_check(void) __attribute__((weak));
 
 static _Atomic bool threads_are_refused;
 
+// NOLINTNEXTLINE(readability-non-const-parameter): what every answer is
 static int answer_clone(const struct seccomp_data *call, int64_t *value)
 {
     (void) call;

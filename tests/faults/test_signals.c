@@ -99,7 +99,7 @@ static int receive_under_signals(void *socket)
 {
     struct storm storm;
     uint32_t expected = 0;
-    uint32_t number;
+    uint32_t number = 0;
 
     begin_storm(&storm);
     while (again(mcq_recv(socket, &number, sizeof number, 0)) == sizeof number)

@@ -299,6 +299,43 @@ static void pings_without_end__while_nothing_can_leave__are_not_read(void **stat
     world_fini(&f.world);
 }
 
+#define TALK_COUNT 40
+
+/* Both streams are full of a message that does not fit, and in both a PING follows another: none of
+ * the two PONG can leave before the other peer reads on. */
+static void pings_both_ways__while_both_are_full_of_messages__are_read_on(void **state)
+{
+    static const uint8_t body[500];
+    struct fixture f;
+
+    (void) state;
+    start_with(&f, 60, 0, 0);
+    put_text(f.near, "first", false);
+    put_text(f.far, "first", false);
+    settle(&f.world);
+    TAKE(f.near, "first");
+    TAKE(f.far, "first");
+    for (int i = 0; i < 3; i++) {
+        send_raw(f.near, ping, sizeof ping);
+        send_raw(f.far, ping, sizeof ping);
+    }
+    for (int i = 0; i < TALK_COUNT; i++) {
+        assert_int_equal(put_bytes(f.near, mcq_bytes(body, sizeof body), false), MCQ_OK);
+        assert_int_equal(put_bytes(f.far, mcq_bytes(body, sizeof body), false), MCQ_OK);
+    }
+    for (int turn = 0; turn < 1000; turn++) {
+        carry_over(&f, 1);
+        (void) mcq_link_prefetch(&f.near->peer.link);
+        assert_true(f.near->peer.link.session->out.len <= 2 * sizeof pong);
+    }
+    for (int i = 0; i < TALK_COUNT; i++) {
+        expect_part(f.far, 0, sizeof body, false);
+        expect_part(f.near, 0, sizeof body, false);
+    }
+    assert_int_equal(take_err(f.near), MCQ_AGAIN);
+    world_fini(&f.world);
+}
+
 static void heartbeat__silent_peer__is_lost(void **state)
 {
     struct fixture f;
@@ -652,6 +689,7 @@ int main(void)
         LEDGER_TEST(prefetch__is_bounded_by_messages_and_by_octets),
         LEDGER_TEST(ping__is_answered_between_messages),
         LEDGER_TEST(pings_without_end__while_nothing_can_leave__are_not_read),
+        LEDGER_TEST(pings_both_ways__while_both_are_full_of_messages__are_read_on),
         LEDGER_TEST(heartbeat__silent_peer__is_lost),
         LEDGER_TEST(fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer),
         LEDGER_TEST(peer_closed__whole_messages_that_it_sent_are_kept),

@@ -230,6 +230,80 @@ static void large_body__is_lent_in_place_and_released_when_it_left(void **state)
     fixture_fini(&f);
 }
 
+/* Header and body are lent where they were written, in a run with those before and behind them. */
+static void place__is_lent_where_it_was_written(void **state)
+{
+    struct mcq_places places;
+    struct mcq_bytes run = {0};
+    const uint8_t *first = NULL;
+    struct fixture f;
+    struct iovec iov[4];
+    struct mcq_msg msg;
+    uint64_t blocks;
+
+    (void) state;
+    fixture_init(&f, 2);
+    mcq_places_init(&places, f.slab);
+    assert_int_equal(put(&f, 2, 0, true), MCQ_OK); /* the queues are there */
+    blocks = mcq_alloc_ledger().block_count;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(mcq_places_take(&places, 2, 300, &msg), MCQ_OK);
+        memset(mcq_msg_fill(&msg), 'a' + i, 300);
+        mcq_msg_cut(&msg, (size_t) (100 + i));
+        assert_true(mcq_msg_put_front(&msg, mcq_bytes("he", 2), &run));
+        first = i == 0 ? run.data : first;
+        assert_int_equal(mcq_wpump_put_place(&f.pump, &places, &msg, run, true), MCQ_OK);
+        assert_int_equal(mcq_msg_len(&msg), 0);
+    }
+    assert_int_equal(mcq_alloc_ledger().block_count, blocks);
+    assert_int_equal(mcq_wpump_lend(&f.pump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov)), 2);
+    assert_ptr_equal(iov[1].iov_base, first);
+    assert_int_equal(iov[1].iov_len, 10 * 102 + 45);
+    (void) mcq_wpump_on_written(&f.pump, 2 + iov[1].iov_len);
+    assert_int_equal(mcq_slab_out_count(f.slab), 1); /* the places', for the next one */
+    mcq_places_fini(&places);
+    fixture_fini(&f);
+}
+
+/* Several at a time, sent in another order, from two owners: no two runs of them are one. */
+static void places__in_any_order__leave_in_the_order_they_were_put(void **state)
+{
+    struct mcq_places places;
+    struct mcq_places others;
+    struct mcq_msg msgs[4];
+    struct mcq_bytes run = {0};
+    struct fixture f;
+    struct iovec iov[8];
+    char came[32];
+    size_t len = 0;
+    size_t count;
+
+    (void) state;
+    fixture_init(&f, 4);
+    mcq_places_init(&places, f.slab);
+    mcq_places_init(&others, f.slab);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(mcq_places_take(i == 2 ? &others : &places, 1, 9, &msgs[i]), MCQ_OK);
+        memset(mcq_msg_fill(&msgs[i]), 'a' + i, 9);
+        mcq_msg_cut(&msgs[i], 1);
+    }
+    for (int i = 3; i >= 0; i--) {
+        assert_true(mcq_msg_put_front(&msgs[i], mcq_bytes("|", 1), &run));
+        assert_int_equal(mcq_wpump_put_place(&f.pump, &places, &msgs[i], run, true), MCQ_OK);
+    }
+    count = mcq_wpump_lend(&f.pump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov));
+    for (size_t i = 0; i < count; i++) {
+        memcpy(came + len, iov[i].iov_base, iov[i].iov_len);
+        len += iov[i].iov_len;
+    }
+    assert_int_equal(len, 8);
+    assert_memory_equal(came, "|d|c|b|a", 8);
+    (void) mcq_wpump_on_written(&f.pump, len);
+    mcq_places_fini(&places);
+    mcq_places_fini(&others);
+    fixture_fini(&f);
+}
+
 static void slab_exhausted__put_answers_again_and_changes_nothing(void **state)
 {
     struct fixture f;
@@ -434,6 +508,8 @@ int main(void)
         pump_test(partial_writes__of_every_length__resume_at_the_very_octet),
         pump_test(small_bodies__many__leave_as_one_run),
         pump_test(large_body__is_lent_in_place_and_released_when_it_left),
+        pump_test(place__is_lent_where_it_was_written),
+        pump_test(places__in_any_order__leave_in_the_order_they_were_put),
         pump_test(slab_exhausted__put_answers_again_and_changes_nothing),
         pump_test(control__goes_at_message_ends_only__and_before_what_waits),
         pump_test(rewind__after_a_cut_message__sends_it_anew_and_nothing_before_it),

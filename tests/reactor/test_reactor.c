@@ -72,10 +72,10 @@ static void connect__to_nobody__is_refused(enum which which)
     int fd;
 
     open_reactor(&f, which);
-    assert_int_equal(mcq_reactor_listen(f.reactor, &address, 1, &fd), MCQ_IO_DONE);
+    assert_int_equal(mcq_reactor_listen(f.reactor, &address, NULL, 1, &fd), MCQ_IO_DONE);
     assert_true(mcq_reactor_local_address(f.reactor, fd, &address));
     mcq_reactor_close(f.reactor, fd); /* a port that was free a moment ago */
-    enum mcq_io_result result = mcq_reactor_connect(f.reactor, NULL, &address, &fd);
+    enum mcq_io_result result = mcq_reactor_connect(f.reactor, NULL, &address, NULL, &fd);
 
     if (result == MCQ_IO_AGAIN) {
         await_poll(&f, fd, MCQ_OP_POLL_OUT);
@@ -94,9 +94,9 @@ static void listen__on_a_port_in_use__says_so(enum which which)
     int second;
 
     open_reactor(&f, which);
-    assert_int_equal(mcq_reactor_listen(f.reactor, &address, 1, &first), MCQ_IO_DONE);
+    assert_int_equal(mcq_reactor_listen(f.reactor, &address, NULL, 1, &first), MCQ_IO_DONE);
     assert_true(mcq_reactor_local_address(f.reactor, first, &address));
-    assert_int_equal(mcq_reactor_listen(f.reactor, &address, 1, &second), MCQ_IO_IN_USE);
+    assert_int_equal(mcq_reactor_listen(f.reactor, &address, NULL, 1, &second), MCQ_IO_IN_USE);
     mcq_reactor_close(f.reactor, first);
     close_reactor(&f);
 }

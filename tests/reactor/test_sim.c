@@ -140,10 +140,11 @@ static uint64_t run_echo(struct echo *e, uint64_t seed, const struct mcq_sim_fau
     if (inject_at != UINT64_MAX)
         mcq_sim_inject(e->sim, inject_at, inject);
     memcpy(&address.storage, &in, sizeof in);
-    e->is_cut = mcq_reactor_listen(e->reactor, &address, 8, &e->listener) != MCQ_IO_DONE;
+    e->is_cut = mcq_reactor_listen(e->reactor, &address, NULL, 8, &e->listener) != MCQ_IO_DONE;
     if (!e->is_cut) {
         assert_true(mcq_reactor_local_address(e->reactor, e->listener, &address));
-        e->is_cut = mcq_reactor_connect(e->reactor, NULL, &address, &e->client) != MCQ_IO_AGAIN;
+        e->is_cut =
+            mcq_reactor_connect(e->reactor, NULL, &address, NULL, &e->client) != MCQ_IO_AGAIN;
     }
     for (int turn = 0; turn < TURNS_MAX && !e->is_cut; turn++) {
         bool moved = client_turn(e);

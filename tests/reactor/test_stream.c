@@ -33,7 +33,7 @@ static void let_it_happen(struct fixture *f, bool is_seen)
 static int start_connect(struct fixture *f, const struct mcq_address *address)
 {
     int fd = -1;
-    enum mcq_io_result result = mcq_reactor_connect(f->reactor, NULL, address, &fd);
+    enum mcq_io_result result = mcq_reactor_connect(f->reactor, NULL, address, NULL, &fd);
 
     assert_true(result == MCQ_IO_DONE || result == MCQ_IO_AGAIN);
     return fd;
@@ -231,7 +231,7 @@ static void connect__to_a_listener__a_stream_that_stands(enum which which)
     open_reactor(&f, which);
     int listener = listen_somewhere(&f, &address);
 
-    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address, NULL);
     assert_int_equal(await_op(&f, &connecting), MCQ_IO_DONE);
     assert_true(connecting.is_final);
     int near = connecting.opened;
@@ -255,7 +255,7 @@ static void connect__to_nobody__is_refused_and_opens_nothing(enum which which)
 
     open_reactor(&f, which);
     mcq_reactor_close(f.reactor, listen_somewhere(&f, &address)); /* free a moment ago */
-    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address, NULL);
     assert_int_equal(await_op(&f, &connecting), MCQ_IO_REFUSED);
     assert_true(connecting.is_final);
     assert_int_equal(connecting.opened, -1);
@@ -272,9 +272,9 @@ static void connect__canceled__opens_nothing(enum which which)
         open_reactor(&f, which);
         int listener = listen_somewhere(&f, &address);
 
-        mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
+        mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address, NULL);
         cancel_and_await(&f, &connecting);
-        mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
+        mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address, NULL);
         let_it_happen(&f, is_seen);
         cancel_and_await(&f, &connecting);
         mcq_reactor_close(f.reactor, listener);
@@ -292,7 +292,7 @@ static void connect__without_descriptors__says_so(enum which which)
     int listener = listen_somewhere(&f, &address);
     struct rlimit before = take_descriptors();
 
-    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address, NULL);
     give_descriptors(&before);
     mcq_reactor_cancel(f.reactor, &connecting); /* too late: what happened is said */
     assert_int_equal(await_op(&f, &connecting), MCQ_IO_NO_FDS);
@@ -572,7 +572,7 @@ static void free__with_completions__leaves_nothing_open(enum which which)
     open_reactor(&f, which);
     int listener = listen_somewhere(&f, &address);
 
-    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address);
+    mcq_reactor_arm_connect(f.reactor, &connecting, NULL, &address, NULL);
     mcq_reactor_arm_accept(f.reactor, &accepting, listener);
     while (!connecting.is_complete)
         let_it_happen(&f, true);
@@ -598,7 +598,7 @@ static bool run_exchange(struct fixture *f, const struct mcq_address *address, i
     int far = -1;
 
     mcq_reactor_arm_accept(f->reactor, &accepting, listener);
-    mcq_reactor_arm_connect(f->reactor, &connecting, NULL, address);
+    mcq_reactor_arm_connect(f->reactor, &connecting, NULL, address, NULL);
     for (int i = 0; i < 2; i++)
         if (await(f) == &accepting && accepting.result == MCQ_IO_DONE)
             far = accepting.opened;

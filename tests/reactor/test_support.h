@@ -148,7 +148,7 @@ static inline int listen_somewhere(struct fixture *f, struct mcq_address *addres
     int listener = -1;
 
     *address = loopback(0);
-    assert_int_equal(mcq_reactor_listen(f->reactor, address, 128, &listener), MCQ_IO_DONE);
+    assert_int_equal(mcq_reactor_listen(f->reactor, address, NULL, 128, &listener), MCQ_IO_DONE);
     assert_true(mcq_reactor_local_address(f->reactor, listener, address));
     return listener;
 }
@@ -169,7 +169,7 @@ static inline struct pair connect_pair(struct fixture *f)
     pair.listener = listen_somewhere(f, &address);
     assert_int_equal(mcq_reactor_accept(f->reactor, pair.listener, &pair.far), MCQ_IO_AGAIN);
     assert_int_equal(mcq_reactor_arm_poll(f->reactor, &in, pair.listener, MCQ_OP_POLL_IN), MCQ_OK);
-    enum mcq_io_result result = mcq_reactor_connect(f->reactor, NULL, &address, &pair.near);
+    enum mcq_io_result result = mcq_reactor_connect(f->reactor, NULL, &address, NULL, &pair.near);
 
     assert_true(result == MCQ_IO_DONE || result == MCQ_IO_AGAIN);
     assert_int_equal(mcq_reactor_arm_poll(f->reactor, &out, pair.near, MCQ_OP_POLL_OUT), MCQ_OK);

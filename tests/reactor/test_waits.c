@@ -201,7 +201,7 @@ static void connect_streams(struct world *w)
 
     assert_true(mcq_reactor_local_address(w->server, w->listener, &address));
     for (size_t i = 0; i < STREAMS; i++)
-        mcq_reactor_arm_connect(w->client, &w->streams[i].connecting, NULL, &address);
+        mcq_reactor_arm_connect(w->client, &w->streams[i].connecting, NULL, &address, NULL);
     for (uint64_t step = 0; left > 0 && step < STEPS_MAX; step++) {
         mcq_reactor_wait(w->client, MCQ_REACTOR_NEVER_NS);
         while ((op = mcq_reactor_next(w->client)) != NULL) {
@@ -400,7 +400,7 @@ static struct outcome run_world(const struct run *run)
     struct outcome outcome;
 
     open_world(&w, run);
-    if (mcq_reactor_listen(w.server, &address, 8, &w.listener) == MCQ_IO_DONE) {
+    if (mcq_reactor_listen(w.server, &address, NULL, 8, &w.listener) == MCQ_IO_DONE) {
         mcq_reactor_arm_accept(w.server, &w.accepting, w.listener);
         connect_streams(&w);
         run_client(&w);

@@ -15,7 +15,7 @@ static inline int connect_raw(struct world *w)
     struct mcq_address address = address_at(INADDR_LOOPBACK, PORT);
     int fd;
 
-    assert_int_equal(mcq_reactor_connect(w->raw, NULL, &address, &fd), MCQ_IO_AGAIN);
+    assert_int_equal(mcq_reactor_connect(w->raw, NULL, &address, NULL, &fd), MCQ_IO_AGAIN);
     pass(w, MS);
     assert_int_equal(mcq_reactor_connected(w->raw, fd), MCQ_IO_DONE);
     return fd;

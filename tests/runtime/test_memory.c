@@ -48,6 +48,7 @@ static void begin(struct tree *tree)
 {
     const char *folder = getenv("TMPDIR");
 
+    *tree = (struct tree) {.root = ""};
     (void) snprintf(tree->root, sizeof tree->root, "%.40s/mcq-memory-XXXXXX",
                     folder != NULL ? folder : "/tmp");
     assert_non_null(mkdtemp(tree->root));

@@ -10,7 +10,7 @@ static int connect_raw(struct world *w)
     struct mcq_address address = address_at(INADDR_LOOPBACK, PORT);
     int fd;
 
-    assert_int_equal(mcq_reactor_connect(w->raw, NULL, &address, &fd), MCQ_IO_AGAIN);
+    assert_int_equal(mcq_reactor_connect(w->raw, NULL, &address, NULL, &fd), MCQ_IO_AGAIN);
     pass(w, MS);
     assert_int_equal(mcq_reactor_connected(w->raw, fd), MCQ_IO_DONE);
     return fd;
@@ -255,6 +255,51 @@ static void fault_d3__a_full_queue_and_heartbeats__connections_stand(void **stat
     close_world(&w);
 }
 
+/* A publisher at full speed to a subscriber that takes a message now and then: its PING is behind
+ * what the subscriber has not come to, so an answer comes too late, or never. The host that is gone
+ * is found all the same. */
+static void fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_the_dead(void **state)
+{
+    static const char text[2000] = {'x'};
+    struct world w;
+    struct mcq_msg msg;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *pub = open_socket(&w, MCQ_SOCKET_TYPE_PUB);
+    struct mcq_socket *sub = open_socket(&w, MCQ_SOCKET_TYPE_SUB);
+
+    pub->options.heartbeat_ms = 100;
+    sub->options.recv_hwm = 1;
+    assert_int_equal(mcq_socket_enter(sub), MCQ_OK);
+    assert_int_equal(sub->pattern->ops->subscribe(sub->pattern, mcq_bytes(NULL, 0), true), MCQ_OK);
+    mcq_socket_leave(sub);
+    bind_to(pub, HERE);
+    connect_to(sub, HERE);
+    pass(&w, SECOND);
+    assert_int_equal(pub->up_count, 1);
+
+    uint64_t attempts = attempt_count(&w);
+
+    for (int i = 0; i < 3000; i++) {
+        struct mcq_part part = {.body = mcq_bytes(text, sizeof text)};
+
+        for (int burst = 0; burst < 5; burst++)
+            assert_int_equal(mcq_socket_send(pub, &part, 0), MCQ_OK);
+        if (i % 4 == 0 && mcq_socket_recv(sub, &msg, 0) == MCQ_OK)
+            mcq_msg_fini(&msg);
+        pass(&w, 10 * MS);
+        assert_int_equal(pub->up_count, 1);
+    }
+    assert_int_equal(attempt_count(&w), attempts);
+    for (uint32_t i = 0; i < pub->slot_count; i++)
+        if (pub->slots[i].conn != NULL)
+            mcq_sim_unplug(w.sim, pub->slots[i].conn->peer.link.fd);
+    pass(&w, 500 * MS);
+    assert_int_equal(pub->up_count, 0);
+    close_world(&w);
+}
+
 /* Found within the interval, the time for an answer, and a tick. */
 static void fault_d3__a_silent_peer__is_found_in_time(void **state)
 {
@@ -270,7 +315,7 @@ static void fault_d3__a_silent_peer__is_found_in_time(void **state)
 
     pull->options.heartbeat_ms = 100;
     pull->options.heartbeat_timeout_ms = 250;
-    assert_int_equal(mcq_reactor_listen(w.raw, &address, 10, &listener), MCQ_IO_DONE);
+    assert_int_equal(mcq_reactor_listen(w.raw, &address, NULL, 10, &listener), MCQ_IO_DONE);
     connect_to(pull, HERE);
     pass(&w, MS);
     assert_int_equal(mcq_reactor_accept(w.raw, listener, &fd), MCQ_IO_DONE);
@@ -335,6 +380,8 @@ int main(void)
         cmocka_unit_test(fault_a9__flood_of_strangers__newcomers_get_in),
         cmocka_unit_test(fault_a5__a_ready_around_its_limits__exact),
         cmocka_unit_test(fault_d3__a_full_queue_and_heartbeats__connections_stand),
+        cmocka_unit_test(
+            fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_the_dead),
         cmocka_unit_test(fault_d3__a_silent_peer__is_found_in_time),
         cmocka_unit_test(fault_e1__a_name_that_is_taken__waits_until_it_is_free),
     };

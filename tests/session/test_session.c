@@ -454,6 +454,67 @@ static void ping__while_a_pong_waits__busy_until_it_left(void **state)
     side_end(&side);
 }
 
+/* Where nothing can leave, one PONG answers both; what has begun to leave is left whole. */
+static void ping__while_a_pong_waits_that_yields__one_pong_for_both(void **state)
+{
+    static const char two[] = "\x04\x08\x04PING\0\0A\x04\x08\x04PING\0\0B";
+    static const char third[] = "\x04\x08\x04PING\0\0C";
+    struct side side;
+    struct mcq_bytes want;
+
+    (void) state;
+    start_in_traffic(&side, MCQ_SOCKET_TYPE_SUB, MCQ_SOCKET_TYPE_PUB, MCQ_PROFILE_NATIVE);
+    mcq_session_yield(&side.session);
+    assert_int_equal(feed(&side, two, 10), MCQ_AGAIN);
+    assert_int_equal(mcq_session_subscribe(&side.session, mcq_bytes_of("x"), true), MCQ_OK);
+    assert_int_equal(feed(&side, two + 10, 10), MCQ_AGAIN);
+    want = mcq_session_want(&side.session);
+    assert_int_equal(want.len, 13 + 8);
+    assert_memory_equal(want.data, "\x04\x0b\x09SUBSCRIBEx\x04\x06\x04PONGB", 13 + 8);
+    mcq_session_sent(&side.session, 14);
+    assert_int_equal(feed(&side, third, sizeof third - 1), MCQ_AGAIN);
+    want = mcq_session_want(&side.session);
+    assert_int_equal(want.len, 7 + 8);
+    assert_memory_equal(want.data, "\x06\x04PONGB\x04\x06\x04PONGC", 7 + 8);
+    mcq_session_sent(&side.session, want.len);
+    assert_int_equal(feed(&side, two, 10), MCQ_AGAIN); /* from here on none yields any more */
+    assert_int_equal(feed(&side, "", 0), MCQ_AGAIN);
+    assert_int_equal(mcq_session_want(&side.session).len, 8);
+    side_end(&side);
+}
+
+/* A slow peer takes a bit at a time, and there is always more to say: what it has does not stay. */
+static void want__never_empty__memory_for_what_has_left_comes_back(void **state)
+{
+    struct side side;
+    size_t most = 0;
+
+    (void) state;
+    start_in_traffic(&side, MCQ_SOCKET_TYPE_SUB, MCQ_SOCKET_TYPE_PUB, MCQ_PROFILE_NATIVE);
+    for (uint32_t i = 0; i < 5000; i++) {
+        uint8_t topic[100] = {(uint8_t) i, (uint8_t) (i >> 8)};
+
+        assert_int_equal(mcq_session_subscribe(&side.session, mcq_bytes(topic, sizeof topic), true),
+                         MCQ_OK);
+    }
+    for (uint32_t left = 5000; left > 2; left--) {
+        struct mcq_bytes want = mcq_session_want(&side.session);
+
+        assert_int_equal(want.data[12], (uint8_t) (5000 - left));
+        assert_int_equal(want.data[13], (uint8_t) ((5000 - left) >> 8));
+        mcq_session_sent(&side.session, 112);
+        most = side.session.out.capacity;
+    }
+    assert_in_range(most, 1, MCQ_GROW_KEEP_BYTES * 4);
+    for (uint32_t i = 0; i < 100000; i++) {
+        assert_int_equal(mcq_session_subscribe(&side.session, mcq_bytes("octets", 6), true),
+                         MCQ_OK);
+        mcq_session_sent(&side.session, 18);
+    }
+    assert_in_range(side.session.out.capacity, 1, MCQ_GROW_KEEP_BYTES * 4);
+    side_end(&side);
+}
+
 static void ping_ttl__656_tenths__65600_ms_and_not_64(void **state)
 {
     static const char ping[] = "\x04\x07\x04PING\x02\x90";
@@ -574,6 +635,8 @@ int main(void)
         session_test(unknown_command__in_traffic__ignored_and_free_of_charge),
         session_test(subscribe__to_a_publisher_and_to_others__event_or_ignored),
         session_test(ping__while_a_pong_waits__busy_until_it_left),
+        session_test(ping__while_a_pong_waits_that_yields__one_pong_for_both),
+        session_test(want__never_empty__memory_for_what_has_left_comes_back),
         session_test(ping_ttl__656_tenths__65600_ms_and_not_64),
         session_test(ping__without_its_ttl__refused_and_nothing_leaks_back),
         session_test(heartbeat__silent_peer__pings_then_timeout__any_octet_saves_it),

@@ -77,8 +77,9 @@ static inline void world_init_faulty(struct world *world, uint64_t seed,
     memcpy(&world->address.storage, &in, sizeof in);
     assert_int_equal(mcq_sim_new(seed, faults, &world->sim), MCQ_OK);
     assert_int_equal(mcq_sim_reactor_new(world->sim, &world->reactor), MCQ_OK);
-    assert_int_equal(mcq_reactor_listen(world->reactor, &world->address, 64, &world->listener),
-                     MCQ_IO_DONE);
+    assert_int_equal(
+        mcq_reactor_listen(world->reactor, &world->address, NULL, 64, &world->listener),
+        MCQ_IO_DONE);
 }
 
 /* Streams hold so much; 0: plenty. */
@@ -284,7 +285,8 @@ struct stream {
 static inline bool stream_open(struct world *world, struct stream *stream)
 {
     struct mcq_reactor *reactor = world->reactor;
-    enum mcq_io_result result = mcq_reactor_connect(reactor, NULL, &world->address, &stream->near);
+    enum mcq_io_result result =
+        mcq_reactor_connect(reactor, NULL, &world->address, NULL, &stream->near);
 
     if (result != MCQ_IO_DONE && result != MCQ_IO_AGAIN)
         return false;

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -47,6 +48,68 @@ static void endpoint__good_text__taken_apart(void **state)
     }
 }
 
+/* A path of so many octets. */
+static struct mcq_bytes ipc_text(size_t path_len, char lead, char *text)
+{
+    memcpy(text, "ipc://", 6);
+    memset(text + 6, 'x', path_len);
+    text[6] = lead;
+    return mcq_bytes(text, 6 + path_len);
+}
+
+static void endpoint__ipc__path_is_as_written(void **state)
+{
+    static const char *const paths[] = {"/tmp/x", "x",   "a b", "@name",    "@@",
+                                        "/",      "./*", "**",  "//host:5", "%\xff"};
+    char text[256];
+
+    (void) state;
+    for (size_t i = 0; i < MCQ_COUNTOF(paths); i++)
+        for (int use = MCQ_ENDPOINT_BIND; use <= MCQ_ENDPOINT_CONNECT; use++) {
+            struct mcq_endpoint endpoint;
+
+            (void) snprintf(text, sizeof text, "ipc://%s", paths[i]);
+            assert_int_equal(
+                mcq_endpoint_parse(mcq_bytes_of(text), (enum mcq_endpoint_use) use, &endpoint),
+                MCQ_ENDPOINT_GOOD);
+            assert_int_equal(endpoint.scheme, MCQ_SCHEME_IPC);
+            assert_true(mcq_bytes_equal(endpoint.path, mcq_bytes_of(paths[i])));
+        }
+}
+
+static void endpoint__ipc__path_of_up_to_107_octets(void **state)
+{
+    static const char leads[] = {'x', '@'};
+    struct mcq_endpoint endpoint;
+    char text[256];
+
+    (void) state;
+    for (size_t i = 0; i < sizeof leads; i++) {
+        assert_int_equal(
+            mcq_endpoint_parse(ipc_text(106, leads[i], text), MCQ_ENDPOINT_BIND, &endpoint),
+            MCQ_ENDPOINT_GOOD);
+        assert_int_equal(
+            mcq_endpoint_parse(ipc_text(107, leads[i], text), MCQ_ENDPOINT_BIND, &endpoint),
+            MCQ_ENDPOINT_GOOD);
+        assert_int_equal(endpoint.path.len, 107);
+        assert_int_equal(
+            mcq_endpoint_parse(ipc_text(108, leads[i], text), MCQ_ENDPOINT_BIND, &endpoint),
+            MCQ_ENDPOINT_LONG_PATH);
+    }
+    assert_int_equal(mcq_endpoint_parse(mcq_bytes("ipc://a\0b", 9), MCQ_ENDPOINT_BIND, &endpoint),
+                     MCQ_ENDPOINT_BAD_PATH);
+}
+
+static void endpoint__ipc__any_path_is_for_binding(void **state)
+{
+    struct mcq_endpoint endpoint;
+
+    (void) state;
+    assert_int_equal(mcq_endpoint_parse(mcq_bytes_of("ipc://*"), MCQ_ENDPOINT_BIND, &endpoint),
+                     MCQ_ENDPOINT_GOOD);
+    assert_int_equal(endpoint.path.len, 0);
+}
+
 struct bad_row {
     const char *text;
     enum mcq_endpoint_use use;
@@ -60,6 +123,11 @@ static const struct bad_row bad[] = {
     {"tcp:/x:1", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_NO_SCHEME},
     {"TCP://x:1", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_UNKNOWN_SCHEME},
     {"tcp://", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_NO_ADDRESS},
+    {"ipc://", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_NO_ADDRESS},
+    {"ipc:/x", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_NO_SCHEME},
+    {"ipc://@", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_NO_NAME},
+    {"ipc://@", MCQ_ENDPOINT_CONNECT, MCQ_ENDPOINT_NO_NAME},
+    {"ipc://*", MCQ_ENDPOINT_CONNECT, MCQ_ENDPOINT_ANY_PATH_TO_CONNECT},
     {"tcp://localhost", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_NO_PORT},
     {"tcp://x:", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_BAD_PORT},
     {"tcp://x:65536", MCQ_ENDPOINT_BIND, MCQ_ENDPOINT_BAD_PORT},
@@ -122,6 +190,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoint__good_text__taken_apart),
+        cmocka_unit_test(endpoint__ipc__path_is_as_written),
+        cmocka_unit_test(endpoint__ipc__path_of_up_to_107_octets),
+        cmocka_unit_test(endpoint__ipc__any_path_is_for_binding),
         cmocka_unit_test(endpoint__bad_text__its_fault_and_nothing_filled),
         cmocka_unit_test(endpoint__every_prefix_and_every_flip__no_crash),
     };

@@ -234,11 +234,18 @@ static void end_now(struct mcq_sim *sim, struct sim_fd *slot)
 
 static void leave(struct mcq_sim *sim, struct sim_fd *slot)
 {
-    if (slot->peer < 0)
+    struct sim_fd *peer = slot->peer < 0 ? NULL : &sim->fds[slot->peer]; /* maybe itself */
+
+    if (peer == NULL)
         return;
-    sim->fds[slot->peer].peer = -1;
-    send_end(sim, &sim->fds[slot->peer]);
+    peer->peer = -1;
+    send_end(sim, peer);
     slot->peer = -1;
+}
+
+void mcq_sim_unplug(struct mcq_sim *sim, int fd)
+{
+    mcq_sim_slot(sim, fd)->is_unplugged = true;
 }
 
 void mcq_sim_reset(struct mcq_sim *sim, int fd)
@@ -412,16 +419,19 @@ static uint16_t free_port(struct mcq_sim *sim)
 }
 
 enum mcq_io_result mcq_sim_listen(struct mcq_reactor *head, const struct mcq_address *address,
-                                  int backlog, int *fd)
+                                  const struct mcq_tuning *tuning, int backlog, int *fd)
 {
     struct mcq_sim *sim = sim_of(head);
     struct sim_fate fate = mcq_sim_fate(sim, MCQ_IO_OP_LISTEN);
     uint16_t port = port_of(address);
     int found;
 
+    (void) tuning;
     (void) backlog; /* connections wait up to the world's own limit */
     if (fate.is_fixed)
         return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, -1, fate.result, 0);
+    if (address->storage.ss_family == AF_UNIX) /* this world has no files */
+        return mcq_sim_done(sim, MCQ_IO_OP_LISTEN, -1, MCQ_IO_NOT_LOCAL, 0);
     if (port == 0)
         port = free_port(sim);
     if (find_listener(sim, port, 0) >= 0)
@@ -511,7 +521,8 @@ static enum mcq_io_result join_itself(struct mcq_sim *sim, int near)
 }
 
 enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_address *source,
-                                   const struct mcq_address *address, int *fd)
+                                   const struct mcq_address *address,
+                                   const struct mcq_tuning *tuning, int *fd)
 {
     struct mcq_sim *sim = sim_of(head);
     struct sim_fate fate = mcq_sim_fate(sim, MCQ_IO_OP_CONNECT);
@@ -519,8 +530,11 @@ enum mcq_io_result mcq_sim_connect(struct mcq_reactor *head, const struct mcq_ad
     enum mcq_io_result result = MCQ_IO_REFUSED;
     int near;
 
+    (void) tuning;
     if (fate.is_fixed)
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, fate.result, 0);
+    if (address->storage.ss_family == AF_UNIX)
+        return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, MCQ_IO_REFUSED, 0);
     near = mcq_sim_take_fd(sim, SIM_STREAM);
     if (near < 0)
         return mcq_sim_done(sim, MCQ_IO_OP_CONNECT, -1, MCQ_IO_NO_FDS, 0);
@@ -581,6 +595,45 @@ bool mcq_sim_peer_address(struct mcq_reactor *head, int fd, struct mcq_address *
         return false;
     address_of(slot->peer_port, address);
     return true;
+}
+
+bool mcq_sim_is_held_back(struct mcq_reactor *head, int fd)
+{
+    struct mcq_sim *sim = sim_of(head);
+    const struct sim_fd *slot = mcq_sim_slot(sim, fd);
+
+    return !slot->is_unplugged && slot->peer >= 0 && pipe_room(sim, &sim->fds[slot->peer]) == 0;
+}
+
+bool mcq_sim_adopt(struct mcq_reactor *head, int fd)
+{
+    struct mcq_sim *sim = sim_of(head);
+
+    return fd >= 0 && fd < sim->fd_top && sim->fds[fd].kind == SIM_LISTENER;
+}
+
+/* Streams of this world have nothing to be tuned, and no users at their ends. */
+void mcq_sim_tune(struct mcq_reactor *head, int fd, const struct mcq_tuning *tuning)
+{
+    (void) head;
+    (void) fd;
+    (void) tuning;
+}
+
+bool mcq_sim_owner(struct mcq_reactor *head, int fd, struct mcq_owner *owner)
+{
+    (void) head;
+    (void) fd;
+    (void) owner;
+    return false;
+}
+
+bool mcq_sim_has_group(struct mcq_reactor *head, int fd, uint32_t gid)
+{
+    (void) head;
+    (void) fd;
+    (void) gid;
+    return false;
 }
 
 void mcq_sim_shutdown(struct mcq_reactor *head, int fd)

@@ -1,0 +1,239 @@
+#define _GNU_SOURCE /* secure_getenv; NOLINT(bugprone-reserved-identifier) */
+
+#include "transport/ipc.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena/alloc.h"
+#include "transport/transport.h"
+
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_NS 1000000
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+void mcq_ipc_address(const struct mcq_endpoint *endpoint, struct mcq_address *address)
+{
+    struct mcq_bytes path = endpoint->path;
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    bool is_abstract = path.data[0] == '@';
+
+    mcq_assert(path.len > 0 && path.len <= MCQ_IPC_PATH_MAX);
+    memcpy(un.sun_path, path.data, path.len);
+    if (is_abstract)
+        un.sun_path[0] = '\0';
+    *address = (struct mcq_address) {
+        .len = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + path.len + !is_abstract),
+    };
+    memcpy(&address->storage, &un, sizeof un);
+}
+
+void mcq_ipc_text(const struct mcq_address *address, char text[MCQ_IPC_TEXT_BYTES])
+{
+    size_t lead = offsetof(struct sockaddr_un, sun_path);
+    size_t len = address->len > lead ? address->len - lead : 0;
+    struct sockaddr_un un;
+
+    memcpy(&un, &address->storage, sizeof un);
+    len = mcq_min_size(len, MCQ_IPC_PATH_MAX);
+    if (len > 0 && un.sun_path[0] == '\0')
+        un.sun_path[0] = '@';
+    (void) snprintf(text, MCQ_IPC_TEXT_BYTES, "ipc://%.*s", (int) len, un.sun_path);
+}
+
+/* --- the folder ------------------------------------------------------------------------------- */
+
+/* -1: it cannot be locked, and nothing is taken away. */
+static int lock_folder(const char *path)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    size_t len = (size_t) (strrchr(path, '/') - path);
+    char *folder = mcq_alloc(len + 2);
+    int fd;
+
+    if (folder == NULL)
+        return -1;
+    memcpy(folder, path, len);
+    memcpy(folder + len, "/", 2);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    mcq_free(folder);
+    for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (i == LOCK_TRIES) {
+            (void) close(fd);
+            return -1;
+        }
+        (void) nanosleep(&pause, NULL);
+    }
+    return fd;
+}
+
+static void unlock_folder(int fd)
+{
+    if (fd >= 0)
+        (void) close(fd);
+}
+
+static void remove_folder(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    *slash = '\0';
+    (void) rmdir(path);
+    *slash = '/';
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* The path from the root, for the process may go elsewhere. NULL: no memory, or no such place. */
+static char *path_of(const char *path)
+{
+    char *made = mcq_alloc(PATH_MAX + MCQ_IPC_PATH_MAX + 2);
+    size_t len = 0;
+
+    if (made == NULL)
+        return NULL;
+    if (path[0] != '/') {
+        if (getcwd(made, PATH_MAX) == NULL) {
+            mcq_free(made);
+            return NULL;
+        }
+        len = strlen(made);
+        made[len++] = '/';
+    }
+    memcpy(made + len, path, strlen(path) + 1);
+    return made;
+}
+
+static void identify(struct mcq_ipc_file *file)
+{
+    struct stat found = {0};
+
+    (void) lstat(file->path, &found);
+    file->device = found.st_dev;
+    file->inode = found.st_ino;
+    file->made_at = found.st_mtim;
+}
+
+static bool is_ours(const struct mcq_ipc_file *file)
+{
+    struct stat found;
+
+    return lstat(file->path, &found) == 0 && S_ISSOCK(found.st_mode) &&
+           found.st_dev == file->device && found.st_ino == file->inode &&
+           found.st_mtim.tv_sec == file->made_at.tv_sec &&
+           found.st_mtim.tv_nsec == file->made_at.tv_nsec;
+}
+
+/* A socket's file that nobody answers at. */
+static bool is_left_over(struct mcq_reactor *reactor, const char *path,
+                         const struct mcq_address *address)
+{
+    enum mcq_io_result result;
+    struct stat found;
+    int fd;
+
+    if (lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode))
+        return false;
+    result = mcq_reactor_connect(reactor, NULL, address, NULL, &fd);
+    if (result == MCQ_IO_DONE || result == MCQ_IO_AGAIN)
+        mcq_reactor_close(reactor, fd);
+    return result == MCQ_IO_REFUSED;
+}
+
+static enum mcq_err claim_path(struct mcq_reactor *reactor, const struct mcq_address *address,
+                               const struct mcq_tuning *tuning, int backlog,
+                               struct mcq_ipc_file *file, int *fd)
+{
+    int lock = lock_folder(file->path);
+    enum mcq_io_result result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
+
+    if (result == MCQ_IO_IN_USE && lock >= 0 && is_left_over(reactor, file->path, address)) {
+        (void) unlink(file->path);
+        result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
+    }
+    if (result == MCQ_IO_DONE)
+        identify(file);
+    unlock_folder(lock);
+    return mcq_transport_listen_err(result);
+}
+
+/* A folder that nobody has, for a file of any name. */
+static enum mcq_err make_folder(struct mcq_endpoint *endpoint, char path[MCQ_IPC_PATH_MAX + 1])
+{
+    static const char *const names[] = {"TMPDIR", "TEMPDIR", "TMP"};
+    static const char file[] = "/socket";
+    const char *where = NULL;
+    int len;
+
+    for (size_t i = 0; i < MCQ_COUNTOF(names) && where == NULL; i++)
+        where = secure_getenv(names[i]);
+    if (where == NULL || where[0] == '\0')
+        where = "/tmp";
+    len = snprintf(path, MCQ_IPC_PATH_MAX + 1, "%s/monocoque-XXXXXX", where);
+    if (len < 0 || (size_t) len + strlen(file) > MCQ_IPC_PATH_MAX)
+        return MCQ_TOO_LONG;
+    if (mkdtemp(path) == NULL)
+        return errno == ENOENT || errno == ENOTDIR ? MCQ_NOT_FOUND
+               : errno == EACCES || errno == EROFS ? MCQ_DENIED
+                                                   : MCQ_NOMEM;
+    memcpy(path + len, file, sizeof file);
+    endpoint->path = mcq_bytes_of(path);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_ipc_claim(struct mcq_reactor *reactor, const struct mcq_endpoint *endpoint,
+                           const struct mcq_tuning *tuning, int backlog, struct mcq_ipc_file *file,
+                           struct mcq_address *address, int *fd)
+{
+    struct mcq_endpoint chosen = *endpoint;
+    struct mcq_ipc_file made = {0};
+    char path[MCQ_IPC_PATH_MAX + 1] = {0};
+    enum mcq_err err;
+
+    if (endpoint->path.len == 0) {
+        MCQ_TRY(make_folder(&chosen, path));
+        made.has_folder = true;
+    } else {
+        memcpy(path, endpoint->path.data, endpoint->path.len);
+    }
+    mcq_ipc_address(&chosen, address);
+    if (path[0] == '@') {
+        *file = made;
+        return mcq_transport_listen_err(mcq_reactor_listen(reactor, address, tuning, backlog, fd));
+    }
+    made.path = path_of(path);
+    err = made.path == NULL ? MCQ_NOMEM : claim_path(reactor, address, tuning, backlog, &made, fd);
+    if (err == MCQ_OK) {
+        *file = made;
+    } else {
+        if (made.has_folder)
+            remove_folder(path);
+        mcq_free(made.path);
+    }
+    return err;
+}
+
+void mcq_ipc_release(struct mcq_ipc_file *file)
+{
+    int lock;
+
+    if (file->path == NULL)
+        return;
+    lock = lock_folder(file->path);
+    if (is_ours(file))
+        (void) unlink(file->path);
+    if (file->has_folder)
+        remove_folder(file->path);
+    unlock_folder(lock);
+    mcq_free(file->path);
+    *file = (struct mcq_ipc_file) {0};
+}

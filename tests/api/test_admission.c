@@ -1,0 +1,197 @@
+/* Who may connect: the peer that is not to be let in gets no octet, and the end. */
+#include <grp.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "api/test_support.h"
+
+/* What comes first; 0: the end. The engine is given its turns meanwhile. */
+static char first_octet(int fd)
+{
+    uint64_t until = now_ms() + PATIENCE_MS;
+    char octet;
+
+    while (now_ms() < until) {
+        ssize_t len = recv(fd, &octet, 1, MSG_DONTWAIT);
+
+        if (len == 1)
+            return octet;
+        if (len == 0 || errno != EAGAIN)
+            return 0;
+        if (inline_context != NULL)
+            assert_works(mcq_ctx_run(inline_context, 1));
+        else
+            (void) sched_yield();
+    }
+    fail_msg("neither an octet nor the end");
+    return 0;
+}
+
+static bool is_greeted(int fd)
+{
+    return first_octet(fd) != 0;
+}
+
+static bool admits_from(const char *endpoint, unsigned last)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    from.sin_addr.s_addr = htonl(0x7f000000u | last);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons((uint16_t) atoi(strrchr(endpoint, ':') + 1));
+    assert_int_equal(bind(fd, (struct sockaddr *) &from, sizeof from), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *) &to, sizeof to), 0);
+    bool is_in = is_greeted(fd);
+
+    assert_int_equal(close(fd), 0);
+    return is_in;
+}
+
+static void tcp__networks_that_may_connect(void)
+{
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    assert_works(mcq_set_bytes(pull, MCQ_OPT_TCP_ACCEPT_FILTER, "127.0.0.2", 9));
+    assert_works(mcq_set_bytes(pull, MCQ_OPT_TCP_ACCEPT_FILTER, "127.0.0.4/31", 12));
+    bind_somewhere(pull, endpoint);
+    /* Later: what is bound already has the rules it was bound with. */
+    assert_works(mcq_set_bytes(pull, MCQ_OPT_TCP_ACCEPT_FILTER, NULL, 0));
+    for (unsigned last = 1; last < 7; last++)
+        assert_int_equal(admits_from(endpoint, last), last == 2 || last == 4 || last == 5);
+    bind_somewhere(pull, endpoint);
+    assert_true(admits_from(endpoint, 1));
+    end_world(&world);
+}
+
+static void tcp__a_network_that_is_none__is_einval(void)
+{
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    assert_says(mcq_set_bytes(pull, MCQ_OPT_TCP_ACCEPT_FILTER, "127.0.0.1/33", 12), EINVAL,
+                "set TCP_ACCEPT_FILTER to 127.0.0.1/33: a network is written ADDRESS or "
+                "ADDRESS/BITS");
+    assert_fails(mcq_set_bytes(pull, MCQ_OPT_TCP_ACCEPT_FILTER, "localhost", 9), EINVAL);
+    assert_fails(mcq_set(pull, MCQ_OPT_TCP_ACCEPT_FILTER, 1), EINVAL);
+    end_world(&world);
+}
+
+/* --- ipc --------------------------------------------------------------------------------------- */
+
+static int connect_to_name(const char *endpoint)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t len = strlen(endpoint) - strlen("ipc://@");
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    memcpy(un.sun_path + 1, endpoint + strlen("ipc://@"), len);
+    if (connect(fd, (struct sockaddr *) &un,
+                (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + len)) != 0)
+        return -1;
+    return fd;
+}
+
+static void bind_name(struct mcq_socket *socket, char endpoint[ENDPOINT_BYTES])
+{
+    static int count;
+
+    (void) snprintf(endpoint, ENDPOINT_BYTES, "ipc://@mcq-admission-%ld-%d", (long) getpid(),
+                    count++);
+    assert_works(mcq_bind(socket, endpoint));
+}
+
+static void ipc__processes_users_and_groups_that_may_connect(void)
+{
+    const struct {
+        enum mcq_option option;
+        int64_t id;
+        bool is_in;
+    } rows[] = {
+        {MCQ_OPT_IPC_FILTER_PID, getpid(), true},  {MCQ_OPT_IPC_FILTER_PID, 1, false},
+        {MCQ_OPT_IPC_FILTER_UID, geteuid(), true}, {MCQ_OPT_IPC_FILTER_UID, 4242, false},
+        {MCQ_OPT_IPC_FILTER_GID, getegid(), true}, {MCQ_OPT_IPC_FILTER_GID, 4242, false},
+        {MCQ_OPT_TCP_ACCEPT_FILTER, 0, true}, /* of tcp only */
+    };
+    struct world world;
+
+    begin_world(&world);
+    for (size_t i = 0; i < MCQ_COUNTOF(rows); i++) {
+        struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+        char endpoint[ENDPOINT_BYTES];
+
+        if (rows[i].option == MCQ_OPT_TCP_ACCEPT_FILTER)
+            assert_works(mcq_set_bytes(pull, rows[i].option, "10.0.0.0/8", 10));
+        else
+            assert_works(mcq_set(pull, rows[i].option, rows[i].id));
+        bind_name(pull, endpoint);
+        int fd = connect_to_name(endpoint);
+
+        assert_true(fd >= 0);
+        if (is_greeted(fd) != rows[i].is_in)
+            fail_msg("row %zu", i);
+        assert_int_equal(close(fd), 0);
+    }
+    end_world(&world);
+}
+
+/* A child with another identity connects; whoever it was when it connected counts. */
+static void ipc__supplementary_groups_count(void)
+{
+    const gid_t groups[] = {4242, 4243, 4244};
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    int ends[2];
+    int status;
+
+    if (geteuid() != 0) {
+        print_message("# only root may have other groups\n");
+        return;
+    }
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    assert_works(mcq_set(pull, MCQ_OPT_IPC_FILTER_GID, 4243));
+    bind_name(pull, endpoint);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    for (int has_groups = 0; has_groups < 2; has_groups++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            char octet = 0;
+            int fd = setgroups(has_groups ? 3 : 0, groups) == 0 ? connect_to_name(endpoint) : -1;
+
+            if (fd >= 0 && recv(fd, &octet, 1, 0) == 1)
+                _exit(write(ends[1], "i", 1) == 1 ? 0 : 1);
+            _exit(fd >= 0 && write(ends[1], "o", 1) == 1 ? 0 : 1);
+        }
+        assert_int_equal(first_octet(ends[0]), has_groups ? 'i' : 'o');
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(close(ends[1]), 0);
+    end_world(&world);
+}
+
+#define ON_BOTH(X)                                                                                 \
+    X(tcp__networks_that_may_connect)                                                              \
+    X(tcp__a_network_that_is_none__is_einval)                                                      \
+    X(ipc__processes_users_and_groups_that_may_connect)                                            \
+    X(ipc__supplementary_groups_count)
+
+ON_BOTH(BOTH_TESTS)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {ON_BOTH(BOTH_ROWS)};
+
+    return run_group(tests, MCQ_COUNTOF(tests), "api.admission");
+}
