@@ -25,11 +25,14 @@ extern const struct race_keys *race_keys;
 
 struct race_adapter {
     const char *name;
-    /* PULL, REP and PUB listen, PUSH and REQ connect. endpoint: "tcp://127.0.0.1:PORT". NULL: it
-     * failed. */
+    /* PULL, REP and PUB listen, PUSH and REQ connect. endpoint: "tcp://127.0.0.1:PORT", or
+     * "inproc://NAME": all sockets of the process are in one context then. NULL: it failed. */
     void *(*open)(enum race_role role, const char *endpoint);
     /* Copies the octets; blocks while the library will not take them. */
     bool (*send)(void *socket, const void *data, size_t len);
+    /* Makes a message of its own of that length, writes a few octets of it, and hands it over. NULL:
+     * not offered. */
+    bool (*give)(void *socket, size_t len);
     /* Blocks until a message is there; its octets are the library's until the next recv, or close.
      */
     bool (*recv)(void *socket, const void **data, size_t *len);

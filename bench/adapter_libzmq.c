@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 #include <zmq.h>
 
 #include "adapter.h"
@@ -8,6 +9,9 @@ struct peer {
     void *socket;
     zmq_msg_t message;
 };
+
+/* Of all that talk over inproc; it is never ended. */
+static void *shared;
 
 static void peer_close(void *opaque)
 {
@@ -19,7 +23,8 @@ static void peer_close(void *opaque)
         (void) zmq_setsockopt(peer->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
         zmq_close(peer->socket);
     }
-    zmq_ctx_term(peer->context);
+    if (peer->context != shared)
+        zmq_ctx_term(peer->context);
     free(peer);
 }
 
@@ -48,7 +53,9 @@ static void *peer_open(enum race_role role, const char *endpoint)
 
     if (peer == NULL)
         return NULL;
-    peer->context = zmq_ctx_new();
+    if (strncmp(endpoint, "inproc:", 7) == 0 && shared == NULL)
+        shared = zmq_ctx_new();
+    peer->context = shared != NULL ? shared : zmq_ctx_new();
     peer->socket = zmq_socket(peer->context, types[role]);
     zmq_msg_init(&peer->message);
     if (peer->socket != NULL && seal(peer->socket, listens) &&
@@ -63,6 +70,17 @@ static bool peer_send(void *opaque, const void *data, size_t len)
     const struct peer *peer = opaque;
 
     return zmq_send(peer->socket, data, len, 0) >= 0;
+}
+
+static bool peer_give(void *opaque, size_t len)
+{
+    const struct peer *peer = opaque;
+    zmq_msg_t message;
+
+    if (zmq_msg_init_size(&message, len) != 0)
+        return false;
+    memcpy(zmq_msg_data(&message), "given", 5);
+    return zmq_msg_send(&message, peer->socket, 0) >= 0;
 }
 
 static bool peer_recv(void *opaque, const void **data, size_t *len)
@@ -85,5 +103,5 @@ static bool peer_wait(void *opaque, int timeout_ms)
 }
 
 const struct race_adapter race_libzmq = {
-    "libzmq", peer_open, peer_send, peer_recv, peer_wait, peer_close,
+    "libzmq", peer_open, peer_send, peer_give, peer_recv, peer_wait, peer_close,
 };

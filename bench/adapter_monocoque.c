@@ -1,5 +1,6 @@
 #include <monocoque.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "adapter.h"
 
@@ -8,6 +9,9 @@ struct peer {
     struct mcq_socket *socket;
     struct mcq_message message;
 };
+
+/* Of all that talk over inproc; it is never ended. */
+static struct mcq_context *shared;
 
 static void peer_close(void *opaque)
 {
@@ -18,7 +22,8 @@ static void peer_close(void *opaque)
         (void) mcq_set(peer->socket, MCQ_OPT_LINGER, 0);
         (void) mcq_close(peer->socket);
     }
-    (void) mcq_ctx_term(peer->context, -1);
+    if (peer->context != shared)
+        (void) mcq_ctx_term(peer->context, -1);
     free(peer);
 }
 
@@ -44,7 +49,9 @@ static void *peer_open(enum race_role role, const char *endpoint)
 
     if (peer == NULL)
         return NULL;
-    peer->context = mcq_ctx_new();
+    if (strncmp(endpoint, "inproc:", 7) == 0 && shared == NULL)
+        shared = mcq_ctx_new();
+    peer->context = shared != NULL ? shared : mcq_ctx_new();
     peer->socket = mcq_socket(peer->context, types[role]);
     (void) mcq_message_init(&peer->message);
     if (peer->socket != NULL && seal(peer->socket, listens) &&
@@ -59,6 +66,17 @@ static bool peer_send(void *opaque, const void *data, size_t len)
     const struct peer *peer = opaque;
 
     return mcq_send(peer->socket, data, len, 0) == 0;
+}
+
+static bool peer_give(void *opaque, size_t len)
+{
+    const struct peer *peer = opaque;
+    struct mcq_message message;
+
+    if (mcq_message_init_size(&message, len) != 0)
+        return false;
+    memcpy(mcq_message_data(&message), "given", 5);
+    return mcq_send_message(peer->socket, &message, 0) == 0;
 }
 
 static bool peer_recv(void *opaque, const void **data, size_t *len)
@@ -81,5 +99,5 @@ static bool peer_wait(void *opaque, int timeout_ms)
 }
 
 const struct race_adapter race_monocoque = {
-    "monocoque", peer_open, peer_send, peer_recv, peer_wait, peer_close,
+    "monocoque", peer_open, peer_send, peer_give, peer_recv, peer_wait, peer_close,
 };

@@ -78,5 +78,5 @@ static bool peer_wait(void *opaque, int timeout_ms)
 }
 
 const struct race_adapter race_nng = {
-    "nng", peer_open, peer_send, peer_recv, peer_wait, peer_close,
+    "nng", peer_open, peer_send, NULL, peer_recv, peer_wait, peer_close,
 };

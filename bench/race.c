@@ -1,21 +1,23 @@
 /*
- * race: this library against others, over loopback TCP.
+ * race: this library against others, over loopback TCP or ipc, or within a process.
  *
  * Question: how many messages per second from PUSH to PULL, how long is a round trip of REQ and
  *           REP, and how do the libraries compare on this machine, now?
- * Method:   two processes per run. A sender sends without end and is killed from outside, so that
+ * Method:   two processes per run, or two threads of one for inproc. A sender sends without end and is killed from outside, so that
  *           no figure depends on how a library ends; the receiver counts for SECONDS after a
  *           warm-up. The libraries take turns within each round, and the ratio is taken within a
  *           round; what is shown are medians over all rounds. Figures are shown as they are, never
  *           judged.
  *
- *     race [--engine=NAME,NAME,...] [--rounds=N] [--seconds=S] [--json=FILE] [--curve]
+ *     race [--engine=NAME,NAME,...] [--rounds=N] [--seconds=S] [--json=FILE]
+ *          [--transport=tcp|ipc|inproc] [--curve]
  */
 #include "adapter.h"
 
 #include <argp.h>
 #include <monocoque.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -58,13 +60,13 @@ struct course {
     const char *name;
     size_t len;
     bool round_trip;
+    bool gives; /* messages of the library's own, not copies */
 };
 
 static const struct course courses[] = {
-    {"64 B", 64, false},
-    {"1 KiB", 1024, false},
-    {"64 KiB", 65536, false},
-    {"REQ <-> REP 64 B", 64, true},
+    {"64 B", 64, false, false},      {"64 B given", 64, false, true},
+    {"1 KiB", 1024, false, false},   {"1 KiB given", 1024, false, true},
+    {"64 KiB", 65536, false, false}, {"REQ <-> REP 64 B", 64, true, false},
 };
 #define COURSE_COUNT (sizeof courses / sizeof courses[0])
 #define LATENCY (COURSE_COUNT - 1)
@@ -82,7 +84,10 @@ static struct {
     long rounds;
     double seconds;
     const char *json;
-} options = {.rounds = 5, .seconds = 1};
+    const char *transport;
+    bool is_inproc;
+    bool is_ipc;
+} options = {.rounds = 5, .seconds = 1, .transport = "tcp"};
 
 static struct result results[COURSE_COUNT][ENGINES_MAX][ROUNDS_MAX];
 
@@ -142,6 +147,9 @@ static void run_sender(void)
     void *peer = open_peer(RACE_PUSH);
     char *message = calloc(1, course->len);
 
+    must(!course->gives || engine->give != NULL, "give");
+    while (course->gives)
+        must(engine->give(peer, course->len), "give");
     for (;;)
         must(engine->send(peer, message, course->len), "send");
 }
@@ -211,6 +219,38 @@ static void run_requester(void)
     shared->seconds = now_s() - measured_from;
 }
 
+static void await_listener(void)
+{
+    for (int i = 0; i < START_MS && !shared->listens; i++)
+        sleep_ms(1);
+}
+
+static void *run_aside(void *unused)
+{
+    (void) unused;
+    if (course->round_trip) {
+        run_replier();
+    } else {
+        await_listener();
+        run_sender();
+    }
+    return NULL;
+}
+
+/* Both sides in one process; who measures ends it. */
+static void run_both(void)
+{
+    pthread_t thread;
+
+    must(pthread_create(&thread, NULL, run_aside, NULL) == 0, "thread");
+    if (course->round_trip) {
+        await_listener();
+        run_requester();
+    } else {
+        run_receiver();
+    }
+}
+
 /* --- one run ---------------------------------------------------------------------------------- */
 
 /* A port that was free a moment ago. */
@@ -228,6 +268,17 @@ static int free_port(void)
     }
     close(fd);
     return ntohs(address.sin_port);
+}
+
+/* A name that nobody has, which leaves no file behind when its owner is killed. */
+static void choose_endpoint(void)
+{
+    static unsigned count;
+
+    if (options.is_ipc)
+        (void) snprintf(endpoint, sizeof endpoint, "ipc://@race-%ld-%u", (long) getpid(), count++);
+    else
+        (void) snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", free_port());
 }
 
 static pid_t children[2];
@@ -284,25 +335,37 @@ static int by_time(const void *left, const void *right)
 }
 
 /* Whoever listens starts first. Who measures ends by itself, the other one is stopped. */
+static bool run_processes(struct rusage use[2])
+{
+    int measures = course->round_trip ? 1 : 0;
+    bool done;
+
+    choose_endpoint();
+    children[0] = start(course->round_trip ? run_replier : run_receiver);
+    await_listener();
+    children[1] = start(course->round_trip ? run_requester : run_sender);
+    done = ended(children[measures], options.seconds * 2 + PATIENCE_S, &use[measures]);
+    kill(children[!measures], SIGKILL);
+    (void) wait4(children[!measures], NULL, 0, &use[!measures]);
+    return done;
+}
+
+static bool run_threads(struct rusage use[2])
+{
+    (void) snprintf(endpoint, sizeof endpoint, "inproc://race");
+    children[0] = start(run_both);
+    return ended(children[0], options.seconds * 2 + PATIENCE_S, &use[0]);
+}
+
 static struct result run(void)
 {
     struct result result = {0};
-    struct rusage use[2];
+    struct rusage use[2] = {0};
     bool done;
 
     shared->listens = false;
     shared->messages = 0;
-    (void) snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", free_port());
-    children[0] = start(course->round_trip ? run_replier : run_receiver);
-    for (int i = 0; i < START_MS && !shared->listens; i++)
-        sleep_ms(1);
-    children[1] = start(course->round_trip ? run_requester : run_sender);
-
-    int measures = course->round_trip ? 1 : 0;
-
-    done = ended(children[measures], options.seconds * 2 + PATIENCE_S, &use[measures]);
-    kill(children[!measures], SIGKILL);
-    (void) wait4(children[!measures], NULL, 0, &use[!measures]);
+    done = options.is_inproc ? run_threads(use) : run_processes(use);
     if (!done || shared->messages == 0)
         return result;
     result.per_s = shared->messages / shared->seconds;
@@ -438,26 +501,41 @@ static const char *time_text(char *text, size_t size, size_t e, enum what what)
     return text;
 }
 
+#define TIME_COUNT 3
+
+/* A line of the right half of the table; beyond its end there is none. */
+static void show_time(size_t row, size_t other, double *worst)
+{
+    static const char *const names[TIME_COUNT] = {"p50", "p99", "p99.9"};
+    char ours[32], theirs[32];
+    struct figure time;
+
+    if (row < TIME_COUNT) {
+        time = ratio(LATENCY, other, P50 + row);
+        printf("    %-16s %11s %10s %6.2fx", names[row], time_text(ours, sizeof ours, 0, P50 + row),
+               time_text(theirs, sizeof theirs, other, P50 + row), time.median);
+        if (row == 0) /* the tails of 1 s swing by nature */
+            *worst = time.spread > *worst ? time.spread : *worst;
+    }
+    printf("\n");
+}
+
 static void show_pair(size_t other)
 {
-    static const char *const names[] = {"p50", "p99", "p99.9"};
     double worst = 0;
 
-    printf("%-14s %10s %10s %7s       %-16s %11s %10s %7s\n", "PUSH -> PULL",
-           options.engines[0]->name, options.engines[other]->name, "ratio", courses[LATENCY].name,
-           options.engines[0]->name, options.engines[other]->name, "ratio");
+    printf("%-14s %10s %10s %7s %7s    %-16s %11s %10s %7s\n", "PUSH -> PULL",
+           options.engines[0]->name, options.engines[other]->name, "ratio", "of CPU",
+           courses[LATENCY].name, options.engines[0]->name, options.engines[other]->name, "ratio");
     for (size_t row = 0; row < LATENCY; row++) {
-        char ours[32], theirs[32], our_time[32], their_time[32];
+        char ours[32], theirs[32];
         struct figure rate = ratio(row, other, PER_S);
-        struct figure time = ratio(LATENCY, other, P50 + row);
 
-        printf("%-14s %10s %10s %6.2fx       %-16s %11s %10s %6.2fx\n", courses[row].name,
+        printf("%-14s %10s %10s %6.2fx %6.2fx", courses[row].name,
                rate_text(ours, sizeof ours, row, 0), rate_text(theirs, sizeof theirs, row, other),
-               rate.median, names[row], time_text(our_time, sizeof our_time, 0, P50 + row),
-               time_text(their_time, sizeof their_time, other, P50 + row), time.median);
+               rate.median, ratio(row, other, CPU).median);
         worst = rate.spread > worst ? rate.spread : worst;
-        if (row == 0) /* the tails of 1 s swing by nature */
-            worst = time.spread > worst ? time.spread : worst;
+        show_time(row, other, &worst);
     }
     printf("Both ends share %ld cores: read the ratios (+-%.0f %%), not the absolute numbers.\n",
            sysconf(_SC_NPROCESSORS_ONLN), worst * 100);
@@ -478,8 +556,10 @@ static void write_json(void)
     }
     (void) uname(&system);
     fprintf(file,
-            "{\"kernel\": \"%s\", \"cores\": %ld, \"rounds\": %ld, \"seconds\": %g, \"runs\": [",
-            system.release, sysconf(_SC_NPROCESSORS_ONLN), options.rounds, options.seconds);
+            "{\"kernel\": \"%s\", \"transport\": \"%s\", \"cores\": %ld, \"rounds\": %ld, "
+            "\"seconds\": %g, \"runs\": [",
+            system.release, options.transport, sysconf(_SC_NPROCESSORS_ONLN), options.rounds,
+            options.seconds);
     for (size_t c = 0; c < COURSE_COUNT; c++)
         for (size_t e = 0; e < options.engine_count; e++)
             for (long round = 0; round < options.rounds; round++) {
@@ -545,6 +625,13 @@ static error_t on_option(int key, char *value, struct argp_state *state)
         if (mcq_curve_keypair(new_keys.public_key, new_keys.secret_key) != 0)
             argp_error(state, "--curve: %s", mcq_last_error());
         break;
+    case 't':
+        options.transport = value;
+        options.is_ipc = strcmp(value, "ipc") == 0;
+        options.is_inproc = strcmp(value, "inproc") == 0;
+        if (!options.is_ipc && !options.is_inproc && strcmp(value, "tcp") != 0)
+            argp_error(state, "--transport: tcp, ipc or inproc");
+        break;
     default: return ARGP_ERR_UNKNOWN;
     }
     return 0;
@@ -556,6 +643,7 @@ int main(int argc, char **argv)
         {"engine", 'e', "NAME,...", 0, "libraries; the others are compared with the first", 0},
         {"rounds", 'r', "N", 0, "alternations (5)", 0},
         {"seconds", 's', "S", 0, "measured in each run (1)", 0},
+        {"transport", 't', "NAME", 0, "tcp, ipc, or inproc: two threads of one process (tcp)", 0},
         {"json", 'j', "FILE", 0, "every run's figures; - is the standard output, without a table",
          0},
         {"curve", 'c', NULL, 0, "all of it sealed", 0},

@@ -20,7 +20,7 @@ static void answer(struct mcq_socket *server)
 {
     struct mcq_message request;
     struct mcq_message reply;
-    char text[16] = "";
+    char text[32] = "";
 
     check(mcq_message_init(&request) == 0 && mcq_recv_message(server, &request, 0) == 0);
     memcpy(text, mcq_message_data(&request), mcq_message_size(&request));

@@ -76,8 +76,11 @@ enum mcq_ctx_option {
     MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
+    MCQ_CTX_PROFILE = 1002,     /* 0: our defaults and habits, 1: libzmq's (0); later sockets' */
     MCQ_CTX_FD = 1010, /* a descriptor for a foreign event loop, which can be polled for input while
                           there is something to do for mcq_ctx_run(context, 0); get only */
+    MCQ_CTX_REFUSED = 1011, /* options of streams that the kernel has refused to the process, and
+                                   the streams go on without; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -191,7 +194,8 @@ int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
  *   endpoint   as it was given to mcq_bind, or as MCQ_OPT_LAST_ENDPOINT had it
- *   ENOENT     nothing is bound to it */
+ *   ENOENT     nothing is bound to it
+ *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
 
 /* Connects to this endpoint, now or as soon as somebody is bound there, and anew whenever the
@@ -220,7 +224,8 @@ int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *
 
 /* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
  * that was there has left: it is received.
- *   ENOENT   there was no mcq_connect of this endpoint */
+ *   ENOENT   there was no mcq_connect of this endpoint
+ *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
 /* A DISH receives what is for this group, or does so no more. Source: zmq_join(3), zmq_leave(3).
@@ -400,6 +405,43 @@ int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size
  * mcq_recv_batch. */
 int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
+/* --- monitoring ------------------------------------------------------------------------------ */
+
+/* What becomes of connections; they add up. The numbers of libzmq. */
+enum mcq_report_kind {
+    MCQ_REPORT_CONNECTED = 0x0001,       /* value: the stream's descriptor, of which only to read */
+    MCQ_REPORT_CONNECT_DELAYED = 0x0002, /* an attempt begins; value: EINPROGRESS */
+    MCQ_REPORT_CONNECT_RETRIED = 0x0004, /* it failed; value: ms until the next one */
+    MCQ_REPORT_LISTENING = 0x0008,       /* value: a descriptor */
+    MCQ_REPORT_BIND_FAILED = 0x0010,     /* value: an errno */
+    MCQ_REPORT_ACCEPTED = 0x0020,        /* value: a descriptor */
+    MCQ_REPORT_ACCEPT_FAILED = 0x0040,   /* value: an errno */
+    MCQ_REPORT_CLOSED = 0x0080,       /* listening, or an attempt, is over; a descriptor, or -1 */
+    MCQ_REPORT_DISCONNECTED = 0x0200, /* value: a descriptor */
+    MCQ_REPORT_HANDSHAKE_FAILED = 0x0800,    /* the connection ended in it; value: an errno */
+    MCQ_REPORT_HANDSHAKE_SUCCEEDED = 0x1000, /* messages may pass */
+    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno */
+    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: an errno */
+    MCQ_REPORT_ALL = 0xffff,
+};
+
+struct mcq_report {
+    enum mcq_report_kind kind;
+    int value;
+    uint64_t epoch;       /* of the connection, which no other one has had; 0: none stood */
+    const char *endpoint; /* ours where the peer came to us, else the peer's; for the call */
+};
+
+/* Calls `tell` for each of these from now on, in one thread of the context after the other, and
+ * instead of whom was told before; that one is told what was reported till now by this call, and
+ * nothing afterwards. It must not wait; calls on this socket are not for it. Of inproc nothing is
+ * told. Messages neither wait nor slow down: if `tell` is 4096 reports behind, newer ones are gone.
+ *   kinds   enum mcq_report_kind, added up
+ *   tell    NULL: nobody is told any more; so it is once the socket is closed
+ * Source: zmq_socket_monitor(3). */
+int mcq_monitor(struct mcq_socket *socket, unsigned kinds,
+                void (*tell)(const struct mcq_report *report, void *hint), void *hint);
+
 /* --- polling --------------------------------------------------------------------------------- */
 
 #define MCQ_POLLIN 1  /* a message can be received without waiting */
@@ -461,6 +503,7 @@ enum mcq_option {
 
     /* Get only. */
     MCQ_OPT_RCVMORE = 13,       /* 1: the part received last is not the last of its message */
+    MCQ_OPT_FD = 14,            /* readable once EVENTS may have changed since it was asked for */
     MCQ_OPT_EVENTS = 15,        /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
     MCQ_OPT_TYPE = 16,          /* enum mcq_type */
     MCQ_OPT_MECHANISM = 43,     /* 0 NULL, 1 PLAIN, 2 CURVE */
@@ -533,11 +576,13 @@ enum mcq_option {
     MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
                                         be charged, 224 each beside their own */
-    MCQ_OPT_RECV_FD =
-        1020, /* a descriptor for a foreign event loop, which can be polled for input while
-                               a message can be received; get only */
+    MCQ_OPT_RECV_FD = 1020, /* a descriptor for a foreign event loop, which can be polled for input
+                               while a message can be received; get only */
     MCQ_OPT_SEND_FD = 1021, /* the same while a message can be sent: polled for input, too */
     MCQ_OPT_LIMITED = 1008, /* connections ended because of these limits; get only */
+    MCQ_OPT_PARKED =
+        1010, /* how often bound endpoints have stopped accepting for 0.1 s, for want of
+                              descriptors or memory; get only */
     MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
     MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */

@@ -3,6 +3,7 @@
 #include <monocoque.h>
 
 #include "api/fail.h"
+#include "arena/own.h"
 #include "table/option.h"
 
 #define MS UINT64_C(1000000)
@@ -16,9 +17,11 @@ struct home {
 static const struct home homes[] = {
     {MCQ_CONTEXT_IO_THREADS, offsetof(struct mcq_context, engines_wanted)},
     {MCQ_CONTEXT_MAX_SOCKETS, offsetof(struct mcq_context, sockets_max)},
+    {MCQ_CONTEXT_PROFILE, offsetof(struct mcq_context, profile)},
     {MCQ_CONTEXT_BUDGET, 0},
     {MCQ_CONTEXT_BUDGET_USED, 0},
     {MCQ_CONTEXT_FD, 0},
+    {MCQ_CONTEXT_REFUSED, 0},
 };
 
 static const struct home *option_find(enum mcq_ctx_option option)
@@ -129,6 +132,8 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         *value = (int64_t) mcq_context_budget(context);
     else if (option == MCQ_CTX_BUDGET_USED)
         *value = (int64_t) mcq_permits_used_bytes(&context->budget);
+    else if (option == MCQ_CTX_REFUSED)
+        *value = (int64_t) mcq_kernel_refused_count();
     else
         *value = *option_of(context, home);
     unlock(context);
@@ -192,8 +197,10 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms)
     if (!is_usable("ctx_term", context))
         return -1;
     err = mcq_context_term(&context, until_of(context, timeout_ms));
-    if (err == MCQ_OK)
+    if (err == MCQ_OK) {
+        mcq_own_end();
         return 0;
+    }
     if (err == MCQ_INTERRUPTED)
         return mcq_fail(EINTR, "ctx_term: a signal handler ran; call again");
     if (err == MCQ_DENIED)

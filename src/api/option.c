@@ -11,7 +11,7 @@
 /* A key as text, and a zero. */
 #define KEY_TEXT_BYTES (MCQ_Z85_TEXT_LEN(MCQ_CRYPTO_KEY_BYTES) + 1)
 
-#define SHOWN_MAX 80 /* octets of a text that an error repeats */
+#define SHOWN_MAX 120 /* octets of a text that an error repeats */
 
 enum kind {
     KIND_INT,            /* a field of struct mcq_socket_options */
@@ -57,6 +57,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_CURVE_SERVERKEY, KIND_SECURITY, 0},
     {MCQ_OPTION_ZAP_DOMAIN, KIND_SECURITY, 0},
     {MCQ_OPTION_RCVMORE, KIND_STATE, 0},
+    {MCQ_OPTION_FD, KIND_STATE, 0},
     {MCQ_OPTION_EVENTS, KIND_STATE, 0},
     {MCQ_OPTION_TYPE, KIND_STATE, 0},
     {MCQ_OPTION_LINGER, KIND_INT, AT(linger_ms)},
@@ -121,6 +122,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_LIMITED, KIND_STATE, 0},
     {MCQ_OPTION_RECV_FD, KIND_STATE, 0},
     {MCQ_OPTION_SEND_FD, KIND_STATE, 0},
+    {MCQ_OPTION_PARKED, KIND_STATE, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -292,6 +294,19 @@ static enum mcq_err get_from_pattern(struct mcq_socket *socket, const struct hom
     return ops->get(socket->pattern, (enum mcq_pattern_option) home->at, value);
 }
 
+static enum mcq_err get_hint(struct mcq_socket *socket, int64_t *value)
+{
+    enum mcq_err err;
+    int fd;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = mcq_socket_hint_fd(socket, &fd);
+    if (err == MCQ_OK)
+        *value = fd;
+    mcq_socket_leave(socket);
+    return err;
+}
+
 static enum mcq_err get_fd(struct mcq_socket *socket, bool is_send, int64_t *value)
 {
     enum mcq_err err;
@@ -313,6 +328,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         return get_fd(socket, home->id == MCQ_OPTION_SEND_FD, value);
     if (home->id == MCQ_OPTION_EVENTS)
         return get_events(socket, value);
+    if (home->id == MCQ_OPTION_FD)
+        return get_hint(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
     if (home->kind == KIND_PATTERN)
         err = get_from_pattern(socket, home, value);
@@ -324,6 +341,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = (int64_t) socket->limited_count;
     else if (home->kind == KIND_SECURITY)
         *value = mcq_security_number(socket->options.security, home->id);
+    else if (home->id == MCQ_OPTION_PARKED)
+        *value = (int64_t) atomic_load_explicit(&socket->parked_count, memory_order_relaxed);
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);

@@ -5,6 +5,7 @@
 
 #include "api/fail.h"
 #include "api/message.h"
+#include "arena/own.h"
 #include "transport/endpoint.h"
 
 static_assert((int) MCQ_PAIR == MCQ_SOCKET_TYPE_PAIR && (int) MCQ_PUSH == MCQ_SOCKET_TYPE_PUSH,
@@ -168,6 +169,13 @@ static bool has_device(const struct mcq_socket *socket)
     return socket->options.tuning.device[0] != '\0';
 }
 
+/* Nothing that any call could take. */
+static bool is_rubbish(enum mcq_endpoint_fault fault)
+{
+    return fault == MCQ_ENDPOINT_NO_SCHEME || fault == MCQ_ENDPOINT_UNKNOWN_SCHEME ||
+           fault == MCQ_ENDPOINT_NO_ADDRESS;
+}
+
 static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct mcq_socket *socket,
                                   const char *endpoint, enum mcq_err err, const char *fault)
 {
@@ -178,13 +186,17 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
         found == MCQ_ENDPOINT_GOOD ? find_text(call, &parsed, err) : NULL;
     int number = errno_of(call, err);
 
+    if (err == MCQ_NOT_FOUND && is_rubbish(found))
+        return mcq_fail(found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? EPROTONOSUPPORT : EINVAL,
+                        "%s %.200s: %s", call->name, endpoint, mcq_endpoint_fault_text(found));
     if (row != NULL)
         return mcq_fail(row->number, "%s %.200s: %s", call->name, endpoint, row->text);
     if (err == MCQ_INVAL && port != NULL)
         return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
                         port);
     if (err == MCQ_NOT_FOUND && call == &bind_call && has_device(socket))
-        return mcq_fail(ENODEV, "%s %.200s: there is no such device as BINDTODEVICE names",
+        return mcq_fail(ENODEV,
+                        "%s %.200s: no such host or interface, or not the device of BINDTODEVICE",
                         call->name, endpoint);
     if (err == MCQ_NOT_FOUND && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
         lacks_ipv6(socket, &parsed))
@@ -333,6 +345,14 @@ int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags)
     return MCQ_LIKELY(err == MCQ_OK) ? 0 : mcq_fail_on(socket, MCQ_CALL_SEND, err);
 }
 
+/* Who makes messages of a size that a pool has, and sends them, may go on doing so. */
+static inline void begin_own_pool(const struct mcq_msg *msg)
+{
+    if (MCQ_UNLIKELY(msg->kind == MCQ_MSG_FILLING && mcq_own_blocks() == NULL) &&
+        mcq_msg_len(msg) <= MCQ_OWN_BYTES_MAX)
+        mcq_own_begin();
+}
+
 int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int flags)
 {
     struct mcq_msg *msg = mcq_msg_of(message);
@@ -342,6 +362,7 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
 
     if (MCQ_UNLIKELY(socket == NULL || message == NULL || (flags & ~known) != 0))
         return fail_arguments("send_message", socket, "message", flags, known);
+    begin_own_pool(msg);
     part = (struct mcq_part) {.body = mcq_msg_bytes(msg), .msg = msg};
     err = send_part(socket, &part, flags);
     if (MCQ_UNLIKELY(err != MCQ_OK))
@@ -421,6 +442,8 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
 
     if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0) || (flags & ~known) != 0))
         return fail_arguments("send_batch", socket, "messages", flags, known);
+    if (count > 0)
+        begin_own_pool(mcq_msg_of(messages));
     err = mcq_socket_send_batch(socket, mcq_msg_of(messages), batch_of(count),
                                 (flags & MCQ_SNDMORE) != 0,
                                 timeout_of(&socket->options.send_timeout_ms, flags), &sent_count);

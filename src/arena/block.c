@@ -12,6 +12,11 @@ struct block_class {
 struct mcq_blocks {
     struct mcq_home home; /* of all classes: a block knows its own */
     struct block_class classes[MCQ_BLOCK_CLASS_COUNT];
+    struct mcq_home *guest_home; /* of those that wait to go home; NULL: none do */
+    struct mcq_buf *guest_first;
+    struct mcq_buf *guest_last;
+    uint32_t guest_count;
+    size_t guest_bytes;
 };
 
 static uint32_t block_class_index(size_t len);
@@ -20,6 +25,7 @@ static enum mcq_err block_new(struct mcq_blocks *blocks, uint32_t class_index,
                               struct mcq_buf **buf);
 static void block_free(struct mcq_buf *buf);
 static void block_keep(struct mcq_blocks *blocks, struct mcq_buf *buf);
+static void block_host(struct mcq_blocks *blocks, struct mcq_buf *buf);
 static void blocks_come_home(struct mcq_blocks *blocks);
 static void blocks_end_buf(struct mcq_home *home, struct mcq_buf *buf);
 static void blocks_end(struct mcq_home *home);
@@ -64,15 +70,40 @@ enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len, struct mcq_b
 
 void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf)
 {
-    if (buf->kind != MCQ_BUF_POOL || buf->pool.home != &blocks->home ||
-        !mcq_home_take_back(&blocks->home, buf))
+    if (buf->kind != MCQ_BUF_POOL)
         mcq_buf_unref(buf);
-    else
+    else if (buf->pool.home != &blocks->home)
+        block_host(blocks, buf);
+    else if (mcq_home_take_back(&blocks->home, buf))
         block_keep(blocks, buf);
+    else
+        mcq_buf_unref(buf);
+}
+
+bool mcq_blocks_welcome(struct mcq_blocks *blocks, struct mcq_buf *buf)
+{
+    if (buf->pool.home != &blocks->home)
+        return false;
+    mcq_assert(blocks->home.out_count > 0);
+    mcq_poison(buf->data, buf->size);
+    blocks->home.out_count--;
+    block_keep(blocks, buf);
+    return true;
+}
+
+void mcq_blocks_flush(struct mcq_blocks *blocks)
+{
+    if (blocks->guest_home == NULL)
+        return;
+    mcq_home_put_all(blocks->guest_home, blocks->guest_first, blocks->guest_last);
+    blocks->guest_home = NULL;
+    blocks->guest_count = 0;
+    blocks->guest_bytes = 0;
 }
 
 void mcq_blocks_trim(struct mcq_blocks *blocks)
 {
+    mcq_blocks_flush(blocks);
     blocks_come_home(blocks);
     for (uint32_t i = 0; i < MCQ_BLOCK_CLASS_COUNT; i++) {
         struct block_class *class = &blocks->classes[i];
@@ -142,6 +173,30 @@ static void block_keep(struct mcq_blocks *blocks, struct mcq_buf *buf)
     buf->pool.next = class->free;
     class->free = buf;
     class->free_count++;
+}
+
+/* Drops the reference to another pool's; if it is the last one, the block is a guest from now on. */
+static void block_host(struct mcq_blocks *blocks, struct mcq_buf *buf)
+{
+    struct mcq_home *home = buf->pool.home;
+
+    if (!mcq_home_take_last(buf)) {
+        mcq_buf_unref(buf);
+        return;
+    }
+    if (home != blocks->guest_home) {
+        mcq_blocks_flush(blocks);
+        blocks->guest_home = home;
+        blocks->guest_last = buf;
+        buf->pool.next = NULL;
+    } else {
+        buf->pool.next = blocks->guest_first;
+    }
+    blocks->guest_first = buf;
+    blocks->guest_bytes += buf->size;
+    if (++blocks->guest_count == MCQ_BLOCK_GUESTS_MAX ||
+        blocks->guest_bytes >= MCQ_BLOCK_GUEST_BYTES_MAX)
+        mcq_blocks_flush(blocks);
 }
 
 static void blocks_come_home(struct mcq_blocks *blocks)

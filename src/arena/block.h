@@ -7,7 +7,7 @@
  *          dropped in any thread.
  * Bound:   after each take or trim at most MCQ_BLOCK_CACHE_BYTES free octets per class; before
  *          it, what came home since the last one as well. Blocks that are out are messages, and
- *          counted as such by their owner.
+ *          counted as such by their owner. MCQ_BLOCK_GUESTS_MAX blocks of another pool.
  *
  *   heap --take--> FILLING --freeze--> SHARED --last unref--> FREE --take--> FILLING ...
  *                                                              |
@@ -38,6 +38,10 @@
 static_assert(MCQ_BLOCK_BYTES_MIN << (MCQ_BLOCK_CLASS_COUNT - 1) == MCQ_BLOCK_BYTES_MAX,
               "the classes end where they should");
 
+/* Blocks of other pools that wait to go home together, and their octets. */
+#define MCQ_BLOCK_GUESTS_MAX 32
+#define MCQ_BLOCK_GUEST_BYTES_MAX 65536
+
 struct mcq_blocks;
 
 /* A pool with empty caches; the caller owns it and ends it with mcq_blocks_free.
@@ -51,8 +55,17 @@ MCQ_MUST_CHECK enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t le
                                             struct mcq_buf **buf);
 
 /* Drops a reference of the caller's: as mcq_buf_unref, but what a pool of its own gets back at the
- * hands of its owner costs no atomic exchange. Owner thread; `buf` may be any buffer. */
+ * hands of its owner costs no atomic exchange, and what another pool gets back may wait. Owner thread; `buf` may be any buffer. */
 void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf);
+
+/* The last reference to this buffer was dropped in the owner's thread. true: it is this pool's, and
+ * home again. */
+bool mcq_blocks_welcome(struct mcq_blocks *blocks, struct mcq_buf *buf);
+
+/* Those that are another pool's wait, MCQ_BLOCK_GUESTS_MAX at most, to go home together: one exchange
+ * with a word that two threads write, not one for each. Sends home who waits: for an owner that has
+ * nothing else to do. Owner thread. */
+void mcq_blocks_flush(struct mcq_blocks *blocks);
 
 /* Gives all free blocks back to the heap: for an owner that falls idle. Owner thread. */
 void mcq_blocks_trim(struct mcq_blocks *blocks);

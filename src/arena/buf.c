@@ -2,6 +2,7 @@
 
 #include "arena/alloc.h"
 #include "arena/home.h"
+#include "arena/own.h"
 
 static void buf_init(struct mcq_buf *buf, enum mcq_buf_kind kind, uint8_t *data, size_t size);
 static void buf_drop(struct mcq_buf *buf, uint64_t count);
@@ -121,6 +122,10 @@ static void heap_end(struct mcq_buf *buf)
 
 static void pool_end(struct mcq_buf *buf)
 {
+    struct mcq_blocks *own = mcq_own_blocks();
+
+    if (own != NULL && mcq_blocks_welcome(own, buf))
+        return;
     mcq_home_put(buf->pool.home, buf);
 }
 

@@ -31,28 +31,54 @@ void mcq_home_take(struct mcq_home *home, struct mcq_buf *buf)
 void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf)
 {
     mcq_poison(buf->data, buf->size);
+    buf->pool.next = NULL;
+    mcq_home_put_all(home, buf, buf);
+}
 
+static void home_put_orphans(struct mcq_home *home, struct mcq_buf *first,
+                             const struct mcq_buf *last)
+{
+    bool is_last = false;
+
+    while (!is_last) {
+        struct mcq_buf *buf = first;
+
+        is_last = buf == last;
+        first = buf->pool.next;
+        home_put_orphan(home, buf); /* the pool may end with the last one */
+    }
+}
+
+void mcq_home_put_all(struct mcq_home *home, struct mcq_buf *first, struct mcq_buf *last)
+{
     struct mcq_buf *top = atomic_load_explicit(&home->returned, memory_order_relaxed);
 
     do {
         if (MCQ_UNLIKELY(top == &home_left)) {
-            home_put_orphan(home, buf);
+            home_put_orphans(home, first, last);
             return;
         }
-        buf->pool.next = top;
-        /* Release: pool.next, and all that was done with the buffer, before the owner sees it. */
-    } while (!atomic_compare_exchange_weak_explicit(&home->returned, &top, buf,
+        last->pool.next = top;
+        /* Release: pool.next, and all that was done with the buffers, before the owner sees them. */
+    } while (!atomic_compare_exchange_weak_explicit(&home->returned, &top, first,
                                                     memory_order_release, memory_order_relaxed));
 }
 
-bool mcq_home_take_back(struct mcq_home *home, struct mcq_buf *buf)
+bool mcq_home_take_last(struct mcq_buf *buf)
 {
     /* Acquire: the last reads of those who dropped theirs come before the next filler's writes. */
     if (atomic_load_explicit(&buf->refs, memory_order_acquire) != 1)
         return false;
-    mcq_assert(home->out_count > 0);
     atomic_store_explicit(&buf->refs, 0, memory_order_relaxed);
     mcq_poison(buf->data, buf->size);
+    return true;
+}
+
+bool mcq_home_take_back(struct mcq_home *home, struct mcq_buf *buf)
+{
+    if (!mcq_home_take_last(buf))
+        return false;
+    mcq_assert(home->out_count > 0);
     home->out_count--;
     return true;
 }

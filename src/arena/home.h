@@ -45,6 +45,14 @@ void mcq_home_take(struct mcq_home *home, struct mcq_buf *buf);
 /* A buffer whose last reference was dropped. Any thread. */
 void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf);
 
+/* The caller holds a reference of a buffer of any pool. If it is the last one the buffer is FREE and
+ * the caller's, who sees that it comes home. false: others hold it, too; nothing changed. Any
+ * thread. */
+MCQ_MUST_CHECK bool mcq_home_take_last(struct mcq_buf *buf);
+
+/* Puts several such buffers of one pool, linked by pool.next. Any thread. */
+void mcq_home_put_all(struct mcq_home *home, struct mcq_buf *first, struct mcq_buf *last);
+
 /* The owner holds a reference of a buffer of this pool. If it is the last one the buffer is FREE,
  * as if it had come home and been drained. false: others hold it, too; nothing changed. Owner
  * thread. */

@@ -1,11 +1,21 @@
 #include "arena/msg.h"
 
 #include "arena/alloc.h"
+#include "arena/own.h"
 
 static void msg_set_large(struct mcq_msg *msg, enum mcq_msg_kind kind, struct mcq_buf *buf,
                           struct mcq_bytes body);
 static void msg_set_copy(struct mcq_msg *msg, struct mcq_buf *buf, struct mcq_bytes bytes);
 static bool msg_may_pin(const struct mcq_buf *buf, size_t len);
+
+/* For a body that the application makes. */
+static enum mcq_err new_buf(size_t len, struct mcq_buf **buf)
+{
+    struct mcq_blocks *own = mcq_own_blocks();
+
+    return own != NULL && len <= MCQ_OWN_BYTES_MAX ? mcq_blocks_take(own, len, buf)
+                                                   : mcq_buf_new(len, buf);
+}
 
 enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len)
 {
@@ -17,8 +27,8 @@ enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len)
         msg->small_len = (uint8_t) len;
         return MCQ_OK;
     }
-    MCQ_TRY(mcq_buf_new(len, &buf));
-    /* What the heap held before is nobody's to read or send. */
+    MCQ_TRY(new_buf(len, &buf));
+    /* What the memory held before is nobody's to read or send. */
     memset(mcq_buf_room(buf), 0, len);
     msg_set_large(msg, MCQ_MSG_FILLING, buf, mcq_bytes(mcq_buf_room(buf), len));
     return MCQ_OK;
@@ -34,7 +44,7 @@ enum mcq_err mcq_msg_init_copy(struct mcq_msg *msg, struct mcq_bytes bytes)
         msg->small_len = (uint8_t) bytes.len;
         return MCQ_OK;
     }
-    MCQ_TRY(mcq_buf_new(bytes.len, &buf));
+    MCQ_TRY(new_buf(bytes.len, &buf));
     msg_set_copy(msg, buf, bytes);
     return MCQ_OK;
 }

@@ -3,6 +3,8 @@
 static_assert(MCQ_EVENT_SUBSCRIBE != MCQ_PIPE_PART && MCQ_EVENT_CANCEL != MCQ_PIPE_PART &&
                   MCQ_EVENT_JOIN != MCQ_PIPE_PART && MCQ_EVENT_LEAVE != MCQ_PIPE_PART,
               "an event's kind is the tag of what is no part of a message");
+static_assert(MCQ_EVENT_SUBSCRIBE <= MCQ_PIPE_TAG_MAX && MCQ_EVENT_CANCEL <= MCQ_PIPE_TAG_MAX,
+              "and is a tag");
 
 /* A message of the group's blocks with a copy of these octets. */
 static enum mcq_err copy_octets(struct mcq_link *link, struct mcq_bytes octets, struct mcq_msg *msg)
@@ -23,6 +25,14 @@ enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
     struct mcq_msg *msg = part->msg;
     enum mcq_err err;
 
+    if (MCQ_LIKELY(part->body.len <= MCQ_PIPE_COPY_MAX)) { /* whoever has it */
+        MCQ_TRY(mcq_pipe_put_copy(&link->pipe, part->body, part->more));
+        if (msg != NULL && msg->kind == MCQ_MSG_PLACE)
+            mcq_places_put(&link->group->places, msg);
+        else if (msg != NULL)
+            mcq_msg_fini(msg);
+        return MCQ_OK;
+    }
     if (msg == NULL) {
         msg = &copy;
         MCQ_TRY(copy_octets(link, part->body, msg));
@@ -57,23 +67,28 @@ void mcq_link_pipe_flush(struct mcq_link *link)
         link->group->tell(link, MCQ_TELL_INPUT);
 }
 
-static bool take(struct mcq_link *link, struct mcq_msg *msg, uint8_t *tag)
+static enum mcq_err take(struct mcq_link *link, struct mcq_msg *msg, uint8_t *tag)
 {
+    struct mcq_link_group *group = link->group;
     bool tells;
-    bool is_any = mcq_pipe_take(&link->pipe, msg, tag, &tells);
+    enum mcq_err err = mcq_pipe_take(&link->pipe, group->receiver.blocks, msg, tag, &tells);
 
     if (MCQ_UNLIKELY(tells))
-        link->group->tell(link, MCQ_TELL_ROOM);
-    if (!is_any)
+        group->tell(link, MCQ_TELL_ROOM);
+    if (MCQ_LIKELY(err == MCQ_OK))
+        return MCQ_OK;
+    if (err == MCQ_AGAIN)
         link->can_read = false;
-    return is_any;
+    else
+        link->is_starved = group->is_starved = true; /* it stays, and is looked at again */
+    return MCQ_AGAIN;
 }
 
 enum mcq_err mcq_link_pipe_take(struct mcq_link *link, struct mcq_msg *msg)
 {
     uint8_t tag;
 
-    while (take(link, msg, &tag)) {
+    while (take(link, msg, &tag) == MCQ_OK) {
         if (MCQ_LIKELY(tag == MCQ_PIPE_PART))
             return MCQ_OK;
         mcq_msg_fini(msg);
@@ -85,8 +100,7 @@ enum mcq_err mcq_link_pipe_hear(struct mcq_link *link, struct mcq_msg *msg, stru
 {
     uint8_t tag;
 
-    if (!take(link, msg, &tag))
-        return MCQ_AGAIN;
+    MCQ_TRY(take(link, msg, &tag));
     if (tag == MCQ_PIPE_PART) {
         event->kind = MCQ_EVENT_BODY;
         return MCQ_OK;

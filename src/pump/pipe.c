@@ -1,6 +1,7 @@
 #include "pump/pipe.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "arena/alloc.h"
 #include "base/assert.h"
@@ -11,6 +12,11 @@
 #define ACK_SHARE 4 /* of the limit, one part, where that is less */
 
 #define NOBODY (-1)
+
+/* Tags that nobody else sees. */
+#define TAG_SPREAD 254 /* the first octets of a body; routing_id is its length */
+#define TAG_PIECE 255  /* the next ones: the place is no message */
+static_assert(MCQ_PIPE_TAG_MAX < TAG_SPREAD, "users' tags are others");
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -33,6 +39,12 @@ void mcq_pipe_init(struct mcq_pipe *pipe)
     queue_init(&pipe->queues[1]);
 }
 
+static void drop(struct mcq_pipe_chunk *chunk, size_t at)
+{
+    if (chunk->tags[at] != TAG_PIECE)
+        mcq_msg_fini(&chunk->msgs[at]);
+}
+
 static struct mcq_pipe_chunk *head_chunk(struct mcq_pipe_queue *queue)
 {
     return queue->head != NULL ? queue->head : queue->first;
@@ -49,7 +61,7 @@ static void queue_fini(struct mcq_pipe_queue *queue)
         mcq_free(queue->head);
     }
     for (; at != queue->put_count; at++) {
-        mcq_msg_fini(&chunk->msgs[at % MCQ_PIPE_CHUNK]);
+        drop(chunk, at % MCQ_PIPE_CHUNK);
         if ((at + 1) % MCQ_PIPE_CHUNK == 0) {
             struct mcq_pipe_chunk *next = chunk->next;
 
@@ -139,29 +151,90 @@ static enum mcq_err next_chunk(struct mcq_pipe_queue *queue)
     return MCQ_OK;
 }
 
-static enum mcq_err put(struct mcq_pipe_queue *queue, struct mcq_msg *msg, uint8_t tag)
+/* The next place. NULL: no memory. */
+static struct mcq_msg *next_place(struct mcq_pipe_queue *queue, uint8_t tag)
 {
     size_t at = queue->put_count % MCQ_PIPE_CHUNK;
 
-    if (at == 0)
-        MCQ_TRY(next_chunk(queue));
-    mcq_msg_move(&queue->tail->msgs[at], msg);
+    if (at == 0 && next_chunk(queue) != MCQ_OK)
+        return NULL;
     queue->tail->tags[at] = tag;
     queue->put_count++;
-    return MCQ_OK;
+    return &queue->tail->msgs[at];
+}
+
+/* Gives up all places from this one on. */
+static void cut_to(struct mcq_pipe_queue *queue, uint64_t count)
+{
+    while (queue->put_count != count) {
+        size_t at = (queue->put_count - 1) % MCQ_PIPE_CHUNK;
+
+        drop(queue->tail, at);
+        queue->put_count--;
+        if (at == 0) /* stays behind the new tail, for the next put */
+            queue->tail = queue->tail->prev;
+    }
+}
+
+static void has_put(struct mcq_pipe_queue *queue, bool more)
+{
+    queue->is_within = more;
+    if (more)
+        return;
+    queue->whole_count = queue->put_count;
+    queue->message_count++;
 }
 
 enum mcq_err mcq_pipe_put(struct mcq_pipe_end *end, struct mcq_msg *msg)
 {
     struct mcq_pipe_queue *queue = end->out;
-    bool more = msg->more;
+    struct mcq_msg *place = next_place(queue, MCQ_PIPE_PART);
 
-    MCQ_TRY(put(queue, msg, MCQ_PIPE_PART));
-    queue->is_within = more;
-    if (more)
-        return MCQ_OK;
-    queue->whole_count = queue->put_count;
-    queue->message_count++;
+    if (place == NULL)
+        return MCQ_NOMEM;
+    mcq_msg_move(place, msg);
+    has_put(queue, place->more);
+    return MCQ_OK;
+}
+
+static enum mcq_err put_pieces(struct mcq_pipe_queue *queue, struct mcq_bytes octets)
+{
+    while (octets.len > 0) {
+        size_t len = mcq_min_size(octets.len, sizeof(struct mcq_msg));
+        struct mcq_msg *place = next_place(queue, TAG_PIECE);
+
+        if (place == NULL)
+            return MCQ_NOMEM;
+        memcpy(place, octets.data, len);
+        mcq_bytes_skip(&octets, len);
+    }
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_pipe_put_copy(struct mcq_pipe_end *end, struct mcq_bytes octets, bool more)
+{
+    struct mcq_pipe_queue *queue = end->out;
+    size_t len = mcq_min_size(octets.len, MCQ_MSG_INLINE_MAX);
+    uint64_t before = queue->put_count;
+    struct mcq_msg *place;
+
+    mcq_assert(octets.len <= MCQ_PIPE_COPY_MAX);
+    place = next_place(queue, octets.len > len ? TAG_SPREAD : MCQ_PIPE_PART);
+    if (place == NULL)
+        return MCQ_NOMEM;
+    mcq_msg_init(place);
+    mcq_put_bytes(place->small, mcq_bytes(octets.data, len));
+    place->small_len = (uint8_t) len;
+    place->more = more;
+    if (octets.len > len) {
+        place->routing_id = (uint32_t) octets.len;
+        mcq_bytes_skip(&octets, len);
+        if (put_pieces(queue, octets) != MCQ_OK) {
+            cut_to(queue, before);
+            return MCQ_NOMEM;
+        }
+    }
+    has_put(queue, more);
     return MCQ_OK;
 }
 
@@ -194,8 +267,13 @@ static void swap_with_next(struct mcq_pipe_queue *queue, uint64_t index)
 enum mcq_err mcq_pipe_put_tagged(struct mcq_pipe_end *end, struct mcq_msg *msg, uint8_t tag)
 {
     struct mcq_pipe_queue *queue = end->out;
+    struct mcq_msg *place;
 
-    MCQ_TRY(put(queue, msg, tag));
+    mcq_assert(tag <= MCQ_PIPE_TAG_MAX);
+    place = next_place(queue, tag);
+    if (place == NULL)
+        return MCQ_NOMEM;
+    mcq_msg_move(place, msg);
     for (uint64_t at = queue->put_count - 1; at > queue->whole_count; at--)
         swap_with_next(queue, at - 1);
     queue->whole_count++;
@@ -204,17 +282,8 @@ enum mcq_err mcq_pipe_put_tagged(struct mcq_pipe_end *end, struct mcq_msg *msg, 
 
 void mcq_pipe_cut(struct mcq_pipe_end *end)
 {
-    struct mcq_pipe_queue *queue = end->out;
-
-    while (queue->put_count != queue->whole_count) {
-        size_t at = (queue->put_count - 1) % MCQ_PIPE_CHUNK;
-
-        mcq_msg_fini(&queue->tail->msgs[at]);
-        queue->put_count--;
-        if (at == 0) /* stays behind the new tail, for the next put */
-            queue->tail = queue->tail->prev;
-    }
-    queue->is_within = false;
+    cut_to(end->out, end->out->whole_count);
+    end->out->is_within = false;
 }
 
 bool mcq_pipe_publish(struct mcq_pipe_end *end)
@@ -287,22 +356,74 @@ static void step(struct mcq_pipe_queue *queue)
         mcq_free(atomic_exchange_explicit(&queue->spare, left, memory_order_acq_rel));
 }
 
-bool mcq_pipe_take(struct mcq_pipe_end *end, struct mcq_msg *msg, uint8_t *tag, bool *tells)
+/* The place of the next part, which stays. */
+static const struct mcq_msg *peek(const struct mcq_pipe_queue *queue, uint8_t *tag)
+{
+    size_t at = queue->take_count % MCQ_PIPE_CHUNK;
+    const struct mcq_pipe_chunk *chunk = queue->head;
+
+    if (at == 0)
+        chunk = chunk != NULL ? chunk->next : queue->first;
+    *tag = chunk->tags[at];
+    return &chunk->msgs[at];
+}
+
+static const struct mcq_msg *take_place(struct mcq_pipe_queue *queue)
+{
+    size_t at = queue->take_count % MCQ_PIPE_CHUNK;
+
+    if (at == 0)
+        step(queue);
+    queue->take_count++;
+    return &queue->head->msgs[at];
+}
+
+/* Makes a message of what crosses in places. */
+static enum mcq_err gather(struct mcq_pipe_queue *queue, const struct mcq_msg *first,
+                           struct mcq_blocks *blocks, struct mcq_msg *msg)
+{
+    size_t len = first->routing_id;
+    struct mcq_bytes body;
+    struct mcq_buf *buf;
+    uint8_t *at;
+    bool more = first->more;
+
+    MCQ_TRY(mcq_blocks_take(blocks, len, &buf));
+    at = mcq_buf_room(buf);
+    memcpy(at, take_place(queue)->small, MCQ_MSG_INLINE_MAX);
+    at += MCQ_MSG_INLINE_MAX;
+    for (size_t left = len - MCQ_MSG_INLINE_MAX; left > 0;) {
+        size_t piece = mcq_min_size(left, sizeof *first);
+
+        memcpy(at, take_place(queue), piece);
+        at += piece;
+        left -= piece;
+    }
+    body = mcq_buf_freeze(buf, len);
+    mcq_msg_init_buf(msg, &buf, body);
+    msg->more = more;
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_pipe_take(struct mcq_pipe_end *end, struct mcq_blocks *blocks, struct mcq_msg *msg,
+                           uint8_t *tag, bool *tells)
 {
     struct mcq_pipe_queue *queue = end->in;
-    size_t at = queue->take_count % MCQ_PIPE_CHUNK;
+    const struct mcq_msg *place;
 
     *tells = false;
     if (MCQ_UNLIKELY(queue->take_count == queue->published_seen) && !look(queue, tells))
-        return false;
-    if (at == 0)
-        step(queue);
-    *tag = queue->head->tags[at];
-    *msg = queue->head->msgs[at];
-    queue->take_count++;
+        return MCQ_AGAIN;
+    place = peek(queue, tag);
+    if (*tag == TAG_SPREAD) {
+        MCQ_TRY(gather(queue, place, blocks, msg));
+        *tag = MCQ_PIPE_PART;
+    } else {
+        *msg = *take_place(queue);
+    }
     if (*tag == MCQ_PIPE_PART && !msg->more) {
         queue->taken_messages++;
         *tells = *tells || (ack_is_due(queue) && ack(queue));
     }
-    return true;
+    return MCQ_OK;
 }

@@ -14,13 +14,17 @@
  *
  * What each side knows of the other, and what orders it:
  *
- *   published   parts the reader may take    writer: store (release); reader: load (acquire)
+ *   published   places the reader may take   writer: store (release); reader: load (acquire)
  *   acked       messages the reader took     reader: store (release); writer: load (acquire)
  *   reader_waits, writer_waits               set by who has found nothing to do, cleared by who
  *                                            tells it. Both sides write what they have, fence, and
  *                                            look at the other's word (seq_cst fences on both
  *                                            sides), so one of the two sees the other's: either
  *                                            the waiter finds what it waited for, or it is told
+ *
+ * A short body crosses in its place and in those behind it: what it cost to lend it a block, and to
+ * bring the block home from another thread, is more than two copies. The reader makes a message of
+ * it, with a block of its own.
  *
  * Chunks are a list that grows at the writer's end. The reader lets go of a chunk when it takes the
  * first part of the next one, which has been published by then; so the writer, which takes back
@@ -34,6 +38,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/block.h"
 #include "arena/msg.h"
 #include "base/attr.h"
 #include "base/error.h"
@@ -42,6 +47,10 @@
 #define MCQ_PIPE_LINE 64
 #define MCQ_PIPE_SLACK_FROM 16
 #define MCQ_PIPE_PART 0 /* the tag of a message's parts; others are their users' */
+#define MCQ_PIPE_TAG_MAX 127
+/* A body that crosses in places: what lies in a message, and a few places more. */
+#define MCQ_PIPE_PIECES_MAX 3
+#define MCQ_PIPE_COPY_MAX (MCQ_MSG_INLINE_MAX + MCQ_PIPE_PIECES_MAX * sizeof(struct mcq_msg))
 
 struct mcq_pipe_chunk {
     struct mcq_msg msgs[MCQ_PIPE_CHUNK];
@@ -53,8 +62,8 @@ struct mcq_pipe_chunk {
 /* One way. What both sides touch, and what one of them does, lies in lines of its own. */
 struct mcq_pipe_queue {
     alignas(MCQ_PIPE_LINE) struct mcq_pipe_chunk *tail; /* the writer's; NULL: before the first */
-    uint64_t put_count;                                 /* parts */
-    uint64_t whole_count;                               /* parts, up to the last whole message */
+    uint64_t put_count;                                 /* places */
+    uint64_t whole_count;                               /* places, up to the last whole message */
     uint64_t shown_count;                               /* what published says */
     uint64_t message_count;
     uint64_t acked_seen;
@@ -115,12 +124,17 @@ bool mcq_pipe_has_room(struct mcq_pipe_end *end);
  *   MCQ_NOMEM   *msg is the caller's */
 MCQ_MUST_CHECK enum mcq_err mcq_pipe_put(struct mcq_pipe_end *end, struct mcq_msg *msg);
 
+/* The same with a copy of these octets, MCQ_PIPE_COPY_MAX at most.
+ *   MCQ_NOMEM   nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_pipe_put_copy(struct mcq_pipe_end *end, struct mcq_bytes octets,
+                                              bool more);
+
 /* Adds what is no part of a message, with a tag of its own; in front of a message that was begun.
  *   MCQ_NOMEM   *msg is the caller's */
 MCQ_MUST_CHECK enum mcq_err mcq_pipe_put_tagged(struct mcq_pipe_end *end, struct mcq_msg *msg,
                                                 uint8_t tag);
 
-/* How many parts no publish has shown yet. */
+/* How many places no publish has shown yet. */
 static inline uint64_t mcq_pipe_unshown_count(const struct mcq_pipe_end *end)
 {
     return end->out->put_count - end->out->shown_count;
@@ -142,11 +156,13 @@ static inline bool mcq_pipe_is_within(const struct mcq_pipe_end *end)
 
 /* --- the reader ------------------------------------------------------------------------------ */
 
-/* Takes the next part.
- *   true    *msg is the caller's, and *tag says what it is
- *   false   nothing is there: the writer is told to tell once there is
+/* Takes the next part. The blocks are the reader's own.
+ *   MCQ_OK      *msg is the caller's, and *tag says what it is
+ *   MCQ_AGAIN   nothing is there: the writer is told to tell once there is
+ *   MCQ_NOMEM   it stays where it is
  * *tells: the writer waits for room, and has to be told. */
-bool mcq_pipe_take(struct mcq_pipe_end *end, struct mcq_msg *msg, uint8_t *tag, bool *tells);
+MCQ_MUST_CHECK enum mcq_err mcq_pipe_take(struct mcq_pipe_end *end, struct mcq_blocks *blocks,
+                                          struct mcq_msg *msg, uint8_t *tag, bool *tells);
 
 /* Whether take would find something. */
 static inline bool mcq_pipe_is_readable(const struct mcq_pipe_end *end)

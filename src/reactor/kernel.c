@@ -77,9 +77,9 @@ static bool bind_to(int fd, const struct mcq_address *address)
     int one = 1;
     int zero = 0;
 
-    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void) !mcq_kernel_set(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (address->storage.ss_family == AF_INET6)
-        (void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+        (void) !mcq_kernel_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
     return bind(fd, (const struct sockaddr *) &address->storage, address->len) == 0;
 }
 
@@ -145,8 +145,8 @@ static int bind_source(int fd, const struct mcq_address *source)
 
     if (source == NULL)
         return 0;
-    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    (void) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    (void) !mcq_kernel_set(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void) !mcq_kernel_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     return bind(fd, (const struct sockaddr *) &source->storage, source->len);
 }
 
@@ -219,7 +219,7 @@ void mcq_kernel_retune(struct mcq_reactor *reactor, int fd, const struct mcq_tun
 {
     struct mcq_address address = {0};
 
-    if (mcq_kernel_local_address(reactor, fd, &address))
+    if (mcq_kernel_is_tuned(tuning) && mcq_kernel_local_address(reactor, fd, &address))
         (void) !mcq_kernel_tune(fd, address.storage.ss_family, tuning);
 }
 

@@ -71,6 +71,7 @@ static enum mcq_err new_context(struct mcq_context **out)
     *context = (struct mcq_context) {
         .engines_wanted = MCQ_CONTEXT_IO_THREADS_DEFAULT,
         .sockets_max = MCQ_CONTEXT_MAX_SOCKETS_DEFAULT,
+        .profile = MCQ_CONTEXT_PROFILE_DEFAULT,
     };
     atomic_init(&context->epoch, FIRST_EPOCH);
     atomic_init(&context->slots, NULL);
@@ -319,6 +320,7 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
             return MCQ_NOMEM;
         *socket = (struct mcq_socket) {.state = MCQ_SOCKET_FREE};
         mcq_lock_init(&socket->lock);
+        mcq_reports_init(&socket->reports);
         socket->next_slot = atomic_load(&context->slots);
         atomic_store(&context->slots, socket);
     }
@@ -328,12 +330,13 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
 }
 
 enum mcq_err mcq_context_take_slot(struct mcq_context *context, struct mcq_socket **socket,
-                                   struct mcq_engine **engine)
+                                   struct mcq_engine **engine, enum mcq_profile *profile)
 {
     enum mcq_err err;
 
     mcq_context_lock(context);
     err = take_slot(context, socket);
+    *profile = (enum mcq_profile) context->profile;
     if (err == MCQ_OK)
         *engine = &context->engines[context->next_engine++ % context->engine_count];
     mcq_context_unlock(context);

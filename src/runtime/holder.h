@@ -36,6 +36,7 @@ enum mcq_socket_request {
     MCQ_REQUEST_RELIEF_TIMER = 256,
     MCQ_REQUEST_FLUSH = 512,
     MCQ_REQUEST_TRIM_TIMER = 1024,
+    MCQ_REQUEST_REPORT = 2048,
 };
 void mcq_socket_ask(struct mcq_socket *socket, uint32_t request);
 

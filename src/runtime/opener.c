@@ -141,8 +141,30 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
+static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value)
+{
+    const struct mcq_endpoint_node *node = opener->node;
+
+    if (node->is_listener)
+        mcq_report_accepted(node->socket, kind, value, 0, opener->opening.fd);
+    else
+        mcq_report_now(node->socket, kind, value, 0, mcq_node_name(node));
+}
+
+/* Whose fault it was: the peer's manners, its credentials, or just the connection. */
+static void report_failure(const struct mcq_opener *opener, enum mcq_err err)
+{
+    opener_report(opener,
+                  err == MCQ_PROTO    ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
+                  : err == MCQ_DENIED ? MCQ_REPORT_OF_HANDSHAKE_REFUSED
+                                      : MCQ_REPORT_OF_HANDSHAKE_FAILED,
+                  mcq_err_errno(err));
+    opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd);
+}
+
 static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
 {
+    report_failure(opener, err);
     opener->err = err;
     opener->state = OPENER_DEAD;
     opener_settle(opener);
@@ -183,6 +205,7 @@ static void opener_step(struct mcq_opener *opener)
         if (ready.ready.identity.len > 0)
             memcpy(opener->identity, ready.ready.identity.data, ready.ready.identity.len);
         opener->state = OPENER_READY;
+        opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
         opener_settle(opener);
         return;
     }
@@ -222,7 +245,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     const struct mcq_socket_options *options = &node->options;
     uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
 
-    mcq_session_config_init(config, node->socket->type, MCQ_PROFILE_NATIVE);
+    mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);

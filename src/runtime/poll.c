@@ -46,6 +46,7 @@ static short look(struct mcq_socket *socket, short events)
     short found = 0;
 
     mcq_socket_end_burst(socket);
+    mcq_hint_lower(&socket->hint); /* before the look: what comes behind it raises it again */
     if (events & POLLIN) {
         socket->in_calls++;
         if (look_for_input(socket))
@@ -236,4 +237,19 @@ enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, in
     mcq_socket_guard_output(socket);
     mcq_socket_leave(socket);
     return err;
+}
+
+/* What is there now may have had its news. */
+enum mcq_err mcq_socket_hint_fd(struct mcq_socket *socket, int *fd)
+{
+    if (socket->context->seed != 0)
+        return MCQ_NOT_SUPPORTED;
+    if (socket->hint.fd < 0) {
+        MCQ_TRY(mcq_hint_open(&socket->hint));
+        if (socket->conn_count > 0)
+            mcq_hint_raise(&socket->hint);
+        mcq_socket_guard_input(socket);
+    }
+    *fd = socket->hint.fd;
+    return MCQ_OK;
 }

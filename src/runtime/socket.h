@@ -24,8 +24,10 @@
 #include <poll.h>
 
 #include "reactor/bell.h"
+#include "reactor/hint.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/report.h"
 #include "runtime/security.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
@@ -132,10 +134,12 @@ struct mcq_socket {
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    struct mcq_reports reports;
     _Atomic enum mcq_socket_type
         type; /* read without the lock, too, for what is said of an error */
 
     struct mcq_pattern *pattern; /* a slot that is used anew begins here */
+    enum mcq_profile profile;
     struct mcq_socket_options options;
     struct mcq_link_group group;
 
@@ -144,9 +148,10 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
-    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
-    uint64_t limited_count;  /* connections that were ended because of a limit */
-    struct mcq_conn *unread; /* whose octets nobody has read, a queue */
+    uint32_t stream_count;         /* of these, by a stream: what the engine looks after */
+    _Atomic uint64_t parked_count; /* how often a listener has had no descriptor, or no memory */
+    uint64_t limited_count;        /* connections that were ended because of a limit */
+    struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
     struct mcq_endpoint_node *endpoints;
@@ -193,6 +198,7 @@ struct mcq_socket {
     struct mcq_bell *recv_bell; /* NULL: nobody has asked for it */
     struct mcq_bell *send_bell;
     unsigned news;
+    struct mcq_hint hint; /* raised with any news; the engine watches in its owner's stead */
 
     /* Closing. */
     bool is_draining;
@@ -323,6 +329,13 @@ struct mcq_poll_item {
 MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count,
                                             int timeout_ms, size_t *ready_count);
 
+/* The descriptor that is readable once there may be news since the socket was last looked at, by
+ * poll or by a call that found nothing to do. From now on the engine watches whenever no call does.
+ * The lock is held.
+ *   MCQ_OK   the socket's, until it is closed
+ *   MCQ_NOT_SUPPORTED (a simulated world), MCQ_NO_FDS */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_hint_fd(struct mcq_socket *socket, int *fd);
+
 /* A descriptor that can be polled for input while the socket can receive, or send. Once it is
  * there, leaving the lock costs looking. The lock is held.
  *   MCQ_OK   the socket's, until it ends
@@ -403,6 +416,8 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 /* runtime/endpoint.c */
 /* A connecting peer's connection was lost, or its request for one was refused. */
 void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
+/* Where to; the text is its own. */
+const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all);
 

@@ -162,6 +162,7 @@ static enum mcq_err send_held(struct mcq_socket *socket, struct mcq_part *part,
     err = socket->pattern->ops->send(socket->pattern, part);
     if (MCQ_UNLIKELY(err == MCQ_AGAIN)) {
         mcq_assert_hot(!socket->is_within_send); /* else the lock would be let go of within it */
+        mcq_hint_lower(&socket->hint);
         err = send_waiting(socket, part, patience);
     }
     if (MCQ_LIKELY(err == MCQ_OK))
@@ -353,6 +354,7 @@ static enum mcq_err recv_waiting(struct mcq_socket *socket, struct mcq_msg *msg,
     enum mcq_err err = MCQ_AGAIN;
     bool has_slept = false;
 
+    mcq_blocks_flush(socket->group.receiver.blocks);
     for (;;) {
         if (socket->group.lost_first != NULL || socket->ending != NULL)
             mcq_socket_bury(socket);
@@ -392,8 +394,10 @@ static enum mcq_err recv_held(struct mcq_socket *socket, struct mcq_msg *msg, in
     if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
         (void) mcq_socket_harvest_input(socket);
     err = take(socket, msg);
-    if (err == MCQ_AGAIN)
+    if (err == MCQ_AGAIN) {
+        mcq_hint_lower(&socket->hint);
         err = recv_waiting(socket, msg, timeout_ms);
+    }
     if (err != MCQ_OK)
         return err;
     if (MCQ_UNLIKELY(socket->in_sleepers > 0))

@@ -15,7 +15,7 @@ enum mcq_err mcq_pub_new(const struct mcq_pattern_ops *ops, const struct mcq_pat
     MCQ_TRY(mcq_duplex_new(ops, config, bytes, &duplex));
     mcq_subscriptions_init(
         &((struct mcq_pub *) duplex)->subscriptions, config->random, MCQ_SUBSCRIPTION_SET,
-        (size_t) mcq_option_default(MCQ_OPTION_SUBSCRIPTIONS_MAX, MCQ_SOCKET_TYPE_PUB));
+        (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX, ops->type, config->is_compat));
     *pattern = &duplex->base;
     return MCQ_OK;
 }

@@ -30,9 +30,10 @@ static enum mcq_err radio_create(const struct mcq_pattern_config *config,
     struct mcq_duplex *duplex;
 
     MCQ_TRY(mcq_duplex_new(&mcq_pattern_radio, config, sizeof(struct radio), &duplex));
-    mcq_subscriptions_init(
-        &((struct radio *) duplex)->groups, config->random, MCQ_SUBSCRIPTION_SET,
-        (size_t) mcq_option_default(MCQ_OPTION_SUBSCRIPTIONS_MAX, MCQ_SOCKET_TYPE_RADIO));
+    mcq_subscriptions_init(&((struct radio *) duplex)->groups, config->random, MCQ_SUBSCRIPTION_SET,
+                           (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX,
+                                                          MCQ_SOCKET_TYPE_RADIO,
+                                                          config->is_compat));
     *pattern = &duplex->base;
     return MCQ_OK;
 }

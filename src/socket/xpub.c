@@ -190,9 +190,9 @@ static enum mcq_err xpub_create(const struct mcq_pattern_config *config,
 
     MCQ_TRY(mcq_pub_new(&mcq_pattern_xpub, config, sizeof *xpub, pattern));
     xpub = xpub_of(*pattern);
-    mcq_subscriptions_init(
-        &xpub->asked, config->random + MCQ_TABLE_KEY_BYTES, MCQ_SUBSCRIPTION_SET,
-        (size_t) mcq_option_default(MCQ_OPTION_SUBSCRIPTIONS_MAX, MCQ_SOCKET_TYPE_XPUB));
+    mcq_subscriptions_init(&xpub->asked, config->random + MCQ_TABLE_KEY_BYTES, MCQ_SUBSCRIPTION_SET,
+                           (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX,
+                                                          MCQ_SOCKET_TYPE_XPUB, config->is_compat));
     xpub->is_compat = config->is_compat;
     return MCQ_OK;
 }

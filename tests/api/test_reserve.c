@@ -224,7 +224,7 @@ static void published__reaches_each_subscriber(void)
     end_world(&world);
 }
 
-/* Through a pipe it goes as it is. */
+/* Through a pipe it goes as it is, unless it is short: a copy holds no block. */
 static void inproc__hands_the_place_over(void)
 {
     struct mcq_message message;
@@ -243,7 +243,10 @@ static void inproc__hands_the_place_over(void)
         written = mcq_message_data(&message);
         assert_works(mcq_commit(push, &message, lens[r] / 2, 0));
         assert_works(mcq_recv_message(pull, &message, 0));
-        assert_ptr_equal(mcq_message_data(&message), written);
+        if (lens[r] / 2 > 256)
+            assert_ptr_equal(mcq_message_data(&message), written);
+        else
+            assert_ptr_not_equal(mcq_message_data(&message), written);
         assert_int_equal(mcq_message_size(&message), lens[r] / 2);
         for (size_t k = 0; k < lens[r] / 2; k++)
             assert_int_equal(((const uint8_t *) mcq_message_data(&message))[k], octet_of(r, k));

@@ -18,9 +18,12 @@ struct fixture {
     struct mcq_pipe_end far;
 };
 
+static struct mcq_blocks *blocks; /* the reader's, for short bodies */
+
 static void begin(struct fixture *f)
 {
     mcq_pipe_init(&f->pipe);
+    assert_int_equal(mcq_blocks_new(&blocks), MCQ_OK);
     f->near = mcq_pipe_end(&f->pipe, 0);
     f->far = mcq_pipe_end(&f->pipe, 1);
 }
@@ -28,6 +31,7 @@ static void begin(struct fixture *f)
 static void end(struct fixture *f)
 {
     mcq_pipe_fini(&f->pipe);
+    mcq_blocks_free(&blocks);
 }
 
 static void start(struct mcq_msg *msg, uint64_t number, bool more)
@@ -70,7 +74,7 @@ static bool expect(struct mcq_pipe_end *end, uint64_t number, uint8_t tag, bool 
     bool tells;
 
     assert_true(mcq_pipe_is_readable(end));
-    assert_true(mcq_pipe_take(end, &msg, &found, &tells));
+    assert_int_equal(mcq_pipe_take(end, blocks, &msg, &found, &tells), MCQ_OK);
     assert_int_equal(number_of(&msg), number);
     assert_int_equal(found, tag);
     assert_int_equal(msg.more, more);
@@ -85,7 +89,7 @@ static bool expect_nothing(struct mcq_pipe_end *end)
     bool tells;
 
     assert_false(mcq_pipe_is_readable(end));
-    assert_false(mcq_pipe_take(end, &msg, &tag, &tells));
+    assert_int_equal(mcq_pipe_take(end, blocks, &msg, &tag, &tells), MCQ_AGAIN);
     return tells;
 }
 
@@ -179,7 +183,7 @@ static void chunks__one_at_a_time__are_used_again(void **state)
         put(&f.near, i, false);
         publish(&f.near);
         expect(&f.far, i, MCQ_PIPE_PART, false);
-        assert_true(mcq_alloc_ledger().block_count <= 2); /* one in use, and one that waits */
+        assert_true(mcq_alloc_ledger().block_count <= 3); /* one in use, one that waits, blocks */
     }
     end(&f);
 }
@@ -489,6 +493,51 @@ static void no_memory__leaves_all_as_it_was(void **state)
         }
 }
 
+/* A copy in places: any length at any place of a chunk, whole or not at all. */
+static void copy__any_length_anywhere(void **state)
+{
+    uint8_t body[MCQ_PIPE_COPY_MAX];
+
+    (void) state;
+    for (size_t i = 0; i < sizeof body; i++)
+        body[i] = (uint8_t) (i * 7);
+    for (uint64_t before = MCQ_PIPE_CHUNK - 5; before <= MCQ_PIPE_CHUNK + 1; before++)
+        for (size_t len = 0; len <= sizeof body; len++) {
+            struct fixture f;
+            struct mcq_msg msg;
+            uint8_t tag;
+            bool tells;
+
+            begin(&f);
+            for (uint64_t n = 0; n < before; n++)
+                put(&f.near, n, false);
+            publish(&f.near);
+            mcq_alloc_fail_at(1); /* of a chunk, if one is needed */
+            if (mcq_pipe_put_copy(&f.near, mcq_bytes(body, len), false) != MCQ_OK) {
+                assert_int_equal(mcq_alloc_fail_left(), 0);
+                assert_int_equal(mcq_pipe_unshown_count(&f.near), 0);
+                assert_int_equal(mcq_pipe_put_copy(&f.near, mcq_bytes(body, len), false), MCQ_OK);
+            }
+            mcq_alloc_fail_at(0);
+            put(&f.near, before, false);
+            publish(&f.near);
+            for (uint64_t n = 0; n < before; n++)
+                expect(&f.far, n, MCQ_PIPE_PART, false);
+            mcq_alloc_fail_at(1); /* of a block */
+            if (mcq_pipe_take(&f.far, blocks, &msg, &tag, &tells) != MCQ_OK) {
+                assert_true(len > MCQ_MSG_INLINE_MAX);
+                assert_int_equal(mcq_pipe_take(&f.far, blocks, &msg, &tag, &tells), MCQ_OK);
+            }
+            mcq_alloc_fail_at(0);
+            assert_int_equal(tag, MCQ_PIPE_PART);
+            assert_true(mcq_bytes_equal(mcq_msg_bytes(&msg), mcq_bytes(body, len)));
+            mcq_msg_fini(&msg);
+            expect(&f.far, before, MCQ_PIPE_PART, false);
+            expect_nothing(&f.far);
+            end(&f);
+        }
+}
+
 /* --- against a model -------------------------------------------------------------------------- */
 
 #define MODEL_PARTS 20000
@@ -496,6 +545,8 @@ static void no_memory__leaves_all_as_it_was(void **state)
 
 struct entry {
     uint64_t number;
+    size_t len;   /* of the body */
+    size_t count; /* places */
     uint8_t tag;
     bool more;
 };
@@ -511,36 +562,62 @@ struct model {
 static struct model model;
 static uint64_t seed;
 
-static void start_some(struct mcq_msg *msg, uint64_t number, bool more)
+static size_t len_of(uint64_t number)
 {
-    uint8_t body[LARGE_BYTES] = {0};
+    const size_t lens[] = {8, 56, 57, 64, 120, 121, 200, MCQ_PIPE_COPY_MAX};
 
-    memcpy(body, &number, sizeof number);
-    assert_int_equal(
-        mcq_msg_init_copy(msg, mcq_bytes(body, number % 3 == 0 ? LARGE_BYTES : sizeof number)),
-        MCQ_OK);
-    msg->more = more;
+    return lens[number % MCQ_COUNTOF(lens)];
 }
 
-/* Some allocations fail; then nothing has happened. */
-static bool is_put(struct fixture *f, struct mcq_msg *msg, bool is_tagged)
+static void fill_body(uint8_t body[MCQ_PIPE_COPY_MAX], uint64_t number)
 {
+    for (size_t i = 0; i < MCQ_PIPE_COPY_MAX; i++)
+        body[i] = (uint8_t) (number * 31 + i);
+    memcpy(body, &number, sizeof number);
+}
+
+static bool is_body(const struct mcq_msg *msg, uint64_t number)
+{
+    uint8_t body[MCQ_PIPE_COPY_MAX];
+
+    fill_body(body, number);
+    return mcq_bytes_equal(mcq_msg_bytes(msg), mcq_bytes(body, len_of(number)));
+}
+
+static size_t places_of(size_t len)
+{
+    return len <= MCQ_MSG_INLINE_MAX ? 1 : 1 + (len - MCQ_MSG_INLINE_MAX + 63) / 64;
+}
+
+/* As a message of its own, or as a copy. Some allocations fail; then nothing has happened. */
+static bool is_put(struct fixture *f, uint64_t number, bool more, bool is_tagged, bool is_copy)
+{
+    uint8_t body[MCQ_PIPE_COPY_MAX];
+    struct mcq_bytes octets = mcq_bytes(body, len_of(number));
+    struct mcq_msg msg;
     enum mcq_err err;
 
+    fill_body(body, number);
+    assert_int_equal(mcq_msg_init_copy(&msg, octets), MCQ_OK);
+    msg.more = more;
     mcq_alloc_fail_at(support_random_below(&seed, 4) == 0);
-    err = is_tagged ? mcq_pipe_put_tagged(&f->near, msg, TAG) : mcq_pipe_put(&f->near, msg);
+    if (is_copy)
+        err = mcq_pipe_put_copy(&f->near, octets, more);
+    else if (is_tagged)
+        err = mcq_pipe_put_tagged(&f->near, &msg, TAG);
+    else
+        err = mcq_pipe_put(&f->near, &msg);
     mcq_alloc_fail_at(0);
-    if (err == MCQ_OK)
-        return true;
-    assert_int_equal(err, MCQ_NOMEM);
-    mcq_msg_fini(msg);
-    return false;
+    mcq_msg_fini(&msg); /* empty if it moved */
+    assert_true(err == MCQ_OK || err == MCQ_NOMEM);
+    return err == MCQ_OK;
 }
 
 static void step_put(struct fixture *f)
 {
     bool more = support_random_below(&seed, 3) == 0;
-    struct mcq_msg msg;
+    bool is_copy = support_random_below(&seed, 2) == 0;
+    size_t len = len_of(model.put);
 
     if (!model.is_within) {
         uint64_t waiting = model.messages - model.taken_messages;
@@ -555,10 +632,10 @@ static void step_put(struct fixture *f)
             return;
         }
     }
-    start_some(&msg, model.put, more);
-    if (!is_put(f, &msg, false))
+    if (!is_put(f, model.put, more, false, is_copy))
         return;
-    model.entries[model.put] = (struct entry) {model.put, MCQ_PIPE_PART, more};
+    model.entries[model.put] =
+        (struct entry) {model.put, len, is_copy ? places_of(len) : 1, MCQ_PIPE_PART, more};
     model.put++;
     model.is_within = more;
     if (!more) {
@@ -569,14 +646,21 @@ static void step_put(struct fixture *f)
 
 static void step_put_tagged(struct fixture *f)
 {
-    struct mcq_msg msg;
-
-    start_some(&msg, model.put, false);
-    if (!is_put(f, &msg, true))
+    if (!is_put(f, model.put, false, true, false))
         return;
     memmove(&model.entries[model.whole + 1], &model.entries[model.whole],
             (model.put - model.whole) * sizeof model.entries[0]);
-    model.entries[model.whole++] = (struct entry) {model.put++, TAG, false};
+    model.entries[model.whole++] = (struct entry) {model.put, len_of(model.put), 1, TAG, false};
+    model.put++;
+}
+
+static uint64_t unshown_places(void)
+{
+    uint64_t count = 0;
+
+    for (uint64_t i = model.shown; i < model.put; i++)
+        count += model.entries[i].count;
+    return count;
 }
 
 static void step_cut(struct fixture *f)
@@ -601,16 +685,19 @@ static void step_take(struct fixture *f)
     const struct entry *entry = &model.entries[model.taken];
     bool is_any = model.taken != model.shown;
     struct mcq_msg msg;
+    enum mcq_err err;
     uint8_t tag;
     bool tells;
 
     assert_int_equal(mcq_pipe_is_readable(&f->far), is_any);
-    assert_int_equal(mcq_pipe_take(&f->far, &msg, &tag, &tells), is_any);
+    err = mcq_pipe_take(&f->far, blocks, &msg, &tag, &tells);
+    assert_int_equal(err, is_any ? MCQ_OK : MCQ_AGAIN);
     if (is_any) {
         assert_int_equal(number_of(&msg), entry->number);
+        assert_true(is_body(&msg, entry->number));
         assert_int_equal(tag, entry->tag);
         assert_int_equal(msg.more, entry->more);
-        mcq_msg_fini(&msg);
+        mcq_msg_put(&msg, blocks);
         model.taken++;
         model.taken_messages += tag == MCQ_PIPE_PART && !entry->more;
     } else {
@@ -650,7 +737,7 @@ static void model__random_calls(void **state)
                 step_put_tagged(&f);
             else
                 step_cut(&f);
-            assert_int_equal(mcq_pipe_unshown_count(&f.near), model.put - model.shown);
+            assert_int_equal(mcq_pipe_unshown_count(&f.near), unshown_places());
             assert_int_equal(mcq_pipe_is_within(&f.near), model.is_within);
         }
         end(&f);
@@ -688,7 +775,13 @@ static void *write_numbers(void *argument)
             show(stress);
             sem_wait(&stress->room);
         }
-        if (message % 7 == 0) {
+        if (message % 11 == 0) { /* what does not lie in one place */
+            uint64_t octets[25] = {number};
+
+            (void) !mcq_pipe_put_copy(end, mcq_bytes(octets, sizeof octets), true);
+            number++;
+        }
+        if (message % 7 == 0 && !mcq_pipe_is_within(end)) {
             put(end, UINT64_MAX, true);
             put_tagged(end, number++);
             mcq_pipe_cut(end);
@@ -714,7 +807,7 @@ static void *read_numbers(void *argument)
         struct mcq_msg msg;
         uint8_t tag;
         bool tells;
-        bool is_any = mcq_pipe_take(end, &msg, &tag, &tells);
+        bool is_any = mcq_pipe_take(end, blocks, &msg, &tag, &tells) == MCQ_OK;
 
         if (tells)
             sem_post(&stress->room);
@@ -773,6 +866,7 @@ int main(void)
         LEDGER_TEST(room__is_told_at_once__or_at_half_of_a_large_limit),
         LEDGER_TEST(room__is_told_when_nothing_is_left),
         LEDGER_TEST(no_memory__leaves_all_as_it_was),
+        LEDGER_TEST(copy__any_length_anywhere),
         LEDGER_TEST(model__random_calls),
         LEDGER_TEST(threads__nothing_is_lost_and_nobody_sleeps_over_it),
     };

@@ -130,7 +130,7 @@ static void fault_e5__unknown_id__is_dropped_whole_or_said(void **state)
     world_fini(&f.world);
 }
 
-static void send__full_peer__is_dropped_whole_or_waits(void **state)
+static void fault_c10__full_peer__its_message_is_dropped_whole_or_waits(void **state)
 {
     struct fixture f;
     int dropped = 0;
@@ -477,7 +477,7 @@ int main(void)
         LEDGER_TEST(recv__the_sender_s_id_and_then_its_message),
         LEDGER_TEST(fault_e7__long_id__is_handed_out_as_any_other),
         LEDGER_TEST(fault_e5__unknown_id__is_dropped_whole_or_said),
-        LEDGER_TEST(send__full_peer__is_dropped_whole_or_waits),
+        LEDGER_TEST(fault_c10__full_peer__its_message_is_dropped_whole_or_waits),
         LEDGER_TEST(fault_e1__same_id__without_handover__the_newcomer_is_refused),
         LEDGER_TEST(fault_e1__same_id__with_handover__the_older_one_goes_and_is_read_first),
         LEDGER_TEST(fault_e4__id_of_a_generated_form__cannot_be_claimed),
