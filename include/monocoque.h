@@ -543,6 +543,8 @@ enum mcq_option {
                                        peer, for a ROUTER to see who is there; set only; later */
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
     MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
+    MCQ_OPT_CONFLATE = 54, /* 0, 1 (0); PUB, SUB, DEALER, PUSH, PULL: of what waits for a peer, or
+                              from it, only the newest message stays; later */
     MCQ_OPT_ROUTER_HANDOVER =
         56, /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
     MCQ_OPT_XPUB_NODROP =

@@ -93,6 +93,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_ROUTER_NOTIFY, KIND_PATTERN, MCQ_PATTERN_ROUTER_NOTIFY},
     {MCQ_OPTION_PROBE_ROUTER, KIND_PATTERN, MCQ_PATTERN_PROBE_ROUTER},
     {MCQ_OPTION_CONNECT_ROUTING_ID, KIND_PATTERN_OCTETS, MCQ_PATTERN_CONNECT_ROUTING_ID},
+    {MCQ_OPTION_CONFLATE, KIND_BOOL, AT(conflates)},
     {MCQ_OPTION_IPV6, KIND_BOOL, AT(is_ipv6)},
     {MCQ_OPTION_REQ_CORRELATE, KIND_PATTERN, MCQ_PATTERN_REQ_CORRELATE},
     {MCQ_OPTION_REQ_RELAXED, KIND_PATTERN, MCQ_PATTERN_REQ_RELAXED},
@@ -201,6 +202,14 @@ static int64_t load(struct mcq_socket *socket, const struct home *home)
     return *(const bool *) field;
 }
 
+static bool is_of_type(enum mcq_option_id id, enum mcq_socket_type type)
+{
+    const struct mcq_option_row *row =
+        mcq_option_row(MCQ_OPTION_OF_SOCKET, (int) id, MCQ_OPTION_BOTH);
+
+    return row->types >> type & 1;
+}
+
 /* What holds for peers that are there. */
 static enum mcq_err apply(struct mcq_socket *socket, const struct home *home, int64_t value)
 {
@@ -209,6 +218,8 @@ static enum mcq_err apply(struct mcq_socket *socket, const struct home *home, in
     if (home->id == MCQ_OPTION_SUBSCRIPTIONS_MAX &&
         (ops->set == NULL ||
          ops->set(socket->pattern, MCQ_PATTERN_SUBSCRIPTION_BYTES, (int) value) != MCQ_OK))
+        return MCQ_INVAL;
+    if (home->id == MCQ_OPTION_CONFLATE && !is_of_type(home->id, socket->type))
         return MCQ_INVAL;
     store(socket, home, value);
     if (home->id == MCQ_OPTION_SNDHWM || home->id == MCQ_OPTION_RCVHWM)

@@ -13,6 +13,10 @@
  * first part of a message before its last one is there. What was received whole stays after the
  * connection is lost.
  *
+ * A link that conflates keeps the newest message only: high-water marks do not count, what waits
+ * gives way to what is put, and take reads all there is. In a pipe it is the reader's link that
+ * does so; until it looks, the marks bound what waits.
+ *
  * The calls read and write by themselves: put when a batch is full or the high-water mark is
  * reached, take when there is nothing to hand out. A connection that fails in one of them is put on
  * the list of its group, whose owner ends it after the call: nothing happens behind its back.
@@ -54,6 +58,7 @@ struct mcq_link_queue {
     uint32_t message_count;
     size_t body_bytes;
     size_t begun_bytes; /* of the message that is not whole, and of its places here */
+    bool is_within;     /* a message was begun to be taken */
 };
 
 struct mcq_link;
@@ -109,6 +114,7 @@ struct mcq_link {
     bool is_in_out_set;
     bool keeps_input; /* messages of this link are taken: what came before a loss is kept */
     bool has_sent;    /* a message left on this connection: worth a graceful end */
+    bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
     bool is_starved;      /* not read, for the budget is used up */
     bool is_drained;      /* whatever the budget says */
