@@ -28,6 +28,23 @@ static void peer_close(void *opaque)
     free(peer);
 }
 
+static bool set_key(void *socket, int option, const char *key)
+{
+    return zmq_setsockopt(socket, option, key, sizeof race_keys->public_key) == 0;
+}
+
+static bool seal(void *socket, bool listens)
+{
+    int is_server = 1;
+
+    if (race_keys == NULL)
+        return true;
+    return set_key(socket, ZMQ_CURVE_PUBLICKEY, race_keys->public_key) &&
+           set_key(socket, ZMQ_CURVE_SECRETKEY, race_keys->secret_key) &&
+           (listens ? zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &is_server, sizeof is_server) == 0
+                    : set_key(socket, ZMQ_CURVE_SERVERKEY, race_keys->public_key));
+}
+
 static void *peer_open(enum race_role role, const char *endpoint)
 {
     static const int types[] = {ZMQ_PUSH, ZMQ_PULL, ZMQ_REQ, ZMQ_REP, ZMQ_PUB};
@@ -41,7 +58,7 @@ static void *peer_open(enum race_role role, const char *endpoint)
     peer->context = shared != NULL ? shared : zmq_ctx_new();
     peer->socket = zmq_socket(peer->context, types[role]);
     zmq_msg_init(&peer->message);
-    if (peer->socket != NULL &&
+    if (peer->socket != NULL && seal(peer->socket, listens) &&
         (listens ? zmq_bind(peer->socket, endpoint) : zmq_connect(peer->socket, endpoint)) == 0)
         return peer;
     peer_close(peer);

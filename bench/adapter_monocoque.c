@@ -27,6 +27,20 @@ static void peer_close(void *opaque)
     free(peer);
 }
 
+static bool set_key(struct mcq_socket *socket, enum mcq_option option, const char *key)
+{
+    return mcq_set_bytes(socket, option, key, MCQ_KEY_TEXT_BYTES) == 0;
+}
+
+static bool seal(struct mcq_socket *socket, bool listens)
+{
+    if (race_keys == NULL)
+        return true;
+    return set_key(socket, MCQ_OPT_CURVE_SECRETKEY, race_keys->secret_key) &&
+           (listens ? mcq_set(socket, MCQ_OPT_CURVE_SERVER, 1) == 0
+                    : set_key(socket, MCQ_OPT_CURVE_SERVERKEY, race_keys->public_key));
+}
+
 static void *peer_open(enum race_role role, const char *endpoint)
 {
     static const enum mcq_type types[] = {MCQ_PUSH, MCQ_PULL, MCQ_REQ, MCQ_REP, MCQ_PUB};
@@ -40,7 +54,7 @@ static void *peer_open(enum race_role role, const char *endpoint)
     peer->context = shared != NULL ? shared : mcq_ctx_new();
     peer->socket = mcq_socket(peer->context, types[role]);
     (void) mcq_message_init(&peer->message);
-    if (peer->socket != NULL &&
+    if (peer->socket != NULL && seal(peer->socket, listens) &&
         (listens ? mcq_bind(peer->socket, endpoint) : mcq_connect(peer->socket, endpoint)) == 0)
         return peer;
     peer_close(peer);

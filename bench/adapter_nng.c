@@ -32,7 +32,7 @@ static void *peer_open(enum race_role role, const char *endpoint)
     bool listens = role == RACE_PULL || role == RACE_REP;
     struct peer *peer = calloc(1, sizeof *peer);
 
-    if (peer == NULL || open_as[role](&peer->socket) != 0) {
+    if (peer == NULL || race_keys != NULL || open_as[role](&peer->socket) != 0) {
         free(peer);
         return NULL;
     }

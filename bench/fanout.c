@@ -41,6 +41,8 @@
 #define WARM_UP_S 0.2
 #define PATIENCE_S 30
 
+const struct race_keys *race_keys; /* none */
+
 static const struct race_adapter *const adapters[] = {
     &race_monocoque,
 #ifdef RACE_LIBZMQ

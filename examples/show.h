@@ -62,6 +62,7 @@ static inline void show_event(const char *who, const struct mcq_event *event)
     case MCQ_EVENT_CANCEL: show_text(who, name, event->topic); break;
     case MCQ_EVENT_JOIN:
     case MCQ_EVENT_LEAVE: show_text(who, name, event->group); break;
+    case MCQ_EVENT_SEALED: break; /* nobody here speaks CURVE */
     case MCQ_EVENT_ZAP: show_text(who, name, mcq_bytes_of(event->zap.mechanism)); break;
     case MCQ_EVENT_PING:
     case MCQ_EVENT_PONG: show_text(who, name, event->ping.context); break;

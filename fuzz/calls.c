@@ -350,15 +350,46 @@ static void send_batch(struct side *side, unsigned how, size_t len)
     }
 }
 
+/* One message of many parts. */
+static void send_whole(struct side *side, unsigned how, size_t len)
+{
+    struct mcq_message parts[PARTS_MAX];
+    unsigned count = 0;
+
+    if (side->part_count != 0 || side->type == MCQ_ROUTER || side->sent_count >= MESSAGES_MAX - 1)
+        return;
+    side->part_count = 1 + how / 2 % PARTS_MAX;
+    for (side->part = 0; side->part < side->part_count; side->part++, count++) {
+        struct mcq_bytes octets = our_part(side, side->sent_count, len + count);
+
+        if (mcq_message_init_copy(&parts[count], octets.data, octets.len) != 0)
+            break;
+    }
+    if (count == side->part_count) {
+        side->sent_count++;
+        if (mcq_send_parts(side->socket, parts, count, how & 1 ? MCQ_DONTWAIT : 0) != 0)
+            check_send_errno(side);
+    }
+    side->part_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        mcq_message_close(&parts[i]);
+}
+
 static void receive_batch(struct side *side, unsigned how)
 {
     struct mcq_message messages[BATCH_MAX];
     size_t wanted = 1 + how / 4 % BATCH_MAX;
+    bool one = how & 64;
     int count;
 
     for (unsigned i = 0; i < BATCH_MAX; i++)
         mcq_message_init(&messages[i]);
-    count = mcq_recv_batch(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0);
+    count = one ? mcq_recv_parts(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0)
+                : mcq_recv_batch(side->socket, messages, wanted, how & 2 ? MCQ_DONTWAIT : 0);
+    for (int i = 0; one && i < count - 1; i++)
+        calls_same(mcq_message_more(&messages[i]), true, "a part of one message");
+    if (one && count > 0 && (size_t) count < wanted)
+        calls_same(mcq_message_more(&messages[count - 1]), false, "the last part of a message");
     for (int i = 0; i < count; i++)
         take_part(side, mcq_message_data(&messages[i]), mcq_message_size(&messages[i]),
                   mcq_message_more(&messages[i]));
@@ -545,7 +576,7 @@ static void call(struct calls *calls)
     case 11: (void) receive_part(side, how & 1, how & 2 ? MCQ_DONTWAIT : 0); break;
     case 12:
         if (how & 128)
-            send_batch(side, how, calls_octet(calls));
+            (how & 32 ? send_whole : send_batch)(side, how, calls_octet(calls));
         else
             (void) send_part(side, how, calls_octet(calls));
         break;

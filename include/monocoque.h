@@ -11,9 +11,11 @@
  *          own. Any call may give EFAULT (a pointer is NULL that must not be), and any call on a
  *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
- * Threads: a context and a socket may be used by any thread; calls on one socket that overlap are
- *          put in order, and a call that sleeps keeps no other one waiting. The parts of a message
- *          are sent, and received, by one thread. A message belongs to one thread at a time.
+ * Threads: a context and a socket may be used by any thread, also by several at a time: calls on
+ *          one socket that overlap are put in order, and one that sleeps keeps no other one waiting.
+ *          No fence is needed to hand a socket on. Nothing of others gets between what one call
+ *          sends or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for
+ *          the threads to order. A message belongs to one thread at a time.
  * Signals: a call that sleeps gives EINTR when a signal handler has run; it may be made again.
  * Fork:    what a process has opened is not for its children: there, calls on a context give EFAULT
  *          and calls on a socket ENOTSOCK, at once, and the parent does not notice. A child opens a
@@ -74,6 +76,11 @@ enum mcq_ctx_option {
     MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
+    MCQ_CTX_PROFILE = 1002,     /* 0: our defaults and habits, 1: libzmq's (0); later sockets' */
+    MCQ_CTX_FD = 1010, /* a descriptor for a foreign event loop, which can be polled for input while
+                          there is something to do for mcq_ctx_run(context, 0); get only */
+    MCQ_CTX_REFUSED = 1011, /* options of streams that the kernel has refused to the process, and
+                                   the streams go on without; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -82,7 +89,12 @@ struct mcq_context *mcq_ctx_new(void);
 
 /* Sets an option, or gives its value.
  *   EINVAL   no such option, or the value is out of its range
- *   EBUSY    it is too late for MCQ_CTX_IO_THREADS */
+ *   EBUSY    it is too late for MCQ_CTX_IO_THREADS
+ *   EACCES   MCQ_CTX_FD, as mcq_ctx_run: the context has threads or had no socket yet, or this is
+ *            another thread
+ * The descriptor of MCQ_CTX_FD is the context's until it ends; it is neither read nor closed. The
+ * context's thread waits for it with others of its own, and need not call anything while it is
+ * silent. docs/howto/event-loop.md */
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
 
@@ -169,7 +181,8 @@ int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
  *   endpoint   as it was given to mcq_bind, or as MCQ_OPT_LAST_ENDPOINT had it
- *   ENOENT     nothing is bound to it */
+ *   ENOENT     nothing is bound to it
+ *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
 
 /* Connects to this endpoint, now or as soon as somebody is bound there, and anew whenever the
@@ -191,7 +204,8 @@ int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
 /* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
  * that was there has left: it is received.
- *   ENOENT   there was no mcq_connect of this endpoint */
+ *   ENOENT   there was no mcq_connect of this endpoint
+ *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
 /* Waits until this many peers are connected; of a PUB those count that have subscribed.
@@ -253,8 +267,9 @@ bool mcq_message_more(const struct mcq_message *message);
 #define MCQ_SNDMORE 2  /* more parts of this message follow */
 
 /* Sends one part. 0: the octets were copied, and are on their way or wait for it. A message goes
- * out whole, with its last part. What a type does when no peer has room, waits or drops, is in
- * docs/reference/sockets.md.
+ * out whole, with its last part; until then what any thread sends on this socket becomes a part of
+ * it, so threads that share one send messages of several parts with mcq_send_parts. What a type
+ * does when no peer has room, waits or drops, is in docs/reference/sockets.md.
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag
@@ -271,7 +286,8 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
 
 /* Receives one part and gives its length, or -1. If that is more than `len`, the buffer has the
  * first `len` octets and the rest is gone. MCQ_OPT_RCVMORE says whether more parts follow; those of
- * one message come together.
+ * one message come together. Whichever thread receives next gets the next part, so threads that
+ * share a socket receive messages of several parts with mcq_recv_parts.
  *   EAGAIN       nothing came for as long as MCQ_OPT_RCVTIMEO says
  *   EINTR        a signal handler ran
  *   EINVAL       no such flag
@@ -314,10 +330,19 @@ int mcq_commit(struct mcq_socket *socket, struct mcq_message *message, size_t le
  * with more behind it is sent so, thus what mcq_recv_batch gives passes on as it came; with
  * MCQ_SNDMORE more follow each of them, also the last. Any other part ends a message. Waits until
  * all are sent, in all for as long as MCQ_OPT_SNDTIMEO says.
+ * Between messages it may wait, and others may send theirs; within one it does not.
  * -1 with an error of mcq_send: the first one was not sent. One that stopped the batch later is
  * told by the next call that begins with the part concerned. */
 int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
+
+/* Sends `count` parts as one message, whoever else uses the socket. 0: they are on their way, and
+ * empty now. It waits before the first part, as mcq_send does, and not after it; 0 parts are none.
+ * A REQ or REP still takes turns, whichever threads they are.
+ *   flags   MCQ_DONTWAIT
+ *   EBUSY   a message was begun with MCQ_SNDMORE, and not ended
+ * and the errors of mcq_send. The parts are as they were then; after ENOMEM they may be gone. */
+int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
 
 /* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
  * as mcq_recv_message does, and takes what else there is. A batch may end within a message; the
@@ -327,6 +352,49 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
  */
 int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
                    int flags);
+
+/* Receives the parts of one message, up to `count`, and gives how many: all of them, whoever else
+ * uses the socket. If it has more, the last one that is filled says so (mcq_message_more), and the
+ * next call goes on with it; MCQ_OPT_PARTS_MAX keeps peers from sending more. Else as
+ * mcq_recv_batch. */
+int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags);
+
+/* --- monitoring ------------------------------------------------------------------------------ */
+
+/* What becomes of connections; they add up. The numbers of libzmq. */
+enum mcq_report_kind {
+    MCQ_REPORT_CONNECTED = 0x0001,       /* value: the stream's descriptor, of which only to read */
+    MCQ_REPORT_CONNECT_DELAYED = 0x0002, /* an attempt begins; value: EINPROGRESS */
+    MCQ_REPORT_CONNECT_RETRIED = 0x0004, /* it failed; value: ms until the next one */
+    MCQ_REPORT_LISTENING = 0x0008,       /* value: a descriptor */
+    MCQ_REPORT_BIND_FAILED = 0x0010,     /* value: an errno */
+    MCQ_REPORT_ACCEPTED = 0x0020,        /* value: a descriptor */
+    MCQ_REPORT_ACCEPT_FAILED = 0x0040,   /* value: an errno */
+    MCQ_REPORT_CLOSED = 0x0080,       /* listening, or an attempt, is over; a descriptor, or -1 */
+    MCQ_REPORT_DISCONNECTED = 0x0200, /* value: a descriptor */
+    MCQ_REPORT_HANDSHAKE_FAILED = 0x0800,    /* the connection ended in it; value: an errno */
+    MCQ_REPORT_HANDSHAKE_SUCCEEDED = 0x1000, /* messages may pass */
+    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno */
+    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: an errno */
+    MCQ_REPORT_ALL = 0xffff,
+};
+
+struct mcq_report {
+    enum mcq_report_kind kind;
+    int value;
+    uint64_t epoch;       /* of the connection, which no other one has had; 0: none stood */
+    const char *endpoint; /* ours where the peer came to us, else the peer's; for the call */
+};
+
+/* Calls `tell` for each of these from now on, in one thread of the context after the other, and
+ * instead of whom was told before; that one is told what was reported till now by this call, and
+ * nothing afterwards. It must not wait; calls on this socket are not for it. Of inproc nothing is
+ * told. Messages neither wait nor slow down: if `tell` is 4096 reports behind, newer ones are gone.
+ *   kinds   enum mcq_report_kind, added up
+ *   tell    NULL: nobody is told any more; so it is once the socket is closed
+ * Source: zmq_socket_monitor(3). */
+int mcq_monitor(struct mcq_socket *socket, unsigned kinds,
+                void (*tell)(const struct mcq_report *report, void *hint), void *hint);
 
 /* --- polling --------------------------------------------------------------------------------- */
 
@@ -371,10 +439,23 @@ enum mcq_option {
     MCQ_OPT_SOCKS_USERNAME = 99,  /* up to 255 octets (none): our name there; later */
     MCQ_OPT_SOCKS_PASSWORD = 100, /* the same (none): the password that goes with it; later */
 
+    /* The same. Those of PLAIN and CURVE choose the mechanism: the one that was set last counts.
+     * Keys are 32 octets or 40 characters of Z85, with a zero octet behind them or without; asked
+     * for with room for 41 octets they are text, with less they are octets. */
+    MCQ_OPT_PLAIN_USERNAME = 45, /* 1..255 octets: a client of PLAIN; later */
+    MCQ_OPT_PLAIN_PASSWORD = 46, /* 0..255 octets; later */
+    MCQ_OPT_CURVE_PUBLICKEY =
+        48, /* our own key; follows from the secret one if it is not set; later */
+    MCQ_OPT_CURVE_SECRETKEY = 49, /* the other half of it; later */
+    MCQ_OPT_CURVE_SERVERKEY = 50, /* the server's public one: a client of CURVE; later */
+    MCQ_OPT_ZAP_DOMAIN = 55,      /* 0..255 octets (none): what ZAP is asked about; later */
+
     /* Get only. */
-    MCQ_OPT_RCVMORE = 13, /* 1: the part received last is not the last of its message */
-    MCQ_OPT_EVENTS = 15,  /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
-    MCQ_OPT_TYPE = 16,    /* enum mcq_type */
+    MCQ_OPT_RCVMORE = 13,   /* 1: the part received last is not the last of its message */
+    MCQ_OPT_FD = 14,        /* readable once EVENTS may have changed since it was asked for */
+    MCQ_OPT_EVENTS = 15,    /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
+    MCQ_OPT_TYPE = 16,      /* enum mcq_type */
+    MCQ_OPT_MECHANISM = 43, /* 0 NULL, 1 PLAIN, 2 CURVE */
 
     MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
     MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
@@ -402,6 +483,8 @@ enum mcq_option {
     MCQ_OPT_SNDTIMEO = 28,          /* the same for mcq_send */
     MCQ_OPT_ROUTER_MANDATORY = 33,  /* 0, 1 (0); ROUTER: sending to nobody fails; set only */
     MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
+    MCQ_OPT_PLAIN_SERVER = 44,      /* 0, 1 (0): asks its clients for name and password; later */
+    MCQ_OPT_CURVE_SERVER = 47,      /* 0, 1 (0): has the key that its clients know; later */
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
     MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
     MCQ_OPT_ROUTER_HANDOVER =
@@ -423,15 +506,27 @@ enum mcq_option {
     MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
                                         be charged, 224 each beside their own */
-    MCQ_OPT_LIMITED = 1008,           /* connections ended because of these limits; get only */
-    MCQ_OPT_RECONNECT_JITTER = 1001,  /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
+    MCQ_OPT_RECV_FD = 1020, /* a descriptor for a foreign event loop, which can be polled for input
+                               while a message can be received; get only */
+    MCQ_OPT_SEND_FD = 1021, /* the same while a message can be sent: polled for input, too */
+    MCQ_OPT_LIMITED = 1008, /* connections ended because of these limits; get only */
+    MCQ_OPT_PARKED =
+        1010, /* how often bound endpoints have stopped accepting for 0.1 s, for want of
+                              descriptors or memory; get only */
+    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
                                         nothing, at random; later */
-    MCQ_OPT_OLDER_PEERS = 1000,       /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
 };
 
-/* Sets an option with a number as its value, or gives that value.
+/* Sets an option with a number as its value, or gives that value. The descriptors of
+ * MCQ_OPT_RECV_FD and MCQ_OPT_SEND_FD are the socket's until it is closed. They are
+ * level-triggered, for any number of loops and threads, and neither read nor closed; on a socket
+ * that was shut down both can be polled. Octets that do not make a message may have it polled for
+ * nothing, once.
  *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
  *            can only be set or only be asked for
+ *   ENOTSUP  MCQ_OPT_RECV_FD of a type that does not receive, MCQ_OPT_SEND_FD of one that does not
+ *            send
  * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
 int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value);
 int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);
@@ -441,6 +536,33 @@ int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);
  *   EINVAL   as above; or the room is too small, and *len what it should be */
 int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *data, size_t len);
 int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len);
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+#define MCQ_KEY_BYTES 32      /* a key of CURVE, */
+#define MCQ_KEY_TEXT_BYTES 41 /* and as text: 40 characters of Z85 and a zero octet */
+
+/* Makes a new pair of keys, of MCQ_KEY_TEXT_BYTES each. The secret one is the caller's to guard and
+ * to wipe. Any thread.
+ *   ENOTSUP   the system gives no random octets
+ * Source: zmq_curve_keypair(3). */
+int mcq_curve_keypair(char *public_key, char *secret_key);
+
+/* The public key, MCQ_KEY_TEXT_BYTES, that belongs to a secret one. Any thread.
+ *   EINVAL   not a key
+ * Source: zmq_curve_public(3). */
+int mcq_curve_public(char *public_key, const char *secret_key);
+
+/* Writes octets as text of 5 characters for each 4 of them, and a zero octet. Any thread.
+ *   len      of the octets, a multiple of 4
+ *   EINVAL   it is none
+ * Source: RFC 32, zmq_z85_encode(3). */
+int mcq_z85_from_octets(const void *octets, size_t len, char *text);
+
+/* Back: 4 octets for each 5 characters of the text, which ends with a zero octet. Any thread.
+ *   EINVAL   not Z85: what was written is not to be used
+ * Source: RFC 32, zmq_z85_decode(3). */
+int mcq_z85_to_octets(const char *text, void *octets);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

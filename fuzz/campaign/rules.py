@@ -47,7 +47,7 @@ class Book:
     def listen(self):
         codec = self.codec
         for readers, units in ((codec.LAYOUT_READERS, codec.LAYOUTS), (codec.COMMAND_READERS, codec.COMMANDS),
-                               (codec.RECORD_READERS, codec.STRUCTS)):
+                               (codec.RECORD_READERS, codec.STRUCTS), (codec.BOX_READERS, codec.BOXES)):
             for name, own in readers.items():
                 own[:] = [self.heard(unit["id"], read) for unit, read in zip(units[name].get("fields", ()), own)]
         good = codec.frame_is_good
@@ -105,7 +105,6 @@ class Book:
         keyed = {rule for rule in of(codec.COMMANDS) if rule.count(".") == 2 and rule not in codec.COMMANDS
                  and any(rule == f"{field['id']}.{key['name']}" for command in codec.COMMANDS.values()
                          for field in command.get("fields", ()) for key in field.get("keys", ()))}
-        known = {row["id"] for row in self.model["rules"]}
         found["greeting"] = of(codec.LAYOUTS, lambda unit: unit["form"] != "stream") | forms
         found["frame"] = of(codec.LAYOUTS, lambda unit: unit["form"] == "stream") | {
             "limit.max_frame_bytes", "limit.max_command_bytes"}
@@ -116,7 +115,7 @@ class Book:
                             for each in machine["states"]}
         found["zap"] = of(codec.MESSAGES)
         found["z85"] = {f"alphabet.{name}" for name in codec.ALPHABETS}
-        found["box"] = known - set().union(*found.values())
+        found["box"] = {field["id"] for box in codec.BOXES.values() for field in box["fields"]}
         return found
 
     def all_rules(self):
@@ -194,6 +193,13 @@ class Book:
             return self.codec.read_name(scope, octets, len(octets), quirks)
         except self.codec.More:
             return None, 0
+
+    def read_boxes(self, box, choice, octets):
+        names = list(self.codec.BOXES)
+        name = names[box % len(names)]
+        self.touch(name)
+        self.say(f"box {name}, opened")
+        self.verdict(self.codec.decode_box(name, octets, self.quirks(choice)))
 
     def read_metadata(self, own, choice, octets):
         quirks = self.quirks(choice)

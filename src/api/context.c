@@ -17,8 +17,11 @@ struct home {
 static const struct home homes[] = {
     {MCQ_CONTEXT_IO_THREADS, offsetof(struct mcq_context, engines_wanted)},
     {MCQ_CONTEXT_MAX_SOCKETS, offsetof(struct mcq_context, sockets_max)},
+    {MCQ_CONTEXT_PROFILE, offsetof(struct mcq_context, profile)},
     {MCQ_CONTEXT_BUDGET, 0},
     {MCQ_CONTEXT_BUDGET_USED, 0},
+    {MCQ_CONTEXT_FD, 0},
+    {MCQ_CONTEXT_REFUSED, 0},
 };
 
 static const struct home *option_find(enum mcq_ctx_option option)
@@ -97,6 +100,21 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
     return 0;
 }
 
+static int get_fd(struct mcq_context *context, int64_t *value)
+{
+    int fd;
+    enum mcq_err err = mcq_context_bell_fd(context, &fd);
+
+    if (err == MCQ_DENIED)
+        return mcq_fail(EACCES,
+                        "ctx_get FD: the context is not this thread's (IO_THREADS 0, and the "
+                        "thread that opened its first socket)");
+    if (err != MCQ_OK)
+        return mcq_fail(mcq_err_errno(err), "ctx_get FD: %s", mcq_err_text(err));
+    *value = fd;
+    return 0;
+}
+
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value)
 {
     const struct home *home = option_find(option);
@@ -107,11 +125,15 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         return mcq_fail_null("ctx_get", "value");
     if (home == NULL)
         return -1;
+    if (option == MCQ_CTX_FD)
+        return get_fd(context, value);
     lock(context);
     if (option == MCQ_CTX_BUDGET)
         *value = (int64_t) mcq_context_budget(context);
     else if (option == MCQ_CTX_BUDGET_USED)
         *value = (int64_t) mcq_permits_used_bytes(&context->budget);
+    else if (option == MCQ_CTX_REFUSED)
+        *value = (int64_t) mcq_kernel_refused_count();
     else
         *value = *option_of(context, home);
     unlock(context);

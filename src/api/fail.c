@@ -43,6 +43,8 @@ struct text_row {
 static const struct text_row text_table[] = {
     {MCQ_AGAIN, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE,
      "no peer has room: none is connected, or as many messages wait as SNDHWM allows"},
+    {MCQ_BUSY, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE,
+     "a message was begun with SNDMORE, and its last part is due"},
     {MCQ_AGAIN, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_NONE, "no message has come"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_PUB, "too few peers have subscribed in time"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_NONE, "too few peers have connected in time"},

@@ -6,17 +6,24 @@
 #include "api/fail.h"
 #include "table/option.h"
 #include "transport/tcp.h"
+#include "wire/z85.h"
+
+/* A key as text, and a zero. */
+#define KEY_TEXT_BYTES (MCQ_Z85_TEXT_LEN(MCQ_CRYPTO_KEY_BYTES) + 1)
+
+#define SHOWN_MAX 120 /* octets of a text that an error repeats */
 
 enum kind {
-    KIND_INT,     /* a field of struct mcq_socket_options */
-    KIND_INT64,   /* the same */
-    KIND_BOOL,    /* the same */
-    KIND_PATTERN, /* an enum mcq_pattern_option, which some types have */
-    KIND_STATE,   /* what the socket is or has now */
-    KIND_OCTETS,  /* not a number */
-    KIND_TEXT,    /* the same, a field with a zero octet at its end */
-    KIND_PROXY,   /* the same, an enum mcq_proxy_part */
-    KIND_RULE,    /* adds to who may connect; an enum mcq_admission_kind */
+    KIND_INT,      /* a field of struct mcq_socket_options */
+    KIND_INT64,    /* the same */
+    KIND_BOOL,     /* the same */
+    KIND_PATTERN,  /* an enum mcq_pattern_option, which some types have */
+    KIND_STATE,    /* what the socket is or has now */
+    KIND_OCTETS,   /* not a number */
+    KIND_TEXT,     /* the same, a field with a zero octet at its end */
+    KIND_PROXY,    /* the same, an enum mcq_proxy_part */
+    KIND_RULE,     /* adds to who may connect; an enum mcq_admission_kind */
+    KIND_SECURITY, /* of runtime/security.h, a number or not */
 };
 
 /* Where an option lives; all else about it is in the generated table. */
@@ -39,7 +46,17 @@ static const struct home homes[] = {
     {MCQ_OPTION_SUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_UNSUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_LAST_ENDPOINT, KIND_OCTETS, 0},
+    {MCQ_OPTION_MECHANISM, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_SERVER, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_USERNAME, KIND_SECURITY, 0},
+    {MCQ_OPTION_PLAIN_PASSWORD, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SERVER, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_PUBLICKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SECRETKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_CURVE_SERVERKEY, KIND_SECURITY, 0},
+    {MCQ_OPTION_ZAP_DOMAIN, KIND_SECURITY, 0},
     {MCQ_OPTION_RCVMORE, KIND_STATE, 0},
+    {MCQ_OPTION_FD, KIND_STATE, 0},
     {MCQ_OPTION_EVENTS, KIND_STATE, 0},
     {MCQ_OPTION_TYPE, KIND_STATE, 0},
     {MCQ_OPTION_LINGER, KIND_INT, AT(linger_ms)},
@@ -89,6 +106,9 @@ static const struct home homes[] = {
     {MCQ_OPTION_MESSAGE_MAX, KIND_INT64, AT(message_max)},
     {MCQ_OPTION_SUBSCRIPTIONS_MAX, KIND_INT, AT(subscriptions_max)},
     {MCQ_OPTION_LIMITED, KIND_STATE, 0},
+    {MCQ_OPTION_RECV_FD, KIND_STATE, 0},
+    {MCQ_OPTION_SEND_FD, KIND_STATE, 0},
+    {MCQ_OPTION_PARKED, KIND_STATE, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -229,6 +249,8 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
         err = set_in_pattern(socket, option.home, value);
     else if (option.home->kind == KIND_RULE)
         err = add_rule(socket, option.home, value);
+    else if (option.home->kind == KIND_SECURITY)
+        err = mcq_security_set_number(&socket->options.security, option.home->id, (int) value);
     else
         err = apply(socket, option.home, value);
     mcq_socket_leave(socket);
@@ -247,10 +269,40 @@ static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
     return MCQ_OK;
 }
 
+static enum mcq_err get_hint(struct mcq_socket *socket, int64_t *value)
+{
+    enum mcq_err err;
+    int fd;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = mcq_socket_hint_fd(socket, &fd);
+    if (err == MCQ_OK)
+        *value = fd;
+    mcq_socket_leave(socket);
+    return err;
+}
+
+static enum mcq_err get_fd(struct mcq_socket *socket, bool is_send, int64_t *value)
+{
+    enum mcq_err err;
+    int fd = -1;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = mcq_socket_bell_fd(socket, is_send, &fd);
+    mcq_socket_leave(socket); /* it rings, if it is to */
+    if (err == MCQ_OK)
+        *value = fd;
+    return err;
+}
+
 static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int64_t *value)
 {
+    if (home->id == MCQ_OPTION_RECV_FD || home->id == MCQ_OPTION_SEND_FD)
+        return get_fd(socket, home->id == MCQ_OPTION_SEND_FD, value);
     if (home->id == MCQ_OPTION_EVENTS)
         return get_events(socket, value);
+    if (home->id == MCQ_OPTION_FD)
+        return get_hint(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
     if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;
@@ -258,6 +310,10 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = socket->is_within_recv;
     else if (home->id == MCQ_OPTION_LIMITED)
         *value = (int64_t) socket->limited_count;
+    else if (home->kind == KIND_SECURITY)
+        *value = mcq_security_number(socket->options.security, home->id);
+    else if (home->id == MCQ_OPTION_PARKED)
+        *value = (int64_t) atomic_load_explicit(&socket->parked_count, memory_order_relaxed);
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);
@@ -311,6 +367,26 @@ static int subscribe(struct mcq_socket *socket, const struct mcq_option_row *row
     return err == MCQ_OK ? 0 : fail_topic(row, topic, err);
 }
 
+static int set_security(struct mcq_socket *socket, const struct mcq_option_row *row,
+                        struct mcq_bytes bytes)
+{
+    enum mcq_err err =
+        mcq_security_set_octets(&socket->options.security, (enum mcq_option_id) row->number, bytes);
+
+    if (err == MCQ_INVAL)
+        return mcq_fail(EINVAL,
+                        "set %s of %zu octets: not a key, which is 32 octets or 40 "
+                        "characters of Z85",
+                        row->name, bytes.len);
+    return err == MCQ_OK ? 0 : fail("set", row, socket, err);
+}
+
+/* Keys have a text, too, and tell by themselves whether it is one. */
+static bool has_good_size(const struct mcq_option_row *row, size_t len)
+{
+    return row->type == MCQ_OPTION_KEY || (len >= (uint64_t) row->min && len <= row->max);
+}
+
 static int add_network(struct mcq_socket *socket, const struct mcq_option_row *row,
                        struct mcq_bytes text)
 {
@@ -320,7 +396,8 @@ static int add_network(struct mcq_socket *socket, const struct mcq_option_row *r
 
     if (text.len > 0 && !mcq_admission_parse(text, &rule))
         return mcq_fail(EINVAL, "set %s to %.*s: a network is written ADDRESS or ADDRESS/BITS",
-                        row->name, (int) mcq_min_size(text.len, 100), (const char *) text.data);
+                        row->name, (int) mcq_min_size(text.len, SHOWN_MAX),
+                        (const char *) text.data);
     err = text.len > 0 ? mcq_admission_add(admission, &rule)
                        : mcq_admission_clear(admission, MCQ_ADMIT_NETWORK);
     return err == MCQ_OK ? 0 : fail_full(row, socket, err);
@@ -365,6 +442,8 @@ static int set_octets(struct mcq_socket *socket, const struct option *option,
         return set_proxy(socket, option, bytes);
     if (option->home->kind == KIND_RULE)
         return add_network(socket, option->row, bytes);
+    if (option->home->kind == KIND_SECURITY)
+        return set_security(socket, option->row, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
         return set_routing_id(socket, bytes);
     return subscribe(socket, option->row, bytes);
@@ -384,7 +463,7 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     row = option.row;
     if (row == NULL)
         return -1;
-    if (len < (uint64_t) row->min || len > row->max)
+    if (!has_good_size(row, len))
         return mcq_fail(EINVAL, "set %s of %zu octets: not %" PRId64 "..%" PRIu64 " octets",
                         row->name, len, row->min, row->max);
     if (id == MCQ_OPT_ROUTING_ID && len > 0 && bytes.data[0] == MCQ_PROPERTY_IDENTITY_NOT_FIRST)
@@ -402,6 +481,8 @@ static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option 
     const struct mcq_socket_options *options = &socket->options;
     struct mcq_bytes bytes;
 
+    if (option->home->kind == KIND_SECURITY)
+        return mcq_security_octets(options->security, option->home->id);
     if (option->row->number == MCQ_OPTION_ROUTING_ID)
         return mcq_bytes(options->routing_id, options->routing_id_len);
     if (option->home->kind == KIND_PROXY) {
@@ -416,9 +497,18 @@ static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option 
     return mcq_bytes(socket->last_endpoint, strlen(socket->last_endpoint) + 1);
 }
 
+/* A key as its text, with a zero. */
+static struct mcq_bytes key_text(struct mcq_bytes key, char text[KEY_TEXT_BYTES])
+{
+    (void) !mcq_z85_encode(key, text);
+    text[KEY_TEXT_BYTES - 1] = '\0';
+    return mcq_bytes(text, KEY_TEXT_BYTES);
+}
+
 int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, size_t *len)
 {
     const struct mcq_option_row *row;
+    char text[KEY_TEXT_BYTES];
     struct option option;
     struct mcq_bytes bytes;
     enum mcq_err err;
@@ -437,6 +527,8 @@ int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, s
         return fail("get", row, socket, err);
     room = *len;
     bytes = bytes_of(socket, &option);
+    if (row->type == MCQ_OPTION_KEY && room >= KEY_TEXT_BYTES)
+        bytes = key_text(bytes, text);
     *len = bytes.len;
     if (bytes.len > 0 && bytes.len <= room)
         (void) mcq_put_bytes(buffer, bytes);

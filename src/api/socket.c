@@ -169,6 +169,13 @@ static bool has_device(const struct mcq_socket *socket)
     return socket->options.tuning.device[0] != '\0';
 }
 
+/* Nothing that any call could take. */
+static bool is_rubbish(enum mcq_endpoint_fault fault)
+{
+    return fault == MCQ_ENDPOINT_NO_SCHEME || fault == MCQ_ENDPOINT_UNKNOWN_SCHEME ||
+           fault == MCQ_ENDPOINT_NO_ADDRESS;
+}
+
 static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct mcq_socket *socket,
                                   const char *endpoint, enum mcq_err err, const char *fault)
 {
@@ -179,13 +186,17 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
         found == MCQ_ENDPOINT_GOOD ? find_text(call, &parsed, err) : NULL;
     int number = errno_of(call, err);
 
+    if (err == MCQ_NOT_FOUND && is_rubbish(found))
+        return mcq_fail(found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? EPROTONOSUPPORT : EINVAL,
+                        "%s %.200s: %s", call->name, endpoint, mcq_endpoint_fault_text(found));
     if (row != NULL)
         return mcq_fail(row->number, "%s %.200s: %s", call->name, endpoint, row->text);
     if (err == MCQ_INVAL && port != NULL)
         return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
                         port);
     if (err == MCQ_NOT_FOUND && call == &bind_call && has_device(socket))
-        return mcq_fail(ENODEV, "%s %.200s: there is no such device as BINDTODEVICE names",
+        return mcq_fail(ENODEV,
+                        "%s %.200s: no such host or interface, or not the device of BINDTODEVICE",
                         call->name, endpoint);
     if (err == MCQ_NOT_FOUND && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
         lacks_ipv6(socket, &parsed))
@@ -415,15 +426,41 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
     return MCQ_LIKELY(err == MCQ_OK) ? (int) sent_count : mcq_fail_on(socket, MCQ_CALL_SEND, err);
 }
 
-int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
+static int recv_some(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
+                     bool one, int flags)
 {
     size_t taken_count;
-    enum mcq_err err;
+    enum mcq_err err =
+        mcq_socket_recv_batch(socket, mcq_msg_of(messages), batch_of(count), one,
+                              timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
 
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
+}
+
+int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
+{
     if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0) ||
                      (flags & ~MCQ_DONTWAIT) != 0))
         return fail_arguments("recv_batch", socket, "messages", flags, MCQ_DONTWAIT);
-    err = mcq_socket_recv_batch(socket, mcq_msg_of(messages), batch_of(count),
-                                timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
-    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
+    return recv_some(socket, messages, count, false, flags);
+}
+
+int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags)
+{
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(socket == NULL || (parts == NULL && count > 0) ||
+                     (flags & ~MCQ_DONTWAIT) != 0))
+        return fail_arguments("send_parts", socket, "parts", flags, MCQ_DONTWAIT);
+    err = mcq_socket_send_parts(socket, mcq_msg_of(parts), count,
+                                timeout_of(&socket->options.send_timeout_ms, flags));
+    return MCQ_LIKELY(err == MCQ_OK) ? 0 : mcq_fail_on(socket, MCQ_CALL_SEND, err);
+}
+
+int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags)
+{
+    if (MCQ_UNLIKELY(socket == NULL || (parts == NULL && count > 0) ||
+                     (flags & ~MCQ_DONTWAIT) != 0))
+        return fail_arguments("recv_parts", socket, "parts", flags, MCQ_DONTWAIT);
+    return recv_some(socket, parts, count, true, flags);
 }

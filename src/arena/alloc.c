@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/assert.h"
@@ -84,6 +85,23 @@ void *mcq_map(size_t bytes)
 }
 
 /* Where the kernel does not want to, the memory stays: it is ours anyway. */
+void *mcq_map_secret(size_t bytes)
+{
+    void *memory = mcq_map(bytes);
+
+    if (memory != NULL) {
+        (void) madvise(memory, bytes, MADV_DONTDUMP);
+        (void) mlock(memory, bytes);
+    }
+    return memory;
+}
+
+void mcq_unmap_secret(void *memory, size_t bytes)
+{
+    explicit_bzero(memory, bytes);
+    mcq_unmap(memory, bytes);
+}
+
 void mcq_map_discard(void *memory, size_t bytes)
 {
     (void) madvise(memory, bytes, MADV_DONTNEED);

@@ -16,7 +16,7 @@
 
 #define IOV_COUNT 64           /* runs of one write */
 #define PIPE_BATCH_PARTS 16    /* that a pipe's far side sees at once */
-#define QUEUE_CAPACITY_MIN 8   /* parts */
+#define QUEUE_CAPACITY_MIN 2   /* parts; what a peer keeps that sends one now and then */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
 
 /* Octets that a group holds without the budget's knowledge, and a link without the group's. */
@@ -80,6 +80,7 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_slab_free(&group->receiver.slab);
     mcq_places_fini(&group->places);
     mcq_slab_free(&group->send_slab);
+    mcq_spump_room_fini(&group->seal_room);
     mcq_ready_free(&group->out_set);
     mcq_ready_free(&group->in_set);
 }
@@ -242,7 +243,8 @@ static uint64_t held_bytes(const struct mcq_link *link)
 {
     uint64_t output = link->group->shares_output ? 0 : mcq_wpump_kept_bytes(&link->wpump);
 
-    return input_bytes(link) + mcq_rpump_block_bytes(&link->rpump) + output;
+    return input_bytes(link) + mcq_rpump_block_bytes(&link->rpump) + output +
+           mcq_spump_held_bytes(&link->spump);
 }
 
 uint64_t mcq_link_begun_bytes(const struct mcq_link *link)
@@ -307,6 +309,7 @@ void mcq_link_group_trim(struct mcq_link_group *group)
     mcq_places_fini(&group->places);
     has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_receiver_fini(&group->receiver);
+    mcq_spump_room_fini(&group->seal_room);
     has_more |= mcq_slab_trim(group->receiver.slab, RECEIVE_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_blocks_trim(group->receiver.blocks);
     group->is_swollen = has_more;
@@ -505,6 +508,7 @@ static enum mcq_err link_block(struct mcq_link *link)
     struct mcq_link_group *group = link->group;
 
     link->can_write = false;
+    link->was_blocked = true;
     set_dirty(link, false);
     set_blocked(link, true);
     if (link->is_in_out_set)
@@ -558,6 +562,27 @@ static void forget_roomy(struct mcq_link *link)
     link->is_roomy = false;
 }
 
+/* What waits, as the stream gets it. */
+static enum mcq_err link_lend(struct mcq_link *link, struct iovec iov[IOV_COUNT], size_t *count)
+{
+    if (MCQ_UNLIKELY(mcq_session_is_sealed(link->session)))
+        return mcq_spump_lend(&link->spump, &link->wpump, link->session, iov, count);
+    *count = mcq_wpump_lend(&link->wpump, mcq_session_want(link->session), iov, IOV_COUNT);
+    return MCQ_OK;
+}
+
+/* The stream took so many octets; returns how many of them were no message's. */
+static size_t link_on_written(struct mcq_link *link, size_t len)
+{
+    size_t control;
+
+    if (MCQ_UNLIKELY(mcq_session_is_sealed(link->session)))
+        return mcq_spump_on_written(&link->spump, &link->wpump, link->session, len);
+    control = mcq_wpump_on_written(&link->wpump, len);
+    mcq_session_sent(link->session, control);
+    return control;
+}
+
 static enum mcq_err link_write_all(struct mcq_link *link)
 {
     struct iovec iov[IOV_COUNT];
@@ -569,12 +594,11 @@ static enum mcq_err link_write_all(struct mcq_link *link)
     for (;;) {
         if (!link->can_write)
             return MCQ_AGAIN;
-        count = mcq_wpump_lend(&link->wpump, mcq_session_want(link->session), iov, IOV_COUNT);
+        MCQ_TRY(link_lend(link, iov, &count));
         if (count == 0)
             break;
         io = mcq_reactor_send(link->group->reactor, link->fd, iov, count);
-        control = mcq_wpump_on_written(&link->wpump, io.len);
-        mcq_session_sent(link->session, control);
+        control = link_on_written(link, io.len);
         link->has_sent = link->has_sent || io.len > control;
         if (MCQ_UNLIKELY(link->is_full))
             note_room(link);
@@ -754,6 +778,7 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
                                .framing = MCQ_FRAMING_NEWEST};
     mcq_msg_init(&link->heard);
     mcq_wpump_init(&link->wpump, group->send_slab);
+    mcq_spump_init(&link->spump, &group->seal_room);
 }
 
 void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max)
@@ -852,6 +877,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     MCQ_TRY(link_reframe(link, mcq_session_framing(opening->session)));
     if (mcq_ready_add(group->in_set, opening->fd, key, MCQ_READY_IN) != MCQ_IO_DONE)
         return MCQ_NOMEM;
+    mcq_session_trim(opening->session);
     link->session = opening->session;
     link->rpump = opening->rpump;
     link->rpump.receiver = &group->receiver;
@@ -863,11 +889,23 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->can_read = true;
     link->can_write = true;
     link->has_sent = false;
+    link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
     set_dirty(link, true);
     link_settle(link);
     return MCQ_OK;
+}
+
+/* Our PING is behind octets that the peer has not come to, or was until now. */
+static bool link_is_held_back(struct mcq_link *link)
+{
+    bool was_blocked = link->was_blocked;
+
+    if (mcq_reactor_is_held_back(link->group->reactor, link->fd))
+        return true;
+    link->was_blocked = false;
+    return was_blocked;
 }
 
 void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
@@ -888,6 +926,8 @@ void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
 
     if (mcq_link_has_unread(link)) /* back-pressure must not look like death */
         mcq_session_excuse(link->session, now_ns);
+    else if (now_ns >= link->session->silence_at_ns && link_is_held_back(link))
+        mcq_session_wait_on(link->session, now_ns);
     err = mcq_session_tick(link->session, now_ns);
     if (err != MCQ_OK)
         mcq_link_lose(link, err);
@@ -952,6 +992,7 @@ int mcq_link_end(struct mcq_link *link)
     set_blocked(link, false);
     queue_cut(&link->in);
     mcq_rpump_fini(&link->rpump);
+    mcq_spump_fini(&link->spump);
     mcq_session_fini(link->session);
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);

@@ -31,6 +31,7 @@
 #include "pump/opening.h"
 #include "pump/pipe.h"
 #include "pump/read_pump.h"
+#include "pump/seal_pump.h"
 #include "pump/write_pump.h"
 #include "reactor/reactor.h"
 #include "reactor/ready.h"
@@ -71,8 +72,9 @@ struct mcq_link_group {
     struct mcq_ready_set *out_set;                                /* streams that were full once */
     struct mcq_receiver receiver;
     struct mcq_slab *send_slab;
-    struct mcq_places places;     /* of messages that are written where they leave from */
-    struct mcq_link *dirty_first; /* with octets that nobody has tried to write since, a queue */
+    struct mcq_spump_room seal_room; /* warm, for the next link that seals */
+    struct mcq_places places;        /* of messages that are written where they leave from */
+    struct mcq_link *dirty_first;    /* with octets that nobody has tried to write since, a queue */
     struct mcq_link *dirty_last;
     uint64_t dirty_count;         /* links that came on that list so far */
     struct mcq_link *lost_first;  /* that failed */
@@ -100,6 +102,7 @@ struct mcq_link {
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
     bool is_blocked;
+    bool was_blocked; /* since somebody asked whether the peer is silent */
     bool is_dirty;
     bool is_lost;
     bool is_roomy; /* on the list */
@@ -120,6 +123,7 @@ struct mcq_link {
     struct mcq_link_queue in;
     struct mcq_rpump rpump;
     struct mcq_wpump wpump;
+    struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */

@@ -58,7 +58,7 @@ static enum mcq_err opening_read(struct mcq_opening *opening)
     return MCQ_CLOSED;
 }
 
-/* Up to READY, and no octet further: what follows is the socket's. */
+/* Up to READY, or a question to ZAP, and no octet further: what follows is the socket's. */
 static enum mcq_err opening_advance(struct mcq_opening *opening, struct mcq_event *ready)
 {
     enum mcq_err err;
@@ -72,7 +72,7 @@ static enum mcq_err opening_advance(struct mcq_opening *opening, struct mcq_even
             if (err == MCQ_OK)
                 ready->kind = MCQ_EVENT_IGNORED;
         }
-    } while (err == MCQ_OK && ready->kind != MCQ_EVENT_READY);
+    } while (err == MCQ_OK && ready->kind != MCQ_EVENT_READY && ready->kind != MCQ_EVENT_ZAP);
     return err;
 }
 

@@ -38,7 +38,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_opening_init(struct mcq_opening *opening,
                                              const struct mcq_session_config *config);
 
 /* Goes on: reads, answers, writes.
- *   MCQ_OK      READY; *ready is the event, borrowed until the next call
+ *   MCQ_OK      READY, or ZAP, which is to be answered (mcq_session_zap) before the next call;
+ *               *ready is the event, borrowed until then
  *   MCQ_AGAIN   waits for octets or, if is_blocked, for room
  *   other       failed: mcq_session_failure has more */
 MCQ_MUST_CHECK enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *ready);

@@ -142,6 +142,57 @@ static enum mcq_err take_piece(struct mcq_rpump *pump, const struct mcq_frame_pi
     return MCQ_OK;
 }
 
+/* --- sealed frames --------------------------------------------------------------------------- */
+
+/* Where the octets of a piece lie is ours to write, as long as no message has a part of them. */
+static uint8_t *writable(struct mcq_bytes octets)
+{
+    return (uint8_t *) (uintptr_t) octets.data;
+}
+
+static void forget_told(struct mcq_rpump *pump)
+{
+    if (pump->told != NULL)
+        mcq_buf_unref(pump->told);
+    pump->told = NULL;
+}
+
+/* A whole frame in the block. */
+static enum mcq_err open_whole(struct mcq_rpump *pump, struct mcq_bytes frame, uint64_t now_ns,
+                               struct mcq_msg *msg, struct mcq_event *event)
+{
+    MCQ_TRY(mcq_session_open(pump->session, writable(frame), frame.len, now_ns, event));
+    if (event->kind != MCQ_EVENT_BODY)
+        return MCQ_OK;
+    return mcq_msg_init_slice(msg, &pump->block, pump->receiver->blocks, event->body.piece.body);
+}
+
+/* A whole frame in a buffer of its own. */
+static enum mcq_err open_partial(struct mcq_rpump *pump, uint64_t now_ns, struct mcq_msg *msg,
+                                 struct mcq_event *event)
+{
+    struct mcq_bytes frame = mcq_buf_freeze(pump->partial, pump->partial_len);
+
+    pump->told = pump->partial;
+    pump->partial = NULL;
+    MCQ_TRY(mcq_session_open(pump->session, writable(frame), frame.len, now_ns, event));
+    if (event->kind == MCQ_EVENT_BODY)
+        mcq_msg_init_buf(msg, &pump->told, event->body.piece.body);
+    return MCQ_OK;
+}
+
+/* As take_piece, of a frame that is a box; what is in it may be something else than a part. */
+static enum mcq_err take_sealed(struct mcq_rpump *pump, uint64_t now_ns, struct mcq_msg *msg,
+                                struct mcq_event *event)
+{
+    const struct mcq_frame_piece piece = event->body.piece;
+
+    if (piece.first && piece.last)
+        return open_whole(pump, piece.body, now_ns, msg, event);
+    MCQ_TRY(piece.first ? begin_partial(pump, &piece) : continue_partial(pump, &piece));
+    return piece.last ? open_partial(pump, now_ns, msg, event) : MCQ_AGAIN;
+}
+
 /* --- the pump -------------------------------------------------------------------------------- */
 
 void mcq_rpump_init(struct mcq_rpump *pump, struct mcq_receiver *receiver,
@@ -158,6 +209,7 @@ void mcq_rpump_fini(struct mcq_rpump *pump)
     if (pump->partial != NULL)
         mcq_buf_unref(pump->partial);
     pump->partial = NULL;
+    forget_told(pump);
 }
 
 enum mcq_err mcq_rpump_room(struct mcq_rpump *pump, struct iovec iov[MCQ_RPUMP_IOV_MAX],
@@ -197,13 +249,17 @@ enum mcq_err mcq_rpump_next(struct mcq_rpump *pump, uint64_t now_ns, struct mcq_
 {
     enum mcq_err err;
 
+    if (MCQ_UNLIKELY(pump->told != NULL))
+        forget_told(pump);
     do {
         struct mcq_bytes *unread = &pump->unread[pump->unread[0].len > 0 ? 0 : 1];
 
         err = mcq_session_feed(pump->session, unread, now_ns, event);
         if (err == MCQ_OK && event->kind == MCQ_EVENT_BODY)
             err = take_piece(pump, &event->body.piece, msg);
-        else if (err == MCQ_OK)
+        else if (err == MCQ_OK && event->kind == MCQ_EVENT_SEALED)
+            err = take_sealed(pump, now_ns, msg, event);
+        if (err == MCQ_OK && event->kind != MCQ_EVENT_BODY)
             return MCQ_OK;
         /* One run is used up; the other may have octets still. */
         if (err == MCQ_AGAIN && pump->unread[0].len == 0 && pump->unread[1].len == 0)

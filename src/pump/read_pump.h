@@ -12,6 +12,9 @@
  * The block of the last peer that was drained is the next one's: it is warm. A body that does not
  * end in the block moves to a buffer of its own, which grows with what arrives; the rest of it is
  * received in place, and the octets behind it go to the block in the same read.
+ *
+ * A sealed frame is collected like a body, and opened where it lies, be it in a frozen part of the
+ * block: until then it is nobody's but the pump's, and what is in it is made a message afterwards.
  */
 #ifndef MCQ_PUMP_READ_PUMP_H
 #define MCQ_PUMP_READ_PUMP_H
@@ -42,6 +45,7 @@ struct mcq_rpump {
     size_t partial_len;         /* octets of it that are in */
     uint64_t partial_size;      /* octets it will have */
     size_t partial_room;        /* of it, offered to the read under way */
+    struct mcq_buf *told;       /* holds what the last event is about; NULL: it needs no keeping */
 };
 
 #define MCQ_RPUMP_IOV_MAX 2

@@ -2,7 +2,7 @@
 
 #include "arena/alloc.h"
 
-#define RING_CAPACITY_MIN 16
+#define RING_CAPACITY_MIN 4 /* what a peer keeps that is sent a message now and then */
 
 /* --- rings ----------------------------------------------------------------------------------- */
 
@@ -330,6 +330,14 @@ size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len)
     release_block(pump);
     pump_check(pump);
     return control;
+}
+
+void mcq_wpump_skip(struct mcq_wpump *pump, size_t len)
+{
+    mcq_assert(pump->lent_bytes == 0 && len <= mcq_wpump_waiting_bytes(pump));
+    pump->lent_bytes = len;
+    pump->lent_control_bytes = 0;
+    (void) mcq_wpump_on_written(pump, len);
 }
 
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump)

@@ -121,6 +121,9 @@ size_t mcq_wpump_lend(struct mcq_wpump *pump, struct mcq_bytes control, struct i
  * were control octets. */
 size_t mcq_wpump_on_written(struct mcq_wpump *pump, size_t len);
 
+/* So many octets that wait have left by another way. Not while octets are lent. */
+void mcq_wpump_skip(struct mcq_wpump *pump, size_t len);
+
 /* The connection is gone: goes back to the start of the first message that has not wholly left.
  * Returns how many octets wait now. Not while octets are lent. */
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump);

@@ -28,6 +28,7 @@ struct mcq_engine_ops {
     enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
     bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
     bool (*peer_address)(struct mcq_reactor *, int fd, struct mcq_address *);
+    bool (*is_held_back)(struct mcq_reactor *, int fd);
     void (*tune)(struct mcq_reactor *, int fd, const struct mcq_tuning *);
     bool (*owner)(struct mcq_reactor *, int fd, struct mcq_owner *);
     bool (*has_group)(struct mcq_reactor *, int fd, uint32_t gid);
@@ -111,6 +112,7 @@ enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *, const struct mcq_add
 enum mcq_io_result mcq_kernel_connected(struct mcq_reactor *, int fd);
 bool mcq_kernel_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_kernel_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
+bool mcq_kernel_is_held_back(struct mcq_reactor *, int fd);
 void mcq_kernel_retune(struct mcq_reactor *, int fd, const struct mcq_tuning *);
 bool mcq_kernel_owner(struct mcq_reactor *, int fd, struct mcq_owner *);
 bool mcq_kernel_has_group(struct mcq_reactor *, int fd, uint32_t gid);
@@ -121,8 +123,12 @@ enum mcq_err mcq_kernel_ready_new(struct mcq_reactor *, struct mcq_ready_set **)
 enum mcq_err mcq_kernel_sleeper_new(struct mcq_reactor *, struct mcq_sleeper **);
 
 /* reactor/tune.c */
+/* Sets an option of a stream, which goes on without if the kernel refuses: that is counted. */
+bool mcq_kernel_set(int fd, int level, int option, const void *value, socklen_t len);
 /* What is best for a stream to this peer. */
 void mcq_kernel_prepare(int fd, const struct sockaddr_storage *peer);
+/* Whether its owner wishes anything at all. */
+bool mcq_kernel_is_tuned(const struct mcq_tuning *tuning);
 /* What its owner wishes; NULL: nothing. false: the device is not to be had, errno says why. */
 MCQ_MUST_CHECK bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning);
 

@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "arena/alloc.h"
 #include "base/bytes.h"
 #include "reactor/engine.h"
+
+#define UNANSWERED_MAX 2 /* one may be under way */
 
 static struct mcq_io io_of(enum mcq_io_operation operation, ssize_t len)
 {
@@ -73,9 +77,9 @@ static bool bind_to(int fd, const struct mcq_address *address)
     int one = 1;
     int zero = 0;
 
-    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void) !mcq_kernel_set(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (address->storage.ss_family == AF_INET6)
-        (void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+        (void) !mcq_kernel_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
     return bind(fd, (const struct sockaddr *) &address->storage, address->len) == 0;
 }
 
@@ -141,8 +145,8 @@ static int bind_source(int fd, const struct mcq_address *source)
 
     if (source == NULL)
         return 0;
-    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    (void) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    (void) !mcq_kernel_set(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void) !mcq_kernel_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     return bind(fd, (const struct sockaddr *) &source->storage, source->len);
 }
 
@@ -195,11 +199,27 @@ bool mcq_kernel_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_add
     return getpeername(fd, (struct sockaddr *) &address->storage, &address->len) == 0;
 }
 
+/* A host that is gone leaves octets, or questions about room for them, without an answer, and TCP
+ * asks again; one that is slow answers each. Of a unix stream both ends are here. */
+bool mcq_kernel_is_held_back(struct mcq_reactor *reactor, int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int waiting = 0;
+
+    (void) reactor;
+    if (ioctl(fd, SIOCOUTQ, &waiting) != 0 || waiting == 0)
+        return false;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return true;
+    return info.tcpi_retransmits < UNANSWERED_MAX && info.tcpi_probes < UNANSWERED_MAX;
+}
+
 void mcq_kernel_retune(struct mcq_reactor *reactor, int fd, const struct mcq_tuning *tuning)
 {
     struct mcq_address address = {0};
 
-    if (mcq_kernel_local_address(reactor, fd, &address))
+    if (mcq_kernel_is_tuned(tuning) && mcq_kernel_local_address(reactor, fd, &address))
         (void) !mcq_kernel_tune(fd, address.storage.ss_family, tuning);
 }
 

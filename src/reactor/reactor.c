@@ -152,6 +152,11 @@ bool mcq_reactor_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_ad
     return reactor->ops->peer_address(reactor, fd, address);
 }
 
+bool mcq_reactor_is_held_back(struct mcq_reactor *reactor, int fd)
+{
+    return reactor->ops->is_held_back(reactor, fd);
+}
+
 void mcq_reactor_tune(struct mcq_reactor *reactor, int fd, const struct mcq_tuning *tuning)
 {
     reactor->ops->tune(reactor, fd, tuning);

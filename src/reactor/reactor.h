@@ -133,9 +133,10 @@ MCQ_MUST_CHECK bool mcq_reactor_adopt(struct mcq_reactor *reactor, int fd);
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener,
                                                      int *fd);
 
-/* A connection going out, from `source`, or NULL: from anywhere; `tuning` as above. DONE: it stands.
- * AGAIN: it is under way; poll for OUT, then ask mcq_reactor_connected. Both: *fd is the caller's.
- */
+/* A connection going out, from `source`, or NULL: from anywhere; `tuning` as above.
+ *   DONE    it stands
+ *   AGAIN   it is under way; poll for OUT, then ask mcq_reactor_connected
+ * Both: *fd is the caller's. */
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
                                                       const struct mcq_address *source,
                                                       const struct mcq_address *address,
@@ -160,8 +161,15 @@ bool mcq_reactor_owner(struct mcq_reactor *reactor, int fd, struct mcq_owner *ow
 /* Whether this is one of its supplementary groups. */
 bool mcq_reactor_has_group(struct mcq_reactor *reactor, int fd, uint32_t gid);
 
+/* How many options of streams the kernel has refused to this process. */
+uint64_t mcq_kernel_refused_count(void);
+
 /* Sends no more: the peer reads what is under way, then the end. Reading goes on. */
 void mcq_reactor_shutdown(struct mcq_reactor *reactor, int fd);
+
+/* Whether octets that the stream has taken wait for the peer's side to take them, which answers: it
+ * is slow, and not gone. */
+bool mcq_reactor_is_held_back(struct mcq_reactor *reactor, int fd);
 
 /* Ends a socket, for a forked child that has it open as well. None of its operations is armed, and
  * it is in no ready set. */

@@ -1,5 +1,6 @@
 /* What the kernel is asked for each stream: what is best for all, then what its owner wishes. */
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -21,6 +22,23 @@ struct row {
     int level;
     int option;
 };
+
+/* File-level: what the kernel lacks, or a filter denies, it does to the process, and who sets an
+ * option does not know whose stream it is. */
+static _Atomic uint64_t refused_count;
+
+bool mcq_kernel_set(int fd, int level, int option, const void *value, socklen_t len)
+{
+    if (setsockopt(fd, level, option, value, len) == 0)
+        return true;
+    atomic_fetch_add_explicit(&refused_count, 1, memory_order_relaxed);
+    return false;
+}
+
+uint64_t mcq_kernel_refused_count(void)
+{
+    return atomic_load_explicit(&refused_count, memory_order_relaxed);
+}
 
 #define AT(field) offsetof(struct mcq_tuning, field)
 
@@ -76,12 +94,12 @@ void mcq_kernel_prepare(int fd, const struct sockaddr_storage *peer)
     int bytes = 1 << 20;
 
     if (peer->ss_family == AF_UNIX) {
-        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+        (void) !mcq_kernel_set(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
         return;
     }
-    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    (void) !mcq_kernel_set(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (is_loopback(peer))
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
+        (void) !mcq_kernel_set(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
 }
 
 static int value_of(const struct mcq_tuning *tuning, const struct row *row)
@@ -94,7 +112,15 @@ static int value_of(const struct mcq_tuning *tuning, const struct row *row)
 
 static bool set_text(int fd, int level, int option, const char *text)
 {
-    return setsockopt(fd, level, option, text, (socklen_t) strlen(text)) == 0;
+    return mcq_kernel_set(fd, level, option, text, (socklen_t) strlen(text));
+}
+
+bool mcq_kernel_is_tuned(const struct mcq_tuning *tuning)
+{
+    for (size_t i = 0; i < MCQ_COUNTOF(rows); i++)
+        if (value_of(tuning, &rows[i]) != rows[i].unset)
+            return true;
+    return tuning->congestion[0] != '\0' || tuning->device[0] != '\0';
 }
 
 bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning)
@@ -105,7 +131,7 @@ bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning)
         int value = value_of(tuning, &rows[i]);
 
         if (value != rows[i].unset && is_of(rows[i].family, family))
-            (void) setsockopt(fd, rows[i].level, rows[i].option, &value, sizeof value);
+            (void) !mcq_kernel_set(fd, rows[i].level, rows[i].option, &value, sizeof value);
     }
     if (!is_of(FAMILY_TCP, family))
         return true;

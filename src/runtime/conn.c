@@ -161,13 +161,24 @@ static bool has_input_left(const struct mcq_conn *conn)
            mcq_link_is_readable(&conn->peer.link);
 }
 
+static void report_end(const struct mcq_conn *conn, int fd, uint64_t epoch)
+{
+    if (conn->connector == NULL)
+        mcq_report_accepted(conn->socket, MCQ_REPORT_OF_DISCONNECTED, fd, epoch, fd);
+    else
+        mcq_report_now(conn->socket, MCQ_REPORT_OF_DISCONNECTED, fd, epoch,
+                       mcq_connector_name(conn->connector));
+}
+
 /* What is put for a peer with a pipe waits for no other connection. */
 static void end(struct mcq_conn *conn)
 {
     struct mcq_socket *socket = conn->socket;
+    uint64_t epoch = conn->peer.link.epoch;
     int fd = mcq_link_end(&conn->peer.link);
 
     if (conn->end == NULL) {
+        report_end(conn, fd, epoch);
         mcq_reactor_close(socket->engine->reactor, fd);
         socket->stream_count--;
         return;

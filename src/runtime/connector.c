@@ -1,18 +1,20 @@
 /*
  * Connectors: a connection that is made, and made anew.
  *
- *   IDLE --> RESOLVING --> CONNECTING --> [TUNNELING -->] OPENING --READY--> UP --lost--> WAITING
- *             ^    |         | ^  |          |                             ^ |
- *             |    |         | +--+ next     |                             | |
- *             |    |         |      address  |                             | |
- *             |    +---------+---------------+--------- failed ------------+ |
- *             +----------------------- back-off -----------------------------+
+ *   IDLE --> RESOLVING --> CONNECTING --> OPENING --READY--> UP --lost--> WAITING
+ *             ^    |         | ^  | |       ^  |                            ^ |
+ *             |    |         | +--+ +-------+  |                            | |
+ *             |    |         | next TUNNELING  |                            | |
+ *             |    +---------+-----------------+-------- failed ------------+ |
+ *             +----------------------- back-off ------------------------------+
  *
  * An address written as a number is there without RESOLVING. A name is asked for anew after each
  * back-off, and all its addresses are tried in turn before the next one. There is one attempt at a
- * time. With a proxy, that is where the connection goes, and TUNNELING is asking it. All of it is the engine's, but for what is marked.
+ * time. With a proxy that is where the connection goes; TUNNELING is asking it for the peer. All of
+ * it is the engine's, but for what is marked.
  */
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -107,13 +109,18 @@ static void connector_begin(struct mcq_connector *connector);
 static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
 {
     struct mcq_engine *engine = mcq_node_engine(&connector->node);
-    uint64_t at_ns = mcq_engine_now_ns(engine) + back_off_ns(connector, why);
+    uint64_t wait_ns = back_off_ns(connector, why);
+    uint64_t at_ns = mcq_engine_now_ns(engine) + wait_ns;
 
     connector->failure_count++;
     connector->state = CONNECTOR_WAITING;
-    if (connector->node.options.reconnect_ms < 0)
+    if (connector->node.options.reconnect_ms < 0) {
         connector_give_up(connector);
-    else if (mcq_engine_timer(engine, &connector->back_off, at_ns) != MCQ_OK)
+        return;
+    }
+    mcq_report_now(connector->node.socket, MCQ_REPORT_OF_CONNECT_RETRIED,
+                   (int) mcq_min_u64(wait_ns / MS, INT32_MAX), 0, mcq_node_name(&connector->node));
+    if (mcq_engine_timer(engine, &connector->back_off, at_ns) != MCQ_OK)
         connector_begin(connector);
 }
 
@@ -122,6 +129,11 @@ static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
 static const struct mcq_address *connector_source(const struct mcq_connector *connector)
 {
     return connector->source.len > 0 ? &connector->source : NULL;
+}
+
+static void connector_report(struct mcq_connector *connector, enum mcq_report_of kind, int value)
+{
+    mcq_report_now(connector->node.socket, kind, value, 0, mcq_node_name(&connector->node));
 }
 
 /* Tries the next of its addresses. Where no timer can be armed the system's limit holds. */
@@ -139,6 +151,7 @@ static void connector_try_next(struct mcq_connector *connector)
     if (timeout_ms > 0)
         (void) !mcq_engine_timer(engine, &connector->timeout,
                                  mcq_engine_now_ns(engine) + timeout_ms * MS);
+    connector_report(connector, MCQ_REPORT_OF_CONNECT_DELAYED, EINPROGRESS);
     mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector_source(connector),
                             address, &connector->node.options.tuning);
 }
@@ -217,6 +230,7 @@ static void connector_tunnel(struct mcq_connector *connector, int fd)
 static void connector_open(struct mcq_connector *connector, int fd)
 {
     connector->state = CONNECTOR_OPENING;
+    connector_report(connector, MCQ_REPORT_OF_CONNECTED, fd);
     if (mcq_opener_new(&connector->node, fd) != MCQ_OK)
         connector_fail(connector, MCQ_NOMEM);
 }
@@ -261,6 +275,7 @@ static void connector_ended(struct mcq_connector *connector)
     } else if (connector->outcome == MCQ_IO_REFUSED && gives_up_if_refused(connector)) {
         connector_give_up(connector);
     } else {
+        connector_report(connector, MCQ_REPORT_OF_CLOSED, -1);
         connector_fail(connector, MCQ_CLOSED);
     }
 }
@@ -366,6 +381,11 @@ struct mcq_conn *mcq_connector_conn(const struct mcq_connector *connector)
     return connector->conn;
 }
 
+const char *mcq_connector_name(const struct mcq_connector *connector)
+{
+    return mcq_node_name(&connector->node);
+}
+
 void mcq_connector_disown(struct mcq_connector *connector)
 {
     struct mcq_conn *conn = connector->conn;
@@ -402,7 +422,7 @@ static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket 
 static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
                                const struct mcq_endpoint *endpoint, const char **fault)
 {
-    struct mcq_endpoint through;
+    struct mcq_endpoint through = *endpoint;
     struct mcq_endpoint source;
     struct mcq_bytes proxy;
     bool is_direct = true;
@@ -453,6 +473,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         .fd = -1,
     };
     err = set_target(connector, socket, &endpoint, fault);
+    if (err == MCQ_OK)
+        err = mcq_security_check(socket->options.security, fault);
     if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
     if (err == MCQ_OK)

@@ -71,6 +71,7 @@ static enum mcq_err new_context(struct mcq_context **out)
     *context = (struct mcq_context) {
         .engines_wanted = MCQ_CONTEXT_IO_THREADS_DEFAULT,
         .sockets_max = MCQ_CONTEXT_MAX_SOCKETS_DEFAULT,
+        .profile = MCQ_CONTEXT_PROFILE_DEFAULT,
     };
     atomic_init(&context->epoch, FIRST_EPOCH);
     atomic_init(&context->slots, NULL);
@@ -319,6 +320,7 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
             return MCQ_NOMEM;
         *socket = (struct mcq_socket) {.state = MCQ_SOCKET_FREE};
         mcq_lock_init(&socket->lock);
+        mcq_reports_init(&socket->reports);
         socket->next_slot = atomic_load(&context->slots);
         atomic_store(&context->slots, socket);
     }
@@ -328,12 +330,13 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
 }
 
 enum mcq_err mcq_context_take_slot(struct mcq_context *context, struct mcq_socket **socket,
-                                   struct mcq_engine **engine)
+                                   struct mcq_engine **engine, enum mcq_profile *profile)
 {
     enum mcq_err err;
 
     mcq_context_lock(context);
     err = take_slot(context, socket);
+    *profile = (enum mcq_profile) context->profile;
     if (err == MCQ_OK)
         *engine = &context->engines[context->next_engine++ % context->engine_count];
     mcq_context_unlock(context);
@@ -396,10 +399,14 @@ enum mcq_io_result mcq_context_sleep(struct mcq_context *context, struct mcq_sle
                                      struct pollfd *fds, size_t count, uint64_t until_ns)
 {
     struct mcq_engine *engine = own_engine(context);
+    enum mcq_io_result result;
 
-    if (MCQ_UNLIKELY(engine != NULL))
-        return mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
-    return mcq_sleeper_wait(sleeper, fds, count, until_ns);
+    if (MCQ_LIKELY(engine == NULL))
+        return mcq_sleeper_wait(sleeper, fds, count, until_ns);
+    mcq_engine_rouse(engine);
+    result = mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
+    mcq_engine_rest(engine);
+    return result;
 }
 
 void mcq_context_help(struct mcq_context *context)
@@ -408,10 +415,12 @@ void mcq_context_help(struct mcq_context *context)
 
     if (MCQ_LIKELY(engine == NULL))
         return;
+    mcq_engine_rouse(engine);
     (void) mcq_engine_turn(engine);
     mcq_reactor_wait(engine->reactor, 0);
     (void) mcq_engine_turn(engine);
     engine->turned_at_ns = mcq_engine_now_ns(engine);
+    mcq_engine_rest(engine);
 }
 
 enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
@@ -429,6 +438,10 @@ enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
         return MCQ_OK; /* no socket yet, nothing to do */
     if (own_engine(context) == NULL)
         return MCQ_DENIED;
+    if (for_ns == 0) {
+        mcq_context_help(context);
+        return MCQ_OK;
+    }
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
     until_ns = mcq_context_now_ns(context) + for_ns;
     result = mcq_context_sleep(context, node->sleeper, fds, 0, until_ns);
@@ -439,6 +452,13 @@ enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
     case MCQ_IO_BROKEN: return MCQ_NOMEM;
     default: return MCQ_OK;
     }
+}
+
+enum mcq_err mcq_context_bell_fd(struct mcq_context *context, int *fd)
+{
+    struct mcq_engine *engine = own_engine(context);
+
+    return engine != NULL ? mcq_engine_bell_fd(engine, fd) : MCQ_DENIED;
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "reactor/sleeper.h"
 #include "runtime/inproc.h"
 #include "runtime/resolver.h"
+#include "session/session.h"
 #include "table/option.h"
 
 #define MCQ_ENGINES_MAX MCQ_CONTEXT_IO_THREADS_MAX
@@ -34,6 +35,7 @@ struct mcq_context {
     _Atomic(struct mcq_engine *) inline_engine; /* NULL: it has threads, or none yet */
     uint32_t engines_wanted;
     uint32_t sockets_max;
+    uint32_t profile;    /* enum mcq_profile of the next socket */
     uint32_t open_count; /* sockets that are open, or closed and lingering */
     uint32_t next_engine;
     bool is_terminated;
@@ -87,6 +89,12 @@ void mcq_context_help(struct mcq_context *context);
  *   MCQ_DENIED       it has threads, or this is not the one that opened its first socket
  *   MCQ_INTERRUPTED, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns);
+
+/* Of a context without threads: a descriptor that can be polled for input while there is something
+ * to do; the context's.
+ *   MCQ_DENIED   it has threads or no socket yet, or this is not the one that opened the first
+ *   MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_context_bell_fd(struct mcq_context *context, int *fd);
 
 /* Whether it came with a fork: then every call but this one answers MCQ_FORKED, and nothing of it
  * is touched, for rings, descriptors and threads are the parent's. It is never freed. */
@@ -145,11 +153,12 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_take_sleeper(struct mcq_context *context
                                                      struct sleeper_node **node);
 void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *node);
 
-/* A slot for a socket, and the engine it belongs to.
+/* A slot for a socket, the engine it belongs to, and whose habits it has.
  *   MCQ_TERMINATED, MCQ_FORKED, MCQ_NO_FDS, MCQ_NOMEM, MCQ_INVAL (MONOCOQUE_ENGINE) */
 MCQ_MUST_CHECK enum mcq_err mcq_context_take_slot(struct mcq_context *context,
                                                   struct mcq_socket **socket,
-                                                  struct mcq_engine **engine);
+                                                  struct mcq_engine **engine,
+                                                  enum mcq_profile *profile);
 /* The socket is no more. May end the context's wait in term. */
 void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket);
 

@@ -6,6 +6,7 @@
  * All of it is the engine's, but for what is marked.
  */
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -115,6 +116,8 @@ static void listener_stop(struct listener *listener)
     }
     if (is_armed)
         return;
+    mcq_report_now(listener->node.socket, MCQ_REPORT_OF_CLOSED, listener->seat.fd, 0,
+                   listener->node.bound);
     mcq_transport_leave(reactor, &listener->seat);
     mcq_node_end(&listener->node);
 }
@@ -185,6 +188,7 @@ static void listener_accepted(struct mcq_wait *wait)
     if (result == MCQ_IO_DONE) {
         int fd = wait->op.opened;
 
+        mcq_report_accepted(listener->node.socket, MCQ_REPORT_OF_ACCEPTED, fd, 0, fd);
         if (atomic_load(&listener->node.is_stopped) || !listener_admits(listener, fd))
             mcq_reactor_close(engine->reactor, fd);
         else
@@ -192,6 +196,9 @@ static void listener_accepted(struct mcq_wait *wait)
         if (mcq_wait_is_armed(wait) && !has_room(listener))
             mcq_reactor_cancel(engine->reactor, &wait->op);
     } else if (result != MCQ_IO_ABORTED && result != MCQ_IO_CANCELED) {
+        mcq_report_now(listener->node.socket, MCQ_REPORT_OF_ACCEPT_FAILED, EMFILE, 0,
+                       listener->node.bound);
+        atomic_fetch_add_explicit(&listener->node.socket->parked_count, 1, memory_order_relaxed);
         listener_pause(listener, mcq_engine_now_ns(engine) + ACCEPT_PAUSE_NS);
     }
     if (!mcq_wait_is_armed(wait))
@@ -301,6 +308,7 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
     if (endpoint.scheme == MCQ_SCHEME_INPROC)
         return mcq_inproc_bind(socket, text);
+    MCQ_TRY(mcq_security_check(socket->options.security, fault));
     if (socket->options.use_fd < 0)
         MCQ_TRY(resolve(socket, &endpoint, &address));
     listener = mcq_alloc(sizeof *listener);
@@ -316,11 +324,15 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     if (err == MCQ_OK)
         err = take_seat(socket, &endpoint, &address, &listener->seat, fault);
     if (err != MCQ_OK) {
+        if (listener->node.text != NULL)
+            mcq_report_now(socket, MCQ_REPORT_OF_BIND_FAILED, mcq_err_errno(err), 0,
+                           listener->node.text);
         mcq_node_fini(&listener->node);
         mcq_free(listener);
         return err;
     }
     mcq_transport_text(&address, listener->node.bound);
+    mcq_report_now(socket, MCQ_REPORT_OF_LISTENING, listener->seat.fd, 0, listener->node.bound);
     mcq_node_join(&listener->node);
     return MCQ_OK;
 }

@@ -47,6 +47,12 @@ static inline uint64_t mcq_at_least_0(int value)
     return value > 0 ? (uint64_t) value : 0;
 }
 
+/* As a person would write it. */
+static inline const char *mcq_node_name(const struct mcq_endpoint_node *node)
+{
+    return node->bound[0] != '\0' ? node->bound : node->text;
+}
+
 #define MCQ_CONTAINER_OF(member, type, name)                                                       \
     ((type *) (void *) ((char *) (member) -offsetof(type, name)))
 

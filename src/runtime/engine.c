@@ -163,6 +163,42 @@ enum mcq_io_result mcq_engine_sleep(struct mcq_engine *engine, struct mcq_sleepe
     }
 }
 
+void mcq_engine_rouse(struct mcq_engine *engine)
+{
+    if (engine->bell != NULL)
+        mcq_reactor_rouse(engine->reactor, true);
+}
+
+/* Who wakes the reactor from now on does so by its descriptor, which the bell watches. */
+void mcq_engine_rest(struct mcq_engine *engine)
+{
+    uint64_t at_ns = MCQ_REACTOR_NEVER_NS;
+    int fd;
+
+    if (engine->bell == NULL)
+        return;
+    if (!mcq_reactor_doze(engine->reactor, &fd, &at_ns))
+        at_ns = 0; /* there is more to do */
+    mcq_bell_set_time(engine->bell, at_ns);
+}
+
+enum mcq_err mcq_engine_bell_fd(struct mcq_engine *engine, int *fd)
+{
+    uint64_t at_ns = MCQ_REACTOR_NEVER_NS;
+    int watched = -1;
+
+    if (engine->bell == NULL) {
+        (void) !mcq_reactor_doze(engine->reactor, &watched, &at_ns);
+        mcq_reactor_rouse(engine->reactor, false);
+        if (watched < 0)
+            return MCQ_NO_FDS;
+        MCQ_TRY(mcq_bell_new(MCQ_BELL_CLOCK, watched, &engine->bell));
+        mcq_engine_rest(engine);
+    }
+    *fd = mcq_bell_fd(engine->bell);
+    return MCQ_OK;
+}
+
 /* Oldest first. A task may be gone after its run. */
 static void run_tasks(struct mcq_engine *engine)
 {
@@ -196,6 +232,7 @@ void mcq_engine_fini(struct mcq_engine *engine)
     mcq_receiver_fini(&engine->receiver);
     mcq_blocks_free(&engine->receiver.blocks);
     mcq_slab_free(&engine->receiver.slab);
+    mcq_bell_free(&engine->bell);
     mcq_reactor_free(&engine->reactor);
 }
 

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "pump/read_pump.h"
+#include "reactor/bell.h"
 #include "reactor/reactor.h"
 #include "reactor/sleeper.h"
 
@@ -48,6 +49,7 @@ struct mcq_engine {
     uint32_t calls;        /* inline: that did not wait, since it had a turn */
     uint64_t turned_at_ns; /* inline: its last turn */
     bool is_inline;        /* `thread` is an application's, and drives it in its calls */
+    struct mcq_bell *bell; /* inline: rings while there is work; NULL: nobody has asked for it */
     pthread_t thread;      /* its own, or its owner */
 };
 
@@ -77,6 +79,15 @@ static inline bool mcq_engine_is_mine(const struct mcq_engine *engine)
 MCQ_MUST_CHECK enum mcq_io_result mcq_engine_sleep(struct mcq_engine *engine,
                                                    struct mcq_sleeper *sleeper, struct pollfd *fds,
                                                    size_t count, uint64_t until_ns);
+
+/* Inline, around what its owner does for it, if somebody has asked for its bell: rouse before, and
+ * rest after it, from when on the bell tells of work. */
+void mcq_engine_rouse(struct mcq_engine *engine);
+void mcq_engine_rest(struct mcq_engine *engine);
+
+/* Inline: a descriptor that can be polled for input while there is work; the engine's.
+ *   MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_engine_bell_fd(struct mcq_engine *engine, int *fd);
 
 /* Ends the thread, if there is one; nothing is armed or posted. */
 void mcq_engine_fini(struct mcq_engine *engine);

@@ -8,6 +8,7 @@
  *   transfer.c  send and receive                output.c   flushes, full streams, the unsent tail
  *   poll.c      poll, wait_peers                wait.c     how a call sleeps
  *   conn.c      a peer's connections            relief.c   want of memory, and giving it back
+ *   bells.c     descriptors for foreign loops
  *   letters.c   the engine's side: letters from it, requests to it
  *   inproc.c    letters from and to other sockets
  *
@@ -35,6 +36,7 @@ enum mcq_socket_request {
     MCQ_REQUEST_RELIEF_TIMER = 256,
     MCQ_REQUEST_FLUSH = 512,
     MCQ_REQUEST_TRIM_TIMER = 1024,
+    MCQ_REQUEST_REPORT = 2048,
 };
 void mcq_socket_ask(struct mcq_socket *socket, uint32_t request);
 
@@ -85,6 +87,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_sleep(struct mcq_socket *socket, unsigned
 /* A timeout, as a moment; and whether that is over. */
 uint64_t mcq_socket_until(struct mcq_socket *socket, int timeout_ms);
 bool mcq_socket_is_over(struct mcq_socket *socket, uint64_t until_ns);
+
+/* Receives what recv will hand out; out of turn there is nothing to wait for. */
+bool mcq_socket_peek(struct mcq_socket *socket);
+/* Whether send would find room. */
+bool mcq_socket_may_send(struct mcq_socket *socket);
+
+/* Sets the bells that there are (bells.c). */
+void mcq_socket_ring(struct mcq_socket *socket);
 
 /* Whoever asks for something does not go on sending: what waits leaves now. */
 static inline void mcq_socket_end_burst(struct mcq_socket *socket)

@@ -187,23 +187,6 @@ static bool knows_of_more(const struct mcq_socket *socket)
     return ops->can_recv && ops->next_readable(socket->pattern, NULL) != NULL;
 }
 
-void mcq_socket_guard_input(struct mcq_socket *socket)
-{
-    if (socket->stream_count == 0) /* pipes need nobody to look after them */
-        return;
-    if (!socket->is_in_guarded || (socket->is_in_watched && knows_of_more(socket)))
-        wait_for_cold(socket);
-}
-
-void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
-{
-    if (serve_conn(socket, conn))
-        mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
-    mcq_socket_begin_flush(socket);
-    if (socket->stream_count > 0 && !socket->is_in_guarded && socket->in_sleepers == 0)
-        mcq_socket_watch_input(socket);
-}
-
 /* The owner has gone cold, and may have left octets that it knew of and did not come to: they have
  * no other edge. */
 static void take_over_input(struct mcq_socket *socket)
@@ -219,10 +202,42 @@ static void take_over_input(struct mcq_socket *socket)
             mcq_socket_set_unread(socket, (struct mcq_conn *) peer);
 }
 
+/* The owner sleeps elsewhere, and every moment counts: the engine reads in its stead. */
+static void watch_for_owner(struct mcq_socket *socket)
+{
+    if (socket->is_in_guarded && socket->is_in_watched && !knows_of_more(socket))
+        return;
+    take_over_input(socket);
+    mcq_socket_serve_input(socket);
+    mcq_socket_watch_input(socket);
+}
+
+void mcq_socket_guard_input(struct mcq_socket *socket)
+{
+    if (socket->stream_count == 0) /* pipes need nobody to look after them */
+        return;
+    if (MCQ_UNLIKELY(socket->hint.fd >= 0)) {
+        watch_for_owner(socket);
+        return;
+    }
+    if (!socket->is_in_guarded || (socket->is_in_watched && knows_of_more(socket)))
+        wait_for_cold(socket);
+}
+
+void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    if (serve_conn(socket, conn))
+        mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+    mcq_socket_begin_flush(socket);
+    if (socket->stream_count > 0 && !socket->is_in_guarded && socket->in_sleepers == 0)
+        mcq_socket_watch_input(socket);
+}
+
 /* Somebody reads: a watch would only wake the engine for nothing. */
 void mcq_socket_on_input(struct mcq_socket *socket)
 {
-    if (socket->state == MCQ_SOCKET_OPEN && socket->in_calls != socket->in_calls_seen) {
+    if (socket->state == MCQ_SOCKET_OPEN && socket->in_calls != socket->in_calls_seen &&
+        socket->hint.fd < 0) {
         wait_for_cold(socket);
     } else if (socket->state == MCQ_SOCKET_OPEN && socket->in_sleepers > 0) {
         socket->is_in_guarded = false; /* the sleeper is the guard */

@@ -76,6 +76,9 @@ static void try_to_end(struct mcq_socket *socket)
         mcq_socket_leave(socket);
         return;
     }
+    mcq_hint_close(&socket->hint);
+    mcq_bell_free(&socket->recv_bell);
+    mcq_bell_free(&socket->send_bell);
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
     mcq_socket_options_drop(&socket->options);
@@ -210,6 +213,8 @@ static void run_requests(struct mcq_task *task)
         try_to_end(socket);
         return;
     }
+    if (MCQ_UNLIKELY(requests & MCQ_REQUEST_REPORT))
+        mcq_reports_tell(socket);
     if (requests & MCQ_REQUEST_IN_WATCH)
         arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
     if (requests & MCQ_REQUEST_OUT_WATCH)

@@ -141,11 +141,47 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
+static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value)
+{
+    const struct mcq_endpoint_node *node = opener->node;
+
+    if (node->is_listener)
+        mcq_report_accepted(node->socket, kind, value, 0, opener->opening.fd);
+    else
+        mcq_report_now(node->socket, kind, value, 0, mcq_node_name(node));
+}
+
+/* Whose fault it was: the peer's manners, its credentials, or just the connection. */
+static void report_failure(const struct mcq_opener *opener, enum mcq_err err)
+{
+    opener_report(opener,
+                  err == MCQ_PROTO    ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
+                  : err == MCQ_DENIED ? MCQ_REPORT_OF_HANDSHAKE_REFUSED
+                                      : MCQ_REPORT_OF_HANDSHAKE_FAILED,
+                  mcq_err_errno(err));
+    opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd);
+}
+
 static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
 {
+    report_failure(opener, err);
     opener->err = err;
     opener->state = OPENER_DEAD;
     opener_settle(opener);
+}
+
+static void opener_step(struct mcq_opener *opener);
+
+/* A question to ZAP, of which there is no handler in any context: nobody answers. */
+static void opener_answer(struct mcq_opener *opener)
+{
+    enum mcq_err err = mcq_session_zap(opener->opening.session, 0,
+                                       mcq_engine_now_ns(mcq_node_engine(opener->node)));
+
+    if (err == MCQ_OK)
+        opener_step(opener);
+    else
+        opener_fail(opener, err);
 }
 
 static void opener_step(struct mcq_opener *opener)
@@ -160,12 +196,16 @@ static void opener_step(struct mcq_opener *opener)
             err = mcq_engine_poll(engine, &opener->out, opener->opening.fd, MCQ_OP_POLL_OUT);
         if (err == MCQ_OK)
             return;
+    } else if (err == MCQ_OK && ready.kind == MCQ_EVENT_ZAP) {
+        opener_answer(opener);
+        return;
     } else if (err == MCQ_OK) {
         mcq_assert(ready.ready.identity.len <= sizeof opener->identity);
         opener->identity_len = (uint8_t) ready.ready.identity.len;
         if (ready.ready.identity.len > 0)
             memcpy(opener->identity, ready.ready.identity.data, ready.ready.identity.len);
         opener->state = OPENER_READY;
+        opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
         opener_settle(opener);
         return;
     }
@@ -205,9 +245,10 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     const struct mcq_socket_options *options = &node->options;
     uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
 
-    mcq_session_config_init(config, node->socket->type, MCQ_PROFILE_NATIVE);
+    mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
     config->meets_older = options->meets_older;
+    mcq_security_configure(options->security, config);
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;
     config->heartbeat_ns = mcq_at_least_0(options->heartbeat_ms) * MS;
     config->heartbeat_timeout_ns = mcq_at_least_0(options->heartbeat_timeout_ms) * MS;

@@ -6,8 +6,7 @@
 
 #define MS UINT64_C(1000000)
 
-/* Receives what recv will hand out; out of turn there is nothing to wait for. */
-static bool peek(struct mcq_socket *socket)
+bool mcq_socket_peek(struct mcq_socket *socket)
 {
     socket->peeked_err = socket->pattern->ops->recv(socket->pattern, &socket->peeked);
     socket->has_peeked = socket->peeked_err != MCQ_AGAIN && socket->peeked_err != MCQ_STATE;
@@ -22,19 +21,24 @@ static bool look_for_input(struct mcq_socket *socket)
         return true;
     if (!socket->pattern->ops->can_recv)
         return false;
-    if (peek(socket))
+    if (mcq_socket_peek(socket))
         return true;
     is_any = mcq_socket_harvest_input(socket);
     if (is_any && socket->in_sleepers > 0)
         socket->news |= MCQ_NEWS_IN; /* the edge they sleep for is spent */
-    return is_any && peek(socket);
+    return is_any && mcq_socket_peek(socket);
+}
+
+bool mcq_socket_may_send(struct mcq_socket *socket)
+{
+    return socket->pattern->ops->can_send && !mcq_socket_is_input_s_turn(socket) &&
+           socket->pattern->ops->is_writable(socket->pattern);
 }
 
 static bool look_for_room(struct mcq_socket *socket)
 {
     (void) mcq_socket_harvest_output(socket);
-    return socket->pattern->ops->can_send && !mcq_socket_is_input_s_turn(socket) &&
-           socket->pattern->ops->is_writable(socket->pattern);
+    return mcq_socket_may_send(socket);
 }
 
 static short look(struct mcq_socket *socket, short events)
@@ -42,6 +46,7 @@ static short look(struct mcq_socket *socket, short events)
     short found = 0;
 
     mcq_socket_end_burst(socket);
+    mcq_hint_lower(&socket->hint); /* before the look: what comes behind it raises it again */
     if (events & POLLIN) {
         socket->in_calls++;
         if (look_for_input(socket))
@@ -232,4 +237,19 @@ enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, in
     mcq_socket_guard_output(socket);
     mcq_socket_leave(socket);
     return err;
+}
+
+/* What is there now may have had its news. */
+enum mcq_err mcq_socket_hint_fd(struct mcq_socket *socket, int *fd)
+{
+    if (socket->context->seed != 0)
+        return MCQ_NOT_SUPPORTED;
+    if (socket->hint.fd < 0) {
+        MCQ_TRY(mcq_hint_open(&socket->hint));
+        if (socket->conn_count > 0)
+            mcq_hint_raise(&socket->hint);
+        mcq_socket_guard_input(socket);
+    }
+    *fd = socket->hint.fd;
+    return MCQ_OK;
 }

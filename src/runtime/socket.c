@@ -135,6 +135,10 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->up_count = 0;
     socket->stream_count = 0;
     socket->news = 0;
+    socket->hint.fd = -1; /* the parent's loop has it */
+    mcq_reports_init(&socket->reports);
+    socket->recv_bell = NULL; /* the parent's loop has them */
+    socket->send_bell = NULL;
     socket->ending = NULL;
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
@@ -163,12 +167,29 @@ static MCQ_COLD void read_mail(struct mcq_socket *socket)
     }
 }
 
-static void settle(struct mcq_socket *socket)
+static void tidy(struct mcq_socket *socket)
 {
     if (MCQ_UNLIKELY(socket->group.lost_first != NULL || socket->ending != NULL))
         mcq_socket_bury(socket);
     if (MCQ_UNLIKELY(socket->group.roomy_first != NULL))
         (void) mcq_socket_tell_room(socket);
+}
+
+/* Looking may find that connections are lost, and what they leave rings again. */
+static void ring(struct mcq_socket *socket)
+{
+    mcq_socket_ring(socket);
+    while (socket->group.lost_first != NULL) {
+        tidy(socket);
+        mcq_socket_ring(socket);
+    }
+}
+
+static void settle(struct mcq_socket *socket)
+{
+    tidy(socket);
+    if (MCQ_UNLIKELY(socket->recv_bell != NULL || socket->send_bell != NULL))
+        ring(socket);
     if (MCQ_UNLIKELY(socket->state == MCQ_SOCKET_CLOSING))
         close_step(socket);
     if (MCQ_UNLIKELY((socket->group.is_starved || socket->group.is_swollen) &&
@@ -176,6 +197,7 @@ static void settle(struct mcq_socket *socket)
         mcq_socket_guard_relief(socket);
     if (MCQ_UNLIKELY(socket->news != 0)) {
         signal_waiters(socket);
+        mcq_hint_raise(&socket->hint);
         socket->news = 0;
     }
 }
@@ -212,7 +234,7 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail)
 
 static int preset(const struct mcq_socket *socket, enum mcq_option_id id)
 {
-    return (int) mcq_option_default(id, socket->type);
+    return (int) mcq_option_default_of(id, socket->type, socket->profile == MCQ_PROFILE_COMPAT);
 }
 
 static void init_options(struct mcq_socket *socket)
@@ -264,17 +286,23 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
     *target = *source;
     target->admission = mcq_admission_ref(source->admission);
     target->proxy = mcq_proxy_ref(source->proxy);
+    target->security = mcq_security_ref(source->security);
 }
 
 void mcq_socket_options_drop(struct mcq_socket_options *options)
 {
     mcq_admission_unref(&options->admission);
     mcq_proxy_unref(&options->proxy);
+    mcq_security_unref(options->security);
+    options->security = NULL;
 }
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)
 {
-    struct mcq_pattern_config config = {.group = &socket->group};
+    struct mcq_pattern_config config = {
+        .group = &socket->group,
+        .is_compat = socket->profile == MCQ_PROFILE_COMPAT,
+    };
     enum mcq_err err;
 
     MCQ_TRY(mcq_context_random(socket->context, config.random, sizeof config.random));
@@ -298,6 +326,7 @@ static void init_slot(struct mcq_socket *socket)
     socket->is_terminated = false;
     socket->is_finishing = false;
     socket->unread_end = &socket->unread;
+    socket->hint.fd = -1;
     mcq_socket_init_letters(socket);
     atomic_store_explicit(&socket->begun_most, 0, memory_order_relaxed);
 }
@@ -308,17 +337,19 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     const struct mcq_pattern_ops *ops = mcq_pattern_find(type);
     struct mcq_socket *socket;
     struct mcq_engine *engine;
+    enum mcq_profile profile;
     enum mcq_err err;
 
     if (ops == NULL)
         return MCQ_INVAL;
     mcq_context_help(context); /* a slot may come free */
-    MCQ_TRY(mcq_context_take_slot(context, &socket, &engine));
+    MCQ_TRY(mcq_context_take_slot(context, &socket, &engine, &profile));
     mcq_lock_take(&socket->lock);
     init_slot(socket);
     socket->context = context;
     socket->engine = engine;
     atomic_store_explicit(&socket->type, type, memory_order_relaxed);
+    socket->profile = profile;
     socket->serial = mcq_context_next_epoch(context);
     err = open_pattern(socket, ops);
     if (err == MCQ_OK) {
@@ -337,6 +368,8 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
     struct mcq_context *context;
     bool is_mine;
 
+    if (atomic_load_explicit(&socket->reports.kinds, memory_order_relaxed) != 0)
+        mcq_reports_listen(socket, 0, (struct mcq_listener) {0});
     mcq_lock_take(&socket->lock);
     if (socket->state != MCQ_SOCKET_OPEN) {
         enum mcq_err err = refusal(socket);

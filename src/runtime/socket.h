@@ -23,8 +23,12 @@
 
 #include <poll.h>
 
+#include "reactor/bell.h"
+#include "reactor/hint.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/report.h"
+#include "runtime/security.h"
 #include "socket/pattern.h"
 #include "transport/admission.h"
 #include "transport/socks.h"
@@ -66,6 +70,7 @@ struct mcq_socket_options {
     bool meets_older; /* peers before 3.0 are welcome */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
+    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
 };
 
 enum mcq_socket_state {
@@ -129,10 +134,12 @@ struct mcq_socket {
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
     _Atomic uint64_t begun_most; /* see struct mcq_link_group */
+    struct mcq_reports reports;
     _Atomic enum mcq_socket_type
         type; /* read without the lock, too, for what is said of an error */
 
     struct mcq_pattern *pattern; /* a slot that is used anew begins here */
+    enum mcq_profile profile;
     struct mcq_socket_options options;
     struct mcq_link_group group;
 
@@ -141,9 +148,10 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
-    uint32_t stream_count;   /* of these, by a stream: what the engine looks after */
-    uint64_t limited_count;  /* connections that were ended because of a limit */
-    struct mcq_conn *unread; /* whose octets nobody has read, a queue */
+    uint32_t stream_count;         /* of these, by a stream: what the engine looks after */
+    _Atomic uint64_t parked_count; /* how often a listener has had no descriptor, or no memory */
+    uint64_t limited_count;        /* connections that were ended because of a limit */
+    struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
     struct mcq_endpoint_node *endpoints;
@@ -152,7 +160,7 @@ struct mcq_socket {
     bool has_peeked; /* what recv will answer, for poll has looked */
     enum mcq_err peeked_err;
     struct mcq_msg peeked; /* if that is MCQ_OK */
-    bool is_within_send;   /* a message was begun by send */
+    bool is_within_send;   /* a message was begun by send: what is sent next is a part of it */
     bool is_within_recv;
     uint32_t since_harvest;
 
@@ -187,7 +195,10 @@ struct mcq_socket {
     uint32_t out_sleepers;
     uint32_t call_count; /* calls that have let go of the lock and come back */
     struct mcq_waiter *waiters;
+    struct mcq_bell *recv_bell; /* NULL: nobody has asked for it */
+    struct mcq_bell *send_bell;
     unsigned news;
+    struct mcq_hint hint; /* raised with any news; the engine watches in its owner's stead */
 
     /* Closing. */
     bool is_draining;
@@ -276,6 +287,13 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, str
                                                   size_t count, bool more, int timeout_ms,
                                                   size_t *sent_count);
 
+/* Sends these as the parts of one message, and nobody else's between them: the first one waits for
+ * room, the others for nothing. They are empty then.
+ *   MCQ_BUSY    a message was begun by other calls, and not ended
+ * In any other error the parts are as they were, but after MCQ_NOMEM they may be gone. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_send_parts(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, int timeout_ms);
+
 /* Starts up to `count` messages of `len` octets each, to be written where the socket's messages
  * leave from. *made_count of them are; those behind are as they were, or empty.
  *   MCQ_NOMEM   not even one */
@@ -283,9 +301,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct
                                                size_t count, size_t len, size_t *made_count);
 
 /* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
- * *taken_count are as they were, or empty. */
+ * *taken_count are as they were, or empty.
+ *   one   parts of one message, to its end */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
-                                                  size_t count, int timeout_ms,
+                                                  size_t count, bool one, int timeout_ms,
                                                   size_t *taken_count);
 
 /* The same, into a message that exists: what it held is given back to where the next one comes
@@ -309,6 +328,19 @@ struct mcq_poll_item {
  *   MCQ_OK, MCQ_INTERRUPTED, MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count,
                                             int timeout_ms, size_t *ready_count);
+
+/* The descriptor that is readable once there may be news since the socket was last looked at, by
+ * poll or by a call that found nothing to do. From now on the engine watches whenever no call does.
+ * The lock is held.
+ *   MCQ_OK   the socket's, until it is closed
+ *   MCQ_NOT_SUPPORTED (a simulated world), MCQ_NO_FDS */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_hint_fd(struct mcq_socket *socket, int *fd);
+
+/* A descriptor that can be polled for input while the socket can receive, or send. Once it is
+ * there, leaving the lock costs looking. The lock is held.
+ *   MCQ_OK   the socket's, until it ends
+ *   MCQ_NOT_SUPPORTED, MCQ_NO_FDS, MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_bell_fd(struct mcq_socket *socket, bool is_send, int *fd);
 
 /* Waits until this many peers are connected; a publisher's count once they have subscribed to
  * anything.
@@ -384,6 +416,8 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 /* runtime/endpoint.c */
 /* A connecting peer's connection was lost, or its request for one was refused. */
 void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
+/* Where to; the text is its own. */
+const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all);
 

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include "base/assert.h"
 #include "base/pause.h"
 #include "runtime/holder.h"
 
@@ -159,7 +160,14 @@ static enum mcq_err send_held(struct mcq_socket *socket, struct mcq_part *part,
             drop_peeked(socket);
     }
     err = socket->pattern->ops->send(socket->pattern, part);
-    return MCQ_UNLIKELY(err == MCQ_AGAIN) ? send_waiting(socket, part, patience) : err;
+    if (MCQ_UNLIKELY(err == MCQ_AGAIN)) {
+        mcq_assert_hot(!socket->is_within_send); /* else the lock would be let go of within it */
+        mcq_hint_lower(&socket->hint);
+        err = send_waiting(socket, part, patience);
+    }
+    if (MCQ_LIKELY(err == MCQ_OK))
+        socket->is_within_send = part->more;
+    return err;
 }
 
 static void leave_send(struct mcq_socket *socket, uint32_t whole_count)
@@ -225,6 +233,39 @@ enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, struct mcq_msg *ms
     leave_send(socket, whole_count);
     *sent_count = i;
     return i > 0 ? MCQ_OK : err;
+}
+
+static void swallow(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count)
+{
+    struct patience patience = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        struct mcq_part part = {mcq_msg_bytes(&msgs[i]), &msgs[i], i + 1 < count};
+
+        (void) !send_held(socket, &part, &patience);
+        mcq_msg_fini(&msgs[i]);
+    }
+}
+
+enum mcq_err mcq_socket_send_parts(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
+                                   int timeout_ms)
+{
+    struct patience patience = {.timeout_ms = timeout_ms};
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    err = MCQ_UNLIKELY(socket->is_within_send) ? MCQ_BUSY : MCQ_OK;
+    for (size_t i = 0; i < count && err == MCQ_OK; i++) {
+        struct mcq_part part = {mcq_msg_bytes(&msgs[i]), &msgs[i], i + 1 < count};
+
+        err = send_held(socket, &part, &patience);
+        if (MCQ_UNLIKELY(err != MCQ_OK && i > 0)) /* void: what is left of it ends it */
+            swallow(socket, msgs + i, count - i);
+        if (err == MCQ_OK)
+            mcq_msg_fini(&msgs[i]);
+    }
+    leave_send(socket, count > 0 && err == MCQ_OK);
+    return err;
 }
 
 /* --- receiving ------------------------------------------------------------------------------- */
@@ -353,8 +394,10 @@ static enum mcq_err recv_held(struct mcq_socket *socket, struct mcq_msg *msg, in
     if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
         (void) mcq_socket_harvest_input(socket);
     err = take(socket, msg);
-    if (err == MCQ_AGAIN)
+    if (err == MCQ_AGAIN) {
+        mcq_hint_lower(&socket->hint);
         err = recv_waiting(socket, msg, timeout_ms);
+    }
     if (err != MCQ_OK)
         return err;
     if (MCQ_UNLIKELY(socket->in_sleepers > 0))
@@ -397,13 +440,14 @@ enum mcq_err mcq_socket_recv_again(struct mcq_socket *socket, struct mcq_msg *ms
     return err;
 }
 
-/* What there is without waiting, behind the first one. An error is kept for the next call. */
-static size_t take_more(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count)
+/* What there is without waiting, behind the first one; of the same message only, if `one` says so.
+ * An error is kept for the next call. */
+static size_t take_more(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count, bool one)
 {
     enum mcq_err err;
     size_t i;
 
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count && (!one || socket->is_within_recv); i++) {
         mcq_msg_put(&msgs[i], socket->group.receiver.blocks);
         if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
             (void) mcq_socket_harvest_input(socket);
@@ -423,7 +467,7 @@ static size_t take_more(struct mcq_socket *socket, struct mcq_msg *msgs, size_t 
 }
 
 enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
-                                   int timeout_ms, size_t *taken_count)
+                                   bool one, int timeout_ms, size_t *taken_count)
 {
     enum mcq_err err;
 
@@ -433,7 +477,7 @@ enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *ms
         mcq_msg_put(msgs, socket->group.receiver.blocks);
         err = recv_held(socket, msgs, timeout_ms);
         if (err == MCQ_OK)
-            *taken_count = 1 + take_more(socket, msgs + 1, count - 1);
+            *taken_count = 1 + take_more(socket, msgs + 1, count - 1, one);
         else
             mcq_msg_init(msgs);
     } else {

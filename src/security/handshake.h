@@ -24,7 +24,10 @@
 struct mcq_credentials {
     struct mcq_bytes username;
     struct mcq_bytes password;
+    struct mcq_bytes public_key; /* CURVE's, and proved */
 };
+
+struct mcq_curve;
 
 struct mcq_handshake {
     const struct mcq_machine *machine;
@@ -35,6 +38,8 @@ struct mcq_handshake {
     enum mcq_err err;                   /* what a guard found; MCQ_OK: nothing */
     enum mcq_rule rule;                 /* the rule it found broken */
     const struct mcq_command *command;  /* the one this step is about, else NULL */
+    struct mcq_curve *curve;            /* NULL: another mechanism */
+    uint8_t *body;                      /* of the command; written by CURVE, NULL for others */
     struct mcq_bytes metadata;          /* the peer's; set before the step that asks for it */
     struct mcq_ready ready;             /* what it says, once accepted */
     struct mcq_credentials credentials; /* what ZAP is asked about; borrowed from the command */

@@ -53,6 +53,8 @@ enum mcq_err mcq_session_run_handshake(struct mcq_session *session, unsigned sta
     if (mcq_handshake_accepted(handshake)) {
         session->phase = MCQ_PHASE_TRAFFIC;
         mcq_session_start_heartbeat(session, now_ns);
+        if (mcq_session_is_sealed(session))
+            mcq_session_begin_sealed(session);
         if (session->ready_kept)
             session->due = MCQ_DUE_READY;
     }
@@ -106,14 +108,15 @@ static enum mcq_err keep_ready(struct mcq_session *session, const uint8_t *body,
 {
     struct mcq_handshake *handshake = &session->handshake;
 
-    if (!is_kept &&
-        mcq_grow_append(&session->cut, mcq_bytes(body, session->command.size)) != MCQ_OK)
+    session->ready_kept = true;
+    if (is_kept)
+        return MCQ_OK;
+    if (mcq_grow_append(&session->cut, mcq_bytes(body, session->command.size)) != MCQ_OK)
         return no_memory(session);
     handshake->metadata = metadata_of(session, mcq_grow_bytes(&session->cut).data);
     /* The views of what it says move with it. */
     (void) mcq_handshake_metadata_ok(handshake);
-    session->ready_kept = true;
-    return MCQ_AGAIN;
+    return MCQ_OK;
 }
 
 static enum mcq_err refused(struct mcq_session *session, const struct mcq_command *command,
@@ -140,24 +143,27 @@ enum mcq_err mcq_session_take_handshake(struct mcq_session *session, const uint8
     struct mcq_handshake *handshake = &session->handshake;
     enum mcq_rule rule = mcq_handshake_rule(handshake);
     struct mcq_command command;
-    bool has_metadata = mcq_command_metadata_span(session->command.id) >= 0;
+    bool has_metadata;
 
     mcq_command_view(&session->command, body, &command);
     handshake->command = &command;
+    handshake->body = session->curve != NULL ? session->cut.data : NULL;
     handshake->metadata = metadata_of(session, body);
     mcq_handshake_step(handshake, handshake->machine->event_of[command.id]);
     handshake->command = NULL;
+    handshake->body = NULL;
     if (mcq_handshake_rejected(handshake))
         return refused(session, &command, rule, event);
     MCQ_TRY(mcq_session_run_handshake(session, 0, now_ns));
+    has_metadata = handshake->metadata.data != NULL;
+    if (has_metadata && !mcq_handshake_accepted(handshake))
+        MCQ_TRY(keep_ready(session, body, is_kept));
     if (session->due == MCQ_DUE_ZAP) {
         mcq_session_tell_due(session, event);
         return MCQ_OK;
     }
-    if (!has_metadata)
+    if (!has_metadata || !mcq_handshake_accepted(handshake))
         return MCQ_AGAIN;
-    if (!mcq_handshake_accepted(handshake))
-        return keep_ready(session, body, is_kept);
     tell_ready(session, event);
     return MCQ_OK;
 }

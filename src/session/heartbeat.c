@@ -38,10 +38,15 @@ static uint64_t timeout_ns(const struct mcq_session_config *config)
     return config->heartbeat_timeout_ns ? config->heartbeat_timeout_ns : config->heartbeat_ns;
 }
 
-void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns)
+void mcq_session_wait_on(struct mcq_session *session, uint64_t now_ns)
 {
     if (session->silence_at_ns != MCQ_NEVER_NS)
         session->silence_at_ns = mcq_deadline_ns(now_ns, timeout_ns(&session->config));
+}
+
+void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns)
+{
+    mcq_session_wait_on(session, now_ns);
     if (session->ttl_at_ns != MCQ_NEVER_NS)
         session->ttl_at_ns = mcq_deadline_ns(now_ns, session->ttl_ns);
 }

@@ -87,8 +87,11 @@ static enum mcq_err take_ping(struct mcq_session *session, uint16_t ttl, struct 
                               uint64_t now_ns, struct mcq_event *event)
 {
     uint64_t ttl_ns = NS_PER_MS * MCQ_PING_TTL_UNIT_MS * ttl;
+    /* A sealed PING cannot be told from a message, so it cannot be made to wait: the PONG that has
+     * not left answers it, too. */
+    bool is_answered = mcq_session_is_sealed(session) && session->pong_due;
 
-    if (mcq_session_put_pong(session, context) != MCQ_OK)
+    if (!is_answered && mcq_session_put_pong(session, context) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
                                 mcq_session_offset(session));
     session->ttl_ns = ttl_ns;
@@ -99,8 +102,8 @@ static enum mcq_err take_ping(struct mcq_session *session, uint16_t ttl, struct 
     return MCQ_OK;
 }
 
-static enum mcq_err end_traffic_command(struct mcq_session *session, const uint8_t *body,
-                                        uint64_t now_ns, struct mcq_event *event)
+enum mcq_err mcq_session_take_traffic(struct mcq_session *session, const uint8_t *body,
+                                      uint64_t now_ns, struct mcq_event *event)
 {
     struct mcq_command command;
 
@@ -150,11 +153,17 @@ static enum mcq_err begin_command(struct mcq_session *session, const struct mcq_
     return MCQ_OK;
 }
 
-/* Keeps the piece of a command that comes in several; one that nobody will read needs no keeping.
- * */
+/* A command that comes in several pieces is put together; CURVE's are opened in place, which the
+ * input is not for. */
+static bool is_kept(const struct mcq_session *session, const struct mcq_frame_piece *piece)
+{
+    return !(piece->first && piece->last) || session->handshake.curve != NULL;
+}
+
+/* Keeps such a piece; of a command that nobody will read nothing needs keeping. */
 static enum mcq_err keep_piece(struct mcq_session *session, const struct mcq_frame_piece *piece)
 {
-    if ((piece->first && piece->last) || session->command.is_unknown)
+    if (!is_kept(session, piece) || session->command.is_unknown)
         return MCQ_OK;
     if (mcq_grow_append(&session->cut, piece->body) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
@@ -198,21 +207,22 @@ static enum mcq_err feed_command(struct mcq_session *session, const struct mcq_f
     if (!piece->last)
         return MCQ_AGAIN;
 
-    const uint8_t *body = piece->first ? piece->body.data : mcq_grow_bytes(&session->cut).data;
+    bool kept = is_kept(session, piece);
+    const uint8_t *body = kept ? mcq_grow_bytes(&session->cut).data : piece->body.data;
 
     return session->phase == MCQ_PHASE_HANDSHAKE
-               ? mcq_session_take_handshake(session, body, !piece->first, now_ns, event)
-               : end_traffic_command(session, body, now_ns, event);
+               ? mcq_session_take_handshake(session, body, kept, now_ns, event)
+               : mcq_session_take_traffic(session, body, now_ns, event);
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
 
 /* A message frame's header is in: its place in the message and the message's size must be within
  * their bounds. */
-static enum mcq_err begin_part(struct mcq_session *session, const struct mcq_frame_piece *piece)
+static enum mcq_err begin_part(struct mcq_session *session, const struct mcq_frame_piece *piece,
+                               uint64_t head_end)
 {
     const struct mcq_session_config *config = &session->config;
-    uint64_t head_end = mcq_session_offset(session) - piece->body.len;
 
     if (session->part_index >= config->max_message_frames)
         return mcq_session_fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_MESSAGE_FRAMES,
@@ -224,11 +234,11 @@ static enum mcq_err begin_part(struct mcq_session *session, const struct mcq_fra
     return MCQ_OK;
 }
 
-static enum mcq_err feed_part(struct mcq_session *session, const struct mcq_frame_piece *piece,
-                              struct mcq_event *event)
+enum mcq_err mcq_session_take_part(struct mcq_session *session, const struct mcq_frame_piece *piece,
+                                   uint64_t head_end, struct mcq_event *event)
 {
     if (piece->first)
-        MCQ_TRY(begin_part(session, piece));
+        MCQ_TRY(begin_part(session, piece, head_end));
     event->kind = MCQ_EVENT_BODY;
     event->body.piece = *piece;
     event->body.piece.flags &= MCQ_FRAME_MORE;
@@ -249,7 +259,7 @@ static enum mcq_err feed_part(struct mcq_session *session, const struct mcq_fram
 static bool must_wait(const struct mcq_session *session, struct mcq_bytes in)
 {
     return MCQ_UNLIKELY(session->pong_due) && !session->pong_yields && !session->frames.in_body &&
-           in.len > 0 && (in.data[0] & MCQ_FRAME_COMMAND);
+           in.len > 0 && (in.data[0] & MCQ_FRAME_COMMAND) && !mcq_session_is_sealed(session);
 }
 
 enum mcq_err mcq_session_feed_frames(struct mcq_session *session, struct mcq_bytes *in,
@@ -270,11 +280,14 @@ enum mcq_err mcq_session_feed_frames(struct mcq_session *session, struct mcq_byt
             return mcq_session_fail(session, err, session->frames.rule, MCQ_REASON_NONE,
                                     mcq_session_offset(session));
         }
+        if (MCQ_UNLIKELY(mcq_session_is_sealed(session)))
+            return mcq_session_feed_sealed(session, &piece, event);
         if (piece.first)
             session->in_command =
                 session->phase == MCQ_PHASE_HANDSHAKE || (piece.flags & MCQ_FRAME_COMMAND);
         if (MCQ_LIKELY(!session->in_command))
-            return feed_part(session, &piece, event);
+            return mcq_session_take_part(session, &piece,
+                                         mcq_session_offset(session) - piece.body.len, event);
         err = feed_command(session, &piece, now_ns, event);
     } while (err == MCQ_AGAIN);
     return err;

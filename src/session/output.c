@@ -12,19 +12,47 @@ static uint8_t *reserve(struct mcq_session *session, size_t len)
     return mcq_grow_reserve(&session->out, len) == MCQ_OK ? mcq_grow_room(&session->out) : NULL;
 }
 
-/* The header of a command frame whose body of `len` octets the caller writes next; NULL: no
- * memory. */
-static uint8_t *begin_command(struct mcq_session *session, size_t len)
-{
-    uint8_t *at = reserve(session, mcq_frame_head_bytes(len) + len);
+/* A frame of ours in the making: `at` is where its body is written. */
+struct output {
+    uint8_t *frame;
+    uint8_t *at; /* NULL: no memory */
+    size_t len;
+    uint8_t flags;
+};
 
-    return at != NULL ? mcq_encode_frame_head(at, MCQ_FRAME_COMMAND, len) : NULL;
+/* In the newest framing, and in a box if all of them are. */
+static struct output begin_frame(struct mcq_session *session, uint8_t flags, size_t len)
+{
+    struct output output = {.len = len, .flags = flags};
+    bool is_sealed = mcq_session_is_sealed(session);
+    size_t head = is_sealed ? mcq_session_seal_head(len) : mcq_frame_head_bytes(len);
+
+    output.frame = reserve(session, mcq_size_add(head, len));
+    if (output.frame != NULL)
+        output.at =
+            is_sealed ? output.frame + head : mcq_encode_frame_head(output.frame, flags, len);
+    return output;
 }
 
-static enum mcq_err end_command(struct mcq_session *session, const uint8_t *end)
+static struct output begin_command(struct mcq_session *session, size_t len)
+{
+    return begin_frame(session, MCQ_FRAME_COMMAND, len);
+}
+
+static enum mcq_err commit(struct mcq_session *session, const uint8_t *end)
 {
     mcq_grow_commit(&session->out, (size_t) (end - mcq_grow_room(&session->out)));
     return MCQ_OK;
+}
+
+/* The body is written up to its end. */
+static enum mcq_err end_frame(struct mcq_session *session, const struct output *output,
+                              const uint8_t *end)
+{
+    mcq_assert(end == output->at + output->len);
+    if (mcq_session_is_sealed(session))
+        mcq_session_put_sealed(session, output->flags, output->frame, output->len);
+    return commit(session, end);
 }
 
 static bool sends_identity(const struct mcq_session_config *config)
@@ -83,7 +111,7 @@ enum mcq_err mcq_session_put_identity(struct mcq_session *session)
         return MCQ_NOMEM;
     if (!has_head)
         at = mcq_encode_frame_head_as(framing, at, 0, identity.len);
-    return end_command(session, mcq_put_bytes(at, identity));
+    return commit(session, mcq_put_bytes(at, identity));
 }
 
 static struct mcq_bytes type_name(const struct mcq_session_config *config)
@@ -111,41 +139,77 @@ static uint8_t *encode_metadata(uint8_t *at, const struct mcq_session_config *co
 static enum mcq_err put_ready(struct mcq_session *session)
 {
     struct mcq_bytes none = mcq_bytes(NULL, 0);
-    uint8_t *at = begin_command(session, mcq_ready_bytes(none) +
-                                             mcq_session_metadata_bytes(&session->config));
+    struct output output = begin_command(session, mcq_ready_bytes(none) +
+                                                      mcq_session_metadata_bytes(&session->config));
 
-    if (at == NULL)
+    if (output.at == NULL)
         return MCQ_NOMEM;
-    return end_command(session, encode_metadata(mcq_encode_ready(at, none), &session->config));
+    return end_frame(session, &output,
+                     encode_metadata(mcq_encode_ready(output.at, none), &session->config));
 }
 
 static enum mcq_err put_plain_initiate(struct mcq_session *session)
 {
     struct mcq_bytes none = mcq_bytes(NULL, 0);
-    uint8_t *at = begin_command(session, mcq_plain_initiate_bytes(none) +
-                                             mcq_session_metadata_bytes(&session->config));
+    struct output output = begin_command(session, mcq_plain_initiate_bytes(none) +
+                                                      mcq_session_metadata_bytes(&session->config));
 
-    if (at == NULL)
+    if (output.at == NULL)
         return MCQ_NOMEM;
-    return end_command(session,
-                       encode_metadata(mcq_encode_plain_initiate(at, none), &session->config));
+    return end_frame(session, &output,
+                     encode_metadata(mcq_encode_plain_initiate(output.at, none), &session->config));
 }
 
 static enum mcq_err put_plain_hello(struct mcq_session *session)
 {
     const struct mcq_session_config *config = &session->config;
-    uint8_t *at = begin_command(session, mcq_plain_hello_bytes(config->username, config->password));
+    struct output output =
+        begin_command(session, mcq_plain_hello_bytes(config->username, config->password));
 
-    if (at == NULL)
+    if (output.at == NULL)
         return MCQ_NOMEM;
-    return end_command(session, mcq_encode_plain_hello(at, config->username, config->password));
+    return end_frame(session, &output,
+                     mcq_encode_plain_hello(output.at, config->username, config->password));
 }
 
 static enum mcq_err put_plain_welcome(struct mcq_session *session)
 {
-    uint8_t *at = begin_command(session, mcq_plain_welcome_bytes());
+    struct output output = begin_command(session, mcq_plain_welcome_bytes());
 
-    return at != NULL ? end_command(session, mcq_encode_plain_welcome(at)) : MCQ_NOMEM;
+    return output.at != NULL ? end_frame(session, &output, mcq_encode_plain_welcome(output.at))
+                             : MCQ_NOMEM;
+}
+
+static enum mcq_err put_curve_hello(struct mcq_session *session)
+{
+    struct output output = begin_command(session, MCQ_CURVE_HELLO_BYTES);
+
+    return output.at != NULL
+               ? end_frame(session, &output, mcq_curve_put_hello(session->curve, output.at))
+               : MCQ_NOMEM;
+}
+
+static enum mcq_err put_curve_welcome(struct mcq_session *session)
+{
+    struct output output = begin_command(session, MCQ_CURVE_WELCOME_BYTES);
+
+    return output.at != NULL
+               ? end_frame(session, &output, mcq_curve_put_welcome(session->curve, output.at))
+               : MCQ_NOMEM;
+}
+
+/* A command whose box ends with our metadata, which stands `before` octets behind its beginning. */
+static enum mcq_err put_curve_metadata(struct mcq_session *session, size_t before,
+                                       uint8_t *(*put)(struct mcq_curve *curve, uint8_t *at,
+                                                       size_t metadata_len))
+{
+    size_t len = mcq_session_metadata_bytes(&session->config);
+    struct output output = begin_command(session, before + len);
+
+    if (output.at == NULL)
+        return MCQ_NOMEM;
+    (void) encode_metadata(output.at + before, &session->config);
+    return end_frame(session, &output, put(session->curve, output.at, len));
 }
 
 /* The reason of an ERROR is the status of ZAP's reply, in digits. */
@@ -160,9 +224,10 @@ static enum mcq_err put_error(struct mcq_session *session, unsigned status)
     } while (status > 0);
 
     struct mcq_bytes reason = mcq_bytes(digits + at_digit, sizeof digits - at_digit);
-    uint8_t *at = begin_command(session, mcq_error_bytes(reason));
+    struct output output = begin_command(session, mcq_error_bytes(reason));
 
-    return at != NULL ? end_command(session, mcq_encode_error(at, reason)) : MCQ_NOMEM;
+    return output.at != NULL ? end_frame(session, &output, mcq_encode_error(output.at, reason))
+                             : MCQ_NOMEM;
 }
 
 enum mcq_err mcq_session_put_handshake(struct mcq_session *session, enum mcq_command_id id,
@@ -174,7 +239,13 @@ enum mcq_err mcq_session_put_handshake(struct mcq_session *session, enum mcq_com
     case MCQ_COMMAND_PLAIN_HELLO: return put_plain_hello(session);
     case MCQ_COMMAND_PLAIN_WELCOME: return put_plain_welcome(session);
     case MCQ_COMMAND_PLAIN_INITIATE: return put_plain_initiate(session);
-    default: return MCQ_INVAL; /* CURVE's, which no configuration asks for */
+    case MCQ_COMMAND_CURVE_HELLO: return put_curve_hello(session);
+    case MCQ_COMMAND_CURVE_WELCOME: return put_curve_welcome(session);
+    case MCQ_COMMAND_CURVE_INITIATE:
+        return put_curve_metadata(session, MCQ_CURVE_INITIATE_METADATA_AT, mcq_curve_put_initiate);
+    case MCQ_COMMAND_CURVE_READY:
+        return put_curve_metadata(session, MCQ_CURVE_READY_METADATA_AT, mcq_curve_put_ready);
+    default: return MCQ_INVAL; /* no machine sends it */
     }
 }
 
@@ -182,19 +253,20 @@ enum mcq_err mcq_session_put_ping(struct mcq_session *session)
 {
     struct mcq_bytes context = mcq_bytes(NULL, 0);
     uint16_t ttl = session->config.heartbeat_ttl_ds;
-    uint8_t *at = begin_command(session, mcq_ping_bytes(ttl, context));
+    struct output output = begin_command(session, mcq_ping_bytes(ttl, context));
 
-    return at != NULL ? end_command(session, mcq_encode_ping(at, ttl, context)) : MCQ_NOMEM;
+    return output.at != NULL ? end_frame(session, &output, mcq_encode_ping(output.at, ttl, context))
+                             : MCQ_NOMEM;
 }
 
 enum mcq_err mcq_session_put_pong(struct mcq_session *session, struct mcq_bytes context)
 {
-    uint8_t *at = begin_command(session, mcq_pong_bytes(context));
+    struct output output = begin_command(session, mcq_pong_bytes(context));
     size_t before = session->out.len;
 
-    if (at == NULL)
+    if (output.at == NULL)
         return MCQ_NOMEM;
-    MCQ_TRY(end_command(session, mcq_encode_pong(at, context)));
+    MCQ_TRY(end_frame(session, &output, mcq_encode_pong(output.at, context)));
     if (session->pong_due && session->out_sent <= session->pong_at) {
         mcq_grow_cut(&session->out, session->pong_at, session->pong_len);
         before -= session->pong_len;
@@ -218,30 +290,43 @@ static enum mcq_err put_as_command(struct mcq_session *session, struct mcq_bytes
     if (len > session->config.max_command_bytes)
         return MCQ_INVAL;
 
-    uint8_t *at = begin_command(session, len);
+    struct output output = begin_command(session, len);
 
-    if (at == NULL)
+    if (output.at == NULL)
         return MCQ_NOMEM;
-    at = subscribe ? mcq_encode_subscribe(at, topic) : mcq_encode_cancel(at, topic);
-    return end_command(session, at);
+    return end_frame(session, &output,
+                     subscribe ? mcq_encode_subscribe(output.at, topic)
+                               : mcq_encode_cancel(output.at, topic));
+}
+
+static uint8_t *encode_as_message(uint8_t *at, struct mcq_bytes topic, bool subscribe)
+{
+    return subscribe ? mcq_encode_subscribe_message(at, topic)
+                     : mcq_encode_cancel_message(at, topic);
 }
 
 static enum mcq_err put_as_message(struct mcq_session *session, struct mcq_bytes topic,
                                    bool subscribe)
 {
     size_t len = mcq_subscribe_message_bytes(topic);
+    enum mcq_framing framing = session->frames.framing;
 
     if (len > session->config.max_command_bytes)
         return MCQ_INVAL;
+    if (mcq_session_is_sealed(session)) {
+        struct output output = begin_frame(session, 0, len);
 
-    enum mcq_framing framing = session->frames.framing;
+        return output.at != NULL
+                   ? end_frame(session, &output, encode_as_message(output.at, topic, subscribe))
+                   : MCQ_NOMEM;
+    }
+
     uint8_t *at = reserve(session, mcq_frame_head_bytes_as(framing, len) + len);
 
     if (at == NULL)
         return MCQ_NOMEM;
     at = mcq_encode_frame_head_as(framing, at, 0, len);
-    at = subscribe ? mcq_encode_subscribe_message(at, topic) : mcq_encode_cancel_message(at, topic);
-    return end_command(session, at);
+    return commit(session, encode_as_message(at, topic, subscribe));
 }
 
 enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes topic,
@@ -264,12 +349,13 @@ enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes grou
         mcq_charset_span(&mcq_charset_group, group) < group.len)
         return MCQ_INVAL;
 
-    uint8_t *at = begin_command(session, join ? mcq_join_bytes(group) : mcq_leave_bytes(group));
+    struct output output =
+        begin_command(session, join ? mcq_join_bytes(group) : mcq_leave_bytes(group));
 
-    if (at == NULL)
+    if (output.at == NULL)
         return MCQ_NOMEM;
-    at = join ? mcq_encode_join(at, group) : mcq_encode_leave(at, group);
-    return end_command(session, at);
+    return end_frame(session, &output,
+                     join ? mcq_encode_join(output.at, group) : mcq_encode_leave(output.at, group));
 }
 
 struct mcq_bytes mcq_session_want(const struct mcq_session *session)

@@ -44,10 +44,17 @@ void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_
     };
 }
 
+/* Octets of a command in front of our metadata; CURVE's stand in a box. */
+#define METADATA_AT_MAX                                                                            \
+    (MCQ_METADATA_AT_MAX > MCQ_CURVE_INITIATE_METADATA_AT ? MCQ_METADATA_AT_MAX                    \
+                                                          : MCQ_CURVE_INITIATE_METADATA_AT)
+
 static bool config_is_valid(const struct mcq_session_config *config)
 {
     return (size_t) config->profile < MCQ_COUNTOF(profile_table) &&
-           (config->mechanism == MCQ_MECHANISM_NULL || config->mechanism == MCQ_MECHANISM_PLAIN) &&
+           mcq_machine_find(config->mechanism, config->as_server) != NULL &&
+           (config->mechanism != MCQ_MECHANISM_CURVE ||
+            (config->curve != NULL && config->random.fill != NULL)) &&
            config->username.len <= MCQ_PLAIN_HELLO_USERNAME_BYTES_MAX &&
            config->password.len <= MCQ_PLAIN_HELLO_PASSWORD_BYTES_MAX &&
            mcq_socket_type_row(config->socket_type) != NULL &&
@@ -57,7 +64,17 @@ static bool config_is_valid(const struct mcq_session_config *config)
            config->max_message_frames <= MCQ_MAX_MESSAGE_FRAMES &&
            config->max_frame_bytes <= MCQ_MAX_FRAME_BYTES &&
            config->max_message_bytes <= MCQ_MAX_MESSAGE_BYTES &&
-           mcq_session_metadata_bytes(config) <= MCQ_MAX_COMMAND_BYTES - MCQ_METADATA_AT_MAX;
+           mcq_session_metadata_bytes(config) <= MCQ_MAX_COMMAND_BYTES - METADATA_AT_MAX;
+}
+
+static enum mcq_err init_curve(struct mcq_session *session)
+{
+    const struct mcq_session_config *config = &session->config;
+
+    session->curve =
+        mcq_curve_new(config->curve, config->as_server, &config->random, config->max_properties);
+    session->handshake.curve = session->curve;
+    return session->curve != NULL ? MCQ_OK : MCQ_NOMEM;
 }
 
 enum mcq_err mcq_session_init(struct mcq_session *session, const struct mcq_session_config *config,
@@ -85,6 +102,8 @@ enum mcq_err mcq_session_init(struct mcq_session *session, const struct mcq_sess
 
     enum mcq_err err = mcq_session_put_greeting(session);
 
+    if (err == MCQ_OK && config->mechanism == MCQ_MECHANISM_CURVE)
+        err = init_curve(session);
     if (err != MCQ_OK)
         mcq_session_fini(session);
     return err;
@@ -94,8 +113,21 @@ void mcq_session_fini(struct mcq_session *session)
 {
     mcq_grow_fini(&session->cut);
     mcq_grow_fini(&session->out);
+    mcq_curve_free(&session->curve);
     session->out_sent = 0;
     session->phase = MCQ_PHASE_FAILED;
+}
+
+void mcq_session_trim(struct mcq_session *session)
+{
+    if (session->phase != MCQ_PHASE_TRAFFIC || session->due != MCQ_DUE_NOTHING)
+        return;
+    if (!session->frames.in_body)
+        mcq_grow_fini(&session->cut);
+    if (session->out_sent == session->out.len)
+        mcq_session_sent(session, 0);
+    if (session->out.len == 0)
+        mcq_grow_fini(&session->out);
 }
 
 enum mcq_err mcq_session_fail(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,

@@ -24,6 +24,13 @@
  * The body of an application message never enters the session on its way out: the writer asks
  * frame_head() for the header octets and writes them and the body. Control octets go between
  * frames, never inside one.
+ *
+ * Where messages are sealed (mcq_session_is_sealed) a frame is a box, which says nothing before all
+ * of it is there, and whose places in the stream are fixed when it is sealed:
+ *
+ *   feed() tells MCQ_EVENT_SEALED   a piece of one; whoever has all of them calls open()
+ *   seal()                          in place of frame_head(), in the order in which they leave
+ *   want()                          was sealed when it was queued: what is sealed later goes behind
  */
 #ifndef MCQ_SESSION_SESSION_H
 #define MCQ_SESSION_SESSION_H
@@ -35,6 +42,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "security/curve.h"
 #include "security/handshake.h"
 #include "table/socket_type.h"
 #include "wire/frame.h"
@@ -56,12 +64,14 @@ enum mcq_profile {
 struct mcq_session_config {
     enum mcq_socket_type socket_type; /* our own */
     enum mcq_profile profile;
-    enum mcq_mechanism mechanism; /* CURVE is not there yet */
-    bool meets_older;             /* peers before 3.0 are welcome, if the security lets them in */
-    bool as_server;               /* which end of PLAIN we are */
-    bool asks_zap; /* NULL: a ZAP domain is set; PLAIN's server asks whatever this says */
-    struct mcq_bytes username;   /* borrowed; 0..255 octets; of PLAIN's client */
-    struct mcq_bytes password;   /* likewise; copies are wiped once they have left */
+    enum mcq_mechanism mechanism;
+    bool meets_older; /* peers before 3.0 are welcome, if the security lets them in */
+    bool as_server;   /* which end of PLAIN or CURVE we are */
+    bool asks_zap;    /* there is something to be asked; PLAIN's server asks whatever this says */
+    const struct mcq_curve_keys *curve; /* borrowed; of CURVE */
+    struct mcq_random random;           /* of CURVE: keys and nonces of the connection */
+    struct mcq_bytes username;          /* borrowed; 0..255 octets; of PLAIN's client */
+    struct mcq_bytes password;          /* likewise; copies are wiped once they have left */
     struct mcq_bytes routing_id; /* borrowed; 0..255 octets; sent by REQ, DEALER and ROUTER */
     struct mcq_bytes
         extra_metadata;            /* borrowed; whole encoded properties for our READY, or empty */
@@ -81,6 +91,7 @@ enum mcq_event_kind {
     MCQ_EVENT_ZAP,       /* ask ZAP about the peer, and answer with mcq_session_zap */
     MCQ_EVENT_READY,     /* the handshake is over; messages may flow both ways */
     MCQ_EVENT_BODY,      /* a piece of a message frame */
+    MCQ_EVENT_SEALED,    /* a piece of a sealed frame, as `body`; all of them are for open() */
     MCQ_EVENT_REFUSED,   /* ERROR in the handshake; the next feed answers MCQ_REFUSED */
     MCQ_EVENT_SUBSCRIBE, /* the peer wants a topic: command form only */
     MCQ_EVENT_CANCEL,    /* the peer no longer wants a topic */
@@ -173,6 +184,15 @@ void mcq_session_fini(struct mcq_session *session);
 MCQ_MUST_CHECK enum mcq_err mcq_session_feed(struct mcq_session *session, struct mcq_bytes *in,
                                              uint64_t now_ns, struct mcq_event *event);
 
+/* The peer's frames are boxes: CURVE, from READY on. */
+bool mcq_session_is_sealed(const struct mcq_session *session);
+
+/* Opens a sealed frame, all octets of its pieces in one place, in that place, and tells what it is:
+ * MCQ_EVENT_BODY, a whole part whose body lies in it, or what a command says. Once for each frame,
+ * before the next octets are fed. Results as of feed, but for AGAIN and BUSY. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_open(struct mcq_session *session, uint8_t *frame,
+                                             size_t len, uint64_t now_ns, struct mcq_event *event);
+
 /* The answer to MCQ_EVENT_ZAP: the status of the reply. One that ZAP does not know, 0 for instance,
  * says that the reply is broken, or that nobody is there to give one. The peer's octets may be fed
  * while the answer is due; feed once afterwards, be it with nothing.
@@ -195,6 +215,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_session_tick(struct mcq_session *session, uint64
  * of the handshake's deadline. */
 void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns);
 
+/* Our PING has not come to the peer by now: the time for its answer counts from now on. */
+void mcq_session_wait_on(struct mcq_session *session, uint64_t now_ns);
+
 /* When tick() is due next; MCQ_NEVER_NS: not at all. */
 uint64_t mcq_session_deadline_ns(const struct mcq_session *session);
 
@@ -209,6 +232,9 @@ void mcq_session_sent(struct mcq_session *session, size_t len);
  * peers that are full do not wait for each other. */
 void mcq_session_yield(struct mcq_session *session);
 
+/* Gives back memory that the handshake has needed and traffic may not. Views of events end. */
+void mcq_session_trim(struct mcq_session *session);
+
 /* How message frames to this peer lie in the stream; fixed from READY on. */
 enum mcq_framing mcq_session_framing(const struct mcq_session *session);
 
@@ -216,6 +242,13 @@ enum mcq_framing mcq_session_framing(const struct mcq_session *session);
  * Only in TRAFFIC, and only when want() is empty or its octets are written first. */
 size_t mcq_session_frame_head(const struct mcq_session *session, bool more, uint64_t body_bytes,
                               uint8_t head[MCQ_FRAME_HEAD_MAX]);
+
+/* Octets of a sealed message frame in front of its body of this length. Nothing follows it. */
+size_t mcq_session_seal_head(uint64_t body_bytes);
+
+/* Seals the next outgoing message frame, whose body stands at frame + mcq_session_seal_head: in
+ * place, with all that belongs in front of it. */
+void mcq_session_seal(struct mcq_session *session, bool more, uint8_t *frame, size_t body_len);
 
 /* Queues SUBSCRIBE or CANCEL in the form that the peer's version understands (RFC 37; zmtp.md,
  * Subscriptions).

@@ -30,6 +30,7 @@ struct mcq_session {
     bool pong_due;            /* a PONG is in `out`; the next command waits for it to leave ... */
     bool pong_yields;         /* ... or the next PONG takes its place: mcq_session_yield */
     bool in_command;          /* the frame being read is a command */
+    bool outer_more;          /* a sealed frame has MORE on its outside */
     uint32_t part_index;      /* of the message frame being read */
     uint64_t message_bytes;   /* bodies of the message being read */
     uint64_t body_at;         /* offset in the stream of the body being read */
@@ -39,8 +40,9 @@ struct mcq_session {
     struct mcq_command_decoder command;
     struct mcq_metadata_decoder metadata;
     struct mcq_handshake handshake;
-    struct mcq_grow cut; /* the body of a command that came in pieces */
-    struct mcq_grow out; /* control octets; the first out_sent have left */
+    struct mcq_curve *curve; /* NULL: another mechanism */
+    struct mcq_grow cut;     /* the body of a command that came in pieces */
+    struct mcq_grow out;     /* control octets; the first out_sent have left */
     size_t out_sent;
     size_t pong_at; /* in `out`: the PONG that is due */
     size_t pong_len;
@@ -80,6 +82,21 @@ void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns);
 /* session/incoming.c: frames. */
 MCQ_MUST_CHECK enum mcq_err mcq_session_feed_frames(struct mcq_session *session,
                                                     struct mcq_bytes *in, uint64_t now_ns,
+                                                    struct mcq_event *event);
+MCQ_MUST_CHECK enum mcq_err mcq_session_take_part(struct mcq_session *session,
+                                                  const struct mcq_frame_piece *piece,
+                                                  uint64_t head_end, struct mcq_event *event);
+/* A whole command of the traffic, which its decoder has read. */
+MCQ_MUST_CHECK enum mcq_err mcq_session_take_traffic(struct mcq_session *session,
+                                                     const uint8_t *body, uint64_t now_ns,
+                                                     struct mcq_event *event);
+/* session/sealed.c: frames that are boxes. */
+/* They are all there is from now on, and as long as what they hold may be. */
+void mcq_session_begin_sealed(struct mcq_session *session);
+/* Seals the frame with the flags of a clear one whose body stands behind its head. */
+void mcq_session_put_sealed(struct mcq_session *session, uint8_t flags, uint8_t *frame, size_t len);
+MCQ_MUST_CHECK enum mcq_err mcq_session_feed_sealed(struct mcq_session *session,
+                                                    const struct mcq_frame_piece *piece,
                                                     struct mcq_event *event);
 /* session/older.c: peers before 3.0, which have no handshake. */
 /* Their greeting is over, if they have one. */

@@ -96,7 +96,8 @@ struct mcq_pattern_ops {
 
     /* One part. NULL if the type has no such call.
      *   send   MCQ_OK      consumed: queued, or dropped by the type's rules
-     *          MCQ_AGAIN   no peer has room; nothing changed
+     *          MCQ_AGAIN   no peer has room; nothing changed. Only at the first part of a message:
+     *                      one that has begun waits for nothing
      *          MCQ_STATE, MCQ_NO_ROUTE, MCQ_INVAL, MCQ_NOMEM: nothing was taken; of a message that
      *                      had begun, no part goes out
      *   recv   MCQ_OK      *msg is the caller's, more is set

@@ -32,9 +32,10 @@ static enum mcq_err pub_create(const struct mcq_pattern_config *config,
     struct mcq_duplex *duplex;
 
     MCQ_TRY(mcq_duplex_new(&mcq_pattern_pub, config, sizeof(struct pub), &duplex));
-    mcq_subscriptions_init(
-        &((struct pub *) duplex)->subscriptions, config->random, MCQ_SUBSCRIPTION_SET,
-        (size_t) mcq_option_default(MCQ_OPTION_SUBSCRIPTIONS_MAX, MCQ_SOCKET_TYPE_PUB));
+    mcq_subscriptions_init(&((struct pub *) duplex)->subscriptions, config->random,
+                           MCQ_SUBSCRIPTION_SET,
+                           (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX,
+                                                          MCQ_SOCKET_TYPE_PUB, config->is_compat));
     *pattern = &duplex->base;
     return MCQ_OK;
 }

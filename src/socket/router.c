@@ -176,10 +176,10 @@ static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *pa
     if (!router->is_within)
         return take_name(router, part);
     err = mcq_outgoing_send(balance, part, &peer);
-    if (err == MCQ_AGAIN && !router->is_mandatory) { /* there was room, and there is no memory */
+    if (err == MCQ_AGAIN) { /* there was room, and there is no memory */
         router->duplex.base.dropped_count++;
         mcq_outgoing_void(balance, peer);
-        err = mcq_outgoing_send(balance, part, &peer);
+        err = router->is_mandatory ? MCQ_NOMEM : mcq_outgoing_send(balance, part, &peer);
     }
     MCQ_TRY(err);
     router->is_within = more;

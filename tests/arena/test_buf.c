@@ -125,7 +125,7 @@ static void note_freed(void *data, void *hint)
     atomic_fetch_add(&freed->calls, 1);
 }
 
-static void wrap__last_unref__calls_the_free_function_once(void **state)
+static void fault_g10__last_unref__calls_the_free_function_once(void **state)
 {
     struct freed freed = {NULL, 0};
     struct mcq_buf *buf;
@@ -348,7 +348,7 @@ static void rewind__reference_out__changes_nothing(void **state)
 }
 
 /* 2^62 and a few: nothing of the counter is 32 bits wide, so it cannot wrap in a process's life. */
-static void ref__beyond_32_bits__still_counts(void **state)
+static void fault_c5__references_beyond_32_bits__still_count(void **state)
 {
     struct mcq_buf *buf = new_buf(1);
     struct mcq_handout handout;
@@ -414,7 +414,7 @@ int main(void)
         LEDGER_TEST(freeze__more_than_the_room__is_a_broken_invariant),
         LEDGER_TEST(holds__only_frozen_octets),
         LEDGER_TEST(unref__not_the_last__keeps_the_octets),
-        LEDGER_TEST(wrap__last_unref__calls_the_free_function_once),
+        LEDGER_TEST(fault_g10__last_unref__calls_the_free_function_once),
         LEDGER_TEST(wrap__no_free_function__leaves_constant_data_alone),
         LEDGER_TEST(wrap__nothing__is_a_buffer_of_no_octets),
         LEDGER_TEST(wrap__no_memory__moves_nothing),
@@ -424,7 +424,7 @@ int main(void)
         LEDGER_TEST(handout__fini_first__buffer_ends_with_the_last_reference),
         LEDGER_TEST(handout_init__buffer_with_two_references__is_a_broken_invariant),
         LEDGER_TEST(rewind__reference_out__changes_nothing),
-        LEDGER_TEST(ref__beyond_32_bits__still_counts),
+        LEDGER_TEST(fault_c5__references_beyond_32_bits__still_count),
         LEDGER_TEST(references__any_order__buffer_ends_at_zero),
     };
 

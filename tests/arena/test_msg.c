@@ -251,7 +251,7 @@ static void receiver_fini(struct receiver *receiver)
     mcq_blocks_free(&receiver->blocks);
 }
 
-static void init_slice__every_length__pins_at_most_four_times_its_body(void **state)
+static void fault_c2__slice_of_every_length__pins_at_most_four_times_its_body(void **state)
 {
     (void) state;
     for (size_t block_bytes = 512; block_bytes <= MCQ_SLAB_BLOCK_BYTES_MAX; block_bytes *= 4) {
@@ -501,7 +501,7 @@ int main(void)
         LEDGER_TEST(copy__any_length__both_have_the_body_and_large_ones_share_it),
         LEDGER_TEST(copy__large_body__is_frozen_in_both),
         LEDGER_TEST(freeze__large_body__may_not_be_written_again),
-        LEDGER_TEST(init_slice__every_length__pins_at_most_four_times_its_body),
+        LEDGER_TEST(fault_c2__slice_of_every_length__pins_at_most_four_times_its_body),
         LEDGER_TEST(init_slice__at_the_border__copies_below_and_refers_above),
         LEDGER_TEST(init_slice__no_memory__only_copies_fail),
         LEDGER_TEST(messages__kept_in_three_threads__never_change_and_all_come_home),

@@ -15,12 +15,13 @@
  *     4 ready       our socket type    most properties    -
  *     5 message     which of them      -                  -
  *     6 text        -                  -                  -
+ *     7 box         which of them      -                  -
  *
  * The answer to an input is its length (u32) and that many octets of text: a line for each record,
  * with every field, then "ERROR rule at". Each input is decoded whole, cut at places drawn from
  * the seed, and octet by octet; frames by straight-line code and by the machine alone; a message,
- * whose octets are its parts as frames of the newest framing, and a text whole. Where two of these
- * runs do not write the same, or a decoder does not repeat its refusal, the text has another
+ * whose octets are its parts as frames of the newest framing, a text and a box whole. Where two of
+ * these runs do not write the same, or a decoder does not repeat its refusal, the text has another
  * line, which begins with "broken".
  *
  * Exit status: 0 the input ended behind a batch, 2 it did not.
@@ -33,6 +34,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "security/boxes.h"
 #include "wire/ids.h"
 #include "wire/limits.h"
 
@@ -141,7 +143,8 @@ enum kind {
     KIND_METADATA,
     KIND_READY,
     KIND_MESSAGE,
-    KIND_TEXT
+    KIND_TEXT,
+    KIND_BOX
 };
 
 struct input {
@@ -408,6 +411,33 @@ static void run_text(struct feed *feed, struct text *text)
     free(room);
 }
 
+/* What a box held, field by field where it is good. */
+static void run_box(const struct input *input, struct feed *feed, struct text *text)
+{
+    struct mcq_bytes content;
+    enum mcq_rule rule;
+    size_t at;
+
+    feed_next(feed, &content);
+    if (input->own >= MCQ_BOX_COUNT)
+        give_up("no such box");
+    enum mcq_err err =
+        mcq_box_check((enum mcq_box_id) input->own, content, input->quirks, &rule, &at);
+    const struct mcq_box *box = &mcq_box_table[input->own];
+    const struct mcq_box_field *end = box->fields + box->field_count;
+
+    for (const struct mcq_box_field *field = box->fields; err == MCQ_OK && field < end; field++) {
+        struct mcq_bytes octets = content;
+
+        mcq_bytes_skip(&octets, field->at);
+        if (!field->is_rest)
+            octets.len = field->bytes;
+        write_octets(text, mcq_rule_name(field->rule), octets);
+    }
+    write_text(text, "\n");
+    write_verdict(text, err, rule, at);
+}
+
 /* --- batches ---------------------------------------------------------------------------------- */
 
 static void run_input(const struct input *input, enum cutting cutting, bool slow, struct text *text)
@@ -422,6 +452,7 @@ static void run_input(const struct input *input, enum cutting cutting, bool slow
     case KIND_READY: run_metadata(input, &feed, text); break;
     case KIND_MESSAGE: run_message(input, &feed, text); break;
     case KIND_TEXT: run_text(&feed, text); break;
+    case KIND_BOX: run_box(input, &feed, text); break;
     default: give_up("no such kind of input");
     }
     free(feed.piece);

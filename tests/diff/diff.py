@@ -32,8 +32,8 @@ DRIVER, CODEC = "tests/diff/codec_driver", "generated/python/zmtp_codec.py"    #
 BATCH = 1000                     # inputs made from one generator of random marks
 SHOWN = 5                        # differences that are printed
 SHRINKING = 400                  # inputs tried to make one of them smaller
-KINDS = ("greeting", "frames", "command", "metadata", "ready", "message", "text")
-WEIGHTS = (13, 24, 26, 14, 14, 7, 2)
+KINDS = ("greeting", "frames", "command", "metadata", "ready", "message", "text", "box")
+WEIGHTS = (13, 24, 24, 14, 14, 7, 2, 2)
 DETECT, RECORD, LIST, ALPHABET = "greeting", "property", "READY", "Z85"
 ECHO = b"xx"                     # as in the driver
 PARTS_MOST = 32
@@ -60,7 +60,8 @@ class Input(collections.namedtuple("Input", "kind own quirks limit other seed oc
     def pack(self, codec):
         codes = {"ready": lambda: codec.SOCKETS[self.own]["code"], "frames": lambda: codec.STREAMS.index(self.own),
                  "command": lambda: list(codec.SCOPES).index(self.own),
-                 "message": lambda: list(codec.MESSAGES).index(self.own)}
+                 "message": lambda: list(codec.MESSAGES).index(self.own),
+                 "box": lambda: list(codec.BOXES).index(self.own)}
         own = codes[self.kind]() if self.kind in codes else 0
         bits = sum(1 << place for place, name in enumerate(codec.QUIRKS) if name in self.quirks)
         return HEAD.pack(KINDS.index(self.kind), own, bits, self.limit, self.other, self.seed,
@@ -196,6 +197,16 @@ class Oracle:
             text = ""
         return f"decoded{octets}\nencoded{text}\n"
 
+    def answer_box(self, item):
+        """A number as the octets that it came as: the quirk that lets in its reserved bits reads them over."""
+        verdict = self.codec.decode_box(item.own, item.octets, item.quirks)
+        text, at = "", 0
+        for field in self.codec.BOXES[item.own]["fields"] if verdict.records else ():
+            value = verdict.records[0][field["name"]]
+            size = self.codec.WIDTHS.get(field["type"]) or len(value)
+            text, at = f"{text} {field['id']}={item.octets[at:at + size].hex()}", at + size
+        return f"{text}\n{self.closing(verdict)}"
+
     def can_break(self, field):
         """All but octets up to the end that may be any and any number."""
         if field["type"] in self.codec.WIDTHS or "chars" in field or "rest" not in field:
@@ -223,6 +234,7 @@ class Oracle:
         found.update(f"{self.ready_field['id']}.{key['name']}" for key in self.ready_field["keys"])
         for message in codec.MESSAGES.values():
             found.update((message["id"], *(field["id"] for field in message["fields"])))
+        found.update(field["id"] for box in codec.BOXES.values() for field in box["fields"] if self.can_break(field))
         return found | {f"alphabet.{ALPHABET}"}
 
 
@@ -427,6 +439,11 @@ class Maker:
             text = text.replace(text[:alphabet["letters"]], letters)
         return "", 0, 0, text, []
 
+    def make_box(self):
+        name = self.random.choice(list(self.codec.BOXES))
+        fields = self.codec.BOXES[name]["fields"]
+        return name, 0, 0, self.codec.encode_fields(fields, self.values(fields), strict=False), []
+
     # --- broken ones ---
 
     def mutated(self, kind, octets, marks):
@@ -545,6 +562,10 @@ class Face:
 
     def read_z85(self, _, __, octets):
         yield Input("text", "", frozenset(), 0, 0, cuts(octets), octets)
+
+    def read_boxes(self, own, choice, octets):
+        names = list(self.codec.BOXES)
+        yield Input("box", names[own % len(names)], self.quirks(choice), 0, 0, cuts(octets), octets)
 
     def read_session(self, _, __, octets):
         """The greeting, the frames behind it, and each command among them by every table of names."""

@@ -115,6 +115,8 @@ static void fault_a10__no_descriptor_at_accept__is_parked_and_goes_on(void)
         await_greeting(strangers[i]);
         assert_int_equal(close(strangers[i]), 0);
     }
+    assert_in_range(number_of(couple.bound, MCQ_OPT_PARKED), 1, 1000);
+    assert_int_equal(number_of(couple.connected, MCQ_OPT_PARKED), 0);
     end_world(&world);
 }
 
@@ -326,6 +328,7 @@ static void fault_a10__enobufs_for_ever__is_parked(void)
     expect_idle();
     atomic_store(&refusals_left, 0);
     await_greeting(stranger);
+    assert_in_range(number_of(world.sockets[0], MCQ_OPT_PARKED), 1, 1000);
     assert_int_equal(close(stranger), 0);
     end_world(&world);
     end_injection(&injector);
@@ -349,6 +352,8 @@ static void fault_f21__options_fail__streams_work_and_are_closed_once(void)
     const int call = SYS_setsockopt;
     struct injector injector;
     size_t fd_count;
+    int64_t before;
+    int64_t after;
 
     begin_injection(&injector, &call, 1, answer_option);
     fd_count = open_fd_count();
@@ -357,11 +362,14 @@ static void fault_f21__options_fail__streams_work_and_are_closed_once(void)
         struct couple couple;
 
         begin_world(&world);
+        assert_works(mcq_ctx_get(world.context, MCQ_CTX_REFUSED, &before));
         couple = open_couple(&world, MCQ_PULL, MCQ_PUSH);
         int ours[2] = {dup(0), dup(0)}; /* numbers that a second close would hit */
 
         send_text(couple.connected, "without", 0);
         expect_text(couple.bound, "without");
+        assert_works(mcq_ctx_get(world.context, MCQ_CTX_REFUSED, &after));
+        assert_in_range(after - before, 3, 100); /* of a listener and two streams */
         end_world(&world);
         assert_int_equal(close(ours[0]), 0);
         assert_int_equal(close(ours[1]), 0);

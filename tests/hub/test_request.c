@@ -340,7 +340,7 @@ static void rep_frame__no_delimiter_or_nothing_behind__broken(void **state)
     mcq_rep_fini(&rep);
 }
 
-static void rep_frame__255_hops__kept_and_256_refused(void **state)
+static void fault_c17__255_hops__kept_and_256_refused(void **state)
 {
     enum mcq_request_frame kind;
     struct mcq_rep rep;
@@ -507,7 +507,7 @@ int main(void)
         LEDGER_TEST(rep_frame__deep_envelope__goes_back_in_order),
         LEDGER_TEST(rep_frame__reply_is_due__out_of_turn),
         LEDGER_TEST(rep_frame__no_delimiter_or_nothing_behind__broken),
-        LEDGER_TEST(rep_frame__255_hops__kept_and_256_refused),
+        LEDGER_TEST(fault_c17__255_hops__kept_and_256_refused),
         LEDGER_TEST(rep_frame__octets_of_envelope__bounded_exactly),
         LEDGER_TEST(rep_frame__nth_allocation_fails__message_is_dropped),
         LEDGER_TEST(rep_peer_down__reply_is_due__goes_nowhere),

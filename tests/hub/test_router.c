@@ -313,7 +313,7 @@ static void router_next__visits_every_peer_once(void **state)
 
 /* A million connections with fresh identities, never more than a thousand at once, then a crowd
  * that leaves: the table is as small as before. */
-static void router__a_million_identities__shrinks_back(void **state)
+static void fault_c18__a_million_identities__shrinks_back(void **state)
 {
     enum { CHURN = 1000000, CROWD = 50000, STEADY = 1000 };
     static struct mcq_router_peer peers[CROWD];
@@ -425,7 +425,7 @@ int main(void)
         LEDGER_TEST(router_pick__stale_peers__repaired_in_passing_and_ends),
         LEDGER_TEST(router_aim__peer_goes_within_the_message__rest_is_swallowed),
         LEDGER_TEST(router_next__visits_every_peer_once),
-        LEDGER_TEST(router__a_million_identities__shrinks_back),
+        LEDGER_TEST(fault_c18__a_million_identities__shrinks_back),
         LEDGER_TEST(router__any_calls__as_the_model),
     };
 

@@ -122,7 +122,7 @@ static void subscriptions_add__counted__ends_with_the_last(void **state)
     mcq_subscriptions_fini(&subs);
 }
 
-static void subscriptions_add__counter_at_its_end__is_refused(void **state)
+static void fault_c6__counter_of_a_subscription_at_its_end__is_refused(void **state)
 {
     struct mcq_subscription_change change;
     struct mcq_subscriber peers[1] = {0};
@@ -310,7 +310,7 @@ static void subscriptions_add__nth_allocation_fails__nothing_changed(void **stat
 }
 
 /* A crowd of subscribers comes and goes; the memory goes with it. */
-static void subscriptions__crowd_comes_and_goes__shrinks_back(void **state)
+static void fault_c18__crowd_of_subscribers_comes_and_goes__shrinks_back(void **state)
 {
     enum { PEERS = 200, EACH = 500 };
     static struct mcq_subscriber peers[PEERS];
@@ -485,7 +485,7 @@ int main(void)
         LEDGER_TEST(subscriptions_match__many_prefixes_of_one_peer__comes_once),
         LEDGER_TEST(subscriptions_add__set__second_one_adds_nothing),
         LEDGER_TEST(subscriptions_add__counted__ends_with_the_last),
-        LEDGER_TEST(subscriptions_add__counter_at_its_end__is_refused),
+        LEDGER_TEST(fault_c6__counter_of_a_subscription_at_its_end__is_refused),
         LEDGER_TEST(subscriptions_add__more_octets_than_allowed__exactly_refused),
         LEDGER_TEST(subscriptions_add__a_flood__costs_what_it_is_charged),
         LEDGER_TEST(subscriptions_drain__says_each_prefix__then_node_is_free),
@@ -493,7 +493,7 @@ int main(void)
         LEDGER_TEST(subscriptions_remove__own_last_change__octets_are_still_there),
         LEDGER_TEST(subscriptions_found__after_a_search__tells_who_was_not),
         LEDGER_TEST(subscriptions_add__nth_allocation_fails__nothing_changed),
-        LEDGER_TEST(subscriptions__crowd_comes_and_goes__shrinks_back),
+        LEDGER_TEST(fault_c18__crowd_of_subscribers_comes_and_goes__shrinks_back),
         LEDGER_TEST(subscriptions__any_calls_of_a_set__as_the_model),
         LEDGER_TEST(subscriptions__any_calls_counted__as_the_model),
     };

@@ -22,7 +22,7 @@ static bool is_in(const struct mcq_table *table, size_t i)
     return node != NULL;
 }
 
-static void table_hash__another_key__is_another_hash(void **state)
+static void fault_c15__table_of_another_key__has_other_hashes(void **state)
 {
     uint8_t key[MCQ_TABLE_KEY_BYTES] = {0};
     struct mcq_table a;
@@ -40,7 +40,7 @@ static void table_hash__another_key__is_another_hash(void **state)
     mcq_table_fini(&b);
 }
 
-static void table_first__equal_hashes__all_are_found(void **state)
+static void fault_c15__keys_of_equal_hashes__are_all_found(void **state)
 {
     struct mcq_table table;
     size_t found = 0;
@@ -177,8 +177,8 @@ static void table__any_calls__as_the_model(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        LEDGER_TEST(table_hash__another_key__is_another_hash),
-        LEDGER_TEST(table_first__equal_hashes__all_are_found),
+        LEDGER_TEST(fault_c15__table_of_another_key__has_other_hashes),
+        LEDGER_TEST(fault_c15__keys_of_equal_hashes__are_all_found),
         LEDGER_TEST(table_insert__grows_and_shrinks__nobody_is_lost),
         LEDGER_TEST(table_insert__at_every_step_of_a_move__all_are_found),
         LEDGER_TEST(table_insert__no_memory_to_grow__goes_on_with_longer_chains),

@@ -1,16 +1,17 @@
 /*
  * idle: 100 connections that nobody uses, for idle.py to watch.
  *
- *     idle
+ *     idle [fds]
  *
  * A PULL and 100 PUSH, in two contexts; each PUSH sends a message, and all of them are received, so
  * that every connection has been in use. Then "idle" on standard output. Each line of standard
  * input sends one message more, which is received and answered with "received"; its end ends the
- * program.
+ * program. With "fds" all sockets have descriptors for a loop, and a message waits to be received.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <monocoque.h>
 
@@ -32,7 +33,7 @@ static void receive(struct mcq_socket *pull)
     need(mcq_recv(pull, body, sizeof body, 0), "recv");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct mcq_socket *pushes[CONNECTION_COUNT];
     struct mcq_context *near = mcq_ctx_new();
@@ -52,6 +53,14 @@ int main(void)
     }
     for (size_t i = 0; i < CONNECTION_COUNT; i++)
         receive(pull);
+    if (argc > 1 && strcmp(argv[1], "fds") == 0) {
+        int64_t fd;
+
+        need(mcq_get(pull, MCQ_OPT_RECV_FD, &fd), "RECV_FD");
+        for (size_t i = 0; i < CONNECTION_COUNT; i++)
+            need(mcq_get(pushes[i], MCQ_OPT_SEND_FD, &fd), "SEND_FD");
+        need(mcq_send(pushes[0], "unread", 6, 0), "send");
+    }
     for (size_t i = 0;; i++) {
         (void) puts(i == 0 ? "idle" : "received");
         (void) fflush(stdout);

@@ -17,9 +17,9 @@ SILENCE_S = 0.6
 class Idle:
     """The program of idle.c on one engine, behind COMMAND; it is idle once this is made."""
 
-    def __init__(self, engine, command=()):
+    def __init__(self, engine, command=(), arguments=()):
         self.process = subprocess.Popen(
-            [*command, PROGRAM], env={**os.environ, "MONOCOQUE_ENGINE": engine}, text=True,
+            [*command, PROGRAM, *arguments], env={**os.environ, "MONOCOQUE_ENGINE": engine}, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.says("idle")
 
@@ -62,15 +62,19 @@ def is_silent(look):
 class HundredConnections(unittest.TestCase):
     def test_no_thread_runs(self):
         for engine in ENGINES:
-            with self.subTest(engine=engine):
-                idle = Idle(engine)
-                pid = idle.process.pid
-                self.assertTrue(is_silent(lambda: switches(pid)))
-                before = switches(pid)
-                idle.use()
-                self.assertNotEqual(switches(pid), before)
-                self.assertTrue(is_silent(lambda: switches(pid)))
-                self.assertEqual(idle.end(), 0)
+            for arguments in ((), ("fds",)):
+                with self.subTest(engine=engine, arguments=arguments):
+                    self.no_thread_runs(engine, arguments)
+
+    def no_thread_runs(self, engine, arguments):
+        idle = Idle(engine, arguments=arguments)
+        pid = idle.process.pid
+        self.assertTrue(is_silent(lambda: switches(pid)))
+        before = switches(pid)
+        idle.use()
+        self.assertNotEqual(switches(pid), before)
+        self.assertTrue(is_silent(lambda: switches(pid)))
+        self.assertEqual(idle.end(), 0)
 
     @unittest.skipIf(shutil.which("strace") is None, "strace is not installed")
     def test_no_system_call_is_made(self):

@@ -3,8 +3,10 @@
     matrix.py --peer PROGRAM [--engine NAME]... [--transport NAME]... [--only WORD] [--jobs COUNT] [--tap]
 
 Both ends know what the other one has to say: parts of 0 octets to 1 MiB, alone and mixed, whose
-octets follow from their numbers, so that each end checks every octet it gets. Prints a table of
-pairs, transports and who binds, every difference, then "N passed, N failed, N skipped".
+octets follow from their numbers, so that each end checks every octet it gets. All of it once in
+clear and, over tcp, once sealed by CURVE, whose server is who binds; a client with a wrong key gets
+nowhere. Prints a table of pairs, transports and who binds, every difference, then "N passed, N
+failed, N skipped".
 """
 
 import argparse
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 try:
@@ -42,6 +44,8 @@ SYNC = b"sync"
 DECOY = b"nobody asked for this"
 TOPIC = b"temp."
 OUR_ID, THEIR_ID = b"monocoque", b"libzmq"
+# Keys of this run, by who has them: (public, secret).
+KEYS = {who: zmq.curve_keypair() for who in ("ours", "theirs", "nobody")} if zmq and zmq.has("curve") else {}
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,12 @@ class Pair:
     has_topics: bool = False
     has_ids: bool = False  # both ends have a routing id of their own
     is_many: bool = False
+    is_sealed: bool = False
 
     def title(self):
         word = {self.has_topics: "topics", self.has_ids: "ids", self.is_many: "many"}
-        return f"{self.ours:6} {self.theirs:6} {self.role:4} {word.get(True, '')}".rstrip()
+        words = f"{word.get(True, '')}{' sealed' if self.is_sealed else ''}".strip()
+        return f"{self.ours:6} {self.theirs:6} {self.role:4} {words}".rstrip()
 
     def messages(self):
         """The parts of each message, octet for octet."""
@@ -90,6 +96,9 @@ PAIRS = [
       for types in (("DEALER", "ROUTER"), ("ROUTER", "DEALER"), ("ROUTER", "ROUTER"))
       for role in ("ask", "echo")),
 ]
+PAIRS += [replace(pair, is_sealed=True) for pair in PAIRS]
+# The client has the key of another server: neither end gets anything of the other.
+REFUSED = Pair("wrong", "key", "of", is_sealed=True)
 
 COUNTERPART = {"send": "recv", "recv": "send", "ask": "echo", "echo": "ask"}
 
@@ -142,11 +151,13 @@ def check_message(what, expected, got):
 class Ours:
     """The peer program."""
 
-    def __init__(self, program, engine, pair, binds, endpoint):
+    def __init__(self, program, engine, pair, binds, endpoint, server_key=None):
         options = ["--topic", TOPIC] * pair.has_topics + ["--id", OUR_ID] * pair.has_ids
         options += ["--to", THEIR_ID] * (pair.has_ids and pair.ours == "ROUTER")
         options += ["--delimited"] * ((pair.ours, pair.theirs) in NEEDS_DELIMITER)
         options += ["--repeat", str(MANY_REPEAT)] * pair.is_many
+        if server_key:
+            options += ["--secret", KEYS["ours"][1]] + ["--server", server_key] * (not binds)
         messages = [",".join(map(str, sizes)) for sizes in (MANY if pair.is_many else MESSAGES)]
         self.process = subprocess.Popen(
             [program, *options, pair.ours, "bind" if binds else "connect", endpoint, pair.role,
@@ -188,13 +199,20 @@ NEEDS_DELIMITER = {("DEALER", "REP"), ("ROUTER", "REQ")}
 class Theirs:
     """libzmq through pyzmq: plays the counterpart of our role."""
 
-    def __init__(self, context, pair):
+    def __init__(self, context, pair, is_server=None, server_key=None):
+        """With a server's key all is sealed."""
         self.pair = pair
         self.messages = pair.messages()
         self.socket = context.socket(getattr(zmq, pair.theirs))
         self.socket.linger = 0
         self.socket.rcvtimeo = self.socket.sndtimeo = PATIENCE_S * 1000
         self.socket.reconnect_ivl = 20
+        if server_key:
+            self.socket.curve_publickey, self.socket.curve_secretkey = KEYS["theirs"]
+            if is_server:
+                self.socket.curve_server = True
+            else:
+                self.socket.curve_serverkey = server_key
         self.prefix = [TOPIC] * pair.has_topics
         if pair.has_ids:
             self.socket.routing_id = THEIR_ID
@@ -324,14 +342,19 @@ def free_endpoint(transport, folder):
 
 def hold(context, program, case, folder):
     pair, binds, engine, transport = case
-    theirs = Theirs(context, pair)
+    if pair.is_sealed and not KEYS:
+        return Result("skip", "libzmq has no CURVE here")
+    if pair == REFUSED:
+        return refuse(context, program, binds, engine)
+    server_key = KEYS["ours" if binds else "theirs"][0] if pair.is_sealed else None
+    theirs = Theirs(context, pair, not binds, server_key)
     ours, trouble = None, ""
     try:
         if not binds:
             theirs.socket.bind(free_endpoint(transport, folder))
         anywhere = "tcp://127.0.0.1:*" if transport == "tcp" else "ipc://*"
         ours = Ours(program, engine, pair, binds,
-                    anywhere if binds else theirs.socket.last_endpoint.rstrip(b"\0"))
+                    anywhere if binds else theirs.socket.last_endpoint.rstrip(b"\0"), server_key)
         _, _, endpoint = (ours.says(PATIENCE_S) or "").partition(" ")
         if not endpoint:
             raise Trouble("our end did not begin")
@@ -353,6 +376,37 @@ def hold(context, program, case, folder):
     return Result("FAILED", "; ".join(filter(None, reasons)))
 
 
+def refuse(context, program, binds, engine):
+    """libzmq's monitor tells of it: the connection ends in the handshake."""
+    pair = Pair("PULL", "PUSH", "recv") if binds else Pair("PUSH", "PULL", "send")
+    good, wrong = KEYS["ours" if binds else "theirs"][0], KEYS["nobody"][0]
+    theirs = Theirs(context, pair, not binds, wrong if binds else good)
+    monitor = theirs.socket.get_monitor_socket(
+        zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+        | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+    if not binds:
+        theirs.socket.bind("tcp://127.0.0.1:*")
+    ours = Ours(program, engine, pair, binds, "tcp://127.0.0.1:*" if binds else theirs.socket.last_endpoint,
+                good if binds else wrong)
+    trouble = ""
+    try:
+        _, _, endpoint = (ours.says(PATIENCE_S) or "").partition(" ")
+        if binds:
+            theirs.socket.connect(endpoint)
+        if not monitor.poll(PATIENCE_S * 1000):
+            raise Trouble("libzmq says nothing of it")
+        event = int.from_bytes(monitor.recv_multipart()[0][:2], "little")
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            raise Trouble("libzmq says that the handshake succeeded")
+    except Trouble as found:
+        trouble = str(found)
+    ours.process.kill()
+    ours.end(PATIENCE_S)
+    theirs.socket.disable_monitor()
+    theirs.socket.close()
+    return Result("FAILED", trouble) if trouble else Result("ok")
+
+
 # --- what is printed ------------------------------------------------------------------------------
 
 
@@ -370,6 +424,7 @@ def print_table(results, engines, transports):
           "".join(f"{'we bind' if binds else 'it binds':11}" for *_, binds in columns))
     for pair in dict.fromkeys(pair for pair, *_ in results):
         cells = (results[pair, binds, engine, transport].outcome
+                 if (pair, binds, engine, transport) in results else ""
                  for engine, transport, binds in columns)
         print(f"{pair.title():26}" + "".join(f"{cell:11}" for cell in cells).rstrip())
     print()
@@ -404,7 +459,9 @@ def main(arguments):
 
     engines = asked.engine or list(ENGINES)
     transports = asked.transport or list(TRANSPORTS)
-    cases = [case for case in product(PAIRS, (True, False), engines, transports)
+    cases = [case for case in product([*PAIRS, REFUSED], (True, False), engines, transports)
+             if not case[0].is_sealed or case[-1] == "tcp"]
+    cases = [case for case in cases
              if asked.only in case_title(case)]
     context = zmq.Context()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as pool:

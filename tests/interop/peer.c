@@ -8,6 +8,8 @@
  *     --to ID         the routing id of a ROUTER's peer: where it asks, and whom it must hear
  *     --delimited     an empty part stands before each message
  *     --repeat COUNT  all messages so many times; the numbers go on
+ *     --secret KEY    CURVE, with this key of our own: as the server, unless there is
+ *     --server KEY    the server's public one, of which we are a client then
  *     --topic TOPIC   a part before each message of a publisher; it publishes others, too, which a
  *                     subscriber must not get
  *
@@ -55,6 +57,8 @@ struct plan {
     const char *id;
     const char *to;
     const char *topic;
+    const char *secret;
+    const char *server;
     char **messages;
     unsigned message_count; /* on the command line */
     unsigned count;         /* in all */
@@ -332,6 +336,25 @@ static void set_options(void)
     }
 }
 
+static void set_key(enum mcq_option_id id, const char *text)
+{
+    must(mcq_security_set_octets(&socket_of_all->options.security, id, mcq_bytes_of(text)), text);
+}
+
+static void set_security(void)
+{
+    if (plan->secret == NULL)
+        return;
+    must(mcq_socket_enter(socket_of_all), "security");
+    set_key(MCQ_OPTION_CURVE_SECRETKEY, plan->secret);
+    if (plan->server != NULL)
+        set_key(MCQ_OPTION_CURVE_SERVERKEY, plan->server);
+    else
+        must(mcq_security_set_number(&socket_of_all->options.security, MCQ_OPTION_CURVE_SERVER, 1),
+             "server");
+    mcq_socket_leave(socket_of_all);
+}
+
 static void join(void)
 {
     struct mcq_bytes endpoint = mcq_bytes_of(plan->endpoint);
@@ -398,6 +421,7 @@ static int hold(void)
         die(3, "MONOCOQUE_ENGINE", "this engine is not allowed here");
     must(err, "socket");
     set_options();
+    set_security();
     join();
     converse();
     must(mcq_socket_close(socket_of_all), "close");
@@ -417,6 +441,7 @@ static int hold(void)
 static int usage(void)
 {
     (void) fputs("usage: peer [--id ID] [--to ID] [--delimited] [--repeat COUNT] [--topic TOPIC]\n"
+                 "            [--secret KEY] [--server KEY]\n"
                  "            TYPE bind|connect ENDPOINT send|recv|ask|echo MESSAGE...\n",
                  stderr);
     return 2;
@@ -425,9 +450,10 @@ static int usage(void)
 static bool read_options(int argc, char **argv, struct plan *asked)
 {
     static const struct option options[] = {
-        {"id", required_argument, NULL, 'i'},    {"to", required_argument, NULL, 't'},
-        {"delimited", no_argument, NULL, 'd'},   {"repeat", required_argument, NULL, 'r'},
-        {"topic", required_argument, NULL, 'p'}, {0},
+        {"id", required_argument, NULL, 'i'},     {"to", required_argument, NULL, 't'},
+        {"delimited", no_argument, NULL, 'd'},    {"repeat", required_argument, NULL, 'r'},
+        {"topic", required_argument, NULL, 'p'},  {"secret", required_argument, NULL, 's'},
+        {"server", required_argument, NULL, 'k'}, {0},
     };
     int option;
 
@@ -438,6 +464,8 @@ static bool read_options(int argc, char **argv, struct plan *asked)
         case 'd': asked->is_delimited = true; break;
         case 'r': asked->count = (unsigned) strtoul(optarg, NULL, 10); break;
         case 'p': asked->topic = optarg; break;
+        case 's': asked->secret = optarg; break;
+        case 'k': asked->server = optarg; break;
         default: return false;
         }
     }

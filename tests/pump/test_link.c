@@ -274,7 +274,7 @@ static void ping__is_answered_between_messages(void **state)
 }
 
 /* Who does not read what is sent is not answered without end either. */
-static void pings_without_end__while_nothing_can_leave__are_not_read(void **state)
+static void fault_c7__pings_without_end_while_nothing_can_leave__are_not_read(void **state)
 {
     struct fixture f;
 
@@ -303,7 +303,7 @@ static void pings_without_end__while_nothing_can_leave__are_not_read(void **stat
 
 /* Both streams are full of a message that does not fit, and in both a PING follows another: none of
  * the two PONG can leave before the other peer reads on. */
-static void pings_both_ways__while_both_are_full_of_messages__are_read_on(void **state)
+static void fault_c7__pings_both_ways_while_both_are_full_of_messages__are_read_on(void **state)
 {
     static const uint8_t body[500];
     struct fixture f;
@@ -418,7 +418,7 @@ static void fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer
 
 /* --- connections that end -------------------------------------------------------------------- */
 
-static void peer_closed__whole_messages_that_it_sent_are_kept(void **state)
+static void fault_d2__peer_closed__whole_messages_that_it_sent_are_kept(void **state)
 {
     (void) state;
     for (int keeps = 0; keeps < 2; keeps++) {
@@ -529,7 +529,7 @@ static unsigned number_of(const struct mcq_msg *msg)
 /* Numbered messages of three parts, from a side that connects again and again, over a stream whose
  * reads and writes are partial and that is cut at any moment. What the receiver gets is whole and
  * in order; none comes twice, and none is lost but those that were in the stream. */
-static void random_cuts__messages_are_whole_in_order_and_never_twice(void **state)
+static void fault_d1__random_cuts__messages_are_whole_in_order_and_never_twice(void **state)
 {
     struct mcq_sim_faults faults = {.partial = 300, .again = 100, .pipe_bytes = 700};
     uint64_t random = support_seed();
@@ -688,15 +688,15 @@ int main(void)
         LEDGER_TEST(high_water_mark__counts_messages__and_lets_in_what_was_begun),
         LEDGER_TEST(prefetch__is_bounded_by_messages_and_by_octets),
         LEDGER_TEST(ping__is_answered_between_messages),
-        LEDGER_TEST(pings_without_end__while_nothing_can_leave__are_not_read),
-        LEDGER_TEST(pings_both_ways__while_both_are_full_of_messages__are_read_on),
+        LEDGER_TEST(fault_c7__pings_without_end_while_nothing_can_leave__are_not_read),
+        LEDGER_TEST(fault_c7__pings_both_ways_while_both_are_full_of_messages__are_read_on),
         LEDGER_TEST(heartbeat__silent_peer__is_lost),
         LEDGER_TEST(fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer),
-        LEDGER_TEST(peer_closed__whole_messages_that_it_sent_are_kept),
+        LEDGER_TEST(fault_d2__peer_closed__whole_messages_that_it_sent_are_kept),
         LEDGER_TEST(peer_broke_a_rule__what_was_whole_before_is_kept_and_nothing_after),
         LEDGER_TEST(lose__said_twice_or_of_one_that_is_off__is_said_once),
         LEDGER_TEST(drop__makes_room_and_leaves_nothing_behind),
-        LEDGER_TEST(random_cuts__messages_are_whole_in_order_and_never_twice),
+        LEDGER_TEST(fault_d1__random_cuts__messages_are_whole_in_order_and_never_twice),
         LEDGER_TEST(nomem_at_start__the_opening_stays_the_caller_s),
         LEDGER_TEST(nomem_in_traffic__costs_the_connection_and_no_whole_message_before_it),
     };

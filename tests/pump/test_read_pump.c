@@ -141,7 +141,7 @@ static void check_part(struct mcq_msg *msg, size_t part, size_t size, bool more)
 static const size_t sizes[] = {0,    1,    56,   57,    255,   256,  1000, 4000,
                                4087, 4096, 5000, 20000, 65536, 3000, 0,    70000};
 
-static void parts__of_many_sizes_and_reads__arrive_whole_and_in_order(void **state)
+static void fault_f2__parts_of_many_sizes_and_reads__arrive_whole_and_in_order(void **state)
 {
     (void) state;
     for (size_t max = 1; max < 200000; max = max * 3 + 1) {
@@ -216,7 +216,7 @@ static void idle_peers__hold_no_block__and_share_a_warm_one(void **state)
     fixture_fini(&f);
 }
 
-static void slab_exhausted__room_answers_again(void **state)
+static void fault_f4__slab_exhausted__room_answers_again(void **state)
 {
     struct fixture f;
     struct mcq_buf *held;
@@ -234,7 +234,8 @@ static void slab_exhausted__room_answers_again(void **state)
     fixture_fini(&f);
 }
 
-static void body_that_was_only_declared__commits_what_arrived_at_most_fourfold(void **state)
+static void
+fault_a4__body_that_was_only_declared__commits_what_arrived_at_most_fourfold(void **state)
 {
     struct fixture f;
     struct mcq_event event;
@@ -333,11 +334,11 @@ static void each_allocation_refused__no_memory_and_nothing_leaks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        pump_test(parts__of_many_sizes_and_reads__arrive_whole_and_in_order),
+        pump_test(fault_f2__parts_of_many_sizes_and_reads__arrive_whole_and_in_order),
         pump_test(messages_that_are_kept__stay_as_they_were),
         pump_test(idle_peers__hold_no_block__and_share_a_warm_one),
-        pump_test(slab_exhausted__room_answers_again),
-        pump_test(body_that_was_only_declared__commits_what_arrived_at_most_fourfold),
+        pump_test(fault_f4__slab_exhausted__room_answers_again),
+        pump_test(fault_a4__body_that_was_only_declared__commits_what_arrived_at_most_fourfold),
         pump_test(random_life__messages_kept_and_dropped__every_octet_agrees),
         pump_test(each_allocation_refused__no_memory_and_nothing_leaks),
     };

@@ -176,7 +176,7 @@ static size_t write_some(struct fixture *f, struct mcq_bytes control, size_t acc
     return control_sent;
 }
 
-static void partial_writes__of_every_length__resume_at_the_very_octet(void **state)
+static void fault_f1__partial_writes_of_every_length__resume_at_the_very_octet(void **state)
 {
     (void) state;
     for (size_t accept = 1; accept < 300; accept++) {
@@ -230,6 +230,12 @@ static void large_body__is_lent_in_place_and_released_when_it_left(void **state)
     fixture_fini(&f);
 }
 
+/* Apart: where gcc sees both the message and the length it takes the octets for the inline ones. */
+static __attribute__((noinline)) void fill_with(uint8_t *at, int octet, size_t len)
+{
+    memset(at, octet, len);
+}
+
 /* Header and body are lent where they were written, in a run with those before and behind them. */
 static void place__is_lent_where_it_was_written(void **state)
 {
@@ -248,7 +254,7 @@ static void place__is_lent_where_it_was_written(void **state)
     blocks = mcq_alloc_ledger().block_count;
     for (int i = 0; i < 10; i++) {
         assert_int_equal(mcq_places_take(&places, 2, 300, &msg), MCQ_OK);
-        memset(mcq_msg_fill(&msg), 'a' + i, 300);
+        fill_with(mcq_msg_fill(&msg), 'a' + i, 300);
         mcq_msg_cut(&msg, (size_t) (100 + i));
         assert_true(mcq_msg_put_front(&msg, mcq_bytes("he", 2), &run));
         first = i == 0 ? run.data : first;
@@ -505,7 +511,7 @@ static void each_allocation_refused__put_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        pump_test(partial_writes__of_every_length__resume_at_the_very_octet),
+        pump_test(fault_f1__partial_writes_of_every_length__resume_at_the_very_octet),
         pump_test(small_bodies__many__leave_as_one_run),
         pump_test(large_body__is_lent_in_place_and_released_when_it_left),
         pump_test(place__is_lent_where_it_was_written),

@@ -101,7 +101,7 @@ static void listen__on_a_port_in_use__says_so(enum which which)
     close_reactor(&f);
 }
 
-static void cancel__each_armed_operation__completes_once(enum which which)
+static void fault_f5__cancel_of_each_armed_operation__completes_once(enum which which)
 {
     struct fixture f;
     struct mcq_op in = {0};
@@ -263,7 +263,7 @@ static void each_allocation_refused__no_memory_and_nothing_armed(enum which whic
     X(full_pipe__again_until_the_reader_took_some)                                                 \
     X(connect__to_nobody__is_refused)                                                              \
     X(listen__on_a_port_in_use__says_so)                                                           \
-    X(cancel__each_armed_operation__completes_once)                                                \
+    X(fault_f5__cancel_of_each_armed_operation__completes_once)                                    \
     X(polls__of_both_kinds_on_one_descriptor__complete_apart)                                      \
     X(timers__complete_in_order__equal_ones_as_armed)                                              \
     X(timers__canceled_in_the_middle__the_others_keep_their_order)                                 \

@@ -252,7 +252,7 @@ static void *interrupt_often(void *argument)
 }
 
 /* The sleeper does not hide it: what EINTR means is for the caller to say. */
-static void handler__during_the_sleep__interrupts_it(enum which which)
+static void fault_g2__handler_during_the_sleep__interrupts_it(enum which which)
 {
     struct fixture f;
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -374,7 +374,7 @@ static void *produce_octets(void *argument)
 }
 
 /* Late writes of the eventfd, signals and a descriptor all meet the same sleeps. */
-static void stress__signals_and_octets__none_is_left_behind(enum which which)
+static void fault_f18__stress_of_signals_and_octets__none_is_left_behind(enum which which)
 {
     struct fixture f;
     pthread_t threads[PRODUCERS + 1];
@@ -453,9 +453,9 @@ static void injected_handler__interrupts_the_sleep(enum which which)
     X(new__without_memory_or_descriptors__says_so)
 
 #define ON_THE_KERNEL(X)                                                                           \
-    X(handler__during_the_sleep__interrupts_it)                                                    \
+    X(fault_g2__handler_during_the_sleep__interrupts_it)                                           \
     X(stress__two_threads_in_turn__each_signal_is_taken)                                           \
-    X(stress__signals_and_octets__none_is_left_behind)
+    X(fault_f18__stress_of_signals_and_octets__none_is_left_behind)
 
 #define ON_THE_SIM(X)                                                                              \
     X(sleep__that_never_ends__says_broken)                                                         \

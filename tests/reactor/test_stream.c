@@ -55,7 +55,7 @@ static void cancel_and_await(struct fixture *f, struct mcq_op *op)
 
 #define MANY 100 /* more than one wait accepts, fewer than a backlog holds */
 
-static void accept__many_connections__stays_armed(enum which which)
+static void fault_f3__accept_of_many_connections__stays_armed(enum which which)
 {
     struct fixture f;
     struct mcq_address address;
@@ -188,7 +188,7 @@ static void accept__canceled_with_a_connection_at_the_door__takes_none(enum whic
 }
 
 /* The connection waits in the backlog until there is a descriptor for it. */
-static void accept__without_descriptors__ends_and_is_armed_again(enum which which)
+static void fault_f3__accept_without_descriptors__ends_and_is_armed_again(enum which which)
 {
     struct fixture f;
     struct mcq_address address;
@@ -334,7 +334,7 @@ static void recv__waits_for_octets_and_for_the_end(enum which which)
     close_reactor(&f);
 }
 
-static void recv__canceled__takes_nothing(enum which which)
+static void fault_f12__recv_canceled__takes_nothing(enum which which)
 {
     for (int is_seen = 0; is_seen < 2; is_seen++) {
         struct fixture f;
@@ -474,7 +474,7 @@ static void assert_sent(struct fixture *f, const struct pair *pair, const struct
     assert_int_equal(writing->len, read);
 }
 
-static void send__canceled_midway__says_how_much_has_gone(enum which which)
+static void fault_f6__send_canceled_midway__says_how_much_has_gone(enum which which)
 {
     static struct large large;
 
@@ -645,7 +645,7 @@ static void each_allocation_refused__ends_cleanly(enum which which)
 }
 
 #define ON_EVERY_ENGINE(X)                                                                         \
-    X(accept__many_connections__stays_armed)                                                       \
+    X(fault_f3__accept_of_many_connections__stays_armed)                                           \
     X(fault_a3__accepts_held__wait_for_the_next_turn)                                              \
     X(accept__of_a_flood__leaves_room_for_a_timer)                                                 \
     X(accept__canceled_with_a_connection_at_the_door__takes_none)                                  \
@@ -653,17 +653,17 @@ static void each_allocation_refused__ends_cleanly(enum which which)
     X(connect__to_nobody__is_refused_and_opens_nothing)                                            \
     X(connect__canceled__opens_nothing)                                                            \
     X(recv__waits_for_octets_and_for_the_end)                                                      \
-    X(recv__canceled__takes_nothing)                                                               \
+    X(fault_f12__recv_canceled__takes_nothing)                                                     \
     X(reset__ends_recv_and_send)                                                                   \
     X(send__larger_than_the_pipe__completes_once_all_went)                                         \
-    X(send__canceled_midway__says_how_much_has_gone)                                               \
+    X(fault_f6__send_canceled_midway__says_how_much_has_gone)                                      \
     X(send__of_a_failing_stream__says_how_much_had_gone)                                           \
     X(recv_and_send__of_one_stream__wait_apart)                                                    \
     X(free__with_completions__leaves_nothing_open)                                                 \
     X(each_allocation_refused__ends_cleanly)
 
 #define ON_THE_KERNEL(X)                                                                           \
-    X(accept__without_descriptors__ends_and_is_armed_again)                                        \
+    X(fault_f3__accept_without_descriptors__ends_and_is_armed_again)                               \
     X(connect__without_descriptors__says_so)
 
 ON_EVERY_ENGINE(ENGINE_TESTS)

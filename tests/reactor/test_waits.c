@@ -475,7 +475,7 @@ static void faults_at_random__never_wrong_never_stuck(void **state)
     assert_in_range(whole, 1, 200 * STREAMS - 1); /* some got through, some did not */
 }
 
-static void each_result__at_each_operation__never_wrong_never_stuck(void **state)
+static void fault_f18__each_result_at_each_operation__never_wrong_never_stuck(void **state)
 {
     static const struct mcq_sim_faults calm = {.pipe_bytes = 700};
     struct run run = {1, calm, UINT64_MAX, MCQ_IO_DONE};
@@ -596,7 +596,7 @@ int main(void)
         cmocka_unit_test(streams__partial_late_and_disturbed__every_octet_comes_back),
         cmocka_unit_test(same_seed__same_world__another_seed_another),
         cmocka_unit_test(faults_at_random__never_wrong_never_stuck),
-        cmocka_unit_test(each_result__at_each_operation__never_wrong_never_stuck),
+        cmocka_unit_test(fault_f18__each_result_at_each_operation__never_wrong_never_stuck),
         cmocka_unit_test(table__each_row__was_met),
         cmocka_unit_test(timer__beside_an_accept_that_finds_nobody__is_waited_for),
         cmocka_unit_test(failure__of_a_poll_that_waits_for_ever__is_met),

@@ -255,6 +255,142 @@ static void fault_d3__a_full_queue_and_heartbeats__connections_stand(void **stat
     close_world(&w);
 }
 
+/* A publisher at full speed to a subscriber that takes a message now and then: its PING is behind
+ * what the subscriber has not come to, so an answer comes too late, or never. The host that is gone
+ * is found all the same. */
+static void fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_the_dead(void **state)
+{
+    static const char text[2000] = {'x'};
+    struct world w;
+    struct mcq_msg msg;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *pub = open_socket(&w, MCQ_SOCKET_TYPE_PUB);
+    struct mcq_socket *sub = open_socket(&w, MCQ_SOCKET_TYPE_SUB);
+
+    pub->options.heartbeat_ms = 100;
+    sub->options.recv_hwm = 1;
+    assert_int_equal(mcq_socket_enter(sub), MCQ_OK);
+    assert_int_equal(sub->pattern->ops->subscribe(sub->pattern, mcq_bytes(NULL, 0), true), MCQ_OK);
+    mcq_socket_leave(sub);
+    bind_to(pub, HERE);
+    connect_to(sub, HERE);
+    pass(&w, SECOND);
+    assert_int_equal(pub->up_count, 1);
+
+    uint64_t attempts = attempt_count(&w);
+
+    for (int i = 0; i < 3000; i++) {
+        struct mcq_part part = {.body = mcq_bytes(text, sizeof text)};
+
+        for (int burst = 0; burst < 5; burst++)
+            assert_int_equal(mcq_socket_send(pub, &part, 0), MCQ_OK);
+        if (i % 4 == 0 && mcq_socket_recv(sub, &msg, 0) == MCQ_OK)
+            mcq_msg_fini(&msg);
+        pass(&w, 10 * MS);
+        assert_int_equal(pub->up_count, 1);
+    }
+    assert_int_equal(attempt_count(&w), attempts);
+    for (uint32_t i = 0; i < pub->slot_count; i++)
+        if (pub->slots[i].conn != NULL)
+            mcq_sim_unplug(w.sim, pub->slots[i].conn->peer.link.fd);
+    pass(&w, 500 * MS);
+    assert_int_equal(pub->up_count, 0);
+    close_world(&w);
+}
+
+/* The clock jumps an hour, as after a sleep of the machine, in all that a connection can be at: who
+ * waits for it goes on, and nobody is given up who has answered. */
+static void fault_f19__clock_jumps__what_waits_goes_on(void **state)
+{
+    struct world w;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *push = open_socket(&w, MCQ_SOCKET_TYPE_PUSH);
+    struct mcq_socket *pull = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+    struct mcq_socket *early = open_socket(&w, MCQ_SOCKET_TYPE_PUSH);
+
+    push->options.heartbeat_ms = pull->options.heartbeat_ms = 1000;
+    connect_to(early, HERE); /* nobody is there yet */
+    pass(&w, SECOND);
+    mcq_sim_jump(w.sim, 3600 * SECOND);
+    bind_to(pull, HERE);
+    connect_to(push, HERE);
+    pass(&w, 5 * SECOND);
+    assert_int_equal(pull->up_count, 2);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(send_text(push, "goes on"), MCQ_OK);
+        mcq_sim_jump(w.sim, 3600 * SECOND);
+        pass(&w, 5 * SECOND);
+        assert_int_equal(send_text(early, "goes on"), MCQ_OK);
+        pass(&w, SECOND);
+        assert_int_equal(pull->up_count, 2);
+        expect_text(pull, "goes on");
+        expect_text(pull, "goes on");
+    }
+    close_world(&w);
+}
+
+/* An hour in which queues are full, signs of life are asked for ten times a second, and the
+ * connection is cut now and then: what arrives never does so twice, and nothing grows. (What a lost
+ * connection has left behind and what the next one brings take turns.) */
+#define HOUR_NUMBERS 1000000
+static void fault_g3__heartbeats_full_queues_and_reconnects__for_an_hour(void **state)
+{
+    static bool has_come[HOUR_NUMBERS];
+    static uint8_t body[500];
+    struct world w;
+    struct mcq_msg msg;
+    uint32_t sent = 0;
+    uint32_t received = 0;
+    uint64_t early_bytes = 0;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *push = open_socket(&w, MCQ_SOCKET_TYPE_PUSH);
+    struct mcq_socket *pull = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+    push->options.heartbeat_ms = pull->options.heartbeat_ms = 100;
+    push->options.heartbeat_ttl_ms = pull->options.heartbeat_ttl_ms = 300;
+    push->options.send_hwm = 5;
+    push->options.reconnect_ms = 50;
+    pull->options.recv_hwm = 1;
+    bind_to(pull, HERE);
+    connect_to(push, HERE);
+    for (uint32_t tenth = 1; tenth <= 36000; tenth++) {
+        struct mcq_part part = {.body = mcq_bytes(body, sizeof body)};
+        uint32_t next = sent + 1;
+
+        for (memcpy(body, &next, sizeof next); mcq_socket_send(push, &part, 0) == MCQ_OK;
+             memcpy(body, &next, sizeof next))
+            sent = next++;
+        if (tenth % 3 == 0 && mcq_socket_recv(pull, &msg, 0) == MCQ_OK) {
+            uint32_t number;
+
+            assert_int_equal(mcq_msg_len(&msg), sizeof body);
+            memcpy(&number, mcq_msg_data(&msg), sizeof number);
+            assert_in_range(number, 1, sent);
+            assert_true(number < HOUR_NUMBERS && !has_come[number]);
+            has_come[number] = true;
+            received++;
+            mcq_msg_fini(&msg);
+        }
+        if (tenth % 70 == 0 && pull->up_count > 0)
+            for (uint32_t i = 0; i < pull->slot_count; i++)
+                if (pull->slots[i].conn != NULL && pull->slots[i].conn->peer.link.is_up)
+                    mcq_sim_reset(w.sim, pull->slots[i].conn->peer.link.fd);
+        pass(&w, 100 * MS);
+        if (tenth == 6000)
+            early_bytes = mcq_alloc_ledger().bytes;
+    }
+    assert_true(received > 10000);
+    assert_in_range(attempt_count(&w), 36000 / 70, 36000 / 70 * 3);
+    assert_in_range(mcq_alloc_ledger().bytes, 1, early_bytes + 65536);
+    close_world(&w);
+}
+
 /* Found within the interval, the time for an answer, and a tick. */
 static void fault_d3__a_silent_peer__is_found_in_time(void **state)
 {
@@ -335,6 +471,10 @@ int main(void)
         cmocka_unit_test(fault_a9__flood_of_strangers__newcomers_get_in),
         cmocka_unit_test(fault_a5__a_ready_around_its_limits__exact),
         cmocka_unit_test(fault_d3__a_full_queue_and_heartbeats__connections_stand),
+        cmocka_unit_test(
+            fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_the_dead),
+        cmocka_unit_test(fault_f19__clock_jumps__what_waits_goes_on),
+        cmocka_unit_test(fault_g3__heartbeats_full_queues_and_reconnects__for_an_hour),
         cmocka_unit_test(fault_d3__a_silent_peer__is_found_in_time),
         cmocka_unit_test(fault_e1__a_name_that_is_taken__waits_until_it_is_free),
     };

@@ -389,7 +389,7 @@ static void message_bytes__around_the_limit__exact(void **state)
     assert_int_equal(after_bytes(301, 0, 300), MCQ_LIMIT);
 }
 
-static void unknown_command__in_traffic__ignored_and_free_of_charge(void **state)
+static void fault_c9__unknown_command__ignored_and_free_of_charge(void **state)
 {
     uint8_t octets[300] = {MCQ_FRAME_COMMAND, 250, 5, 'H', 'E', 'L', 'L', 'P'};
     struct side side;
@@ -632,7 +632,7 @@ int main(void)
         session_test(message__any_sizes_and_cuts__arrives_whole_and_in_order),
         session_test(message_frames__around_the_limit__exact),
         session_test(message_bytes__around_the_limit__exact),
-        session_test(unknown_command__in_traffic__ignored_and_free_of_charge),
+        session_test(fault_c9__unknown_command__ignored_and_free_of_charge),
         session_test(subscribe__to_a_publisher_and_to_others__event_or_ignored),
         session_test(ping__while_a_pong_waits__busy_until_it_left),
         session_test(ping__while_a_pong_waits_that_yields__one_pong_for_both),

@@ -128,7 +128,7 @@ static void messages_of_a_subscriber__the_old_form_counts_and_others_are_dropped
 
 /* --- peers that are full --------------------------------------------------------------------- */
 
-static void full_peer__misses_whole_messages__and_others_do_not(void **state)
+static void fault_c10__full_peer__misses_whole_messages_and_others_do_not(void **state)
 {
     static char body[3][500];
     struct fixture f;
@@ -423,7 +423,7 @@ int main(void)
         LEDGER_TEST(send__matching_is_by_prefix_of_the_first_part),
         LEDGER_TEST(subscriptions_of_a_peer__are_a_set),
         LEDGER_TEST(messages_of_a_subscriber__the_old_form_counts_and_others_are_dropped),
-        LEDGER_TEST(full_peer__misses_whole_messages__and_others_do_not),
+        LEDGER_TEST(fault_c10__full_peer__misses_whole_messages_and_others_do_not),
         LEDGER_TEST(peer_gone__its_subscriptions_go__also_within_a_message),
         LEDGER_TEST(next_connection__begins_without_subscriptions),
         LEDGER_TEST(too_many_topics__cost_the_peer_its_connection),

@@ -138,7 +138,7 @@ static void two_peers__each_gets_its_own_reply(void **state)
     world_fini(&f.world);
 }
 
-static void full_requester__its_reply_is_dropped_and_nobody_waits(void **state)
+static void fault_c10__full_requester__its_reply_is_dropped_and_nobody_waits(void **state)
 {
     struct world world;
     struct end rep;
@@ -332,7 +332,7 @@ int main(void)
         LEDGER_TEST(deep_envelope__goes_back_as_it_came),
         LEDGER_TEST(not_a_request__is_dropped_and_the_connection_stays),
         LEDGER_TEST(two_peers__each_gets_its_own_reply),
-        LEDGER_TEST(full_requester__its_reply_is_dropped_and_nobody_waits),
+        LEDGER_TEST(fault_c10__full_requester__its_reply_is_dropped_and_nobody_waits),
         LEDGER_TEST(requester_gone__its_reply_goes_nowhere_and_the_next_is_served),
         LEDGER_TEST(requester_gone_within_its_reply__the_rest_is_swallowed),
         LEDGER_TEST(requester_that_left_several_requests__replies_go_nowhere),

@@ -1,4 +1,4 @@
-"""A plain reading of ZMTP, with NULL or PLAIN security, as libzmq takes it: octets in,
+"""A plain reading of ZMTP, with NULL, PLAIN or CURVE security, as libzmq takes it: octets in,
 expectations out.
 
 It reads a whole stream at once and shares no code, table or generated file with the session, so
@@ -57,6 +57,7 @@ class Frame:
     size: int
     header: int  # octets of the header
     body: bytes  # as much of it as there is
+    head: bytes = b""
 
     @property
     def more(self):
@@ -74,11 +75,30 @@ class Frame:
     def is_complete(self):
         return len(self.body) == self.size
 
+    def raw(self):
+        return self.head + self.body
+
     def command(self):
         """(name, data); the name is None where it runs past the end or there is none."""
         if not self.body or len(self.body) < 1 + self.body[0]:
             return None, b""
         return self.body[1:1 + self.body[0]], self.body[1 + self.body[0]:]
+
+
+@dataclass
+class Sealed(Frame):
+    """What was in a box: size, flags and body are of that, the place is the frame's that it was in."""
+
+    def __init__(self, at, flags, size, header, body, outer, octets):
+        super().__init__(at, flags, size, header, body)
+        self.outer, self.octets = outer, octets
+
+    @property
+    def end(self):
+        return self.at + self.header + self.outer
+
+    def raw(self):
+        return self.octets
 
 
 def frames_of(octets, at=GREETING_BYTES, limit=SIZE_MAX, version="3.1"):
@@ -96,7 +116,8 @@ def frames_of(octets, at=GREETING_BYTES, limit=SIZE_MAX, version="3.1"):
             flags, size = octets[flags_at] & MORE, int.from_bytes(sized, "big") - 1
         else:
             flags, size = octets[at], int.from_bytes(octets[at + 1:at + header], "big")
-        yield Frame(at, flags, size, header, octets[at + header:at + header + max(0, min(size, limit))])
+        yield Frame(at, flags, size, header, octets[at + header:at + header + max(0, min(size, limit))],
+                    octets[at:at + header])
         if size < 0:
             return
         at += header + size
@@ -176,7 +197,8 @@ def peer_of(octets):
 
 # What our side must hear, in this order, by mechanism and whether it is the server.
 EXPECTED = {("NULL", False): [b"READY"], ("NULL", True): [b"READY"],
-            ("PLAIN", False): [b"WELCOME", b"READY"], ("PLAIN", True): [b"HELLO", b"INITIATE"]}
+            ("PLAIN", False): [b"WELCOME", b"READY"], ("PLAIN", True): [b"HELLO", b"INITIATE"],
+            ("CURVE", False): [b"WELCOME", b"READY"], ("CURVE", True): [b"HELLO", b"INITIATE"]}
 ZAP_OK, ZAP_TOLD = 200, (400, 500)  # those of the second kind are told to the peer
 MISSPELT = b"\x5eRROR"  # ERROR, as both sides of libzmq's PLAIN write it
 
@@ -192,6 +214,7 @@ class Security:
     zap: int | None = None
     metadata: bytes = b""  # of our READY or INITIATE
     routing_id: bytes = b""  # for peers before 3.0
+    boxes: object = None  # of CURVE: boxes.Boxes
 
 
 def misspelt(octets):
@@ -206,14 +229,20 @@ def begin_handshake(verdict, security):
         if security.zap is not None:
             ask_zap(verdict, security, GREETING_BYTES, b"", b"")
         verdict.say(GREETING_BYTES, b"READY", security.metadata)
+    elif security.mechanism == "CURVE":
+        if not security.server:
+            verdict.say_octets(GREETING_BYTES, security.boxes.own_command(b"HELLO"))
     elif not security.server:
         verdict.say(GREETING_BYTES, b"HELLO", bytes([len(security.username)]) + security.username
                     + bytes([len(security.password)]) + security.password)
 
 
 def ask_zap(verdict, security, at, username, password):
-    verdict.event("zap", mechanism=security.mechanism, username=username.hex(),
-                  password=password.hex())
+    if security.mechanism == "CURVE":
+        verdict.event("zap", mechanism="CURVE", public_key=security.boxes.client.hex())
+    else:
+        verdict.event("zap", mechanism=security.mechanism, username=username.hex(),
+                      password=password.hex())
     if security.zap in ZAP_TOLD:
         reason = str(security.zap).encode()
         verdict.say(at, b"ERROR", bytes([len(reason)]) + reason)
@@ -298,6 +327,9 @@ def read(octets, socket_type, frame_limit=SIZE_MAX, security=Security()):
                     read_identity(verdict, frame, octets, socket_type)
                 elif frame.is_complete:
                     read_handshake(verdict, frame, socket_type, security)
+            elif security.mechanism == "CURVE":
+                if frame.is_complete:
+                    message = read_sealed(verdict, security.boxes.open_theirs(frame), message, socket_type)
             elif not frame.is_command:
                 message = read_message(verdict, frame, message)
             elif frame.is_complete and peer.is_old:
@@ -356,7 +388,9 @@ def read_handshake(verdict, frame, socket_type, security):
     if name != verdict.expected[0]:
         raise Refused(f"something else than {verdict.expected[0].decode()}", "PROTO")
     verdict.expected.pop(0)
-    if name == b"HELLO":
+    if security.mechanism == "CURVE":
+        read_curve(verdict, frame, name, socket_type, security)
+    elif name == b"HELLO":
         ask_zap(verdict, security, frame.end, *read_hello(data))
         verdict.say(frame.end, b"WELCOME", b"")
     elif name == b"WELCOME":
@@ -367,6 +401,26 @@ def read_handshake(verdict, frame, socket_type, security):
         read_metadata(verdict, frame, data, socket_type)
         if name == b"INITIATE":
             verdict.say(frame.end, b"READY", security.metadata)
+
+
+def read_curve(verdict, frame, name, socket_type, security):
+    """Our own part is as it was recorded."""
+    boxes = security.boxes
+    if name == b"HELLO":
+        boxes.read_hello(frame.body)
+        verdict.say_octets(frame.end, boxes.own_command(b"WELCOME"))
+    elif name == b"WELCOME":
+        boxes.read_welcome(frame.body)
+        verdict.say_octets(frame.end, boxes.own_command(b"INITIATE"))
+    elif name == b"READY":
+        read_metadata(verdict, frame, boxes.read_ready(frame.body), socket_type)
+    else:
+        metadata = boxes.read_initiate(frame.body)
+        read_metadata(Verdict(), frame, metadata, socket_type)
+        if security.zap is not None:
+            ask_zap(verdict, security, frame.end, b"", b"")
+        read_metadata(verdict, frame, metadata, socket_type)
+        verdict.say_octets(frame.end, boxes.own_command(b"READY"))
 
 
 def read_metadata(verdict, frame, data, socket_type):
@@ -403,6 +457,13 @@ def read_message(verdict, frame, message):
     verdict.event("body" if frame.is_complete else "unfinished", part=len(message),
                   flags=int(frame.more), size=frame.size, octets=frame.body.hex())
     return [*message, frame] if frame.more else []
+
+
+def read_sealed(verdict, frame, message, socket_type):
+    if not frame.is_command:
+        return read_message(verdict, frame, message)
+    read_command(verdict, frame, socket_type)
+    return message
 
 
 def read_command(verdict, frame, socket_type):

@@ -8,6 +8,7 @@ octets (greeting, READY, PONG, PING) must come from the session unasked.
 from collections import deque
 from dataclasses import dataclass, field
 
+import boxes
 import capture
 import oracle
 
@@ -15,6 +16,7 @@ import oracle
 ROUTING_ID, MAXMSGSIZE, HANDSHAKE_IVL, METADATA = 5, 22, 66, 95
 ROUTER_HANDOVER = 56
 PLAIN_SERVER, PLAIN_USERNAME, PLAIN_PASSWORD, ZAP_DOMAIN = 44, 45, 46, 55
+CURVE_SERVER, CURVE_PUBLICKEY, CURVE_SECRETKEY, CURVE_SERVERKEY = 47, 48, 49, 50
 HEARTBEAT_IVL, HEARTBEAT_TTL, HEARTBEAT_TIMEOUT = 75, 76, 77
 HANDSHAKE_MS = 30000  # libzmq's default
 
@@ -57,8 +59,6 @@ def refuse_what_comes_later(side):
     if any(socket.get("transport", "tcp") != "tcp" for socket in setup.values()
            if isinstance(socket, dict)):
         raise Skip("WebSocket")
-    if side.has_option(47, 48, 49, 50):
-        raise Skip("CURVE security")
     if side.has_option(62, 63, 64, 65):
         raise Skip("GSSAPI security")
     if side.socket["type"] not in oracle.PEERS:
@@ -73,6 +73,9 @@ class Planner:
         limit = side.option(MAXMSGSIZE, -1)
         self.limit = limit if limit >= 0 else oracle.SIZE_MAX
         self.incoming, self.recorded = side.stream("in"), side.stream("out")
+        self.boxes = boxes.Boxes(side) if side.has_option(CURVE_SERVER, CURVE_SERVERKEY) else None
+        if self.boxes:
+            self.incoming, self.recorded = self.boxes.incoming, self.boxes.recorded
         self.security = self.configured_security()
         self.verdict = oracle.read(self.incoming, self.type, self.limit, self.security)
         self.plan = Plan(events=self.verdict.events, refusal=self.verdict.refusal)
@@ -111,6 +114,9 @@ class Planner:
         self.op("mechanism", security.mechanism, "server" if security.server else "client")
         self.op("username", security.username.hex() or "-")
         self.op("password", security.password.hex() or "-")
+        if self.boxes:
+            self.op("curve", self.boxes.secret.hex(), self.boxes.server.hex())
+            self.op("random", self.boxes.random().hex())
         if security.zap is not None:
             self.op("zap", security.zap)
         self.op("handshake_ms", side.option(HANDSHAKE_IVL, HANDSHAKE_MS))
@@ -127,6 +133,10 @@ class Planner:
         side = self.side
         own = oracle.metadata_bytes(self.type, self.routing_id, self.metadata())
         said = {"metadata": own, "routing_id": self.routing_id}
+        if self.boxes:
+            asks = side.case["setup"].get("zap") if self.boxes.is_server else None
+            return oracle.Security("CURVE", self.boxes.is_server, boxes=self.boxes,
+                                   zap=self.zap_status(0) if asks else None, **said)
         if side.option(PLAIN_SERVER, 0):
             return oracle.Security("PLAIN", True, zap=self.zap_status(0), **said)
         if side.has_option(PLAIN_USERNAME, PLAIN_PASSWORD):
@@ -172,7 +182,8 @@ class Planner:
         peer = self.verdict.peer or oracle.peer_of(oracle.greeting_bytes(b""))
         begin = peer.begin if peer.form != "v1" else 10
         begin += sum(len(answer.octets) for answer in self.verdict.said)
-        return oracle.frames_of(self.recorded, begin, version=peer.version)
+        frames = oracle.frames_of(self.recorded, begin, version=peer.version)
+        return map(self.boxes.open_ours, frames) if self.boxes else frames
 
     def own_answers(self):
         """What the session says by itself, in order."""
@@ -192,15 +203,23 @@ class Planner:
         if not may_be_missing:
             self.shown = len(self.plan.output)
 
+    def sent(self, frame, octets):
+        """As these octets, or in its recorded box."""
+        return frame.raw() if self.boxes else octets
+
+    def unrecorded(self, octets):
+        """These octets, in a box where all are: the recording may end before what it calls for."""
+        return self.boxes.seal_ours(octets) if self.boxes else octets
+
     def send(self, frame, t_ms):
         """One recorded frame that does not come by itself; a PING comes when its timer fires."""
         self.flush()
         name, data = frame.command() if frame.is_command else (None, b"")
         if name == b"PING":
             self.op("due ping", micros(t_ms))
-            self.say(oracle.command_bytes(b"PING", self.ttl_ds().to_bytes(2, "big")))
+            self.say(self.sent(frame, oracle.command_bytes(b"PING", self.ttl_ds().to_bytes(2, "big"))))
         elif subscription := self.subscription_of(frame):
-            self.subscribe(*subscription)
+            self.subscribe(*subscription, frame=frame)
         elif name in (b"JOIN", b"LEAVE"):
             self.op(name.decode().lower(), data.hex() or "-")
             self.say(oracle.command_bytes(name, data))
@@ -208,7 +227,8 @@ class Planner:
             raise Disagreement(f"our side sends a command {data or name!r} at octet {frame.at}")
         else:
             self.op("frame", int(frame.more), frame.body.hex() or "-")
-            self.say(oracle.header_bytes(int(frame.more), frame.size, self.verdict.version) + frame.body)
+            header = oracle.header_bytes(int(frame.more), frame.size, self.verdict.version)
+            self.say(self.sent(frame, header + frame.body))
 
     def subscription_of(self, frame):
         """(topic, subscribe) where the frame is the work of SUB's option call, else None."""
@@ -219,9 +239,10 @@ class Planner:
             return frame.body[1:], frame.body[0] == 1
         return None
 
-    def subscribe(self, topic, subscribe, may_be_missing=False):
+    def subscribe(self, topic, subscribe, may_be_missing=False, frame=None):
         self.op("subscribe" if subscribe else "cancel", topic.hex() or "-")
-        self.say(oracle.subscription_bytes(self.verdict.version, topic, subscribe), may_be_missing)
+        octets = oracle.subscription_bytes(self.verdict.version, topic, subscribe)
+        self.say(self.sent(frame, octets) if frame else self.unrecorded(octets), may_be_missing)
 
     # --- what comes in ----------------------------------------------------------------------------
 
@@ -235,9 +256,11 @@ class Planner:
                 self.fed = max(self.fed, answer.begin)
                 self.send_until_pong()
             self.fed = max(self.fed, answer.due)
-            self.say(answer.octets)
-            if answer.is_pong and self.own and name_of(self.own[0]) == b"PONG":
-                self.own.popleft()
+            is_next = answer.is_pong and self.own and name_of(self.own[0]) == b"PONG"
+            if is_next or not answer.is_pong:
+                self.say(self.sent(self.own.popleft(), answer.octets) if is_next else answer.octets)
+            else:
+                self.say(self.unrecorded(answer.octets), may_be_missing=bool(self.boxes))
         self.fed = target
 
     def send_until_pong(self):

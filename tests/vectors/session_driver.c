@@ -128,6 +128,8 @@ struct script {
     struct text metadata;
     struct text username;
     struct text password;
+    struct text random; /* that the session draws */
+    struct mcq_curve_keys keys;
     unsigned zap_status; /* what ZAP answers when it is asked */
     uint64_t start_ns;
     uint64_t slack_ns;
@@ -190,6 +192,16 @@ static void read_splits(struct script *script, char **rest)
     }
 }
 
+static void read_key(struct mcq_crypto_key *key, const char *word)
+{
+    struct text text = read_hex(word);
+
+    if (text.len != sizeof *key)
+        give_up("a key of another length");
+    memcpy(key, text.data, sizeof *key);
+    free(text.data);
+}
+
 /* false: this is no line of the configuration. */
 static bool read_config(struct script *script, const char *name, const char *word, const char *next)
 {
@@ -208,7 +220,9 @@ static bool read_config(struct script *script, const char *name, const char *wor
         script->metadata = read_hex(word);
         config->extra_metadata = text_bytes(&script->metadata);
     } else if (strcmp(name, "mechanism") == 0) {
-        config->mechanism = strcmp(word, "PLAIN") == 0 ? MCQ_MECHANISM_PLAIN : MCQ_MECHANISM_NULL;
+        config->mechanism = strcmp(word, "PLAIN") == 0   ? MCQ_MECHANISM_PLAIN
+                            : strcmp(word, "CURVE") == 0 ? MCQ_MECHANISM_CURVE
+                                                         : MCQ_MECHANISM_NULL;
         config->as_server = strcmp(next, "server") == 0;
     } else if (strcmp(name, "username") == 0) {
         script->username = read_hex(word);
@@ -216,6 +230,13 @@ static bool read_config(struct script *script, const char *name, const char *wor
     } else if (strcmp(name, "password") == 0) {
         script->password = read_hex(word);
         config->password = text_bytes(&script->password);
+    } else if (strcmp(name, "curve") == 0) {
+        read_key(&script->keys.own.secret, word);
+        read_key(&script->keys.server, next);
+        mcq_crypto_public(&script->keys.own.public, &script->keys.own.secret);
+        config->curve = &script->keys;
+    } else if (strcmp(name, "random") == 0) {
+        script->random = read_hex(word);
     } else if (strcmp(name, "zap") == 0) {
         config->asks_zap = true;
         script->zap_status = (unsigned) read_number(word);
@@ -309,6 +330,7 @@ static void script_free(struct script *script)
     free(script->metadata.data);
     free(script->username.data);
     free(script->password.data);
+    free(script->random.data);
 }
 
 /* --- one run ---------------------------------------------------------------------------------- */
@@ -331,6 +353,8 @@ struct run {
     size_t cut; /* CUT_ONCE: input octets before the cut */
     uint64_t now_ns;
     size_t fed;
+    size_t drawn; /* random octets */
+    struct text sealed;
     struct open_frame frame;
     struct text log;
     struct text output;
@@ -431,6 +455,10 @@ static void log_event(struct run *run, const struct mcq_event *event)
         break;
     case MCQ_EVENT_ZAP:
         text_format(log, "event zap mechanism=%s", event->zap.mechanism);
+        if (event->zap.credentials.public_key.len > 0) {
+            text_hex(log, "public_key", event->zap.credentials.public_key);
+            break;
+        }
         text_hex(log, "username", event->zap.credentials.username);
         text_hex(log, "password", event->zap.credentials.password);
         break;
@@ -482,6 +510,25 @@ static void run_zap(struct run *run)
         text_format(&run->log, "broken: zap says %s\n", mcq_err_name(err));
 }
 
+/* Collects the pieces of a sealed frame, and opens it with the last one. */
+static void run_sealed(struct run *run, struct mcq_event *event)
+{
+    const struct mcq_frame_piece piece = event->body.piece;
+    enum mcq_err err;
+
+    if (piece.first)
+        run->sealed.len = 0;
+    text_add(&run->sealed, piece.body.data, piece.body.len);
+    if (!piece.last)
+        return;
+    err = mcq_session_open(&run->session, (uint8_t *) run->sealed.data, run->sealed.len,
+                           run->now_ns, event);
+    if (err == MCQ_OK)
+        log_event(run, event);
+    else
+        run_refused(run, err);
+}
+
 /* Feeds octets at an address of their own, so that a sanitizer sees a read beyond them. */
 static void run_feed_piece(struct run *run, const uint8_t *data, size_t len)
 {
@@ -498,7 +545,9 @@ static void run_feed_piece(struct run *run, const uint8_t *data, size_t len)
         size_t before = in.len;
 
         err = mcq_session_feed(&run->session, &in, run->now_ns, &event);
-        if (err == MCQ_OK) {
+        if (err == MCQ_OK && event.kind == MCQ_EVENT_SEALED) {
+            run_sealed(run, &event);
+        } else if (err == MCQ_OK) {
             log_event(run, &event);
             if (event.kind == MCQ_EVENT_ZAP)
                 run_zap(run);
@@ -599,6 +648,18 @@ static void run_frame(struct run *run, const struct op *op)
         return;
     }
     run_drain(run);
+    if (mcq_session_is_sealed(&run->session)) {
+        size_t before = mcq_session_seal_head(op->octets.len);
+        struct text *output = &run->output;
+
+        text_reserve(output, before + op->octets.len + 1);
+        memcpy(output->data + output->len + before, op->octets.data, op->octets.len);
+        mcq_session_seal(&run->session, op->more, (uint8_t *) output->data + output->len,
+                         op->octets.len);
+        output->len += before + op->octets.len;
+        run_stage(run);
+        return;
+    }
     size_t len = mcq_session_frame_head(&run->session, op->more, op->octets.len, head);
     text_add(&run->output, head, len);
     text_add(&run->output, op->octets.data, op->octets.len);
@@ -660,10 +721,23 @@ static void log_final(struct run *run)
     text_add(&run->log, "\n", 1);
 }
 
+/* What the script says, then zeros. */
+static void fill_from_script(void *context, uint8_t *octets, size_t len)
+{
+    struct run *run = context;
+    const struct text *random = &run->script->random;
+
+    for (size_t i = 0; i < len; i++, run->drawn++)
+        octets[i] = run->drawn < random->len ? (uint8_t) random->data[run->drawn] : 0;
+}
+
 static void run_script(struct run *run)
 {
+    struct mcq_session_config config = run->script->config;
+
     run->now_ns = run->script->start_ns;
-    enum mcq_err err = mcq_session_init(&run->session, &run->script->config, run->now_ns);
+    config.random = (struct mcq_random) {fill_from_script, run};
+    enum mcq_err err = mcq_session_init(&run->session, &config, run->now_ns);
     if (err != MCQ_OK) {
         text_format(&run->log, "broken: init says %s\n", mcq_err_name(err));
         return;
@@ -678,6 +752,7 @@ static void run_script(struct run *run)
 static void run_free(struct run *run)
 {
     free(run->frame.octets.data);
+    free(run->sealed.data);
     free(run->log.data);
     free(run->output.data);
     free(run->stages.data);

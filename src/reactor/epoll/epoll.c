@@ -221,6 +221,7 @@ static const struct mcq_engine_ops epoll_ops = {
     .connected = mcq_kernel_connected,
     .local_address = mcq_kernel_local_address,
     .peer_address = mcq_kernel_peer_address,
+    .is_held_back = mcq_kernel_is_held_back,
     .tune = mcq_kernel_retune,
     .owner = mcq_kernel_owner,
     .has_group = mcq_kernel_has_group,

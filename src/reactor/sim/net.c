@@ -243,6 +243,11 @@ static void leave(struct mcq_sim *sim, struct sim_fd *slot)
     slot->peer = -1;
 }
 
+void mcq_sim_unplug(struct mcq_sim *sim, int fd)
+{
+    mcq_sim_slot(sim, fd)->is_unplugged = true;
+}
+
 void mcq_sim_reset(struct mcq_sim *sim, int fd)
 {
     cut(sim, mcq_sim_slot(sim, fd));
@@ -590,6 +595,14 @@ bool mcq_sim_peer_address(struct mcq_reactor *head, int fd, struct mcq_address *
         return false;
     address_of(slot->peer_port, address);
     return true;
+}
+
+bool mcq_sim_is_held_back(struct mcq_reactor *head, int fd)
+{
+    struct mcq_sim *sim = sim_of(head);
+    const struct sim_fd *slot = mcq_sim_slot(sim, fd);
+
+    return !slot->is_unplugged && slot->peer >= 0 && pipe_room(sim, &sim->fds[slot->peer]) == 0;
 }
 
 bool mcq_sim_adopt(struct mcq_reactor *head, int fd)

@@ -41,7 +41,7 @@ uint64_t mcq_sim_later(struct mcq_sim *sim)
 }
 
 /* What can be made to happen without a lie: a deadline cannot be over, nor a connection stand. */
-static bool can_inject(enum mcq_io_operation operation, enum mcq_io_result result)
+bool mcq_sim_can_inject(enum mcq_io_operation operation, enum mcq_io_result result)
 {
     if (!mcq_io_has_row(operation, result))
         return false;
@@ -69,6 +69,8 @@ struct sim_fate mcq_sim_fate(struct mcq_sim *sim, enum mcq_io_operation operatio
     unsigned count;
     const struct mcq_io_row *rows = mcq_io_rows(operation, &count);
 
+    if (index < MCQ_SIM_KINDS_MAX)
+        sim->kinds[index] = (uint8_t) operation;
     for (unsigned i = 0; i < sim->injection_count; i++) {
         const struct sim_injection *injection = &sim->injections[i];
 
@@ -76,12 +78,13 @@ struct sim_fate mcq_sim_fate(struct mcq_sim *sim, enum mcq_io_operation operatio
             continue;
         fate.len_max = injection->len_max;
         fate.result = injection->result;
-        fate.is_fixed = fate.len_max == SIZE_MAX && can_inject(operation, fate.result);
+        fate.is_fixed = fate.len_max == SIZE_MAX && mcq_sim_can_inject(operation, fate.result);
         return fate;
     }
     if (mcq_sim_happens(sim, sim->faults.fail)) {
         fate.result = rows[mcq_sim_random(sim) % count].result;
-        fate.is_fixed = mcq_sim_is_failure(fate.result) && can_inject(operation, fate.result);
+        fate.is_fixed =
+            mcq_sim_is_failure(fate.result) && mcq_sim_can_inject(operation, fate.result);
     }
     return fate;
 }
@@ -207,6 +210,7 @@ static const struct mcq_engine_ops sim_ops = {
     .connected = mcq_sim_connected,
     .local_address = mcq_sim_local_address,
     .peer_address = mcq_sim_peer_address,
+    .is_held_back = mcq_sim_is_held_back,
     .tune = mcq_sim_tune,
     .owner = mcq_sim_owner,
     .has_group = mcq_sim_has_group,
@@ -381,6 +385,13 @@ void mcq_sim_mute(struct mcq_sim *sim, uint16_t port)
 uint64_t mcq_sim_operation_count(const struct mcq_sim *sim)
 {
     return sim->operations;
+}
+
+enum mcq_io_operation mcq_sim_operation_at(const struct mcq_sim *sim, uint64_t index)
+{
+    return index < sim->operations && index < MCQ_SIM_KINDS_MAX
+               ? (enum mcq_io_operation) sim->kinds[index]
+               : MCQ_IO_OP_COUNT;
 }
 
 uint64_t mcq_sim_hash(const struct mcq_sim *sim)

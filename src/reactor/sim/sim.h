@@ -23,6 +23,7 @@
 
 #define MCQ_SIM_FDS_MAX 4096
 #define MCQ_SIM_ACTORS_MAX 64
+#define MCQ_SIM_KINDS_MAX 4096 /* operations whose kind is remembered */
 
 struct mcq_sim;
 
@@ -87,6 +88,9 @@ void mcq_sim_inject_short(struct mcq_sim *sim, uint64_t index, size_t len_max);
 /* Connections to this port get no answer, as if a filter dropped them; 0: to none. */
 void mcq_sim_mute(struct mcq_sim *sim, uint16_t port);
 
+/* The host at the other end is gone, and says nothing: not even that it got what was sent. */
+void mcq_sim_unplug(struct mcq_sim *sim, int fd);
+
 /* Cuts a connection: both sides get RESET. */
 void mcq_sim_reset(struct mcq_sim *sim, int fd);
 
@@ -94,6 +98,12 @@ void mcq_sim_reset(struct mcq_sim *sim, int fd);
  * time. */
 uint64_t mcq_sim_operation_count(const struct mcq_sim *sim);
 uint64_t mcq_sim_hash(const struct mcq_sim *sim);
+
+/* Which operation had this index; MCQ_IO_OP_COUNT: none, or nobody remembers. */
+enum mcq_io_operation mcq_sim_operation_at(const struct mcq_sim *sim, uint64_t index);
+
+/* Whether mcq_sim_inject can end such an operation so. */
+bool mcq_sim_can_inject(enum mcq_io_operation operation, enum mcq_io_result result);
 
 /* How often an operation ended so. CANCELED ones of streams are not seen from here, nor timers. */
 uint64_t mcq_sim_reached(const struct mcq_sim *sim, enum mcq_io_operation operation,

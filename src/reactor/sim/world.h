@@ -55,6 +55,7 @@ struct sim_fd {
     uint64_t open_at_ns; /* STREAM: when its owner may know of it */
     bool is_refused;     /* STREAM: nobody listened */
     bool is_reset;
+    bool is_unplugged;      /* its host has gone without a word */
     bool is_shut;           /* STREAM: it sends no more */
     bool wants_room;        /* STREAM: a send found its pipe full */
     uint64_t end_at_ns;     /* STREAM: the peer's end arrives; never: it has none */
@@ -105,6 +106,7 @@ struct mcq_sim {
     uint64_t hash;
     struct sim_injection injections[MCQ_SIM_INJECTIONS_MAX];
     unsigned injection_count;
+    uint8_t kinds[MCQ_SIM_KINDS_MAX]; /* of the first operations */
     uint16_t next_port;
     uint16_t mute_port; /* connections to it get no answer; 0: none is */
     struct mcq_sim_faults faults;
@@ -159,6 +161,7 @@ enum mcq_io_result mcq_sim_connect(struct mcq_reactor *, const struct mcq_addres
 enum mcq_io_result mcq_sim_connected(struct mcq_reactor *, int fd);
 bool mcq_sim_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_sim_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
+bool mcq_sim_is_held_back(struct mcq_reactor *, int fd);
 void mcq_sim_tune(struct mcq_reactor *, int fd, const struct mcq_tuning *);
 bool mcq_sim_owner(struct mcq_reactor *, int fd, struct mcq_owner *);
 bool mcq_sim_has_group(struct mcq_reactor *, int fd, uint32_t gid);

@@ -1,0 +1,97 @@
+/*
+ * report: what becomes of a socket's connections, told to whoever listens.
+ *
+ * Layer:   runtime.
+ * Threads: mcq_report from any thread that may touch the socket: holders of its lock, and its
+ *          engine. Listeners are told in the engine's thread, one report after the other.
+ * Bound:   MCQ_REPORTS_MAX that were not told yet; those beyond it are counted, and gone.
+ *
+ *   mcq_report --> queue --request--> engine: told, in order
+ *
+ * Nobody listens, and a report is one load. Else it is queued under `mutex`, the last lock that
+ * anybody takes, and the engine tells it under `telling`, of which only it and mcq_reports_listen
+ * have need: who listens may be slow, or take locks of its own, and no reporter waits for it.
+ * `telling` is taken before `mutex`, and no socket's lock inside them but for what a listener does,
+ * which must not be about the socket that it listens to.
+ */
+#ifndef MCQ_RUNTIME_REPORT_H
+#define MCQ_RUNTIME_REPORT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/error.h"
+
+#define MCQ_REPORTS_MAX 4096
+#define MCQ_REPORT_TEXT_BYTES 256
+
+struct mcq_socket;
+
+/* One bit each; the numbers are public, and libzmq's. */
+enum mcq_report_of {
+    MCQ_REPORT_OF_CONNECTED = 0x0001,
+    MCQ_REPORT_OF_CONNECT_DELAYED = 0x0002,
+    MCQ_REPORT_OF_CONNECT_RETRIED = 0x0004,
+    MCQ_REPORT_OF_LISTENING = 0x0008,
+    MCQ_REPORT_OF_BIND_FAILED = 0x0010,
+    MCQ_REPORT_OF_ACCEPTED = 0x0020,
+    MCQ_REPORT_OF_ACCEPT_FAILED = 0x0040,
+    MCQ_REPORT_OF_CLOSED = 0x0080,
+    MCQ_REPORT_OF_DISCONNECTED = 0x0200,
+    MCQ_REPORT_OF_HANDSHAKE_FAILED = 0x0800,
+    MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED = 0x1000,
+    MCQ_REPORT_OF_HANDSHAKE_BROKEN = 0x2000,
+    MCQ_REPORT_OF_HANDSHAKE_REFUSED = 0x4000,
+};
+
+struct mcq_report_item {
+    struct mcq_report_item *next;
+    enum mcq_report_of kind;
+    int value;
+    uint64_t epoch;
+    char endpoint[MCQ_REPORT_TEXT_BYTES];
+};
+
+/* Who is told: `pass` knows what `callee` is. */
+struct mcq_listener {
+    void (*pass)(const struct mcq_listener *listener, const struct mcq_report_item *item);
+    void (*callee)(void);
+    void *hint;
+};
+
+struct mcq_reports {
+    pthread_mutex_t telling;
+    pthread_mutex_t mutex;
+    _Atomic uint32_t kinds;       /* that are listened for; 0: nobody listens */
+    struct mcq_listener listener; /* pass NULL: nobody */
+    struct mcq_report_item *first;
+    struct mcq_report_item **last;
+    uint32_t count;
+    uint64_t lost_count;
+};
+
+/* In a slot that is new, or that a fork has brought: nobody listens. */
+void mcq_reports_init(struct mcq_reports *reports);
+
+/* Who listens from now on, to which kinds; one without `pass`: nobody. What was reported before is
+ * told first, to who listened then, in this thread; afterwards that one is told nothing any more.
+ * Not from a listener, and without the socket's lock. */
+void mcq_reports_listen(struct mcq_socket *socket, uint32_t kinds, struct mcq_listener listener);
+
+/* The engine's turn to tell. */
+void mcq_reports_tell(struct mcq_socket *socket);
+
+/* The endpoint's text is copied. */
+void mcq_report_now(struct mcq_socket *socket, enum mcq_report_of kind, int value, uint64_t epoch,
+                    const char *endpoint);
+
+/* Of the stream of an accepted connection: the endpoint is its own address. */
+void mcq_report_accepted(struct mcq_socket *socket, enum mcq_report_of kind, int value,
+                         uint64_t epoch, int fd);
+
+bool mcq_is_listened_to(const struct mcq_socket *socket, enum mcq_report_of kind);
+
+#endif

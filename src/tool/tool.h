@@ -1,0 +1,19 @@
+/*
+ * tool: what the verbs of mcq share.
+ *
+ * Layer:   tool.
+ *
+ * Results go to stdout, all else to stderr. A verb gives the exit code: 0 done, 1 failed, 2 usage.
+ */
+#ifndef MCQ_TOOL_TOOL_H
+#define MCQ_TOOL_TOOL_H
+
+enum { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
+
+/* One verb, with the arguments behind its name; the vector ends with NULL. */
+int mcq_tool_run(int argc, char **argv);
+
+/* "mcq: WHAT: WHY" on stderr; gives TOOL_FAILED. */
+int mcq_tool_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * world: two sockets of a pair in a simulated world, and what they promise each other.
+ *
+ * Of a seed is made: which pair talks, who binds, how many messages of which sizes and parts, and
+ * what goes wrong: partial reads and writes, delays, calls that say AGAIN for nothing, connections
+ * that are cut. The receiver holds what comes against what the pattern promises:
+ *
+ *   - every message is whole: its parts, its lengths, its octets
+ *   - no message comes twice, and none overtakes another
+ *   - while no connection is lost, none is missing
+ *   - a request gets its own reply
+ *
+ * In one world of five memory runs out, now and then: then only the first two are promised. In one
+ * of four messages are short and the contexts' budgets all but nothing: then all is promised. In
+ * some heartbeats go to and fro, messages are taken several at a time, and a publisher has a crowd
+ * of other subscribers, more than it writes to in one go.
+ *
+ * A script takes the place of chance: one operation ends as it says, and nothing else goes wrong.
+ * Then the sockets have to come back, whatever was lost: messages follow until one arrives.
+ *
+ * At the end all is closed, and nothing may be left: no memory, no descriptor, no armed operation.
+ */
+#ifndef MCQ_TESTS_SIM_WORLD_H
+#define MCQ_TESTS_SIM_WORLD_H
+
+#include "reactor/sim/sim.h"
+#include "runtime/socket.h"
+
+#define BATCH_MAX 8
+#define KINDS_MAX 2048
+
+struct pair {
+    const char *name;
+    enum mcq_socket_type a; /* sends, or asks */
+    enum mcq_socket_type b;
+    bool is_dialogue; /* b answers each message */
+};
+
+struct script {
+    bool is_on;
+    bool is_short; /* it moves an octet at most; else it ends in result */
+    uint64_t index;
+    enum mcq_io_result result;
+};
+
+/* Half a message that is being sent or received. */
+struct progress {
+    uint32_t number;
+    unsigned part;
+    struct mcq_msg envelope; /* ROUTER: the id that came in front */
+    bool has_envelope;
+    bool in_body;
+};
+
+struct side {
+    struct world *world;
+    struct mcq_context *context;
+    struct mcq_socket *socket;
+    struct mcq_sim_actor engine;
+    struct mcq_sim_actor app;
+    struct progress out;
+    struct progress in;
+    bool owes; /* a dialogue's answer is due */
+    bool takes_batches;
+    struct mcq_msg batch[BATCH_MAX]; /* taken, and not looked at */
+    size_t batch_at;
+    size_t batch_count;
+};
+
+struct world {
+    uint64_t seed;
+    const struct pair *pair;
+    struct mcq_sim *sim;
+    struct side a;
+    struct side b;
+    struct side crowd; /* other subscribers, in b's context */
+    struct script script;
+    uint32_t message_count;
+    uint32_t next_expected; /* at b: all below have come, or been lost */
+    uint32_t received_count;
+    uint32_t answered_count; /* at a */
+    uint64_t tried_at;       /* PUB: its last message that may have met no subscriber */
+    uint32_t cuts_left;
+    uint32_t cut_count;
+    bool is_starving; /* allocations fail, now and then */
+    bool is_refused;  /* by script: bind or connect has said so */
+    uint64_t operation_count;
+    uint8_t kinds[KINDS_MAX]; /* enum mcq_io_operation, of the first ones */
+    char wrong[160];
+};
+
+/* Runs the world of a seed; returns its hash, and in wrong[] what was not as promised. */
+uint64_t world_run(struct world *world, uint64_t seed, const struct script *script);
+
+/* How many pairs there are: a seed's pair is its remainder. */
+unsigned world_pair_count(void);
+const char *world_pair_name(unsigned pair);
+
+#endif
