@@ -936,6 +936,7 @@ void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe)
 {
     link->pipe = pipe;
     mcq_pipe_set_max(&link->pipe, link->out_max, link->in_max);
+    mcq_blocks_set_cache(link->group->receiver.blocks, MCQ_BLOCK_LENT_CACHE_BYTES);
 }
 
 void mcq_link_fini(struct mcq_link *link)
