@@ -37,10 +37,9 @@ def system_library():
 def constants(header):
     """The names that a header defines as numbers, with their values."""
     found = run("cc", "-dM", "-E", "-x", "c", header)
-    names = [name for name in re.findall(r"^#define (ZMQ_\w+|EFSM|ETERM|EMTHREAD|ENOCOMPATPROTO) \S", found.stdout, re.M)
-             if not OTHERS.match(name)]
-    lines = [f'printf("{name} %ld\\n", (long) ({name}));' for name in names if name not in ("ZMQ_EXPORT",)
-             and not name.startswith("ZMQ_MSG_PROPERTY")]
+    names = re.findall(r"^#define (ZMQ_\w+|EFSM|ETERM|EMTHREAD|ENOCOMPATPROTO) \S", found.stdout, re.M)
+    lines = [f'printf("{name} %ld\\n", (long) ({name}));' for name in names
+             if not OTHERS.match(name) and not name.startswith("ZMQ_MSG_PROPERTY")]
     program = f'#include <stdio.h>\n#include "{header}"\nint main(void) {{ {" ".join(lines)} }}\n'
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder, "numbers.c")
