@@ -1,5 +1,5 @@
 /*
- * race: this library against others, over loopback TCP or within a process.
+ * race: this library against others, over loopback TCP or ipc, or within a process.
  *
  * Question: how many messages per second from PUSH to PULL, how long is a round trip of REQ and
  *           REP, and how do the libraries compare on this machine, now?
@@ -10,7 +10,7 @@
  *           judged.
  *
  *     race [--engine=NAME,NAME,...] [--rounds=N] [--seconds=S] [--json=FILE]
- *          [--transport=tcp|inproc] [--curve]
+ *          [--transport=tcp|ipc|inproc] [--curve]
  */
 #include "adapter.h"
 
@@ -84,8 +84,10 @@ static struct {
     long rounds;
     double seconds;
     const char *json;
+    const char *transport;
     bool is_inproc;
-} options = {.rounds = 5, .seconds = 1};
+    bool is_ipc;
+} options = {.rounds = 5, .seconds = 1, .transport = "tcp"};
 
 static struct result results[COURSE_COUNT][ENGINES_MAX][ROUNDS_MAX];
 
@@ -268,6 +270,17 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
+/* A name that nobody has, which leaves no file behind when its owner is killed. */
+static void choose_endpoint(void)
+{
+    static unsigned count;
+
+    if (options.is_ipc)
+        (void) snprintf(endpoint, sizeof endpoint, "ipc://@race-%ld-%u", (long) getpid(), count++);
+    else
+        (void) snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", free_port());
+}
+
 static pid_t children[2];
 
 static pid_t start(void (*run)(void))
@@ -327,7 +340,7 @@ static bool run_processes(struct rusage use[2])
     int measures = course->round_trip ? 1 : 0;
     bool done;
 
-    (void) snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", free_port());
+    choose_endpoint();
     children[0] = start(course->round_trip ? run_replier : run_receiver);
     await_listener();
     children[1] = start(course->round_trip ? run_requester : run_sender);
@@ -543,8 +556,10 @@ static void write_json(void)
     }
     (void) uname(&system);
     fprintf(file,
-            "{\"kernel\": \"%s\", \"cores\": %ld, \"rounds\": %ld, \"seconds\": %g, \"runs\": [",
-            system.release, sysconf(_SC_NPROCESSORS_ONLN), options.rounds, options.seconds);
+            "{\"kernel\": \"%s\", \"transport\": \"%s\", \"cores\": %ld, \"rounds\": %ld, "
+            "\"seconds\": %g, \"runs\": [",
+            system.release, options.transport, sysconf(_SC_NPROCESSORS_ONLN), options.rounds,
+            options.seconds);
     for (size_t c = 0; c < COURSE_COUNT; c++)
         for (size_t e = 0; e < options.engine_count; e++)
             for (long round = 0; round < options.rounds; round++) {
@@ -611,9 +626,11 @@ static error_t on_option(int key, char *value, struct argp_state *state)
             argp_error(state, "--curve: %s", mcq_last_error());
         break;
     case 't':
+        options.transport = value;
+        options.is_ipc = strcmp(value, "ipc") == 0;
         options.is_inproc = strcmp(value, "inproc") == 0;
-        if (!options.is_inproc && strcmp(value, "tcp") != 0)
-            argp_error(state, "--transport: tcp or inproc");
+        if (!options.is_ipc && !options.is_inproc && strcmp(value, "tcp") != 0)
+            argp_error(state, "--transport: tcp, ipc or inproc");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -626,7 +643,7 @@ int main(int argc, char **argv)
         {"engine", 'e', "NAME,...", 0, "libraries; the others are compared with the first", 0},
         {"rounds", 'r', "N", 0, "alternations (5)", 0},
         {"seconds", 's', "S", 0, "measured in each run (1)", 0},
-        {"transport", 't', "NAME", 0, "tcp, or inproc: two threads of one process (tcp)", 0},
+        {"transport", 't', "NAME", 0, "tcp, ipc, or inproc: two threads of one process (tcp)", 0},
         {"json", 'j', "FILE", 0, "every run's figures; - is the standard output, without a table",
          0},
         {"curve", 'c', NULL, 0, "all of it sealed", 0},

@@ -16,7 +16,7 @@
 #define TEXT_MAX 300
 
 /* In the order of enum mcq_scheme. */
-static const char *const leads[] = {"tcp://", "ipc://"};
+static const char *const leads[] = {"tcp://", "inproc://", "ipc://"};
 
 #define NO_SCHEME MCQ_COUNTOF(leads)
 
@@ -161,6 +161,8 @@ static unsigned read_text(struct mcq_bytes text, bool connects, struct mcq_endpo
     if (scheme == NO_SCHEME || text.len == strlen(leads[scheme]))
         return 0;
     *endpoint = (struct mcq_endpoint) {.scheme = (enum mcq_scheme) scheme};
+    if (scheme == MCQ_SCHEME_INPROC)
+        return 1; /* any name */
     return (scheme == MCQ_SCHEME_TCP ? read_tcp : read_ipc)(text, strlen(leads[scheme]), connects,
                                                             endpoint);
 }
@@ -191,6 +193,8 @@ static void check_printed(const struct mcq_endpoint *endpoint, enum mcq_endpoint
     char port[8];
     struct mcq_endpoint again;
 
+    if (endpoint->scheme == MCQ_SCHEME_INPROC)
+        return; /* its name is not kept */
     append(mcq_bytes_of(leads[endpoint->scheme]), text, &len);
     if (endpoint->scheme == MCQ_SCHEME_IPC) {
         append(endpoint->path.len > 0 ? endpoint->path : mcq_bytes_of("*"), text, &len);

@@ -181,7 +181,8 @@ int mcq_bind(struct mcq_socket *socket, const char *endpoint);
 
 /* Takes no more connections there; those that stand stay.
  *   endpoint   as it was given to mcq_bind, or as MCQ_OPT_LAST_ENDPOINT had it
- *   ENOENT     nothing is bound to it */
+ *   ENOENT     nothing is bound to it
+ *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
 
 /* Connects to this endpoint, now or as soon as somebody is bound there, and anew whenever the
@@ -203,7 +204,8 @@ int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
 /* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
  * that was there has left: it is received.
- *   ENOENT   there was no mcq_connect of this endpoint */
+ *   ENOENT   there was no mcq_connect of this endpoint
+ *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
 /* Waits until this many peers are connected; of a PUB those count that have subscribed.

@@ -11,7 +11,7 @@
 /* A key as text, and a zero. */
 #define KEY_TEXT_BYTES (MCQ_Z85_TEXT_LEN(MCQ_CRYPTO_KEY_BYTES) + 1)
 
-#define SHOWN_MAX 80 /* octets of a text that an error repeats */
+#define SHOWN_MAX 120 /* octets of a text that an error repeats */
 
 enum kind {
     KIND_INT,      /* a field of struct mcq_socket_options */

@@ -169,6 +169,13 @@ static bool has_device(const struct mcq_socket *socket)
     return socket->options.tuning.device[0] != '\0';
 }
 
+/* Nothing that any call could take. */
+static bool is_rubbish(enum mcq_endpoint_fault fault)
+{
+    return fault == MCQ_ENDPOINT_NO_SCHEME || fault == MCQ_ENDPOINT_UNKNOWN_SCHEME ||
+           fault == MCQ_ENDPOINT_NO_ADDRESS;
+}
+
 static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct mcq_socket *socket,
                                   const char *endpoint, enum mcq_err err, const char *fault)
 {
@@ -179,13 +186,17 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
         found == MCQ_ENDPOINT_GOOD ? find_text(call, &parsed, err) : NULL;
     int number = errno_of(call, err);
 
+    if (err == MCQ_NOT_FOUND && is_rubbish(found))
+        return mcq_fail(found == MCQ_ENDPOINT_UNKNOWN_SCHEME ? EPROTONOSUPPORT : EINVAL,
+                        "%s %.200s: %s", call->name, endpoint, mcq_endpoint_fault_text(found));
     if (row != NULL)
         return mcq_fail(row->number, "%s %.200s: %s", call->name, endpoint, row->text);
     if (err == MCQ_INVAL && port != NULL)
         return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
                         port);
     if (err == MCQ_NOT_FOUND && call == &bind_call && has_device(socket))
-        return mcq_fail(ENODEV, "%s %.200s: there is no such device as BINDTODEVICE names",
+        return mcq_fail(ENODEV,
+                        "%s %.200s: no such host or interface, or not the device of BINDTODEVICE",
                         call->name, endpoint);
     if (err == MCQ_NOT_FOUND && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
         lacks_ipv6(socket, &parsed))

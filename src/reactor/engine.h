@@ -127,6 +127,8 @@ enum mcq_err mcq_kernel_sleeper_new(struct mcq_reactor *, struct mcq_sleeper **)
 bool mcq_kernel_set(int fd, int level, int option, const void *value, socklen_t len);
 /* What is best for a stream to this peer. */
 void mcq_kernel_prepare(int fd, const struct sockaddr_storage *peer);
+/* Whether its owner wishes anything at all. */
+bool mcq_kernel_is_tuned(const struct mcq_tuning *tuning);
 /* What its owner wishes; NULL: nothing. false: the device is not to be had, errno says why. */
 MCQ_MUST_CHECK bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning);
 

@@ -219,7 +219,7 @@ void mcq_kernel_retune(struct mcq_reactor *reactor, int fd, const struct mcq_tun
 {
     struct mcq_address address = {0};
 
-    if (mcq_kernel_local_address(reactor, fd, &address))
+    if (mcq_kernel_is_tuned(tuning) && mcq_kernel_local_address(reactor, fd, &address))
         (void) !mcq_kernel_tune(fd, address.storage.ss_family, tuning);
 }
 

@@ -133,9 +133,10 @@ MCQ_MUST_CHECK bool mcq_reactor_adopt(struct mcq_reactor *reactor, int fd);
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_accept(struct mcq_reactor *reactor, int listener,
                                                      int *fd);
 
-/* A connection going out, from `source`, or NULL: from anywhere; `tuning` as above. DONE: it stands.
- * AGAIN: it is under way; poll for OUT, then ask mcq_reactor_connected. Both: *fd is the caller's.
- */
+/* A connection going out, from `source`, or NULL: from anywhere; `tuning` as above.
+ *   DONE    it stands
+ *   AGAIN   it is under way; poll for OUT, then ask mcq_reactor_connected
+ * Both: *fd is the caller's. */
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reactor,
                                                       const struct mcq_address *source,
                                                       const struct mcq_address *address,

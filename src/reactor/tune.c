@@ -115,6 +115,14 @@ static bool set_text(int fd, int level, int option, const char *text)
     return mcq_kernel_set(fd, level, option, text, (socklen_t) strlen(text));
 }
 
+bool mcq_kernel_is_tuned(const struct mcq_tuning *tuning)
+{
+    for (size_t i = 0; i < MCQ_COUNTOF(rows); i++)
+        if (value_of(tuning, &rows[i]) != rows[i].unset)
+            return true;
+    return tuning->congestion[0] != '\0' || tuning->device[0] != '\0';
+}
+
 bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning)
 {
     if (tuning == NULL)

@@ -1,16 +1,17 @@
 /*
  * Connectors: a connection that is made, and made anew.
  *
- *   IDLE --> RESOLVING --> CONNECTING --> [TUNNELING -->] OPENING --READY--> UP --lost--> WAITING
- *             ^    |         | ^  |          |                             ^ |
- *             |    |         | +--+ next     |                             | |
- *             |    |         |      address  |                             | |
- *             |    +---------+---------------+--------- failed ------------+ |
- *             +----------------------- back-off -----------------------------+
+ *   IDLE --> RESOLVING --> CONNECTING --> OPENING --READY--> UP --lost--> WAITING
+ *             ^    |         | ^  | |       ^  |                            ^ |
+ *             |    |         | +--+ +-------+  |                            | |
+ *             |    |         | next TUNNELING  |                            | |
+ *             |    +---------+-----------------+-------- failed ------------+ |
+ *             +----------------------- back-off ------------------------------+
  *
  * An address written as a number is there without RESOLVING. A name is asked for anew after each
  * back-off, and all its addresses are tried in turn before the next one. There is one attempt at a
- * time. With a proxy, that is where the connection goes, and TUNNELING is asking it. All of it is the engine's, but for what is marked.
+ * time. With a proxy that is where the connection goes; TUNNELING is asking it for the peer. All of
+ * it is the engine's, but for what is marked.
  */
 
 #include <errno.h>
@@ -421,7 +422,7 @@ static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket 
 static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
                                const struct mcq_endpoint *endpoint, const char **fault)
 {
-    struct mcq_endpoint through;
+    struct mcq_endpoint through = *endpoint;
     struct mcq_endpoint source;
     struct mcq_bytes proxy;
     bool is_direct = true;

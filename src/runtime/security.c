@@ -6,7 +6,7 @@
 #include "wire/command.h"
 #include "wire/z85.h"
 
-#define TEXT_BYTES_MAX 255 /* what one octet counts: of PLAIN's texts, and of ZAP's domain */
+#define TEXT_BYTES_MAX UINT8_MAX /* what one octet counts: of PLAIN's texts, and of ZAP's domain */
 
 struct text {
     uint8_t len;

@@ -111,7 +111,7 @@ void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
 /* Octets of the key stream that opening makes at once, and keeps: what the fast code makes in one
  * go. Its beginning is needed before the content may be touched. */
 #define STREAM_BYTES 512
-#define STREAM_BLOCKS (STREAM_BYTES / 64)
+#define STREAM_BLOCKS (STREAM_BYTES / crypto_core_salsa20_OUTPUTBYTES)
 
 bool mcq_crypto_open_derived(uint8_t *sealed, size_t len,
                              const uint8_t number[MCQ_CRYPTO_NUMBER_BYTES],

@@ -16,7 +16,8 @@
 #include "arena/alloc.h"
 #include "transport/transport.h"
 
-#define LOCK_TRIES 100
+#define CLAIM_TRIES 100 /* a caller has a moment to wait for a lock; an engine's turn has none */
+#define RELEASE_TRIES 1
 #define LOCK_PAUSE_NS 1000000
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -52,8 +53,8 @@ void mcq_ipc_text(const struct mcq_address *address, char text[MCQ_IPC_TEXT_BYTE
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
-/* -1: it cannot be locked, and nothing is taken away. */
-static int lock_folder(const char *path)
+/* -1: it cannot be locked. */
+static int lock_folder(const char *path, int tries)
 {
     const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
     size_t len = (size_t) (strrchr(path, '/') - path);
@@ -66,8 +67,8 @@ static int lock_folder(const char *path)
     memcpy(folder + len, "/", 2);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     mcq_free(folder);
-    for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
-        if (i == LOCK_TRIES) {
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (--tries == 0) {
             (void) close(fd);
             return -1;
         }
@@ -149,11 +150,12 @@ static bool is_left_over(struct mcq_reactor *reactor, const char *path,
     return result == MCQ_IO_REFUSED;
 }
 
+/* Without the lock nothing is taken away. */
 static enum mcq_err claim_path(struct mcq_reactor *reactor, const struct mcq_address *address,
                                const struct mcq_tuning *tuning, int backlog,
                                struct mcq_ipc_file *file, int *fd)
 {
-    int lock = lock_folder(file->path);
+    int lock = lock_folder(file->path, CLAIM_TRIES);
     enum mcq_io_result result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
 
     if (result == MCQ_IO_IN_USE && lock >= 0 && is_left_over(reactor, file->path, address)) {
@@ -228,7 +230,7 @@ void mcq_ipc_release(struct mcq_ipc_file *file)
 
     if (file->path == NULL)
         return;
-    lock = lock_folder(file->path);
+    lock = lock_folder(file->path, RELEASE_TRIES);
     if (is_ours(file))
         (void) unlink(file->path);
     if (file->has_folder)

@@ -3,7 +3,7 @@
  *
  * Layer:   transport.
  * Threads: any; a file belongs to one thread at a time.
- * Bound:   a lock that somebody else holds is waited for 0.1 s.
+ * Bound:   claim waits 0.1 s for a lock that somebody else holds, release not at all.
  *
  *   claim     the folder is locked; a file whose owner is gone is taken away; bind, listen; the new
  *             file's identity is remembered

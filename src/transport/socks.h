@@ -20,7 +20,7 @@
 
 #define MCQ_PROXY_TEXT_MAX 255 /* a length is one octet */
 
-/* --- the proxy and who we are to it ------------------------------------------------------------ */
+/* --- the proxy and who we are to it ----------------------------------------------------------- */
 
 enum mcq_proxy_part {
     MCQ_PROXY_ADDRESS, /* HOST:PORT */
@@ -44,7 +44,7 @@ struct mcq_bytes mcq_proxy_get(const struct mcq_proxy *proxy, enum mcq_proxy_par
 struct mcq_proxy *mcq_proxy_ref(struct mcq_proxy *proxy);
 void mcq_proxy_unref(struct mcq_proxy **proxy);
 
-/* --- one conversation -------------------------------------------------------------------------- */
+/* --- one conversation ------------------------------------------------------------------------- */
 
 struct mcq_socks {
     int state;

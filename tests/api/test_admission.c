@@ -40,7 +40,7 @@ static bool admits_from(const char *endpoint, unsigned last)
 
     from.sin_addr.s_addr = htonl(0x7f000000u | last);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons((uint16_t) atoi(strrchr(endpoint, ':') + 1));
+    to.sin_port = htons((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
     assert_int_equal(bind(fd, (struct sockaddr *) &from, sizeof from), 0);
     assert_int_equal(connect(fd, (struct sockaddr *) &to, sizeof to), 0);
     bool is_in = is_greeted(fd);
@@ -84,7 +84,7 @@ static void tcp__a_network_that_is_none__is_einval(void)
     end_world(&world);
 }
 
-/* --- ipc --------------------------------------------------------------------------------------- */
+/* --- ipc -------------------------------------------------------------------------------------- */
 
 static int connect_to_name(const char *endpoint)
 {

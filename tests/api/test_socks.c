@@ -24,7 +24,7 @@ static int dial(const char *endpoint)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    in.sin_port = htons((uint16_t) atoi(strrchr(endpoint, ':') + 1));
+    in.sin_port = htons((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
     if (connect(fd, (struct sockaddr *) &in, sizeof in) == 0)
         return fd;
     (void) close(fd);
@@ -202,7 +202,7 @@ static struct tunnel open_tunnel(struct world *world, struct proxy *proxy)
     return tunnel;
 }
 
-/* --- what works -------------------------------------------------------------------------------- */
+/* --- what works ------------------------------------------------------------------------------- */
 
 static void tunnel__names_are_the_proxys_to_look_up(void)
 {
@@ -287,7 +287,7 @@ static void tunnel__proxy_by_name_and_none_for_ipc(void)
     stop_proxy(&proxy);
 }
 
-/* --- what does not ----------------------------------------------------------------------------- */
+/* --- what does not ---------------------------------------------------------------------------- */
 
 static void tunnel__refused__comes_again_or_gives_up(void)
 {

@@ -222,12 +222,17 @@ static inline void end_world(struct world *world)
     assert_works(mcq_ctx_term(world->context, PATIENCE_MS));
 }
 
-/* MONOCOQUE_TEST_TRANSPORT=inproc: where a test says bind_somewhere, that is a name. */
-static inline bool is_inproc(void)
+/* MONOCOQUE_TEST_TRANSPORT=inproc or ipc: where a test says bind_somewhere, that is a name. */
+static inline bool runs_over(const char *name)
 {
     const char *transport = getenv("MONOCOQUE_TEST_TRANSPORT");
 
-    return transport != NULL && strcmp(transport, "inproc") == 0;
+    return transport != NULL && strcmp(transport, name) == 0;
+}
+
+static inline bool is_inproc(void)
+{
+    return runs_over("inproc");
 }
 
 /* For what pipes do not have: several contexts, coming back after the other side was gone. */
@@ -246,8 +251,13 @@ static inline void bind_somewhere(struct mcq_socket *socket, char endpoint[ENDPO
     size_t len = ENDPOINT_BYTES;
     char name[ENDPOINT_BYTES];
 
-    (void) snprintf(name, sizeof name, "inproc://somewhere-%d", count++);
-    assert_works(mcq_bind(socket, is_inproc() ? name : "tcp://127.0.0.1:*"));
+    if (runs_over("ipc"))
+        (void) snprintf(name, sizeof name, "ipc://@mcq-somewhere-%ld-%d", (long) getpid(), count++);
+    else if (is_inproc())
+        (void) snprintf(name, sizeof name, "inproc://somewhere-%d", count++);
+    else
+        (void) snprintf(name, sizeof name, "tcp://127.0.0.1:*");
+    assert_works(mcq_bind(socket, name));
     assert_works(mcq_get_bytes(socket, MCQ_OPT_LAST_ENDPOINT, endpoint, &len));
     assert_int_equal(len, strlen(endpoint) + 1);
 }

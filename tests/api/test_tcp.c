@@ -19,7 +19,7 @@ static uint16_t port_of(const struct sockaddr_storage *storage)
 
 static uint16_t port_at(const char *endpoint)
 {
-    return (uint16_t) atoi(strrchr(endpoint, ':') + 1);
+    return (uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10);
 }
 
 /* The process's descriptor of a stream by the port that is bound; -1: not there yet. */
@@ -329,8 +329,9 @@ static void device__is_what_the_kernel_has(void)
     expect_texts(endpoint, SOL_SOCKET, SO_BINDTODEVICE, "lo");
 
     set_text(pull, MCQ_OPT_BINDTODEVICE, "nosuch0");
-    assert_says(mcq_bind(pull, "tcp://127.0.0.1:*"), ENODEV,
-                "bind tcp://127.0.0.1:*: there is no such device as BINDTODEVICE names");
+    assert_says(
+        mcq_bind(pull, "tcp://127.0.0.1:*"), ENODEV,
+        "bind tcp://127.0.0.1:*: no such host or interface, or not the device of BINDTODEVICE");
     end_world(&world);
 }
 
@@ -437,7 +438,7 @@ static void ipv6__any_interface__is_that_of_ipv4_too(void)
     end_world(&world);
 }
 
-/* --- descriptors from outside ------------------------------------------------------------------ */
+/* --- descriptors from outside ----------------------------------------------------------------- */
 
 static int raw_listener(char endpoint[ENDPOINT_BYTES], bool listens)
 {

@@ -154,13 +154,11 @@ static void ask(struct mcq_socket *req, uint64_t number)
     assert_int_equal(answer[1], ~number);
 }
 
-static void fault_g13__server_is_killed__client_comes_back(void)
+static void kill_servers(const char *endpoint)
 {
     uint64_t random = seed_of_run();
     struct world world;
-    char endpoint[ENDPOINT_BYTES];
 
-    need_threads_after_fork();
     begin_world(&world);
     struct mcq_socket *req = open_socket(&world, MCQ_REQ);
 
@@ -168,7 +166,6 @@ static void fault_g13__server_is_killed__client_comes_back(void)
     assert_works(mcq_set(req, MCQ_OPT_REQ_CORRELATE, 1));
     assert_works(mcq_set(req, MCQ_OPT_RECONNECT_IVL, 1));
     assert_works(mcq_set(req, MCQ_OPT_RCVTIMEO, 200));
-    free_endpoint(endpoint);
     assert_works(mcq_connect(req, endpoint));
     for (uint64_t i = 0; i < KILLS; i++) {
         pid_t pid = fork();
@@ -184,6 +181,29 @@ static void fault_g13__server_is_killed__client_comes_back(void)
     }
     assert_works(mcq_set(req, MCQ_OPT_LINGER, 0));
     end_world(&world);
+}
+
+static void fault_g13__server_is_killed__client_comes_back(void)
+{
+    char endpoint[ENDPOINT_BYTES];
+
+    need_threads_after_fork();
+    free_endpoint(endpoint);
+    kill_servers(endpoint);
+}
+
+/* Each leaves its file, and the next one replaces it. */
+static void fault_g13__server_over_ipc_is_killed__client_comes_back(void)
+{
+    char folder[] = "/tmp/mcq-kill-XXXXXX";
+    char endpoint[ENDPOINT_BYTES];
+
+    need_threads_after_fork();
+    assert_non_null(mkdtemp(folder));
+    (void) snprintf(endpoint, sizeof endpoint, "ipc://%s/s", folder);
+    kill_servers(endpoint);
+    assert_int_equal(unlink(endpoint + strlen("ipc://")), 0);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 /* --- a stream of parts ------------------------------------------------------------------------ */
@@ -241,6 +261,7 @@ static void fault_g13__sender_is_killed_in_a_message__only_whole_ones_arrive(voi
 #define FAULTS(X)                                                                                  \
     X(fault_g13__clients_are_killed__server_goes_on)                                               \
     X(fault_g13__server_is_killed__client_comes_back)                                              \
+    X(fault_g13__server_over_ipc_is_killed__client_comes_back)                                     \
     X(fault_g13__sender_is_killed_in_a_message__only_whole_ones_arrive)
 #define FAULTS_AUTO(X)
 

@@ -6,7 +6,7 @@
 
 #define PERIOD_NS 1000000
 #define MESSAGES 3000
-#define SLEEPS 100 /* calls that surely sleep */
+#define SLEEPS 50 /* calls that surely sleep */
 
 static _Atomic int signal_count;
 
@@ -36,12 +36,17 @@ static void end_storm(struct storm *storm)
     assert_int_equal(timer_delete(storm->timer), 0);
 }
 
+static void hear_signals_with(int flags)
+{
+    struct sigaction action = {.sa_handler = count_signal, .sa_flags = flags};
+
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+}
+
 /* Without SA_RESTART: every call of the kernel's that sleeps is interrupted. */
 static void hear_signals(void)
 {
-    struct sigaction action = {.sa_handler = count_signal};
-
-    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    hear_signals_with(0);
 }
 
 /* Again, as long as a signal ends it. */
@@ -146,22 +151,32 @@ static void fault_g2__signals_during_a_flood__no_message_is_lost(void)
 }
 
 /* Nothing comes: each call ends, by EINTR, and as often as it is made. */
-static void fault_g2__calls_that_sleep__give_eintr(void)
+static void expect_eintr(int flags)
 {
     struct world world;
     struct storm storm;
 
-    hear_signals();
+    hear_signals_with(flags);
     begin_world(&world);
     struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
     struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
     struct mcq_poll_entry entry = {.socket = pull, .events = MCQ_POLLIN};
     struct mcq_poll_entry none = {.fd = -1};
+    struct mcq_message messages[2];
 
+    assert_works(mcq_message_init(&messages[0]));
+    assert_works(mcq_message_init(&messages[1]));
     begin_storm(&storm);
     for (int i = 0; i < SLEEPS; i++) {
         assert_fails(mcq_recv(pull, NULL, 0, 0), EINTR);
+        assert_fails(mcq_recv_message(pull, messages, 0), EINTR);
+        assert_fails(mcq_recv_batch(pull, messages, 2, 0), EINTR);
+        assert_fails(mcq_recv_parts(pull, messages, 2, 0), EINTR);
         assert_fails(mcq_send(push, "x", 1, 0), EINTR);
+        assert_fails(mcq_send_message(push, messages, 0), EINTR);
+        assert_fails(mcq_send_batch(push, messages, 2, 0), EINTR);
+        assert_fails(mcq_send_parts(push, messages, 2, 0), EINTR);
+        assert_fails(mcq_commit(push, messages, 0, 0), EINTR);
         assert_fails(mcq_poll(&entry, 1, -1), EINTR);
         assert_fails(mcq_poll(&none, 1, -1), EINTR);
         assert_fails(mcq_wait_peers(pull, 1, -1), EINTR);
@@ -172,6 +187,35 @@ static void fault_g2__calls_that_sleep__give_eintr(void)
     assert_works(mcq_close(pull));
     assert_works(mcq_close(push));
     assert_int_equal(again(mcq_ctx_term(world.context, -1)), 0);
+    end_storm(&storm);
+}
+
+static void fault_g2__calls_that_sleep__give_eintr(void)
+{
+    expect_eintr(0);
+}
+
+/* The kernel does not begin a poll anew, whatever the handler says. */
+static void fault_g2__calls_that_sleep__with_sa_restart__give_eintr(void)
+{
+    expect_eintr(SA_RESTART);
+}
+
+static void fault_g2__ctx_run__gives_eintr(void)
+{
+    struct mcq_context *context = mcq_ctx_new();
+    struct mcq_socket *socket;
+    struct storm storm;
+
+    hear_signals();
+    assert_works(mcq_ctx_set(context, MCQ_CTX_IO_THREADS, 0));
+    socket = mcq_socket(context, MCQ_PULL);
+    assert_non_null(socket);
+    begin_storm(&storm);
+    for (int i = 0; i < SLEEPS; i++)
+        assert_fails(mcq_ctx_run(context, PATIENCE_MS), EINTR);
+    assert_works(mcq_close(socket));
+    assert_int_equal(again(mcq_ctx_term(context, -1)), 0);
     end_storm(&storm);
 }
 
@@ -242,6 +286,8 @@ static void fault_f22__strangers_that_reset__raise_no_sigpipe(void)
     X(fault_g2__signals_during_requests__no_message_is_lost)                                       \
     X(fault_g2__signals_during_a_flood__no_message_is_lost)                                        \
     X(fault_g2__calls_that_sleep__give_eintr)                                                      \
+    X(fault_g2__calls_that_sleep__with_sa_restart__give_eintr)                                     \
+    X(fault_g2__ctx_run__gives_eintr)                                                              \
     X(fault_f22__peers_that_reset__raise_no_sigpipe)                                               \
     X(fault_f22__strangers_that_reset__raise_no_sigpipe)
 #define FAULTS_AUTO(X)

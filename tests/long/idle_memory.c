@@ -5,17 +5,21 @@
  *
  * One process has a socket that is bound, another one socket that is connected to it COUNT times, so
  * that each end's share is seen by itself: what the heap has granted, as the ledger counts it, for
- * connections that have had their handshake, and for those that have carried a message since. Exit
- * status 0: at most 4 KiB each.
+ * connections that have had their handshake, and for those that have carried a message since. Then
+ * the same for strangers that never say a word. Exit status 0: at most 4 KiB each, 2 KiB of a
+ * stranger.
  */
 #include "long/long.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "arena/alloc.h"
 
 #define MOST_BYTES 4096
+#define STRANGER_MOST_BYTES 2048
 
 static const struct {
     const char *name;
@@ -136,6 +140,15 @@ static bool is_within(const char *name, const char *end, struct figures figures)
     return figures.fresh <= MOST_BYTES && figures.used <= MOST_BYTES;
 }
 
+static int socket_of_stranger(const struct sockaddr_in *to)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (fd < 0 || connect(fd, (const struct sockaddr *) to, sizeof *to) != 0)
+        exit(1);
+    return fd;
+}
+
 static bool run_pair(size_t at, uint64_t count)
 {
     enum mcq_type type = pair_table[at].bound;
@@ -193,6 +206,42 @@ static bool run_pair(size_t at, uint64_t count)
     return is_within(pair_table[at].name, "connected", far) && is_good;
 }
 
+/* Connections that say nothing, in this process: all of theirs is the kernel's. */
+static bool run_strangers(uint64_t count)
+{
+    struct timespec moment = {.tv_nsec = 300000000};
+    struct mcq_context *context = mcq_ctx_new();
+    struct mcq_socket *socket = open_end(context, MCQ_PULL);
+    int *fds = calloc(count, sizeof *fds);
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    char endpoint[64];
+    uint64_t before;
+    uint64_t each;
+    char octet;
+
+    if (fds == NULL)
+        exit(1);
+    need(mcq_set(socket, MCQ_OPT_STRANGERS_MAX, (int64_t) count + 1), "STRANGERS_MAX");
+    need(mcq_set(socket, MCQ_OPT_HANDSHAKE_IVL, LONG_PATIENCE_MS), "HANDSHAKE_IVL");
+    need_bound(socket, endpoint);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
+    before = held_bytes();
+    for (uint64_t i = 0; i < count; i++) {
+        fds[i] = socket_of_stranger(&to);
+        hear(fds[i], &octet, 1); /* it is greeted: our side is there */
+    }
+    (void) nanosleep(&moment, NULL);
+    each = each_of(before, count);
+    printf("%-14s %-10s %6" PRIu64 " octets\n", "a stranger", "accepted", each);
+    for (uint64_t i = 0; i < count; i++)
+        (void) close(fds[i]);
+    free(fds);
+    need(mcq_close(socket), "close");
+    need(mcq_ctx_term(context, LONG_PATIENCE_MS), "term");
+    return each <= STRANGER_MOST_BYTES;
+}
+
 int main(int count, char **words)
 {
     uint64_t connections = word_of(count, words, "--connections", 1000);
@@ -200,5 +249,6 @@ int main(int count, char **words)
 
     for (size_t at = 0; at < PAIR_COUNT; at++)
         is_good &= run_pair(at, connections);
+    is_good &= run_strangers(connections);
     return is_good ? 0 : 1;
 }

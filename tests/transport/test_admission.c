@@ -54,7 +54,7 @@ static void parse__networks_and_what_is_none(void **state)
     assert_false(mcq_admission_parse(mcq_bytes("127.0.0.1\0x", 11), &rule));
 }
 
-/* --- peers of all kinds ------------------------------------------------------------------------ */
+/* --- peers of all kinds ----------------------------------------------------------------------- */
 
 struct pair {
     struct mcq_reactor *reactor;
@@ -203,7 +203,7 @@ static void peer__that_is_not_known__fits_nothing(void **state)
     close_pair(&pair);
 }
 
-/* --- sets -------------------------------------------------------------------------------------- */
+/* --- sets ------------------------------------------------------------------------------------- */
 
 static void shared__does_not_change(void **state)
 {
