@@ -321,7 +321,8 @@ static void has_spun(struct mcq_socket *socket, bool found)
 /* A pipe's far side is a thread that may be about to write: the kernel need not be asked yet. */
 static void let_others_run(const struct mcq_socket *socket, uint32_t round)
 {
-    if (socket->stream_count > 0 || round >= PAUSE_ROUNDS) {
+    if (atomic_load_explicit(&socket->stream_count, memory_order_relaxed) > 0 ||
+        round >= PAUSE_ROUNDS) {
         (void) sched_yield();
         return;
     }
