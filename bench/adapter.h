@@ -14,8 +14,8 @@
 
 enum race_role { RACE_PUSH, RACE_PULL, RACE_REQ, RACE_REP, RACE_PUB };
 
-/* The keys of CURVE that all peers of a run have, as text: who listens is the server. Libraries that
- * do not know it fail to open. NULL: all is in clear. */
+/* The keys of CURVE that all peers of a run have, as text: who listens is the server. Libraries
+ * that do not know it fail to open. NULL: all is in clear. */
 struct race_keys {
     char public_key[41];
     char secret_key[41];
@@ -30,7 +30,7 @@ struct race_adapter {
     void *(*open)(enum race_role role, const char *endpoint);
     /* Copies the octets; blocks while the library will not take them. */
     bool (*send)(void *socket, const void *data, size_t len);
-    /* Makes a message of its own of that length, writes a few octets of it, and hands it over. NULL:
+    /* Makes a message of its own of that length, writes all of it, and hands it over. NULL:
      * not offered. */
     bool (*give)(void *socket, size_t len);
     /* Blocks until a message is there; its octets are the library's until the next recv, or close.

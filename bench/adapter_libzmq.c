@@ -79,7 +79,7 @@ static bool peer_give(void *opaque, size_t len)
 
     if (zmq_msg_init_size(&message, len) != 0)
         return false;
-    memcpy(zmq_msg_data(&message), "given", 5);
+    memset(zmq_msg_data(&message), 7, len);
     return zmq_msg_send(&message, peer->socket, 0) >= 0;
 }
 

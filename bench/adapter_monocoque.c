@@ -75,7 +75,7 @@ static bool peer_give(void *opaque, size_t len)
 
     if (mcq_message_init_size(&message, len) != 0)
         return false;
-    memcpy(mcq_message_data(&message), "given", 5);
+    memset(mcq_message_data(&message), 7, len);
     return mcq_send_message(peer->socket, &message, 0) == 0;
 }
 

@@ -4,6 +4,8 @@
 #include "arena/home.h"
 #include "arena/poison.h"
 
+#define COME_HOME_EVERY 16
+
 struct block_class {
     struct mcq_buf *free; /* linked by pool.next */
     uint32_t free_count;
@@ -12,6 +14,8 @@ struct block_class {
 struct mcq_blocks {
     struct mcq_home home; /* of all classes: a block knows its own */
     struct block_class classes[MCQ_BLOCK_CLASS_COUNT];
+    size_t cache_bytes; /* of each class */
+    uint32_t take_count;
     struct mcq_home *guest_home; /* of those that wait to go home; NULL: none do */
     struct mcq_buf *guest_first;
     struct mcq_buf *guest_last;
@@ -38,10 +42,15 @@ enum mcq_err mcq_blocks_new(struct mcq_blocks **blocks)
 
     if (made == NULL)
         return MCQ_NOMEM;
-    *made = (struct mcq_blocks) {0};
+    *made = (struct mcq_blocks) {.cache_bytes = MCQ_BLOCK_CACHE_BYTES};
     mcq_home_init(&made->home, &blocks_ops);
     *blocks = made;
     return MCQ_OK;
+}
+
+void mcq_blocks_set_cache(struct mcq_blocks *blocks, size_t bytes)
+{
+    blocks->cache_bytes = bytes;
 }
 
 enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len, struct mcq_buf **buf)
@@ -53,8 +62,9 @@ enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len, struct mcq_b
     uint32_t class_index = block_class_index(len);
     struct block_class *class = &blocks->classes[class_index];
 
-    /* Only when the class is empty: one exchange then serves many takes. */
-    if (class->free == NULL)
+    /* One exchange serves many takes; but who waits until the class is empty goes through all the
+     * blocks there are, and finds none of them warm. */
+    if (class->free == NULL || ++blocks->take_count % COME_HOME_EVERY == 0)
         blocks_come_home(blocks);
     if (class->free == NULL)
         return block_new(blocks, class_index, buf);
@@ -166,7 +176,7 @@ static void block_keep(struct mcq_blocks *blocks, struct mcq_buf *buf)
 {
     struct block_class *class = &blocks->classes[buf->class_index];
 
-    if (class->free_count >= MCQ_BLOCK_CACHE_BYTES / buf->size) {
+    if (class->free_count >= blocks->cache_bytes / buf->size) {
         block_free(buf);
         return;
     }

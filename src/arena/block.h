@@ -5,9 +5,10 @@
  * Layer:   arena.
  * Threads: one owner thread, which may change under the owner's lock; the blocks' references are
  *          dropped in any thread.
- * Bound:   after each take or trim at most MCQ_BLOCK_CACHE_BYTES free octets per class; before
- *          it, what came home since the last one as well. Blocks that are out are messages, and
- *          counted as such by their owner. MCQ_BLOCK_GUESTS_MAX blocks of another pool.
+ * Bound:   after each trim at most MCQ_BLOCK_CACHE_BYTES free octets per class, or what
+ *          mcq_blocks_set_cache said; before it, what came home since as well. Blocks that are out
+ *          are messages, and counted as such by their owner. Of another pool MCQ_BLOCK_GUESTS_MAX
+ *          blocks that wait to go home.
  *
  *   heap --take--> FILLING --freeze--> SHARED --last unref--> FREE --take--> FILLING ...
  *                                                              |
@@ -47,6 +48,13 @@ struct mcq_blocks;
 /* A pool with empty caches; the caller owns it and ends it with mcq_blocks_free.
  *   MCQ_NOMEM   *blocks is untouched */
 MCQ_MUST_CHECK enum mcq_err mcq_blocks_new(struct mcq_blocks **blocks);
+
+/* Free octets that a class keeps where another thread brings home what was lent: what two default
+ * high-water marks of messages of 1 KiB have lent comes home in one go when that thread runs. */
+#define MCQ_BLOCK_LENT_CACHE_BYTES (2 << 20)
+
+/* How many free octets a class keeps, in place of MCQ_BLOCK_CACHE_BYTES. Owner thread. */
+void mcq_blocks_set_cache(struct mcq_blocks *blocks, size_t bytes);
 
 /* Takes a buffer with room for at least `len` octets, FILLING, one reference to the caller. `len`
  * is at least 1; above MCQ_BLOCK_BYTES_MAX it is a heap buffer of exactly that size. Owner thread.

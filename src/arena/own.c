@@ -26,7 +26,8 @@ void mcq_own_begin(void)
     if (!is_registered && __cxa_thread_atexit_impl(end_of_thread, NULL, &__dso_handle) != 0)
         return;
     is_registered = true;
-    (void) !mcq_blocks_new(&mcq_own_pool);
+    if (mcq_blocks_new(&mcq_own_pool) == MCQ_OK)
+        mcq_blocks_set_cache(mcq_own_pool, MCQ_BLOCK_LENT_CACHE_BYTES);
 }
 
 void mcq_own_end(void)

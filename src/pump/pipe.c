@@ -14,8 +14,8 @@
 #define NOBODY (-1)
 
 /* Tags that nobody else sees. */
-#define TAG_SPREAD 254 /* the first octets of a body; routing_id is its length */
-#define TAG_PIECE 255  /* the next ones: the place is no message */
+#define TAG_SPREAD (UINT8_MAX - 1) /* the first octets of a body; routing_id is its length */
+#define TAG_PIECE UINT8_MAX        /* the next ones: the place is no message */
 static_assert(MCQ_PIPE_TAG_MAX < TAG_SPREAD, "users' tags are others");
 
 /* --- life ------------------------------------------------------------------------------------ */

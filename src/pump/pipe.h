@@ -47,7 +47,7 @@
 #define MCQ_PIPE_LINE 64
 #define MCQ_PIPE_SLACK_FROM 16
 #define MCQ_PIPE_PART 0 /* the tag of a message's parts; others are their users' */
-#define MCQ_PIPE_TAG_MAX 127
+#define MCQ_PIPE_TAG_MAX INT8_MAX
 /* A body that crosses in places: what lies in a message, and a few places more. */
 #define MCQ_PIPE_PIECES_MAX 3
 #define MCQ_PIPE_COPY_MAX (MCQ_MSG_INLINE_MAX + MCQ_PIPE_PIECES_MAX * sizeof(struct mcq_msg))

@@ -17,17 +17,6 @@ enum mcq_err mcq_crypto_init(void)
     return sodium_init() < 0 ? MCQ_NOT_SUPPORTED : MCQ_OK;
 }
 
-static void fill_from_system(void *context, uint8_t *octets, size_t len)
-{
-    (void) context;
-    randombytes_buf(octets, len);
-}
-
-struct mcq_random mcq_random_system(void)
-{
-    return (struct mcq_random) {.fill = fill_from_system};
-}
-
 void mcq_crypto_wipe(void *octets, size_t len)
 {
     sodium_memzero(octets, len);
@@ -111,7 +100,7 @@ void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
 /* Octets of the key stream that opening makes at once, and keeps: what the fast code makes in one
  * go. Its beginning is needed before the content may be touched. */
 #define STREAM_BYTES 512
-#define STREAM_BLOCKS (STREAM_BYTES / 64)
+#define STREAM_BLOCKS (STREAM_BYTES / crypto_core_salsa20_OUTPUTBYTES)
 
 bool mcq_crypto_open_derived(uint8_t *sealed, size_t len,
                              const uint8_t number[MCQ_CRYPTO_NUMBER_BYTES],

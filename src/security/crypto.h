@@ -44,9 +44,6 @@ struct mcq_random {
  *   MCQ_NOT_SUPPORTED   the system gives no random octets */
 MCQ_MUST_CHECK enum mcq_err mcq_crypto_init(void);
 
-/* The system's own. Only after mcq_crypto_init. */
-struct mcq_random mcq_random_system(void);
-
 static inline void mcq_random_fill(const struct mcq_random *random, void *octets, size_t len)
 {
     random->fill(random->context, octets, len);
@@ -84,10 +81,10 @@ MCQ_MUST_CHECK bool mcq_crypto_open(uint8_t *sealed, size_t len,
 
 /* A nonce is a prefix, which boxes of one kind share, and a number. What key and prefix make is the
  * same for all of them, and half of the work for a box of 1 KiB. */
-#define MCQ_CRYPTO_PREFIX_BYTES 16
-#define MCQ_CRYPTO_NUMBER_BYTES (MCQ_CRYPTO_NONCE_BYTES - MCQ_CRYPTO_PREFIX_BYTES)
+#define MCQ_CRYPTO_NUMBER_BYTES sizeof(uint64_t)
+#define MCQ_CRYPTO_PREFIX_BYTES (MCQ_CRYPTO_NONCE_BYTES - MCQ_CRYPTO_NUMBER_BYTES)
 /* Octets in front of the tag that sealing writes over. */
-#define MCQ_CRYPTO_BEFORE_BYTES 16
+#define MCQ_CRYPTO_BEFORE_BYTES (MCQ_CRYPTO_KEY_BYTES - MCQ_CRYPTO_TAG_BYTES)
 
 void mcq_crypto_derive(struct mcq_crypto_key *derived,
                        const uint8_t prefix[MCQ_CRYPTO_PREFIX_BYTES],

@@ -115,6 +115,69 @@ static void blocks_put__of_another_pool_or_of_none__is_unref(void **state)
     mcq_blocks_free(&blocks);
 }
 
+/* Whether another pool has this one back: then it is the next one that it takes. */
+static bool is_home(struct mcq_blocks *blocks, struct mcq_buf *buf)
+{
+    struct mcq_buf *taken = take(blocks, buf->size);
+    bool is_that = taken == buf;
+
+    mcq_blocks_put(blocks, taken);
+    return is_that;
+}
+
+static void blocks_put__guests__go_home_together(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_blocks *others = new_blocks();
+    struct mcq_buf *bufs[MCQ_BLOCK_GUESTS_MAX];
+
+    (void) state;
+    for (size_t i = 0; i < MCQ_BLOCK_GUESTS_MAX; i++)
+        bufs[i] = take(others, 100);
+    for (size_t i = 0; i + 1 < MCQ_BLOCK_GUESTS_MAX; i++)
+        mcq_blocks_put(blocks, bufs[i]);
+    mcq_alloc_fail_at(1);
+    assert_int_equal(mcq_blocks_take(others, 100, &bufs[0]), MCQ_NOMEM); /* none is home */
+    mcq_blocks_put(blocks, bufs[MCQ_BLOCK_GUESTS_MAX - 1]);
+    mcq_alloc_fail_at(1);
+    for (size_t i = 0; i < MCQ_BLOCK_GUESTS_MAX; i++)
+        bufs[i] = take(others, 100);
+    assert_int_equal(mcq_alloc_fail_left(), 1); /* all are */
+    mcq_alloc_fail_at(0);
+    for (size_t i = 0; i < MCQ_BLOCK_GUESTS_MAX; i++)
+        mcq_blocks_put(others, bufs[i]);
+    mcq_blocks_free(&others);
+    mcq_blocks_free(&blocks);
+}
+
+static void blocks_put__guests__go_home_when_others_come_or_somebody_says_so(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_blocks *others[2] = {new_blocks(), new_blocks()};
+    struct mcq_buf *bufs[2] = {take(others[0], 100), take(others[1], 100)};
+    struct mcq_buf *large = take(others[1], MCQ_BLOCK_GUEST_BYTES_MAX);
+    struct mcq_buf *held = take(others[0], 1000);
+
+    (void) state;
+    mcq_blocks_flush(blocks);
+    mcq_buf_ref(held);
+    mcq_blocks_put(blocks, held); /* somebody else's, too: no guest */
+    mcq_blocks_put(blocks, bufs[0]);
+    mcq_blocks_put(blocks, bufs[1]);
+    assert_true(is_home(others[0], bufs[0]));
+    mcq_blocks_flush(blocks);
+    assert_true(is_home(others[1], bufs[1]));
+    mcq_blocks_put(blocks, large); /* so many octets do not wait */
+    assert_true(is_home(others[1], large));
+    mcq_buf_unref(held);
+    mcq_blocks_put(blocks, take(others[0], 100));
+    mcq_blocks_free(&others[0]); /* the pool ends with its last block */
+    mcq_blocks_trim(blocks);
+    assert_int_equal(mcq_alloc_ledger().block_count, 4); /* two pools, two blocks */
+    mcq_blocks_free(&others[1]);
+    mcq_blocks_free(&blocks);
+}
+
 /* What is beyond the cache goes at once. */
 static void blocks_put__full_cache__to_the_heap(void **state)
 {
@@ -273,6 +336,8 @@ int main(void)
         LEDGER_TEST(blocks_put__last_reference__is_the_next_one_taken),
         LEDGER_TEST(blocks_put__held_by_others_too__stays),
         LEDGER_TEST(blocks_put__of_another_pool_or_of_none__is_unref),
+        LEDGER_TEST(blocks_put__guests__go_home_together),
+        LEDGER_TEST(blocks_put__guests__go_home_when_others_come_or_somebody_says_so),
         LEDGER_TEST(blocks_put__full_cache__to_the_heap),
         LEDGER_TEST(blocks_take__no_memory__leaves_the_pool_usable),
         LEDGER_TEST(blocks_take__one_came_home__allocates_nothing),
