@@ -14,8 +14,8 @@
 
 enum race_role { RACE_PUSH, RACE_PULL, RACE_REQ, RACE_REP, RACE_PUB };
 
-/* The keys of CURVE that all peers of a run have, as text: who listens is the server. Libraries that
- * do not know it fail to open. NULL: all is in clear. */
+/* The keys of CURVE that all peers of a run have, as text: who listens is the server. Libraries
+ * that do not know it fail to open. NULL: all is in clear. */
 struct race_keys {
     char public_key[41];
     char secret_key[41];

@@ -17,6 +17,7 @@
 #include "runtime/socket.h"
 
 #define TYPES (MCQ_PUSH + 1)
+#define NEWER 162 /* from this first choice on it is of the types in newer_pairs */
 #define SOCKETS 4
 #define CONTEXTS 2
 #define PARTS_MAX 4
@@ -36,6 +37,14 @@ struct head {
     uint8_t len[3];
 };
 
+static const enum mcq_type newer_pairs[][2] = {
+    {MCQ_XPUB, MCQ_XSUB},      {MCQ_XSUB, MCQ_XPUB},     {MCQ_XPUB, MCQ_SUB},
+    {MCQ_SUB, MCQ_XPUB},       {MCQ_PUB, MCQ_XSUB},      {MCQ_XSUB, MCQ_PUB},
+    {MCQ_CLIENT, MCQ_SERVER},  {MCQ_SERVER, MCQ_CLIENT}, {MCQ_SCATTER, MCQ_GATHER},
+    {MCQ_GATHER, MCQ_SCATTER}, {MCQ_PEER, MCQ_PEER},     {MCQ_CHANNEL, MCQ_CHANNEL},
+    {MCQ_RADIO, MCQ_DISH},     {MCQ_DISH, MCQ_RADIO},
+};
+
 struct side {
     struct mcq_context *context;
     struct mcq_socket *socket;
@@ -49,7 +58,8 @@ struct side {
     unsigned envelope;         /* parts in front of it that have to go */
     uint8_t id[256];           /* ROUTER: whom it heard last */
     size_t id_len;
-    bool is_named; /* it has gone */
+    bool is_named;   /* it has gone */
+    uint32_t number; /* SERVER, PEER: whom it heard last */
 
     bool is_receiving; /* a message has begun, and more is to come */
     bool in_body;
@@ -70,12 +80,33 @@ static uint8_t buffer[LEN_MAX + 1];
 
 static bool sends(const struct side *side)
 {
-    return side->type != MCQ_SUB && side->type != MCQ_PULL;
+    return side->type != MCQ_SUB && side->type != MCQ_PULL && side->type != MCQ_GATHER &&
+           side->type != MCQ_DISH;
 }
 
 static bool receives(const struct side *side)
 {
-    return side->type != MCQ_PUB && side->type != MCQ_PUSH;
+    return side->type != MCQ_PUB && side->type != MCQ_PUSH && side->type != MCQ_SCATTER &&
+           side->type != MCQ_RADIO;
+}
+
+/* What it says goes to all that are connected. */
+static bool spreads(const struct side *side)
+{
+    return side->type == MCQ_PUB || side->type == MCQ_XPUB || side->type == MCQ_XSUB ||
+           side->type == MCQ_RADIO;
+}
+
+/* Its messages carry the number of whom they go to. */
+static bool is_numbered(const struct side *side)
+{
+    return side->type == MCQ_SERVER || side->type == MCQ_PEER;
+}
+
+/* Its messages have one part. */
+static bool is_single(const struct side *side)
+{
+    return side->type > MCQ_XSUB;
 }
 
 static bool is_dialogue(const struct side *side)
@@ -100,7 +131,7 @@ static void check_send_errno(const struct side *side)
     check_errno(side, "send",
                 errno == EAGAIN || (errno == ENOTSUP && !sends(side)) ||
                     (errno == MCQ_EFSM && is_dialogue(side)) ||
-                    (errno == EHOSTUNREACH && side->type == MCQ_ROUTER));
+                    (errno == EHOSTUNREACH && (side->type == MCQ_ROUTER || is_numbered(side))));
 }
 
 /* What has begun to come is there to its end. */
@@ -162,10 +193,11 @@ static void check_part(struct side *side, const uint8_t *octets, size_t len, boo
     unsigned links = side->linked[head.sender];
 
     if (side->has_got[head.sender][head.number] &&
-        !(sides[head.sender].type == MCQ_PUB && links > 1)) /* to each connection */
+        !(spreads(&sides[head.sender]) && links > 1)) /* to each connection */
         fuzz_fail("message %u came twice", head.number);
     side->has_got[head.sender][head.number] = true;
-    if (links == 1 && head.number < side->next_number[head.sender])
+    /* Where the next connection stands before the last one's end is known, both have something. */
+    if (links == 1 && !(has_cut && is_single(side)) && head.number < side->next_number[head.sender])
         fuzz_fail("message %u was overtaken by %u", head.number, side->next_number[head.sender]);
     side->next_number[head.sender] = head.number + 1U;
 }
@@ -220,8 +252,11 @@ static int send_octets(struct side *side, struct mcq_bytes octets, int flags, un
         return send_in_place(side, octets, flags);
 
     /* Without memory for the message nothing was tried, so no message is given up. */
-    if (!as_message || mcq_message_init_copy(&message, octets.data, octets.len) != 0)
+    if ((!as_message && !is_numbered(side)) ||
+        mcq_message_init_copy(&message, octets.data, octets.len) != 0)
         return mcq_send(side->socket, octets.data, octets.len, flags);
+    if (side->number != 0 && mcq_message_set_routing_id(&message, side->number) != 0)
+        fuzz_fail("a routing id: %s", mcq_last_error());
     result = mcq_send_message(side->socket, &message, flags);
     mcq_message_close(&message);
     return result;
@@ -239,7 +274,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
         (side->sent_count == MESSAGES_MAX - 1 || (side->type == MCQ_ROUTER && side->id_len == 0)))
         return false;
     if (is_new) {
-        side->part_count = 1 + how / 8 % PARTS_MAX;
+        side->part_count = is_single(side) ? 1 : 1 + how / 8 % PARTS_MAX;
         side->part = 0;
         side->envelope = envelope_len(side, how & 4);
         side->is_named = side->type != MCQ_ROUTER;
@@ -275,13 +310,16 @@ static void take_part(struct side *side, const uint8_t *octets, size_t len, bool
 
     if (is_ours) {
         check_part(side, octets, len, more);
+    } else if (side->type == MCQ_XPUB) {
+        if (side->in_body || more || len == 0 || octets[0] > 1)
+            fuzz_fail("a part of %zu octets that is no subscription", len);
     } else {
         if (side->in_body || !more || len > MCQ_ROUTING_ID_MAX)
             fuzz_fail("a part of %zu octets that is not ours", len);
         if (side->type == MCQ_ROUTER && !side->is_receiving) {
             memcpy(side->id, octets, len);
             side->id_len = len;
-        } else if (len > 0) {
+        } else if (len > 0 && !(side->type == MCQ_ROUTER && len == 4)) { /* REQ_CORRELATE */
             fuzz_fail("an envelope of %zu octets, where none is", len);
         }
     }
@@ -301,6 +339,8 @@ static bool receive_part(struct side *side, bool as_message, int flags)
         if (is_got)
             take_part(side, mcq_message_data(&message), mcq_message_size(&message),
                       mcq_message_more(&message));
+        if (is_got)
+            side->number = mcq_message_routing_id(&message);
         mcq_message_close(&message);
     } else {
         ptrdiff_t len = mcq_recv(side->socket, buffer, sizeof buffer, flags);
@@ -324,7 +364,8 @@ static void send_batch(struct side *side, unsigned how, size_t len)
     unsigned count = 0, first = side->sent_count, wanted = 1 + how / 2 % BATCH_MAX;
     int sent;
 
-    if (side->part_count != 0 || side->type == MCQ_ROUTER || first + wanted >= MESSAGES_MAX)
+    if (side->part_count != 0 || side->type == MCQ_ROUTER || is_numbered(side) ||
+        first + wanted >= MESSAGES_MAX)
         return;
     side->part = 0;
     side->part_count = 1;
@@ -356,9 +397,10 @@ static void send_whole(struct side *side, unsigned how, size_t len)
     struct mcq_message parts[PARTS_MAX];
     unsigned count = 0;
 
-    if (side->part_count != 0 || side->type == MCQ_ROUTER || side->sent_count >= MESSAGES_MAX - 1)
+    if (side->part_count != 0 || side->type == MCQ_ROUTER || is_numbered(side) ||
+        side->sent_count >= MESSAGES_MAX - 1)
         return;
-    side->part_count = 1 + how / 2 % PARTS_MAX;
+    side->part_count = is_single(side) ? 1 : 1 + how / 2 % PARTS_MAX;
     for (side->part = 0; side->part < side->part_count; side->part++, count++) {
         struct mcq_bytes octets = our_part(side, side->sent_count, len + count);
 
@@ -412,7 +454,9 @@ static void keep_promises(struct side *side, int64_t events)
         fuzz_fail("POLLIN, and nothing to receive");
     if ((events & MCQ_POLLIN) || has_cut)
         return; /* the one that there was room for may be found gone */
-    if ((events & MCQ_POLLOUT) && sends(side) && side->type != MCQ_ROUTER) {
+    if ((events & MCQ_POLLOUT) && sends(side) && side->type != MCQ_ROUTER &&
+        side->type != MCQ_XPUB && !is_numbered(side) &&
+        side->type != MCQ_RADIO) { /* they look at who is meant */
         bool was_new = side->part_count == 0;
 
         if (!send_part(side, 1, 100) && errno == EAGAIN && was_new)
@@ -468,7 +512,8 @@ static void connect_to(struct side *side, struct side *other)
     if (side == other || is_again)
         return;
     if (mcq_connect(side->socket, endpoint_of(other)) != 0) {
-        check_errno(side, "connect", errno == EISCONN && side->type == MCQ_PAIR);
+        check_errno(side, "connect",
+                    errno == EISCONN && (side->type == MCQ_PAIR || side->type == MCQ_CHANNEL));
         return;
     }
     side->connects[other - sides] = true;
@@ -512,18 +557,40 @@ static void cut(const struct side *side)
     }
 }
 
-static void set_option(struct side *side, unsigned how, int64_t value)
+/* What an XSUB wants it says. */
+static void wish(struct side *side, bool is_on)
+{
+    uint8_t octets[] = {is_on, MARK};
+
+    if (side->part_count == 0 && mcq_send(side->socket, octets, sizeof octets, 0) != 0)
+        check_send_errno(side);
+}
+
+static enum mcq_option option_of(const struct side *side, unsigned how)
 {
     static const enum mcq_option options[] = {
         MCQ_OPT_SNDHWM,      MCQ_OPT_RCVHWM,          MCQ_OPT_RCVTIMEO,      MCQ_OPT_SNDTIMEO,
         MCQ_OPT_REQ_RELAXED, MCQ_OPT_REQ_CORRELATE,   MCQ_OPT_HEARTBEAT_IVL, MCQ_OPT_RECONNECT_IVL,
         MCQ_OPT_LINGER,      MCQ_OPT_ROUTER_MANDATORY};
-    enum mcq_option option = options[how % MCQ_COUNTOF(options)];
+    static const enum mcq_option newer[] = {
+        MCQ_OPT_SNDHWM,       MCQ_OPT_RCVHWM,      MCQ_OPT_XPUB_VERBOSE,
+        MCQ_OPT_XPUB_NODROP,  MCQ_OPT_XPUB_MANUAL, MCQ_OPT_XPUB_VERBOSER,
+        MCQ_OPT_TOPICS_COUNT, MCQ_OPT_LINGER,      MCQ_OPT_XPUB_MANUAL_LAST_VALUE};
 
-    if (how & 128 &&
-        mcq_set_bytes(side->socket, how & 64 ? MCQ_OPT_SUBSCRIBE : MCQ_OPT_UNSUBSCRIBE, "m",
-                      value & 1) != 0 &&
-        errno != EINVAL)
+    return side->type < TYPES ? options[how % MCQ_COUNTOF(options)]
+                              : newer[how % MCQ_COUNTOF(newer)];
+}
+
+static void set_option(struct side *side, unsigned how, int64_t value)
+{
+    enum mcq_option option = option_of(side, how);
+
+    if (how & 128 && side->type == MCQ_XSUB)
+        wish(side, how & 64);
+    else if (how & 128 &&
+             mcq_set_bytes(side->socket, how & 64 ? MCQ_OPT_SUBSCRIBE : MCQ_OPT_UNSUBSCRIBE, "m",
+                           value & 1) != 0 &&
+             errno != EINVAL)
         check_errno(side, "subscribe", false);
     if (mcq_set(side->socket, option, value % 20) != 0 && errno != EINVAL)
         check_errno(side, "set", false);
@@ -609,8 +676,17 @@ static void open_one(struct side *side, int type, struct mcq_context *context)
         mcq_set(side->socket, MCQ_OPT_RECONNECT_IVL, 5) != 0 ||
         mcq_set(side->socket, MCQ_OPT_RCVTIMEO, 3) != 0 ||
         mcq_set(side->socket, MCQ_OPT_SNDTIMEO, 3) != 0 ||
-        (type == MCQ_SUB && mcq_set_bytes(side->socket, MCQ_OPT_SUBSCRIBE, "", 0) != 0))
+        (type == MCQ_SUB && mcq_set_bytes(side->socket, MCQ_OPT_SUBSCRIBE, "", 0) != 0) ||
+        (type == MCQ_DISH && mcq_join(side->socket, "") != 0) ||
+        (type == MCQ_XSUB && mcq_send(side->socket, "\1", 1, 0) != 0))
         fuzz_fail("set: %s", mcq_last_error());
+}
+
+static int type_of(unsigned choice, unsigned side)
+{
+    if (choice >= NEWER)
+        return newer_pairs[(choice - NEWER) % MCQ_COUNTOF(newer_pairs)][side % 2];
+    return (int) ((side % 2 ? choice / TYPES : choice) % TYPES);
 }
 
 static void begin(const struct fuzz_input *input)
@@ -637,8 +713,7 @@ static void begin(const struct fuzz_input *input)
         mcq_sim_add_actor(sim, &engines[i]);
     }
     for (unsigned i = 0; i < SOCKETS; i++)
-        open_one(&sides[i], (i % 2 ? input->choice[0] / TYPES : input->choice[0]) % TYPES,
-                 contexts[i % CONTEXTS]);
+        open_one(&sides[i], type_of(input->choice[0], i), contexts[i % CONTEXTS]);
     is_starving = has_cut = false;
     if (wrong & 1)
         return; /* all is the input's */

@@ -3,7 +3,7 @@
  * as, and any other to as many as its size says. */
 
 #define FUZZ_OCTETS_MAX 4096
-#include "fuzz.h"
+#include "read_command.h"
 
 /* A command that needed no quirk is sent as it came; any other fits the size that it is to have. */
 static void check_identity(const struct fuzz_input *input, const struct mcq_command *command)
@@ -25,14 +25,10 @@ static void run(const struct fuzz_input *input, struct feed *feed, unsigned vari
 {
     struct mcq_command_decoder decoder;
     struct mcq_command command;
-    enum mcq_err err = MCQ_AGAIN;
-    struct mcq_bytes piece;
+    enum mcq_command_scope scope = (enum mcq_command_scope)(input->choice[0] % MCQ_SCOPE_COUNT);
+    enum mcq_err err = read_command(&decoder, scope, input, fuzz_quirks(input), feed);
 
     (void) variant;
-    mcq_command_begin(&decoder, (enum mcq_command_scope)(input->choice[0] % MCQ_SCOPE_COUNT),
-                      (uint32_t) input->octets.len, fuzz_quirks(input));
-    while (err == MCQ_AGAIN && feed_next(feed, &piece))
-        err = mcq_command_decode(&decoder, piece);
     if (err == MCQ_AGAIN)
         fuzz_fail("a command that is all there wants more");
     if (is_refusal(err))

@@ -246,6 +246,23 @@ static void match(struct run *run, struct mcq_bytes topic)
     calls_same(mcq_subscriptions_want(&run->index, topic), is_wanted, "want");
 }
 
+/* Who wants just these octets. */
+static void match_exact(struct run *run, struct mcq_bytes octets)
+{
+    uint32_t *refs = model_refs(run, octets);
+    struct mcq_subscription_match match;
+    unsigned counts[PEERS] = {0};
+    struct mcq_subscriber *peer;
+
+    if (refs == NULL)
+        return;
+    mcq_subscription_exact_init(&match, &run->index, octets);
+    while ((peer = mcq_subscription_match_next(&match)) != NULL)
+        counts[peer - run->peers]++;
+    for (unsigned who = 0; who < PEERS; who++)
+        calls_same(counts[who], run->is_in[who] && refs[who] > 0, "how often it is found");
+}
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 static int order(struct mcq_bytes one, struct mcq_bytes other)
@@ -350,6 +367,7 @@ static void call(struct run *run)
     case 11: remove_one(run, who, run->last); break;
     case 12: many(run, who, true); break;
     case 13: many(run, who, false); break;
+    case 14: match_exact(run, prefix_of(run, octets)); break;
     default: match(run, prefix_of(run, octets)); break;
     }
 }

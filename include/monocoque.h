@@ -12,7 +12,7 @@
  *          socket ENOTSOCK (it is closed), MCQ_ETERM (its context is shutting down) and ENOMEM;
  *          those that sleep, EMFILE (no descriptor is left to sleep with).
  * Threads: a context and a socket may be used by any thread, also by several at a time: calls on
- *          one socket that overlap are put in order, and one that sleeps keeps no other one waiting.
+ *          one socket that overlap are put in order, and one that sleeps keeps no other waiting.
  *          No fence is needed to hand a socket on. Nothing of others gets between what one call
  *          sends or receives; what takes several calls (MCQ_SNDMORE, a reply to a request) is for
  *          the threads to order. A message belongs to one thread at a time.
@@ -132,8 +132,8 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 9 to 20 belong to types that are not there yet. Source: zmq_socket(3), RFC
- * 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
+/* The numbers of libzmq; 11 and 18 belong to types that are not there yet. Source: zmq_socket(3),
+ * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
     MCQ_PUB = 1,    /* to all subscribers whose topic the message begins with; never waits */
@@ -144,6 +144,19 @@ enum mcq_type {
     MCQ_ROUTER = 6, /* to the peer that the first part names; received ones begin with that part */
     MCQ_PULL = 7,   /* from all */
     MCQ_PUSH = 8,   /* to one peer after the other */
+    MCQ_XPUB = 9,  /* as PUB, and receives what subscribers say: 1 or 0 and a topic, or a message */
+    MCQ_XSUB = 10, /* as SUB, and says what it wants by sending: 1 or 0 and a topic; or a message */
+    /* Messages of these have one part: several threads may use one socket. libzmq has them in
+     * builds with drafts. RFC 41 (CLIENT, SERVER), 48 (RADIO, DISH), 49 (SCATTER, GATHER), 51
+     * (PEER), 52 (CHANNEL). */
+    MCQ_SERVER = 12,  /* to the client of the message's routing id; received ones have theirs */
+    MCQ_CLIENT = 13,  /* to one server after the other, from all */
+    MCQ_RADIO = 14,   /* to all who have joined the message's group; never waits */
+    MCQ_DISH = 15,    /* from all, what is for groups that were joined (mcq_join) */
+    MCQ_GATHER = 16,  /* from all */
+    MCQ_SCATTER = 17, /* to one peer after the other */
+    MCQ_PEER = 19,    /* as SERVER, to others of its kind */
+    MCQ_CHANNEL = 20, /* one peer, both ways */
 };
 
 /* A socket of this type, without peers; the caller closes it with mcq_close. NULL is a failure:
@@ -199,8 +212,15 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  *   EHOSTUNREACH      neither an address nor a name
  *   ENAMETOOLONG      the path has more than 107 octets
  *   EISCONN           a PAIR has its one peer
+ *   EADDRINUSE        another peer has the name that MCQ_OPT_CONNECT_ROUTING_ID gave
  * Source: zmq_connect(3), zmq_tcp(7), zmq_ipc(7), zmq_inproc(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
+
+/* mcq_connect of a PEER, which also says what routing id the other one has, over all connections to
+ * it.
+ *   ENOTSUP   another type of socket
+ * Source: zmq_connect_peer(3). */
+int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *routing_id);
 
 /* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
  * that was there has left: it is received.
@@ -208,7 +228,15 @@ int mcq_connect(struct mcq_socket *socket, const char *endpoint);
  *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
 
-/* Waits until this many peers are connected; of a PUB those count that have subscribed.
+/* A DISH receives what is for this group, or does so no more. Source: zmq_join(3), zmq_leave(3).
+ *   group     up to MCQ_GROUP_MAX octets; "" is a group, too
+ *   EINVAL    it has joined already, or has not; or the name is too long
+ *   ENOTSUP   another type of socket */
+int mcq_join(struct mcq_socket *socket, const char *group);
+int mcq_leave(struct mcq_socket *socket, const char *group);
+
+/* Waits until this many peers are connected; of a PUB, XPUB or RADIO those count that have asked
+ * for something.
  *   timeout_ms   0: looks; -1: as long as it takes
  *   EAGAIN       not in time
  *   EINTR        a signal handler ran */
@@ -261,6 +289,23 @@ size_t mcq_message_size(const struct mcq_message *message);
 /* Whether more parts of the same message follow; of a received one. */
 bool mcq_message_more(const struct mcq_message *message);
 
+/* Of a message received by a SERVER or PEER, and of one that it sends: whose it is; 0: nobody's. On
+ * other types it means nothing, and it is not sent. Source: zmq_msg_routing_id(3). */
+uint32_t mcq_message_routing_id(const struct mcq_message *message);
+/*   EINVAL   routing_id is 0 */
+int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id);
+
+#define MCQ_GROUP_MAX 255
+
+/* The group that a DISH has received a message in, and for which a RADIO sends it; "" without one.
+ * On other types it means nothing, and it is not sent. Good until the message is sent or closed.
+ * Setting it copies a body of up to 56 octets: mcq_message_data is another address then. Source:
+ * zmq_msg_group(3). */
+const char *mcq_message_group(const struct mcq_message *message);
+/*   EINVAL   the name is longer than MCQ_GROUP_MAX octets
+ *   ENOMEM   the message is as it was */
+int mcq_message_set_group(struct mcq_message *message, const char *group);
+
 /* --- sending and receiving ------------------------------------------------------------------- */
 
 #define MCQ_DONTWAIT 1 /* EAGAIN at once instead of waiting */
@@ -273,9 +318,10 @@ bool mcq_message_more(const struct mcq_message *message);
  *   EAGAIN         no peer had room for as long as MCQ_OPT_SNDTIMEO says
  *   EINTR          a signal handler ran
  *   EINVAL         no such flag
- *   ENOTSUP        SUB and PULL do not send
+ *   ENOTSUP        SUB, PULL, GATHER and DISH do not send
  *   MCQ_EFSM       REQ: the reply is due; REP: there is no request to reply to
- *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY)
+ *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY); SERVER and PEER: the same
+ *   EINVAL         MCQ_SNDMORE, on a type whose messages have one part
  * If a part fails otherwise than by EAGAIN or EINTR, its message is given up: none of it goes out.
  * Source: zmq_send(3). */
 int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags);
@@ -291,7 +337,7 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
  *   EAGAIN       nothing came for as long as MCQ_OPT_RCVTIMEO says
  *   EINTR        a signal handler ran
  *   EINVAL       no such flag
- *   ENOTSUP      PUB and PUSH do not receive
+ *   ENOTSUP      PUB, PUSH, SCATTER and RADIO do not receive
  *   MCQ_EFSM     REQ: no request was sent; REP: the reply is due
  *   ECONNRESET   REQ: the peer went, and the reply with it; another request may be sent
  * Source: zmq_recv(3). */
@@ -424,8 +470,9 @@ int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
 enum mcq_option {
     /* Octets, for mcq_set_bytes and mcq_get_bytes. */
     MCQ_OPT_ROUTING_ID = 5,         /* 1..255 octets (none), the first one not 0: our name; later */
-    MCQ_OPT_SUBSCRIBE = 6,          /* SUB: messages that begin with these; set only, many times */
-    MCQ_OPT_UNSUBSCRIBE = 7,        /* SUB: takes one of those back */
+    MCQ_OPT_SUBSCRIBE = 6,          /* SUB: messages that begin with these; set only, many times.
+                                       XPUB with XPUB_MANUAL: for the peer of the last request */
+    MCQ_OPT_UNSUBSCRIBE = 7,        /* takes one of those back */
     MCQ_OPT_LAST_ENDPOINT = 32,     /* of the last bind or connect, and a zero octet; get only */
     MCQ_OPT_TCP_ACCEPT_FILTER = 38, /* "ADDRESS" or "ADDRESS/BITS": a network that may connect over
                                        tcp; adds up, empty: anybody again; set only; later */
@@ -450,12 +497,17 @@ enum mcq_option {
     MCQ_OPT_CURVE_SERVERKEY = 50, /* the server's public one: a client of CURVE; later */
     MCQ_OPT_ZAP_DOMAIN = 55,      /* 0..255 octets (none): what ZAP is asked about; later */
 
+    MCQ_OPT_CONNECT_ROUTING_ID = 61, /* 1..255 octets; ROUTER: our name for the peer of the next
+                                        connect, to which may be sent at once; set only */
+    MCQ_OPT_XPUB_WELCOME_MSG = 72,   /* XPUB: a message for each subscriber that connects (none) */
+
     /* Get only. */
-    MCQ_OPT_RCVMORE = 13,   /* 1: the part received last is not the last of its message */
-    MCQ_OPT_FD = 14,        /* readable once EVENTS may have changed since it was asked for */
-    MCQ_OPT_EVENTS = 15,    /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
-    MCQ_OPT_TYPE = 16,      /* enum mcq_type */
-    MCQ_OPT_MECHANISM = 43, /* 0 NULL, 1 PLAIN, 2 CURVE */
+    MCQ_OPT_RCVMORE = 13,       /* 1: the part received last is not the last of its message */
+    MCQ_OPT_FD = 14,            /* readable once EVENTS may have changed since it was asked for */
+    MCQ_OPT_EVENTS = 15,        /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
+    MCQ_OPT_TYPE = 16,          /* enum mcq_type */
+    MCQ_OPT_MECHANISM = 43,     /* 0 NULL, 1 PLAIN, 2 CURVE */
+    MCQ_OPT_TOPICS_COUNT = 116, /* PUB, XPUB: different topics of its peers; SUB, XSUB: its own */
 
     MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
     MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
@@ -482,14 +534,34 @@ enum mcq_option {
     MCQ_OPT_RCVTIMEO = 27,          /* -1: no limit, 0.. (-1): for mcq_recv to wait */
     MCQ_OPT_SNDTIMEO = 28,          /* the same for mcq_send */
     MCQ_OPT_ROUTER_MANDATORY = 33,  /* 0, 1 (0); ROUTER: sending to nobody fails; set only */
+    MCQ_OPT_XPUB_VERBOSE = 40,      /* 0, 1 (0); XPUB: receives subscriptions that are no news, too;
+                                       set only. Takes XPUB_VERBOSER back */
     MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
     MCQ_OPT_PLAIN_SERVER = 44,      /* 0, 1 (0): asks its clients for name and password; later */
     MCQ_OPT_CURVE_SERVER = 47,      /* 0, 1 (0): has the key that its clients know; later */
+    MCQ_OPT_PROBE_ROUTER = 51,      /* 0, 1 (0); REQ, DEALER, ROUTER: an empty message to each new
+                                       peer, for a ROUTER to see who is there; set only; later */
     MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
     MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
+    MCQ_OPT_CONFLATE = 54, /* 0, 1 (0); PUB, SUB, DEALER, PUSH, PULL: of what waits for a peer, or
+                              from it, only the newest message stays; later */
     MCQ_OPT_ROUTER_HANDOVER =
-        56,                     /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
-    MCQ_OPT_HANDSHAKE_IVL = 66, /* 0: no limit, 0.. (5000): for a handshake; later */
+        56, /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
+    MCQ_OPT_XPUB_NODROP =
+        69, /* 0, 1 (0); PUB, XPUB, RADIO: waits while a subscriber is full; set only */
+    MCQ_OPT_XPUB_MANUAL = 71,     /* 0, 1 (0); XPUB: peers get what SUBSCRIBE says; set only */
+    MCQ_OPT_INVERT_MATCHING = 74, /* 0, 1 (0); PUB, XPUB, SUB: what matches no subscription */
+    MCQ_OPT_XPUB_VERBOSER = 78,   /* 0, 1 (0); XPUB: as VERBOSE, and unsubscriptions; set only */
+    MCQ_OPT_ROUTER_NOTIFY = 97,   /* 0..3 (0); ROUTER: an empty message from a peer that comes (1),
+                                   or goes (2); later */
+    MCQ_OPT_XPUB_MANUAL_LAST_VALUE = 98, /* 0, 1 (0); XPUB: as MANUAL, and the next message goes
+                                            only to the peer of the last request; set only */
+    MCQ_OPT_ONLY_FIRST_SUBSCRIBE =
+        108, /* 0, 1 (0); XPUB, XSUB: only a message's first part can be a
+                                           subscription; set only */
+    MCQ_OPT_XSUB_VERBOSE_UNSUBSCRIBE = 115, /* 0, 1 (0); XSUB: publishers hear of each
+                                               unsubscription; set only */
+    MCQ_OPT_HANDSHAKE_IVL = 66,             /* 0: no limit, 0.. (5000): for a handshake; later */
     MCQ_OPT_HEARTBEAT_IVL = 75, /* 0: none, 0.. (0): between questions to a silent peer; later */
     MCQ_OPT_HEARTBEAT_TTL = 76, /* 0..6553599 (0): when the peer is to give us up; later */
     MCQ_OPT_HEARTBEAT_TIMEOUT = 77, /* -1: as HEARTBEAT_IVL, 0.. (-1): for it to answer; later */

@@ -1,8 +1,8 @@
 /*
  * multishot: one kernel entry a turn, against sleeping on a ready set and reading at once.
  *
- * Question: does a context without threads gain from multishot receives into provided buffers, where
- *           a turn submits, sleeps and collects in one entry?
+ * Question: does a context without threads gain from multishot receives into provided buffers,
+ *           where a turn submits, sleeps and collects in one entry?
  * Method:   a receiver of 1 and of 100 streams over loopback TCP; the peers are another process.
  *           One way, they send without end, to one stream after the other, 64 messages to a write
  *           or one; round trips, each stream has one message under way. READY is today's path:

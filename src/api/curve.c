@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "api/fail.h"
-#include "security/crypto.h"
+#include "runtime/random.h"
 #include "wire/z85.h"
 
 static_assert(MCQ_KEY_BYTES == MCQ_CRYPTO_KEY_BYTES, "the header's key");

@@ -1,7 +1,12 @@
+#include <errno.h>
 #include <monocoque.h>
+#include <string.h>
 
 #include "api/fail.h"
 #include "api/message.h"
+#include "wire/command.h"
+
+static_assert(MCQ_GROUP_MAX == MCQ_JOIN_GROUP_BYTES_MAX, "as the protocol has it");
 
 int mcq_message_init(struct mcq_message *message)
 {
@@ -110,4 +115,42 @@ bool mcq_message_more(const struct mcq_message *message)
         return ((const struct mcq_msg *) (const void *) message)->more;
     (void) mcq_fail_null("message_more", "message");
     return false;
+}
+
+uint32_t mcq_message_routing_id(const struct mcq_message *message)
+{
+    if (MCQ_LIKELY(message != NULL))
+        return ((const struct mcq_msg *) (const void *) message)->routing_id;
+    (void) mcq_fail_null("message_routing_id", "message");
+    return 0;
+}
+
+int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id)
+{
+    if (MCQ_UNLIKELY(message == NULL))
+        return mcq_fail_null("message_set_routing_id", "message");
+    if (routing_id == 0)
+        return mcq_fail(EINVAL, "message_set_routing_id: 0 is nobody's");
+    mcq_msg_of(message)->routing_id = routing_id;
+    return 0;
+}
+
+const char *mcq_message_group(const struct mcq_message *message)
+{
+    if (MCQ_LIKELY(message != NULL))
+        return (const char *) mcq_msg_group((const struct mcq_msg *) (const void *) message).data;
+    (void) mcq_fail_null("message_group", "message");
+    return "";
+}
+
+int mcq_message_set_group(struct mcq_message *message, const char *group)
+{
+    enum mcq_err err;
+
+    if (MCQ_UNLIKELY(message == NULL || group == NULL))
+        return mcq_fail_null("message_set_group", message == NULL ? "message" : "group");
+    if (strlen(group) > MCQ_GROUP_MAX)
+        return mcq_fail(EINVAL, "message_set_group: it is longer than %d octets", MCQ_GROUP_MAX);
+    err = mcq_msg_set_group(mcq_msg_of(message), mcq_bytes_of(group));
+    return err == MCQ_OK ? 0 : fail("message_set_group", strlen(group), err);
 }

@@ -14,16 +14,17 @@
 #define SHOWN_MAX 120 /* octets of a text that an error repeats */
 
 enum kind {
-    KIND_INT,      /* a field of struct mcq_socket_options */
-    KIND_INT64,    /* the same */
-    KIND_BOOL,     /* the same */
-    KIND_PATTERN,  /* an enum mcq_pattern_option, which some types have */
-    KIND_STATE,    /* what the socket is or has now */
-    KIND_OCTETS,   /* not a number */
-    KIND_TEXT,     /* the same, a field with a zero octet at its end */
-    KIND_PROXY,    /* the same, an enum mcq_proxy_part */
-    KIND_RULE,     /* adds to who may connect; an enum mcq_admission_kind */
-    KIND_SECURITY, /* of runtime/security.h, a number or not */
+    KIND_INT,            /* a field of struct mcq_socket_options */
+    KIND_INT64,          /* the same */
+    KIND_BOOL,           /* the same */
+    KIND_PATTERN,        /* an enum mcq_pattern_option, which some types have */
+    KIND_STATE,          /* what the socket is or has now */
+    KIND_OCTETS,         /* not a number */
+    KIND_TEXT,           /* the same, a field with a zero octet at its end */
+    KIND_PROXY,          /* the same, an enum mcq_proxy_part */
+    KIND_RULE,           /* adds to who may connect; an enum mcq_admission_kind */
+    KIND_SECURITY,       /* of runtime/security.h, a number or not */
+    KIND_PATTERN_OCTETS, /* not a number, and an enum mcq_pattern_option */
 };
 
 /* Where an option lives; all else about it is in the generated table. */
@@ -89,10 +90,24 @@ static const struct home homes[] = {
     {MCQ_OPTION_RCVTIMEO, KIND_INT, AT(recv_timeout_ms)},
     {MCQ_OPTION_SNDTIMEO, KIND_INT, AT(send_timeout_ms)},
     {MCQ_OPTION_ROUTER_MANDATORY, KIND_PATTERN, MCQ_PATTERN_ROUTER_MANDATORY},
+    {MCQ_OPTION_ROUTER_NOTIFY, KIND_PATTERN, MCQ_PATTERN_ROUTER_NOTIFY},
+    {MCQ_OPTION_PROBE_ROUTER, KIND_PATTERN, MCQ_PATTERN_PROBE_ROUTER},
+    {MCQ_OPTION_CONNECT_ROUTING_ID, KIND_PATTERN_OCTETS, MCQ_PATTERN_CONNECT_ROUTING_ID},
+    {MCQ_OPTION_CONFLATE, KIND_BOOL, AT(conflates)},
     {MCQ_OPTION_IPV6, KIND_BOOL, AT(is_ipv6)},
     {MCQ_OPTION_REQ_CORRELATE, KIND_PATTERN, MCQ_PATTERN_REQ_CORRELATE},
     {MCQ_OPTION_REQ_RELAXED, KIND_PATTERN, MCQ_PATTERN_REQ_RELAXED},
     {MCQ_OPTION_ROUTER_HANDOVER, KIND_PATTERN, MCQ_PATTERN_ROUTER_HANDOVER},
+    {MCQ_OPTION_XPUB_VERBOSE, KIND_PATTERN, MCQ_PATTERN_XPUB_VERBOSE},
+    {MCQ_OPTION_XPUB_VERBOSER, KIND_PATTERN, MCQ_PATTERN_XPUB_VERBOSER},
+    {MCQ_OPTION_XPUB_NODROP, KIND_PATTERN, MCQ_PATTERN_XPUB_NODROP},
+    {MCQ_OPTION_XPUB_MANUAL, KIND_PATTERN, MCQ_PATTERN_XPUB_MANUAL},
+    {MCQ_OPTION_XPUB_MANUAL_LAST_VALUE, KIND_PATTERN, MCQ_PATTERN_XPUB_MANUAL_LAST_VALUE},
+    {MCQ_OPTION_XPUB_WELCOME_MSG, KIND_PATTERN_OCTETS, MCQ_PATTERN_XPUB_WELCOME_MSG},
+    {MCQ_OPTION_XSUB_VERBOSE_UNSUBSCRIBE, KIND_PATTERN, MCQ_PATTERN_XSUB_VERBOSE_UNSUBSCRIBE},
+    {MCQ_OPTION_ONLY_FIRST_SUBSCRIBE, KIND_PATTERN, MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE},
+    {MCQ_OPTION_INVERT_MATCHING, KIND_PATTERN, MCQ_PATTERN_INVERT_MATCHING},
+    {MCQ_OPTION_TOPICS_COUNT, KIND_PATTERN, MCQ_PATTERN_TOPICS_COUNT},
     {MCQ_OPTION_HANDSHAKE_IVL, KIND_INT, AT(handshake_ms)},
     {MCQ_OPTION_HEARTBEAT_IVL, KIND_INT, AT(heartbeat_ms)},
     {MCQ_OPTION_HEARTBEAT_TTL, KIND_INT, AT(heartbeat_ttl_ms)},
@@ -149,9 +164,10 @@ static MCQ_COLD int fail(const char *verb, const struct mcq_option_row *row,
                     mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
-static MCQ_COLD int fail_foreign(const struct mcq_option_row *row, const struct mcq_socket *socket)
+static MCQ_COLD int fail_foreign(const char *verb, const struct mcq_option_row *row,
+                                 const struct mcq_socket *socket)
 {
-    return mcq_fail(EINVAL, "set %s: a %s socket has no such option", row->name,
+    return mcq_fail(EINVAL, "%s %s: a %s socket has no such option", verb, row->name,
                     mcq_socket_type_name(socket->type));
 }
 
@@ -186,6 +202,14 @@ static int64_t load(struct mcq_socket *socket, const struct home *home)
     return *(const bool *) field;
 }
 
+static bool is_of_type(enum mcq_option_id id, enum mcq_socket_type type)
+{
+    const struct mcq_option_row *row =
+        mcq_option_row(MCQ_OPTION_OF_SOCKET, (int) id, MCQ_OPTION_BOTH);
+
+    return row->types >> type & 1;
+}
+
 /* What holds for peers that are there. */
 static enum mcq_err apply(struct mcq_socket *socket, const struct home *home, int64_t value)
 {
@@ -194,6 +218,8 @@ static enum mcq_err apply(struct mcq_socket *socket, const struct home *home, in
     if (home->id == MCQ_OPTION_SUBSCRIPTIONS_MAX &&
         (ops->set == NULL ||
          ops->set(socket->pattern, MCQ_PATTERN_SUBSCRIPTION_BYTES, (int) value) != MCQ_OK))
+        return MCQ_INVAL;
+    if (home->id == MCQ_OPTION_CONFLATE && !is_of_type(home->id, socket->type))
         return MCQ_INVAL;
     store(socket, home, value);
     if (home->id == MCQ_OPTION_SNDHWM || home->id == MCQ_OPTION_RCVHWM)
@@ -255,7 +281,7 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
         err = apply(socket, option.home, value);
     mcq_socket_leave(socket);
     if (err == MCQ_INVAL)
-        return fail_foreign(option.row, socket);
+        return fail_foreign("set", option.row, socket);
     return err == MCQ_OK ? 0 : fail_full(option.row, socket, err);
 }
 
@@ -267,6 +293,16 @@ static enum mcq_err get_events(struct mcq_socket *socket, int64_t *value)
     MCQ_TRY(mcq_socket_poll(&item, 1, 0, &ready_count));
     *value = (item.revents & POLLIN ? MCQ_POLLIN : 0) | (item.revents & POLLOUT ? MCQ_POLLOUT : 0);
     return MCQ_OK;
+}
+
+static enum mcq_err get_from_pattern(struct mcq_socket *socket, const struct home *home,
+                                     int64_t *value)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    if (ops->get == NULL)
+        return MCQ_INVAL;
+    return ops->get(socket->pattern, (enum mcq_pattern_option) home->at, value);
 }
 
 static enum mcq_err get_hint(struct mcq_socket *socket, int64_t *value)
@@ -297,6 +333,8 @@ static enum mcq_err get_fd(struct mcq_socket *socket, bool is_send, int64_t *val
 
 static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int64_t *value)
 {
+    enum mcq_err err = MCQ_OK;
+
     if (home->id == MCQ_OPTION_RECV_FD || home->id == MCQ_OPTION_SEND_FD)
         return get_fd(socket, home->id == MCQ_OPTION_SEND_FD, value);
     if (home->id == MCQ_OPTION_EVENTS)
@@ -304,7 +342,9 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
     if (home->id == MCQ_OPTION_FD)
         return get_hint(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
-    if (home->id == MCQ_OPTION_TYPE)
+    if (home->kind == KIND_PATTERN)
+        err = get_from_pattern(socket, home, value);
+    else if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;
     else if (home->id == MCQ_OPTION_RCVMORE)
         *value = socket->is_within_recv;
@@ -317,7 +357,7 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
     else
         *value = load(socket, home);
     mcq_socket_leave(socket);
-    return MCQ_OK;
+    return err;
 }
 
 int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value)
@@ -331,6 +371,8 @@ int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value)
     if (option.row == NULL)
         return -1;
     err = get(socket, option.home, value);
+    if (err == MCQ_INVAL)
+        return fail_foreign("get", option.row, socket);
     return err == MCQ_OK ? 0 : fail("get", option.row, socket, err);
 }
 
@@ -360,11 +402,26 @@ static int subscribe(struct mcq_socket *socket, const struct mcq_option_row *row
     enum mcq_err err;
 
     if (ops->subscribe == NULL)
-        return fail_foreign(row, socket);
+        return fail_foreign("set", row, socket);
     err = ops->subscribe(socket->pattern, topic, row->number == MCQ_OPTION_SUBSCRIBE);
     mcq_socket_flush(socket);
     mcq_socket_guard_output(socket);
+    if (err == MCQ_MISMATCH)
+        return mcq_fail(EINVAL, "set %s: set XPUB_MANUAL first", row->name);
     return err == MCQ_OK ? 0 : fail_topic(row, topic, err);
+}
+
+static int set_pattern_bytes(struct mcq_socket *socket, const struct option *option,
+                             struct mcq_bytes bytes)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+    enum mcq_err err = MCQ_INVAL;
+
+    if (ops->set_bytes != NULL)
+        err = ops->set_bytes(socket->pattern, (enum mcq_pattern_option) option->home->at, bytes);
+    if (err == MCQ_INVAL)
+        return fail_foreign("set", option->row, socket);
+    return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
 }
 
 static int set_security(struct mcq_socket *socket, const struct mcq_option_row *row,
@@ -444,6 +501,8 @@ static int set_octets(struct mcq_socket *socket, const struct option *option,
         return add_network(socket, option->row, bytes);
     if (option->home->kind == KIND_SECURITY)
         return set_security(socket, option->row, bytes);
+    if (option->home->kind == KIND_PATTERN_OCTETS)
+        return set_pattern_bytes(socket, option, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
         return set_routing_id(socket, bytes);
     return subscribe(socket, option->row, bytes);
@@ -536,4 +595,43 @@ int mcq_get_bytes(struct mcq_socket *socket, enum mcq_option id, void *buffer, s
     if (*len > room)
         return mcq_fail(EINVAL, "get %s: %zu octets do not fit into %zu", row->name, *len, room);
     return 0;
+}
+
+/* --- groups ---------------------------------------------------------------------------------- */
+
+static int call_join(struct mcq_socket *socket, const char *group, bool is_on)
+{
+    const char *verb = is_on ? "join" : "leave";
+    enum mcq_err err;
+
+    if (socket == NULL || group == NULL)
+        return mcq_fail_null(verb, socket == NULL ? "socket" : "group");
+    err = mcq_socket_enter(socket);
+    if (err == MCQ_OK) {
+        err = socket->pattern->ops->join == NULL
+                  ? MCQ_NOT_SUPPORTED
+                  : socket->pattern->ops->join(socket->pattern, mcq_bytes_of(group), is_on);
+        mcq_socket_flush(socket);
+        mcq_socket_guard_output(socket);
+        mcq_socket_leave(socket);
+    }
+    if (err == MCQ_OK)
+        return 0;
+    if (err == MCQ_NOT_SUPPORTED)
+        return mcq_fail(ENOTSUP, "%s: a %s socket has no groups", verb,
+                        mcq_socket_type_name(socket->type));
+    return mcq_fail(mcq_err_errno(err), "%s %.255s: %s", verb, group,
+                    err != MCQ_INVAL ? mcq_fail_text(MCQ_CALL_OTHER, socket->type, err)
+                    : is_on          ? "it is joined, or longer than 255 octets"
+                                     : "it is not joined");
+}
+
+int mcq_join(struct mcq_socket *socket, const char *group)
+{
+    return call_join(socket, group, true);
+}
+
+int mcq_leave(struct mcq_socket *socket, const char *group)
+{
+    return call_join(socket, group, false);
 }

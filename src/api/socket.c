@@ -209,8 +209,9 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
                                   : mcq_fail_text(MCQ_CALL_OTHER, mcq_fail_type(socket, err), err));
 }
 
-static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *socket,
-                         const char *endpoint)
+/* peer: what the pattern calls the peer that was attached; NULL: it is not asked. */
+static int call_endpoint_of(const struct endpoint_call *call, struct mcq_socket *socket,
+                            const char *endpoint, int64_t *peer)
 {
     struct mcq_context *context;
     const char *fault = NULL;
@@ -222,6 +223,8 @@ static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *so
     err = mcq_socket_enter(socket);
     if (err == MCQ_OK) {
         err = call->run(socket, mcq_bytes_of(endpoint), &fault);
+        if (err == MCQ_OK && peer != NULL)
+            err = socket->pattern->ops->get(socket->pattern, MCQ_PATTERN_LAST_PEER, peer);
         context = socket->context;
         is_mine = mcq_engine_is_mine(socket->engine);
         mcq_socket_leave(socket); /* *socket may be gone, and the context with it */
@@ -229,6 +232,12 @@ static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *so
             mcq_context_help(context);
     }
     return err == MCQ_OK ? 0 : fail_endpoint(call, socket, endpoint, err, fault);
+}
+
+static int call_endpoint(const struct endpoint_call *call, struct mcq_socket *socket,
+                         const char *endpoint)
+{
+    return call_endpoint_of(call, socket, endpoint, NULL);
 }
 
 int mcq_bind(struct mcq_socket *socket, const char *endpoint)
@@ -244,6 +253,21 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint)
 int mcq_connect(struct mcq_socket *socket, const char *endpoint)
 {
     return call_endpoint(&connect_call, socket, endpoint);
+}
+
+int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *routing_id)
+{
+    int64_t peer = 0;
+
+    if (socket == NULL || routing_id == NULL)
+        return mcq_fail_null("connect_peer", socket == NULL ? "socket" : "routing_id");
+    if (socket->type != MCQ_SOCKET_TYPE_PEER)
+        return mcq_fail(ENOTSUP, "connect_peer: the peers of a %s socket have no routing ids",
+                        mcq_socket_type_name(socket->type));
+    if (call_endpoint_of(&connect_call, socket, endpoint, &peer) != 0)
+        return -1;
+    *routing_id = (uint32_t) peer;
+    return 0;
 }
 
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint)

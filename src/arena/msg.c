@@ -94,14 +94,62 @@ void mcq_msg_copy(struct mcq_msg *target, struct mcq_msg *source)
     mcq_msg_freeze(source);
     if (source->kind == MCQ_MSG_SHARED)
         mcq_buf_ref(source->large.buf);
+    if (source->has_group)
+        mcq_buf_ref(source->large.group);
     *target = *source;
 }
 
 void mcq_msg_fini(struct mcq_msg *msg)
 {
+    if (msg->has_group)
+        mcq_buf_unref(msg->large.group);
     if (msg->kind != MCQ_MSG_INLINE)
         mcq_buf_unref(msg->large.buf);
     mcq_msg_init(msg);
+}
+
+/* The body of an inline message, to a buffer of its own, in which it may still be written. */
+static enum mcq_err msg_enlarge(struct mcq_msg *msg)
+{
+    size_t len = msg->small_len;
+    struct mcq_buf *buf;
+
+    MCQ_TRY(mcq_buf_new(len > 0 ? len : 1, &buf));
+    mcq_put_bytes(mcq_buf_room(buf), mcq_bytes(msg->small, len));
+    msg->small_len = 0;
+    msg_set_large(msg, MCQ_MSG_FILLING, buf, mcq_bytes(mcq_buf_room(buf), len));
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_msg_set_group(struct mcq_msg *msg, struct mcq_bytes group)
+{
+    static const uint8_t zero = 0;
+    struct mcq_buf *named = NULL;
+
+    if (group.len > 0) {
+        MCQ_TRY(mcq_buf_new(mcq_size_add(group.len, 1), &named));
+        mcq_put_bytes(mcq_put_bytes(mcq_buf_room(named), group), mcq_bytes(&zero, 1));
+        (void) mcq_buf_freeze(named, group.len + 1);
+        if (msg->kind == MCQ_MSG_INLINE && msg_enlarge(msg) != MCQ_OK) {
+            mcq_buf_unref(named);
+            return MCQ_NOMEM;
+        }
+    }
+    if (msg->has_group)
+        mcq_buf_unref(msg->large.group);
+    msg->has_group = named != NULL;
+    if (named != NULL)
+        msg->large.group = named;
+    return MCQ_OK;
+}
+
+struct mcq_bytes mcq_msg_group(const struct mcq_msg *msg)
+{
+    static const char none[] = "";
+
+    if (!msg->has_group)
+        return mcq_bytes(none, 0);
+    return mcq_bytes(msg->large.group->data, msg->large.group->frozen - 1);
 }
 
 static void msg_set_large(struct mcq_msg *msg, enum mcq_msg_kind kind, struct mcq_buf *buf,

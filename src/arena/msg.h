@@ -53,14 +53,16 @@ struct mcq_msg {
             struct mcq_buf *buf;
             const uint8_t *data;
             size_t len;
-            size_t place_len;  /* PLACE: octets from `data` on that are the message's */
-            uint8_t front_len; /* PLACE: and in front of it */
+            size_t place_len;      /* PLACE: octets from `data` on that are the message's */
+            uint8_t front_len;     /* PLACE: and in front of it */
+            struct mcq_buf *group; /* if has_group: one reference; its octets and a zero */
         } large;
     };
     uint32_t routing_id; /* of the peer it came from or goes to; 0: none */
     bool more;           /* another part of the same message follows */
     uint8_t kind;        /* enum mcq_msg_kind */
     uint8_t small_len;
+    bool has_group; /* it is not INLINE then */
 };
 static_assert(sizeof(struct mcq_msg) == 64, "a cache line, and the drop-in's zmq_msg_t");
 static_assert(_Alignof(struct mcq_msg) == 8, "the drop-in's zmq_msg_t");
@@ -76,6 +78,7 @@ static inline void mcq_msg_init(struct mcq_msg *msg)
     msg->more = false;
     msg->kind = MCQ_MSG_INLINE;
     msg->small_len = 0;
+    msg->has_group = false;
 }
 
 /* Starts a message with a body of `len` octets, all zero, for the caller to write (mcq_msg_fill).
@@ -115,6 +118,14 @@ void mcq_msg_copy(struct mcq_msg *target, struct mcq_msg *source);
 /* Releases the body. The message is empty and may be started anew; ending it twice is harmless. */
 void mcq_msg_fini(struct mcq_msg *msg);
 
+/* The name of the group that a message is for, kept beside its body, which may move.
+ *   group   any octets, copied; empty: none
+ *   MCQ_NOMEM   nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_msg_set_group(struct mcq_msg *msg, struct mcq_bytes group);
+
+/* The group's name, with a zero behind it, borrowed until the message ends; empty: none. */
+struct mcq_bytes mcq_msg_group(const struct mcq_msg *msg);
+
 static inline size_t mcq_msg_len(const struct mcq_msg *msg)
 {
     return msg->kind == MCQ_MSG_INLINE ? msg->small_len : msg->large.len;
@@ -144,6 +155,8 @@ static inline void mcq_msg_put(struct mcq_msg *msg, struct mcq_blocks *blocks)
 {
     if (msg->kind == MCQ_MSG_INLINE)
         return;
+    if (msg->has_group)
+        mcq_buf_unref(msg->large.group);
     mcq_blocks_put(blocks, msg->large.buf);
     mcq_msg_init(msg);
 }

@@ -112,8 +112,8 @@ static int look_at_both(struct proxy *proxy)
 static int pass(struct proxy *proxy, struct side *from, struct side *to)
 {
     for (int i = 0; i < BURST && from->can_recv && to->can_send; i++) {
-        if (pass_one(proxy, from, to) != 0)
-            return errno == EAGAIN ? 0 : -1;
+        if (pass_one(proxy, from, to) != 0 && errno != EAGAIN)
+            return -1;
         if (look_at_both(proxy) != 0)
             return -1;
     }
@@ -179,6 +179,12 @@ static int steer(struct proxy *proxy)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
+static bool can_pass(const struct proxy *proxy)
+{
+    return !proxy->is_paused && ((proxy->front.can_recv && proxy->back.can_send) ||
+                                 (proxy->back.can_recv && proxy->front.can_send));
+}
+
 /* Whoever is known to have something is not asked again: the other side is, for room. */
 static int wait_for_work(struct proxy *proxy)
 {
@@ -199,7 +205,7 @@ static int wait_for_work(struct proxy *proxy)
     }
     if (is_single(proxy))
         entries[1] = (struct mcq_poll_entry) {.fd = -1};
-    if (mcq_poll(entries, count, -1) < 0)
+    if (mcq_poll(entries, count, can_pass(proxy) ? 0 : -1) < 0)
         return -1;
     if (look_at_both(proxy) != 0)
         return -1;

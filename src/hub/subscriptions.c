@@ -156,6 +156,17 @@ void mcq_subscription_match_init(struct mcq_subscription_match *match,
     mcq_prefix_match_init(&match->prefixes, &subscriptions->prefixes, topic);
 }
 
+void mcq_subscription_exact_init(struct mcq_subscription_match *match,
+                                 struct mcq_subscriptions *subscriptions, struct mcq_bytes octets)
+{
+    struct mcq_prefix_place place;
+    struct mcq_prefix *prefix = mcq_prefixes_find(&subscriptions->prefixes, octets, &place);
+
+    mcq_subscription_match_init(match, subscriptions, octets);
+    match->prefixes.low = match->prefixes.high; /* no other prefix */
+    match->link = prefix != NULL ? prefix->links : NULL;
+}
+
 struct mcq_subscriber *mcq_subscription_match_next(struct mcq_subscription_match *match)
 {
     while (match->left_count > 0) {

@@ -148,6 +148,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_subscriptions_remove(struct mcq_subscriptions *s
 void mcq_subscription_match_init(struct mcq_subscription_match *match,
                                  struct mcq_subscriptions *subscriptions, struct mcq_bytes topic);
 
+/* The same for the peers that want just these octets, and no beginning of them (groups). */
+void mcq_subscription_exact_init(struct mcq_subscription_match *match,
+                                 struct mcq_subscriptions *subscriptions, struct mcq_bytes octets);
+
 /* The next of them; each comes once. NULL: no more. */
 struct mcq_subscriber *mcq_subscription_match_next(struct mcq_subscription_match *match);
 

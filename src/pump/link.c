@@ -17,6 +17,7 @@
 #define IOV_COUNT 64           /* runs of one write */
 #define PIPE_BATCH_PARTS 16    /* that a pipe's far side sees at once */
 #define QUEUE_CAPACITY_MIN 2   /* parts; what a peer keeps that sends one now and then */
+#define CONFLATE_PARTS 4096    /* that are read at once in search of the newest */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
 
 /* Octets that a group holds without the budget's knowledge, and a link without the group's. */
@@ -206,7 +207,21 @@ static bool queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg)
     queue->body_bytes -= mcq_msg_len(msg);
     if (!msg->more)
         queue->message_count--;
+    queue->is_within = msg->more;
     return true;
+}
+
+/* Only the newest message stays, beside one that was begun to be taken. */
+static void queue_conflate(struct mcq_link_queue *queue)
+{
+    struct mcq_msg msg;
+
+    while (queue->message_count > 1 && !queue->is_within) {
+        do {
+            (void) queue_pop(queue, &msg);
+            mcq_msg_fini(&msg);
+        } while (queue->is_within);
+    }
 }
 
 /* The rest of a message that was begun does not come any more. */
@@ -292,6 +307,19 @@ static void link_settle(struct mcq_link *link)
     if (begun > atomic_load_explicit(group->begun_most, memory_order_relaxed))
         atomic_store_explicit(group->begun_most, begun, memory_order_relaxed);
     group_settle(group);
+}
+
+void mcq_link_group_hold(struct mcq_link_group *group, uint64_t bytes)
+{
+    if (group->budget == NULL)
+        return;
+    group->held_bytes += bytes;
+    group_settle(group);
+}
+
+void mcq_link_group_release(struct mcq_link_group *group, uint64_t bytes)
+{
+    mcq_link_group_hold(group, 0 - bytes);
 }
 
 void mcq_link_trim(struct mcq_link *link)
@@ -431,13 +459,52 @@ static enum mcq_err link_enqueue(struct mcq_link *link, struct mcq_msg *msg, boo
     return MCQ_AGAIN;
 }
 
+/* Reads what there is, up to a bound for a peer that never stops, and keeps the newest. */
+static void read_newest(struct mcq_link *link)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+    bool is_whole;
+
+    for (int i = 0; i < CONFLATE_PARTS; i++) {
+        enum mcq_err err = mcq_link_is_piped(link) ? mcq_link_pipe_take(link, &msg)
+                                                   : link_receive(link, &msg, &event);
+
+        if (err != MCQ_OK)
+            break;
+        if ((mcq_link_is_piped(link) || event.kind == MCQ_EVENT_BODY) &&
+            link_enqueue(link, &msg, &is_whole) != MCQ_OK)
+            break;
+        queue_conflate(&link->in);
+    }
+}
+
+static enum mcq_err take_newest(struct mcq_link *link, struct mcq_msg *msg)
+{
+    if (!link->in.is_within)
+        read_newest(link);
+    return queue_pop(&link->in, msg) ? MCQ_OK : MCQ_AGAIN;
+}
+
+/* A notice of the far side's coming is taken before what it says, one of its going afterwards. */
+static enum mcq_err take_piped(struct mcq_link *link, struct mcq_msg *msg)
+{
+    if (link->is_up && queue_pop(&link->in, msg))
+        return MCQ_OK;
+    if (MCQ_LIKELY(mcq_link_pipe_take(link, msg) == MCQ_OK))
+        return MCQ_OK;
+    return queue_pop(&link->in, msg) ? MCQ_OK : MCQ_AGAIN;
+}
+
 enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
 {
     struct mcq_event event;
     bool is_whole;
 
+    if (MCQ_UNLIKELY(link->conflates))
+        return take_newest(link, msg);
     if (mcq_link_is_piped(link))
-        return mcq_link_pipe_take(link, msg);
+        return take_piped(link, msg);
     if (queue_pop(&link->in, msg)) {
         if (MCQ_UNLIKELY(link->in.body_bytes < link->settle_below))
             link_settle(link);
@@ -457,15 +524,43 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
     }
 }
 
+static bool is_wish(const struct mcq_event *event)
+{
+    return event->kind == MCQ_EVENT_SUBSCRIBE || event->kind == MCQ_EVENT_CANCEL ||
+           event->kind == MCQ_EVENT_JOIN || event->kind == MCQ_EVENT_LEAVE;
+}
+
 enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
     if (mcq_link_is_piped(link))
         return mcq_link_pipe_hear(link, msg, event);
     do
         MCQ_TRY(link_receive(link, msg, event));
-    while (event->kind != MCQ_EVENT_BODY && event->kind != MCQ_EVENT_SUBSCRIBE &&
-           event->kind != MCQ_EVENT_CANCEL);
+    while (event->kind != MCQ_EVENT_BODY && !is_wish(event));
     return MCQ_OK;
+}
+
+enum mcq_err mcq_link_hear_whole(struct mcq_link *link, struct mcq_msg *msg,
+                                 struct mcq_event *event)
+{
+    bool is_whole;
+
+    if (mcq_link_is_piped(link))
+        return mcq_link_pipe_hear(link, msg, event);
+    for (;;) {
+        if (queue_pop(&link->in, msg)) {
+            event->kind = MCQ_EVENT_BODY;
+            return MCQ_OK;
+        }
+        MCQ_TRY(link_receive(link, msg, event));
+        if (is_wish(event))
+            return MCQ_OK;
+        if (event->kind != MCQ_EVENT_BODY)
+            continue;
+        if (!msg->more && link->in.tail == link->in.whole_at)
+            return MCQ_OK;
+        MCQ_TRY(link_enqueue(link, msg, &is_whole));
+    }
 }
 
 bool mcq_link_prefetch(struct mcq_link *link)
@@ -475,7 +570,12 @@ bool mcq_link_prefetch(struct mcq_link *link)
     bool is_whole;
 
     if (mcq_link_is_piped(link))
-        return mcq_pipe_is_readable(&link->pipe);
+        return mcq_link_is_readable(link);
+    if (link->conflates) {
+        read_newest(link);
+        link_settle(link);
+        return link->in.message_count > 0;
+    }
     while ((link->in_max == 0 || link->in.message_count < link->in_max) &&
            link->in.body_bytes < PREFETCH_BYTES) {
         if (link_receive(link, &msg, &event) != MCQ_OK)
@@ -495,9 +595,11 @@ bool mcq_link_has_unread(const struct mcq_link *link)
 
 bool mcq_link_is_readable(const struct mcq_link *link)
 {
+    if (link->in.head != link->in.whole_at)
+        return true;
     if (mcq_link_is_piped(link)) /* what is in the pipe outlives the connection */
         return mcq_pipe_is_readable(&link->pipe);
-    return link->in.head != link->in.whole_at || mcq_link_has_unread(link);
+    return mcq_link_has_unread(link);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
@@ -523,7 +625,7 @@ static bool is_below_max(struct mcq_link *link)
 {
     if (mcq_link_is_piped(link))
         return mcq_pipe_has_room(&link->pipe);
-    return link->out_max == 0 || mcq_link_waiting_count(link) < link->out_max;
+    return link->out_max == 0 || link->conflates || mcq_link_waiting_count(link) < link->out_max;
 }
 
 /* A write made room in a full link. */
@@ -716,6 +818,8 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
 
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
+    if (MCQ_UNLIKELY(link->conflates) && begins && !mcq_link_is_piped(link))
+        mcq_wpump_conflate(&link->wpump);
     err = mcq_link_is_piped(link) ? mcq_link_pipe_put(link, part) : link_encode(link, part);
     if (MCQ_UNLIKELY(err != MCQ_OK))
         return link_put_error(link, err, begins);
@@ -731,6 +835,8 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
 
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
+    if (MCQ_UNLIKELY(link->conflates) && begins)
+        mcq_wpump_conflate(&link->wpump);
     err = mcq_wpump_put_run(&link->wpump, buf, run, ends_message);
     if (err != MCQ_OK)
         return link_put_error(link, err, begins);
@@ -764,6 +870,39 @@ enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, b
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         set_dirty(link, true);
     return err;
+}
+
+enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool is_on)
+{
+    enum mcq_err err =
+        mcq_link_is_piped(link)
+            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_JOIN : MCQ_EVENT_LEAVE, group)
+            : mcq_session_join(link->session, group, is_on);
+
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        set_dirty(link, true);
+    return err;
+}
+
+enum mcq_err mcq_link_probe(struct mcq_link *link)
+{
+    struct mcq_part empty = {.body = mcq_bytes(NULL, 0)};
+    enum mcq_err err;
+
+    if (mcq_link_is_piped(link))
+        return mcq_link_put(link, &empty);
+    err = mcq_session_probe(link->session);
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        set_dirty(link, true);
+    return err;
+}
+
+enum mcq_err mcq_link_note(struct mcq_link *link)
+{
+    struct mcq_msg msg;
+
+    mcq_msg_init(&msg);
+    return queue_push(&link->in, &msg);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -879,7 +1018,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
-    link->rpump = opening->rpump;
+    link->rpump = *opening->rpump;
+    mcq_free(opening->rpump);
     link->rpump.receiver = &group->receiver;
     link->fd = opening->fd;
     *opening = (struct mcq_opening) {.fd = -1};

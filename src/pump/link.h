@@ -13,6 +13,10 @@
  * first part of a message before its last one is there. What was received whole stays after the
  * connection is lost.
  *
+ * A link that conflates keeps the newest message only: high-water marks do not count, what waits
+ * gives way to what is put, and take reads all there is. In a pipe it is the reader's link that
+ * does so; until it looks, the marks bound what waits.
+ *
  * The calls read and write by themselves: put when a batch is full or the high-water mark is
  * reached, take when there is nothing to hand out. A connection that fails in one of them is put on
  * the list of its group, whose owner ends it after the call: nothing happens behind its back.
@@ -54,6 +58,7 @@ struct mcq_link_queue {
     uint32_t message_count;
     size_t body_bytes;
     size_t begun_bytes; /* of the message that is not whole, and of its places here */
+    bool is_within;     /* a message was begun to be taken */
 };
 
 struct mcq_link;
@@ -109,6 +114,7 @@ struct mcq_link {
     bool is_in_out_set;
     bool keeps_input; /* messages of this link are taken: what came before a loss is kept */
     bool has_sent;    /* a message left on this connection: worth a graceful end */
+    bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
     bool is_starved;      /* not read, for the budget is used up */
     bool is_drained;      /* whatever the budget says */
@@ -208,6 +214,10 @@ int mcq_link_end(struct mcq_link *link);
  * wants more of. 0 if that is so little that it will go on once the application takes the rest. */
 uint64_t mcq_link_begun_bytes(const struct mcq_link *link);
 
+/* What a pattern keeps that came from peers which are gone; of the others it is in table_bytes. */
+void mcq_link_group_hold(struct mcq_link_group *group, uint64_t bytes);
+void mcq_link_group_release(struct mcq_link_group *group, uint64_t bytes);
+
 /* Gives back what its queues have grown to, if they are empty. */
 void mcq_link_trim(struct mcq_link *link);
 
@@ -245,10 +255,14 @@ bool mcq_link_has_room(struct mcq_link *link);
 MCQ_MUST_CHECK enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg);
 
 /* What the peer says next, for sockets whose peers subscribe: event->kind is BODY (a part, in *msg,
- * as it comes), SUBSCRIBE or CANCEL.
+ * as it comes), SUBSCRIBE, CANCEL, JOIN or LEAVE.
  *   MCQ_AGAIN   nothing */
 MCQ_MUST_CHECK enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg,
                                           struct mcq_event *event);
+
+/* The same, but the parts of a message come when it is whole, one behind the other. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_hear_whole(struct mcq_link *link, struct mcq_msg *msg,
+                                                struct mcq_event *event);
 
 /* Receives ahead of the application, as far as in_max allows. True: a whole message is there. */
 bool mcq_link_prefetch(struct mcq_link *link);
@@ -270,6 +284,18 @@ static inline bool mcq_link_is_held(const struct mcq_link *link)
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,
                                                bool is_on);
+
+/* The same of JOIN or LEAVE. As mcq_session_join. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group,
+                                          bool is_on);
+
+/* Queues a message of one empty part, in front of all messages; the link is UP, and nothing was
+ * written on this connection. As mcq_session_probe. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_probe(struct mcq_link *link);
+
+/* Adds a message of one empty part to what was received: the pattern's notice to the application.
+ * MCQ_NOMEM. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link);
 
 /* --- octets ---------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 #include "pump/link_pipe.h"
 
-static_assert(MCQ_EVENT_SUBSCRIBE != MCQ_PIPE_PART && MCQ_EVENT_CANCEL != MCQ_PIPE_PART,
+static_assert(MCQ_EVENT_SUBSCRIBE != MCQ_PIPE_PART && MCQ_EVENT_CANCEL != MCQ_PIPE_PART &&
+                  MCQ_EVENT_JOIN != MCQ_PIPE_PART && MCQ_EVENT_LEAVE != MCQ_PIPE_PART,
               "an event's kind is the tag of what is no part of a message");
 static_assert(MCQ_EVENT_SUBSCRIBE <= MCQ_PIPE_TAG_MAX && MCQ_EVENT_CANCEL <= MCQ_PIPE_TAG_MAX,
               "and is a tag");
@@ -39,6 +40,8 @@ enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
     mcq_msg_freeze(msg);
     msg->more = part->more;
     msg->routing_id = 0;
+    if (MCQ_UNLIKELY(msg->has_group)) /* it is not sent */
+        (void) !mcq_msg_set_group(msg, mcq_bytes(NULL, 0));
     err = mcq_pipe_put(&link->pipe, msg);
     if (err != MCQ_OK && part->msg == NULL)
         mcq_msg_fini(msg);

@@ -3,24 +3,61 @@
 #include "arena/alloc.h"
 #include "session/state.h"
 
+static enum mcq_err make_session(struct mcq_opening *opening,
+                                 const struct mcq_session_config *config)
+{
+    struct mcq_session *session = mcq_alloc(sizeof *session);
+    struct mcq_rpump *rpump = mcq_alloc(sizeof *rpump);
+    enum mcq_err err = MCQ_NOMEM;
+
+    if (session != NULL && rpump != NULL)
+        err = mcq_session_init(session, config, mcq_reactor_now_ns(opening->reactor));
+    if (err != MCQ_OK) {
+        mcq_free(session);
+        mcq_free(rpump);
+        return err;
+    }
+    mcq_rpump_init(rpump, opening->receiver, session);
+    opening->session = session;
+    opening->rpump = rpump;
+    return MCQ_OK;
+}
+
+static void free_session(struct mcq_opening *opening)
+{
+    mcq_rpump_fini(opening->rpump);
+    mcq_session_fini(opening->session);
+    mcq_free(opening->session);
+    mcq_free(opening->rpump);
+    opening->session = NULL;
+    opening->rpump = NULL;
+}
+
 enum mcq_err mcq_opening_init(struct mcq_opening *opening, struct mcq_reactor *reactor,
                               struct mcq_receiver *receiver, int fd,
                               const struct mcq_session_config *config)
 {
-    struct mcq_session *session = mcq_alloc(sizeof *session);
-    enum mcq_err err = MCQ_NOMEM;
-
-    *opening = (struct mcq_opening) {.reactor = reactor, .fd = -1};
-    if (session == NULL)
-        return MCQ_NOMEM;
-    err = mcq_session_init(session, config, mcq_reactor_now_ns(reactor));
-    if (err != MCQ_OK) {
-        mcq_free(session);
-        return err;
-    }
-    opening->session = session;
+    *opening = (struct mcq_opening) {.reactor = reactor, .receiver = receiver, .fd = -1};
+    MCQ_TRY(make_session(opening, config));
     opening->fd = fd;
-    mcq_rpump_init(&opening->rpump, receiver, session);
+    return MCQ_OK;
+}
+
+void mcq_opening_doze(struct mcq_opening *opening)
+{
+    const struct mcq_session *session = opening->session;
+
+    if (opening->is_blocked || session->phase != MCQ_PHASE_GREETING ||
+        session->greeting.accepted > 0 || mcq_session_want(session).len > 0)
+        return;
+    opening->greeted = session->greeting_queued;
+    free_session(opening);
+}
+
+enum mcq_err mcq_opening_rouse(struct mcq_opening *opening, const struct mcq_session_config *config)
+{
+    MCQ_TRY(make_session(opening, config));
+    mcq_session_sent(opening->session, opening->greeted); /* the same octets as before */
     return MCQ_OK;
 }
 
@@ -49,9 +86,9 @@ static enum mcq_err opening_read(struct mcq_opening *opening)
     struct mcq_io io;
     size_t count;
 
-    MCQ_TRY(mcq_rpump_room(&opening->rpump, iov, &count));
+    MCQ_TRY(mcq_rpump_room(opening->rpump, iov, &count));
     io = mcq_reactor_recv(opening->reactor, opening->fd, iov, count);
-    mcq_rpump_on_read(&opening->rpump, io.len);
+    mcq_rpump_on_read(opening->rpump, io.len);
     if (io.result == MCQ_IO_DONE || io.result == MCQ_IO_AGAIN)
         return io.result == MCQ_IO_DONE ? MCQ_OK : MCQ_AGAIN;
     mcq_session_end(opening->session);
@@ -65,7 +102,7 @@ static enum mcq_err opening_advance(struct mcq_opening *opening, struct mcq_even
     struct mcq_msg none;
 
     do {
-        err = mcq_rpump_next(&opening->rpump, mcq_reactor_now_ns(opening->reactor), &none, ready);
+        err = mcq_rpump_next(opening->rpump, mcq_reactor_now_ns(opening->reactor), &none, ready);
         if (err == MCQ_AGAIN) {
             MCQ_TRY(opening_write(opening));
             err = opening_read(opening);
@@ -88,11 +125,8 @@ int mcq_opening_fini(struct mcq_opening *opening)
 {
     int fd = opening->fd;
 
-    if (opening->session != NULL) {
-        mcq_rpump_fini(&opening->rpump);
-        mcq_session_fini(opening->session);
-        mcq_free(opening->session);
-    }
+    if (opening->session != NULL)
+        free_session(opening);
     *opening = (struct mcq_opening) {.fd = -1};
     return fd;
 }

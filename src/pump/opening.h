@@ -6,7 +6,10 @@
  * Bound:   the session's limits; a receive block only while octets are unread.
  *
  *   init --step--> AGAIN ... --step--> OK: mcq_link_start takes it over
- *                                  --> failed: the caller ends it
+ *                  |   ^           --> failed: the caller ends it
+ *                doze  rouse
+ *                  v   |
+ *                 DOZING: the peer has said nothing, and costs no session
  */
 #ifndef MCQ_PUMP_OPENING_H
 #define MCQ_PUMP_OPENING_H
@@ -22,10 +25,12 @@
 
 struct mcq_opening {
     struct mcq_reactor *reactor;
-    struct mcq_session *session; /* NULL: empty */
-    struct mcq_rpump rpump;
+    struct mcq_session *session; /* NULL: empty, or it dozes */
+    struct mcq_receiver *receiver;
+    struct mcq_rpump *rpump; /* as long as there is a session */
     int fd;
     bool is_blocked; /* octets wait for room in the stream */
+    size_t greeted;  /* DOZING: octets of our greeting that have left */
 };
 
 /* The config's borrowed members outlive the session.
@@ -43,6 +48,21 @@ MCQ_MUST_CHECK enum mcq_err mcq_opening_init(struct mcq_opening *opening,
  *   MCQ_AGAIN   waits for octets or, if is_blocked, for room
  *   other       failed: mcq_session_failure has more */
 MCQ_MUST_CHECK enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *ready);
+
+/* The last step has said AGAIN: if the peer has said nothing at all, and has got what there is to
+ * say, its session is given back until it speaks. */
+void mcq_opening_doze(struct mcq_opening *opening);
+
+static inline bool mcq_opening_is_dozing(const struct mcq_opening *opening)
+{
+    return opening->session == NULL && opening->fd >= 0;
+}
+
+/* Makes the session anew, with the configuration that it had, before the next step. The handshake's
+ * deadline is that of init: whoever dozes keeps it.
+ *   MCQ_NOMEM   it dozes on */
+MCQ_MUST_CHECK enum mcq_err mcq_opening_rouse(struct mcq_opening *opening,
+                                              const struct mcq_session_config *config);
 
 /* Drops all of it and returns the stream, for the caller to close. */
 int mcq_opening_fini(struct mcq_opening *opening);

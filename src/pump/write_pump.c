@@ -340,6 +340,18 @@ void mcq_wpump_skip(struct mcq_wpump *pump, size_t len)
     (void) mcq_wpump_on_written(pump, len);
 }
 
+void mcq_wpump_conflate(struct mcq_wpump *pump)
+{
+    bool has_begun = pump->sent_at > pump->kept_at; /* the first message: it must go on */
+
+    mcq_assert(pump->lent_bytes == 0 && !mcq_wpump_is_within(pump));
+    if (ring_count(&pump->ends) <= (has_begun ? 1 : 0))
+        return;
+    pump->whole_at = has_begun ? *end_at(pump, pump->ends.head) : pump->kept_at;
+    pump->ends.tail = pump->ends.head + (has_begun ? 1 : 0);
+    mcq_wpump_cut(pump);
+}
+
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump)
 {
     mcq_assert(pump->lent_bytes == 0);

@@ -109,6 +109,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_place(struct mcq_wpump *pump, struct m
 /* Takes back the message that was begun and not ended, if there is one. */
 void mcq_wpump_cut(struct mcq_wpump *pump);
 
+/* Takes back all whole messages of which nothing has left: the next one stands for them. Not while
+ * octets are lent, nor within a message. */
+void mcq_wpump_conflate(struct mcq_wpump *pump);
+
 /* Lends whole messages that wait to a write, up to iov_max runs and about MCQ_WPUMP_BATCH_BYTES;
  * returns how many runs of iov are filled, 0: nothing waits. The write's end is
  * mcq_wpump_on_written. Not while octets are lent.

@@ -14,15 +14,18 @@ static bool is_over(const struct mcq_socket *socket)
  * those that a call leaves behind. */
 static bool has_input(struct mcq_socket *socket)
 {
-    if (socket->has_peeked || mcq_socket_peek(socket))
+    if (socket->has_peeked)
         return true;
-    if (!mcq_socket_harvest_input(socket))
-        return false;
-    socket->in_calls++;
+    if (!mcq_socket_peek(socket)) {
+        if (!mcq_socket_harvest_input(socket))
+            return false;
+        socket->in_calls++;
+        mcq_socket_guard_input(socket);
+        (void) mcq_socket_peek(socket);
+    }
     if (socket->in_sleepers > 0)
         socket->news |= MCQ_NEWS_IN; /* the edge they sleep for is spent */
-    mcq_socket_guard_input(socket);
-    return mcq_socket_peek(socket);
+    return socket->has_peeked;
 }
 
 void mcq_socket_ring(struct mcq_socket *socket)

@@ -57,6 +57,7 @@ enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_connecting, struct 
     mcq_link_init(&conn->peer.link, &socket->group, (uint32_t) socket->options.send_hwm,
                   (uint32_t) socket->options.recv_hwm);
     conn->peer.link.keeps_input = socket->pattern->ops->hear == NULL;
+    conn->peer.link.conflates = socket->options.conflates;
     conn->peer.is_connecting = is_connecting;
     conn->peer.epoch = mcq_context_next_epoch(socket->context);
     err = take_slot(socket, conn);

@@ -482,6 +482,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
     if (err != MCQ_OK) {
         if (err == MCQ_MISMATCH)
             *fault = "this socket has its one peer";
+        if (err == MCQ_IN_USE)
+            *fault = "another peer has this CONNECT_ROUTING_ID";
         mcq_connector_fini(connector);
         mcq_node_fini(&connector->node);
         mcq_free(connector);

@@ -342,7 +342,9 @@ enum mcq_err mcq_inproc_connect(struct mcq_socket *socket, struct mcq_bytes text
     inproc->ends[0].serial = socket->serial;
     err = mcq_conn_new(socket, true, &conn);
     if (err != MCQ_OK) {
-        *fault = err == MCQ_MISMATCH ? "this socket has its one peer" : NULL;
+        *fault = err == MCQ_MISMATCH ? "this socket has its one peer"
+                 : err == MCQ_IN_USE ? "another peer has this CONNECT_ROUTING_ID"
+                                     : NULL;
         mcq_free(inproc);
         return err;
     }

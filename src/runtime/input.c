@@ -69,6 +69,13 @@ bool mcq_socket_harvest_input(struct mcq_socket *socket)
     return is_any;
 }
 
+/* Whether the pattern takes what peers say, whatever the application does. */
+static bool hears_on(const struct mcq_pattern *pattern)
+{
+    return pattern->ops->hear != NULL &&
+           (pattern->ops->is_deaf == NULL || !pattern->ops->is_deaf(pattern));
+}
+
 void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_link *link = &conn->peer.link;
@@ -82,7 +89,7 @@ void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn)
         return;
     socket->news |= MCQ_NEWS_OUT; /* a subscription, perhaps */
     mcq_socket_begin_flush(socket);
-    if (!link->can_read || link->is_lost)
+    if (!link->can_read || link->is_lost || !hears_on(socket->pattern))
         return;
     mcq_socket_set_unread(socket, conn);
     mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
@@ -109,7 +116,7 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
         discard(conn);
     } else if (socket->pattern->ops->hear != NULL) {
         pass_on(socket, conn);
-        socket->news |= MCQ_NEWS_OUT; /* a subscription, perhaps */
+        socket->news |= socket->pattern->ops->can_recv ? MCQ_NEWS_ALL : MCQ_NEWS_OUT;
     } else if (mcq_link_prefetch(link)) {
         pass_on(socket, conn);
         socket->news |= MCQ_NEWS_IN;
@@ -118,7 +125,7 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
     if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
         return false;
     mcq_socket_set_unread(socket, conn);
-    return socket->pattern->ops->hear != NULL && !link->is_starved;
+    return hears_on(socket->pattern) && !link->is_starved;
 }
 
 void mcq_socket_serve_input(struct mcq_socket *socket)

@@ -40,7 +40,7 @@ struct mcq_opener {
     struct mcq_opener *newer;
     struct mcq_opener *older;
     uint8_t identity_len;
-    uint8_t identity[MCQ_ROUTING_ID_MAX];
+    uint8_t *identity; /* NULL: none */
 };
 
 static void opener_link(struct mcq_opener *opener)
@@ -81,6 +81,7 @@ static void opener_free(struct mcq_opener *opener)
     if (fd >= 0)
         mcq_reactor_close(mcq_node_engine(node)->reactor, fd);
     opener_unlink(opener);
+    mcq_free(opener->identity);
     mcq_free(opener);
     if (!node->is_listener)
         mcq_connector_opened((struct mcq_connector *) node, err);
@@ -184,30 +185,59 @@ static void opener_answer(struct mcq_opener *opener)
         opener_fail(opener, err);
 }
 
+static enum mcq_err keep_identity(struct mcq_opener *opener, struct mcq_bytes identity)
+{
+    mcq_assert(identity.len <= MCQ_ROUTING_ID_MAX);
+    if (identity.len == 0)
+        return MCQ_OK;
+    opener->identity = mcq_alloc(identity.len);
+    if (opener->identity == NULL)
+        return MCQ_NOMEM;
+    memcpy(opener->identity, identity.data, identity.len);
+    opener->identity_len = (uint8_t) identity.len;
+    return MCQ_OK;
+}
+
+static void session_config(const struct mcq_endpoint_node *node, struct mcq_session_config *config);
+
+static enum mcq_err opener_rouse(struct mcq_opener *opener)
+{
+    struct mcq_session_config config;
+
+    if (!mcq_opening_is_dozing(&opener->opening))
+        return MCQ_OK;
+    session_config(opener->node, &config);
+    return mcq_opening_rouse(&opener->opening, &config);
+}
+
 static void opener_step(struct mcq_opener *opener)
 {
     struct mcq_engine *engine = mcq_node_engine(opener->node);
     struct mcq_event ready;
-    enum mcq_err err = mcq_opening_step(&opener->opening, &ready);
+    enum mcq_err err = opener_rouse(opener);
 
+    if (err == MCQ_OK)
+        err = mcq_opening_step(&opener->opening, &ready);
     if (err == MCQ_AGAIN) {
         err = mcq_engine_poll(engine, &opener->in, opener->opening.fd, MCQ_OP_POLL_IN);
         if (err == MCQ_OK && opener->opening.is_blocked)
             err = mcq_engine_poll(engine, &opener->out, opener->opening.fd, MCQ_OP_POLL_OUT);
-        if (err == MCQ_OK)
+        if (err == MCQ_OK) {
+            if (opener->node->is_listener)
+                mcq_opening_doze(&opener->opening);
             return;
+        }
     } else if (err == MCQ_OK && ready.kind == MCQ_EVENT_ZAP) {
         opener_answer(opener);
         return;
     } else if (err == MCQ_OK) {
-        mcq_assert(ready.ready.identity.len <= sizeof opener->identity);
-        opener->identity_len = (uint8_t) ready.ready.identity.len;
-        if (ready.ready.identity.len > 0)
-            memcpy(opener->identity, ready.ready.identity.data, ready.ready.identity.len);
-        opener->state = OPENER_READY;
-        opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
-        opener_settle(opener);
-        return;
+        err = keep_identity(opener, ready.ready.identity);
+        if (err == MCQ_OK) {
+            opener->state = OPENER_READY;
+            opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
+            opener_settle(opener);
+            return;
+        }
     }
     opener_fail(opener, err);
 }

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "arena/alloc.h"
+#include "runtime/random.h"
 #include "wire/command.h"
 #include "wire/z85.h"
 
@@ -245,7 +246,7 @@ void mcq_security_configure(const struct mcq_security *security, struct mcq_sess
     config->password = text_bytes(&security->password);
     config->curve = &security->keys;
     config->random = mcq_random_system();
-    /* Without a handler of ZAP, NULL and CURVE let everybody in, and do not ask; who is too old to be
-     * asked about stays out where a domain says that somebody is to be. */
+    /* Without a handler of ZAP, NULL and CURVE let everybody in, and do not ask; who is too old to
+     * be asked about stays out where a domain says that somebody is to be. */
     config->meets_older = config->meets_older && security->domain.len == 0;
 }

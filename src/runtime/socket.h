@@ -65,6 +65,7 @@ struct mcq_socket_options {
     struct mcq_proxy *proxy;         /* the same */
     int use_fd;                      /* for the next bind; -1: none */
     bool is_immediate;
+    bool conflates;
     bool is_ipv6;
     bool has_full_jitter;
     bool meets_older; /* peers before 3.0 are welcome */

@@ -17,17 +17,6 @@ enum mcq_err mcq_crypto_init(void)
     return sodium_init() < 0 ? MCQ_NOT_SUPPORTED : MCQ_OK;
 }
 
-static void fill_from_system(void *context, uint8_t *octets, size_t len)
-{
-    (void) context;
-    randombytes_buf(octets, len);
-}
-
-struct mcq_random mcq_random_system(void)
-{
-    return (struct mcq_random) {.fill = fill_from_system};
-}
-
 void mcq_crypto_wipe(void *octets, size_t len)
 {
     sodium_memzero(octets, len);

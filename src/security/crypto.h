@@ -44,9 +44,6 @@ struct mcq_random {
  *   MCQ_NOT_SUPPORTED   the system gives no random octets */
 MCQ_MUST_CHECK enum mcq_err mcq_crypto_init(void);
 
-/* The system's own. Only after mcq_crypto_init. */
-struct mcq_random mcq_random_system(void);
-
 static inline void mcq_random_fill(const struct mcq_random *random, void *octets, size_t len)
 {
     random->fill(random->context, octets, len);

@@ -4,8 +4,8 @@
  * Layer:   security. Sans-IO: random octets come through a hook.
  * Threads: the session's.
  *
- *   client  HELLO -------------------> WELCOME opens ---> INITIATE -------> READY opens ---> MESSAGE
- *   server  HELLO opens --> WELCOME; all is forgotten but K --> INITIATE opens --> READY --> MESSAGE
+ *   client  HELLO ------------------> WELCOME opens --> INITIATE --------> READY opens --> MESSAGE
+ *   server  HELLO opens --> WELCOME, all is forgotten but K --> INITIATE opens --> READY-> MESSAGE
  *
  * Between WELCOME and INITIATE the server holds one key, that of its cookie: what it has to know of
  * the client comes back in it. What a step needed last is wiped by it; during MESSAGE only the
@@ -55,7 +55,7 @@ MCQ_MUST_CHECK struct mcq_curve *mcq_curve_new(const struct mcq_curve_keys *keys
 /* Wipes it first. NULL is nothing. */
 void mcq_curve_free(struct mcq_curve **curve);
 
-/* --- the handshake's commands: their bodies from `at` on; each returns where it ends ----------- */
+/* --- the handshake's commands: their bodies from `at` on; each returns where it ends ---------- */
 
 uint8_t *mcq_curve_put_hello(struct mcq_curve *curve, uint8_t *at);
 uint8_t *mcq_curve_put_welcome(struct mcq_curve *curve, uint8_t *at);

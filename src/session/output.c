@@ -341,6 +341,24 @@ enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes
                : put_as_message(session, topic, subscribe);
 }
 
+enum mcq_err mcq_session_probe(struct mcq_session *session)
+{
+    enum mcq_framing framing = session->frames.framing;
+    uint8_t *at;
+
+    if (session->phase != MCQ_PHASE_TRAFFIC)
+        return MCQ_STATE;
+    if (mcq_session_is_sealed(session)) {
+        struct output output = begin_frame(session, 0, 0);
+
+        return output.at != NULL ? end_frame(session, &output, output.at) : MCQ_NOMEM;
+    }
+    at = reserve(session, mcq_frame_head_bytes_as(framing, 0));
+    if (at == NULL)
+        return MCQ_NOMEM;
+    return commit(session, mcq_encode_frame_head_as(framing, at, 0, 0));
+}
+
 enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group, bool join)
 {
     if (session->phase != MCQ_PHASE_TRAFFIC || session->version < MCQ_COMMAND_JOIN_SINCE)

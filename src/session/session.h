@@ -259,6 +259,11 @@ void mcq_session_seal(struct mcq_session *session, bool more, uint8_t *frame, si
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
 
+/* Queues a message of one empty part, in front of all messages: PROBE_ROUTER.
+ *   MCQ_STATE   not in TRAFFIC
+ *   MCQ_NOMEM   nothing was queued */
+MCQ_MUST_CHECK enum mcq_err mcq_session_probe(struct mcq_session *session);
+
 /* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.1,
  * which does not know them; MCQ_INVAL: the group is longer than its rule allows or holds an octet
  * that it forbids. */

@@ -25,4 +25,5 @@ const struct mcq_pattern_ops mcq_pattern_dealer = {
     .send = mcq_duplex_send,
     .recv = mcq_duplex_recv,
     .is_writable = mcq_duplex_is_writable,
+    .set = mcq_duplex_set,
 };

@@ -32,14 +32,19 @@ enum mcq_err mcq_duplex_attach(struct mcq_pattern *pattern, struct mcq_peer *pee
     return MCQ_OK;
 }
 
+enum mcq_err mcq_duplex_attach_only(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    if (mcq_ring_count(&mcq_duplex_of(pattern)->balance.ring) > 0)
+        return MCQ_MISMATCH;
+    return mcq_duplex_attach(pattern, peer);
+}
+
 enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                            struct mcq_bytes identity, struct mcq_peer **older)
 {
-    (void) pattern;
-    (void) peer;
     (void) identity;
     (void) older;
-    return MCQ_OK;
+    return pattern->probes ? mcq_link_probe(&peer->link) : MCQ_OK;
 }
 
 void mcq_duplex_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -69,6 +74,17 @@ void mcq_duplex_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
     mcq_outgoing_room(&mcq_duplex_of(pattern)->balance, peer);
 }
 
+void mcq_duplex_hear_nothing(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    (void) pattern;
+    for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++)
+        if (event.kind == MCQ_EVENT_BODY)
+            mcq_msg_fini(&msg);
+}
+
 enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part)
 {
     struct mcq_peer *peer;
@@ -90,4 +106,12 @@ enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 bool mcq_duplex_is_writable(struct mcq_pattern *pattern)
 {
     return mcq_outgoing_is_ready(&mcq_duplex_of(pattern)->balance);
+}
+
+enum mcq_err mcq_duplex_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value)
+{
+    if (option != MCQ_PATTERN_PROBE_ROUTER || (value != 0 && value != 1))
+        return MCQ_INVAL;
+    pattern->probes = value != 0;
+    return MCQ_OK;
 }

@@ -31,6 +31,8 @@ void mcq_duplex_free(struct mcq_pattern *pattern);
 
 /* Calls of the table, for types that do nothing of their own there. */
 enum mcq_err mcq_duplex_attach(struct mcq_pattern *pattern, struct mcq_peer *peer);
+/* One peer at a time: MCQ_MISMATCH for another. */
+enum mcq_err mcq_duplex_attach_only(struct mcq_pattern *pattern, struct mcq_peer *peer);
 enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                            struct mcq_bytes identity, struct mcq_peer **older);
 void mcq_duplex_down(struct mcq_pattern *pattern, struct mcq_peer *peer);
@@ -39,8 +41,12 @@ void mcq_duplex_readable(struct mcq_pattern *pattern, struct mcq_peer *peer);
 struct mcq_peer *mcq_duplex_next_readable(const struct mcq_pattern *pattern,
                                           const struct mcq_peer *peer);
 void mcq_duplex_room(struct mcq_pattern *pattern, struct mcq_peer *peer);
+/* For types that do not receive: what their peers send is nobody's. */
+void mcq_duplex_hear_nothing(struct mcq_pattern *pattern, struct mcq_peer *peer);
 enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part);
 enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg);
 bool mcq_duplex_is_writable(struct mcq_pattern *pattern);
+/* PROBE_ROUTER. */
+enum mcq_err mcq_duplex_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value);
 
 #endif

@@ -15,20 +15,13 @@ static enum mcq_err pair_create(const struct mcq_pattern_config *config,
     return MCQ_OK;
 }
 
-static enum mcq_err pair_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
-{
-    if (mcq_ring_count(&mcq_duplex_of(pattern)->balance.ring) > 0)
-        return MCQ_MISMATCH;
-    return mcq_duplex_attach(pattern, peer);
-}
-
 const struct mcq_pattern_ops mcq_pattern_pair = {
     .type = MCQ_SOCKET_TYPE_PAIR,
     .can_send = true,
     .can_recv = true,
     .create = pair_create,
     .free = mcq_duplex_free,
-    .attach = pair_attach,
+    .attach = mcq_duplex_attach_only,
     .up = mcq_duplex_up,
     .down = mcq_duplex_down,
     .detach = mcq_duplex_detach,

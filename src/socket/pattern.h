@@ -37,8 +37,12 @@ struct mcq_peer {
     struct mcq_router_peer route;     /* its turn to be written to, and for ROUTER its id */
     struct mcq_subscriber subscriber; /* what it wants of a publisher */
     struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
+    bool is_named;                    /* ROUTER: by us, whatever it calls itself */
+    uint32_t number;                  /* SERVER, PEER: what their messages carry */
     bool takes_message;               /* a publisher's message under way goes to it */
     struct mcq_peer *next_taker;
+    struct mcq_subscriber *asked; /* XPUB_MANUAL: what it asked for; NULL: nothing yet */
+    size_t report_bytes;          /* XPUB: of what it said and the application has not received */
 };
 
 struct mcq_pattern_config {
@@ -50,9 +54,23 @@ struct mcq_pattern_config {
 enum mcq_pattern_option {
     MCQ_PATTERN_ROUTER_MANDATORY, /* 0, 1 */
     MCQ_PATTERN_ROUTER_HANDOVER,
+    MCQ_PATTERN_ROUTER_NOTIFY,      /* bits: 1 who comes, 2 who goes */
+    MCQ_PATTERN_CONNECT_ROUTING_ID, /* octets: of the next peer that is attached and connects */
+    MCQ_PATTERN_PROBE_ROUTER,
     MCQ_PATTERN_REQ_RELAXED,
     MCQ_PATTERN_REQ_CORRELATE,
     MCQ_PATTERN_SUBSCRIPTION_BYTES, /* that a publisher's peer may be charged */
+    MCQ_PATTERN_XPUB_VERBOSE,
+    MCQ_PATTERN_XPUB_VERBOSER,
+    MCQ_PATTERN_XPUB_NODROP,
+    MCQ_PATTERN_XPUB_MANUAL,
+    MCQ_PATTERN_XPUB_MANUAL_LAST_VALUE,
+    MCQ_PATTERN_XPUB_WELCOME_MSG, /* octets */
+    MCQ_PATTERN_XSUB_VERBOSE_UNSUBSCRIBE,
+    MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE,
+    MCQ_PATTERN_INVERT_MATCHING,
+    MCQ_PATTERN_TOPICS_COUNT, /* only asked for */
+    MCQ_PATTERN_LAST_PEER,    /* the same: the number of the peer attached last */
 };
 
 struct mcq_pattern;
@@ -69,7 +87,10 @@ struct mcq_pattern_ops {
     enum mcq_err (*create)(const struct mcq_pattern_config *config, struct mcq_pattern **pattern);
     void (*free)(struct mcq_pattern *pattern);
 
-    /* MCQ_OK; MCQ_MISMATCH: the type has no place for it now (a second peer of a PAIR). */
+    /* MCQ_OK
+     *   MCQ_MISMATCH   the type has no place for it now (a second peer of a PAIR)
+     *   MCQ_IN_USE     ROUTER: the name that it was to have is another one's
+     *   MCQ_NOMEM */
     enum mcq_err (*attach)(struct mcq_pattern *pattern, struct mcq_peer *peer);
     /* The connection stands: link.is_up. identity: what the peer calls itself, may be empty.
      *   MCQ_OK
@@ -110,6 +131,10 @@ struct mcq_pattern_ops {
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
 
+    /* A type that hears: whether it does so no more until the application has received. NULL: it
+     * hears all. */
+    bool (*is_deaf)(const struct mcq_pattern *pattern);
+
     /* Types that send and receive by turns, while input that poll has found was not received:
      * whether send may be called all the same, which drops it. NULL: the two do not depend on each
      * other. */
@@ -119,19 +144,33 @@ struct mcq_pattern_ops {
      * are connected. */
     uint32_t (*audience)(const struct mcq_pattern *pattern);
 
-    /* SUB: what the application wants. NULL elsewhere.
-     *   MCQ_INVAL   the topic is longer than a command can be; or not subscribed (is_on false)
-     *   MCQ_NOMEM */
+    /* SUB: what the application wants; XPUB_MANUAL: what the peer gets whose subscription was
+     * received last. NULL elsewhere.
+     *   MCQ_INVAL      the topic is longer than a command can be; or not subscribed (is_on false)
+     *   MCQ_MISMATCH   XPUB is not manual
+     *   MCQ_LIMIT, MCQ_NOMEM */
     enum mcq_err (*subscribe)(struct mcq_pattern *pattern, struct mcq_bytes topic, bool is_on);
+
+    /* DISH: joins a group, or leaves it. NULL elsewhere.
+     *   MCQ_INVAL   not a group's name; has joined already, or has not
+     *   MCQ_NOMEM */
+    enum mcq_err (*join)(struct mcq_pattern *pattern, struct mcq_bytes group, bool is_on);
 
     /* MCQ_INVAL: not an option of this type, or the value is out of range. NULL: it has none. */
     enum mcq_err (*set)(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value);
+    /* The same with octets, which are copied. Also MCQ_NOMEM. */
+    enum mcq_err (*set_bytes)(struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                              struct mcq_bytes value);
+    /* MCQ_INVAL: this type does not say. NULL: it says nothing. */
+    enum mcq_err (*get)(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                        int64_t *value);
 };
 
 /* The first member of every pattern's own struct. */
 struct mcq_pattern {
     const struct mcq_pattern_ops *ops;
     struct mcq_link_group *group;
+    bool probes;            /* PROBE_ROUTER: each connection begins with an empty message */
     uint64_t dropped_count; /* whole messages dropped by the type's rules */
 };
 
@@ -146,6 +185,16 @@ extern const struct mcq_pattern_ops mcq_pattern_dealer;
 extern const struct mcq_pattern_ops mcq_pattern_router;
 extern const struct mcq_pattern_ops mcq_pattern_pub;
 extern const struct mcq_pattern_ops mcq_pattern_sub;
+extern const struct mcq_pattern_ops mcq_pattern_xpub;
+extern const struct mcq_pattern_ops mcq_pattern_xsub;
+extern const struct mcq_pattern_ops mcq_pattern_client;
+extern const struct mcq_pattern_ops mcq_pattern_server;
+extern const struct mcq_pattern_ops mcq_pattern_radio;
+extern const struct mcq_pattern_ops mcq_pattern_dish;
+extern const struct mcq_pattern_ops mcq_pattern_gather;
+extern const struct mcq_pattern_ops mcq_pattern_scatter;
+extern const struct mcq_pattern_ops mcq_pattern_peer;
+extern const struct mcq_pattern_ops mcq_pattern_channel;
 extern const struct mcq_pattern_ops mcq_pattern_push;
 extern const struct mcq_pattern_ops mcq_pattern_pull;
 

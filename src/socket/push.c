@@ -9,17 +9,6 @@ static enum mcq_err push_create(const struct mcq_pattern_config *config,
                           (struct mcq_duplex **) pattern);
 }
 
-static void push_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
-{
-    struct mcq_event event;
-    struct mcq_msg msg;
-
-    (void) pattern;
-    for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++)
-        if (event.kind == MCQ_EVENT_BODY)
-            mcq_msg_fini(&msg);
-}
-
 const struct mcq_pattern_ops mcq_pattern_push = {
     .type = MCQ_SOCKET_TYPE_PUSH,
     .can_send = true,
@@ -31,7 +20,7 @@ const struct mcq_pattern_ops mcq_pattern_push = {
     .detach = mcq_duplex_detach,
     .readable = mcq_duplex_readable,
     .room = mcq_duplex_room,
-    .hear = push_hear,
+    .hear = mcq_duplex_hear_nothing,
     .send = mcq_duplex_send,
     .is_writable = mcq_duplex_is_writable,
 };

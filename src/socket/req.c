@@ -195,7 +195,7 @@ static enum mcq_err req_set(struct mcq_pattern *pattern, enum mcq_pattern_option
     else if (option == MCQ_PATTERN_REQ_CORRELATE)
         state->correlates = value != 0;
     else
-        return MCQ_INVAL;
+        return mcq_duplex_set(pattern, option, value);
     return MCQ_OK;
 }
 

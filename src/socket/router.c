@@ -16,6 +16,15 @@ struct router {
     bool is_within; /* of an outgoing message: its name was taken */
     bool has_held;  /* a first part, behind the name that was handed out */
     struct mcq_msg held;
+    unsigned notices;         /* enum notice */
+    struct mcq_msg next_name; /* CONNECT_ROUTING_ID, for the next that connects; empty: none */
+};
+
+/* ROUTER_NOTIFY: of whom the application gets a message of one empty part. */
+enum notice {
+    NOTICE_UP = 1,
+    NOTICE_DOWN = 2,
+    NOTICE_ALL = 3,
 };
 
 static struct router *router_of(struct mcq_pattern *pattern)
@@ -47,13 +56,58 @@ static void router_free(struct mcq_pattern *pattern)
 
     if (router->has_held)
         mcq_msg_fini(&router->held);
+    mcq_msg_fini(&router->next_name);
     mcq_router_fini(&router->router);
     mcq_duplex_free(pattern);
 }
 
+/* That of its connection; a peer that we have named is in before it has one. */
+static uint64_t epoch_of(const struct mcq_peer *peer)
+{
+    return peer->is_named ? peer->route.turn.epoch : peer->link.epoch;
+}
+
+/* The application has named it: it may be written to before it is there. */
+static enum mcq_err name_peer(struct router *router, struct mcq_peer *peer)
+{
+    struct mcq_router_peer *older = NULL;
+    struct mcq_msg name;
+    enum mcq_err err;
+
+    mcq_msg_move(&name, &router->next_name);
+    err = mcq_router_up(&router->router, &peer->route, peer->epoch, mcq_msg_bytes(&name), false,
+                        &older);
+    if (err != MCQ_OK) {
+        mcq_msg_fini(&name);
+        return err == MCQ_MISMATCH ? MCQ_IN_USE : err;
+    }
+    peer->is_named = true;
+    mcq_msg_move(&peer->identity, &name);
+    peer->identity.more = true;
+    (void) mcq_router_set_ready(&router->router, &peer->route, peer->epoch, true);
+    return MCQ_OK;
+}
+
 static enum mcq_err router_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    mcq_incoming_attach(&router_of(pattern)->duplex.incoming, peer);
+    struct router *router = router_of(pattern);
+
+    if (peer->is_connecting && mcq_msg_len(&router->next_name) > 0)
+        MCQ_TRY(name_peer(router, peer));
+    mcq_incoming_attach(&router->duplex.incoming, peer);
+    return MCQ_OK;
+}
+
+/* The connection is this peer's from here on, and the application hears of it. */
+static enum mcq_err welcome(struct router *router, struct mcq_peer *peer)
+{
+    (void) mcq_router_set_ready(&router->router, &peer->route, epoch_of(peer), true);
+    if (router->duplex.base.probes)
+        MCQ_TRY(mcq_link_probe(&peer->link));
+    if (router->notices & NOTICE_UP) {
+        MCQ_TRY(mcq_link_note(&peer->link));
+        mcq_incoming_readable(&router->duplex.incoming, peer);
+    }
     return MCQ_OK;
 }
 
@@ -66,6 +120,10 @@ static enum mcq_err router_up(struct mcq_pattern *pattern, struct mcq_peer *peer
     struct mcq_msg name;
     enum mcq_err err;
 
+    if (peer->is_named && peer->route.turn.part != MCQ_RING_OUT)
+        return welcome(router_of(pattern), peer);
+    if (peer->is_named) /* who had taken its name over may have gone */
+        identity = mcq_msg_bytes(&peer->identity);
     MCQ_TRY(mcq_msg_init_copy(&name, identity));
     err = mcq_router_up(table, &peer->route, peer->link.epoch, identity,
                         router_of(pattern)->hands_over, &before);
@@ -82,8 +140,7 @@ static enum mcq_err router_up(struct mcq_pattern *pattern, struct mcq_peer *peer
     mcq_msg_fini(&peer->identity);
     mcq_msg_move(&peer->identity, &name);
     peer->identity.more = true;
-    (void) mcq_router_set_ready(table, &peer->route, peer->link.epoch, true);
-    return MCQ_OK;
+    return welcome(router_of(pattern), peer);
 }
 
 /* A name that we gave goes with its connection: whoever comes next at that endpoint is another one,
@@ -93,23 +150,39 @@ static bool is_generated(struct mcq_bytes id)
     return id.len == MCQ_ROUTER_GENERATED_BYTES && id.data[0] == MCQ_PROPERTY_IDENTITY_NOT_FIRST;
 }
 
+/* The rest of what it sent is read before that. */
+static void say_down(struct router *router, struct mcq_peer *peer)
+{
+    if ((router->notices & NOTICE_DOWN) && mcq_link_note(&peer->link) != MCQ_OK)
+        router->duplex.base.dropped_count++;
+}
+
 static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    (void) mcq_router_down(&router_of(pattern)->router, &peer->route, peer->link.epoch);
+    struct router *router = router_of(pattern);
+
+    if (peer->is_named) { /* what waits is for whoever is there next */
+        say_down(router, peer);
+        return;
+    }
+    if (mcq_router_down(&router->router, &peer->route, peer->link.epoch))
+        say_down(router, peer);
     if (is_generated(mcq_msg_bytes(&peer->identity)))
         mcq_link_drop(&peer->link);
 }
 
 static void router_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    router_down(pattern, peer);
-    mcq_incoming_detach(&router_of(pattern)->duplex.incoming, peer);
+    struct router *router = router_of(pattern);
+
+    (void) mcq_router_down(&router->router, &peer->route, epoch_of(peer));
+    mcq_incoming_detach(&router->duplex.incoming, peer);
     mcq_msg_fini(&peer->identity);
 }
 
 static void router_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    (void) mcq_router_set_ready(&router_of(pattern)->router, &peer->route, peer->link.epoch, true);
+    (void) mcq_router_set_ready(&router_of(pattern)->router, &peer->route, epoch_of(peer), true);
 }
 
 static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
@@ -199,6 +272,12 @@ static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_opt
 {
     struct router *router = router_of(pattern);
 
+    if (option == MCQ_PATTERN_ROUTER_NOTIFY) {
+        if (value < 0 || value > NOTICE_ALL)
+            return MCQ_INVAL;
+        router->notices = (unsigned) value;
+        return MCQ_OK;
+    }
     if (value != 0 && value != 1)
         return MCQ_INVAL;
     if (option == MCQ_PATTERN_ROUTER_MANDATORY)
@@ -206,7 +285,30 @@ static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_opt
     else if (option == MCQ_PATTERN_ROUTER_HANDOVER)
         router->hands_over = value != 0;
     else
+        return mcq_duplex_set(pattern, option, value);
+    return MCQ_OK;
+}
+
+static enum mcq_err router_set_bytes(struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                                     struct mcq_bytes value)
+{
+    struct router *router = router_of(pattern);
+    struct mcq_msg name;
+
+    if (option != MCQ_PATTERN_CONNECT_ROUTING_ID)
         return MCQ_INVAL;
+    MCQ_TRY(mcq_msg_init_copy(&name, value));
+    mcq_msg_fini(&router->next_name);
+    mcq_msg_move(&router->next_name, &name);
+    return MCQ_OK;
+}
+
+static enum mcq_err router_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                               int64_t *value)
+{
+    if (option != MCQ_PATTERN_ROUTER_NOTIFY)
+        return MCQ_INVAL;
+    *value = ((const struct router *) pattern)->notices;
     return MCQ_OK;
 }
 
@@ -227,4 +329,6 @@ const struct mcq_pattern_ops mcq_pattern_router = {
     .recv = router_recv,
     .is_writable = router_is_writable,
     .set = router_set,
+    .set_bytes = router_set_bytes,
+    .get = router_get,
 };

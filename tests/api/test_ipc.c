@@ -495,6 +495,82 @@ static void any_path__where_no_folder_can_be_made(void)
     end_world(&world);
 }
 
+/* --- the kernel's view ------------------------------------------------------------------------ */
+
+static bool is_named(const struct sockaddr_un *un, const char *path)
+{
+    return un->sun_family == AF_UNIX && strcmp(un->sun_path, path) == 0;
+}
+
+/* The process's descriptor of a stream to or from this path. */
+static int find_fd(const char *path, bool is_accepted)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_un local = {0};
+        struct sockaddr_un peer = {0};
+        socklen_t len = sizeof local;
+        int listens = 0;
+        socklen_t listens_len = sizeof listens;
+
+        if (getsockname(fd, (struct sockaddr *) &local, &len) != 0)
+            continue;
+        len = sizeof peer;
+        (void) getpeername(fd, (struct sockaddr *) &peer, &len);
+        (void) getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len);
+        if (is_accepted ? is_named(&local, path) && !listens : is_named(&peer, path))
+            return fd;
+    }
+    return -1;
+}
+
+static int buffer_of(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+
+    assert_true(fd >= 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, name, &value, &len), 0);
+    return value;
+}
+
+/* The most that a send buffer of the system's own choice can be made, up to 1 MiB. */
+static int largest_buffer(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    int bytes = 1 << 20;
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+    bytes = buffer_of(fd, SO_SNDBUF);
+    assert_int_equal(close(fd), 0);
+    return bytes;
+}
+
+static void buffers__are_a_mebibyte_or_what_was_asked_for(void)
+{
+    static const int asked[] = {-1, 40000};
+
+    for (size_t i = 0; i < MCQ_COUNTOF(asked); i++) {
+        struct place place = make_place();
+        struct world world;
+
+        begin_world(&world);
+        struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+        struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
+        int expected = asked[i] < 0 ? largest_buffer() : 2 * asked[i];
+
+        assert_works(mcq_set(pull, MCQ_OPT_SNDBUF, asked[i]));
+        assert_works(mcq_set(push, MCQ_OPT_SNDBUF, asked[i]));
+        assert_works(mcq_bind(pull, place.endpoint));
+        assert_works(mcq_connect(push, place.endpoint));
+        send_text(push, "hello", 0);
+        expect_text(pull, "hello");
+        assert_int_equal(buffer_of(find_fd(place.path, true), SO_SNDBUF), expected);
+        assert_int_equal(buffer_of(find_fd(place.path, false), SO_SNDBUF), expected);
+        end_world(&world);
+        remove_place(&place);
+    }
+}
+
 #define ON_BOTH(X)                                                                                 \
     X(path__delivers_and_is_gone_after_unbind)                                                     \
     X(path__is_gone_with_its_socket)                                                               \
@@ -510,7 +586,8 @@ static void any_path__where_no_folder_can_be_made(void)
     X(abstract_name__delivers_without_a_file)                                                      \
     X(abstract_name__is_just_as_long_as_it_was_written)                                            \
     X(any_path__is_a_private_folder_of_its_own)                                                    \
-    X(any_path__where_no_folder_can_be_made)
+    X(any_path__where_no_folder_can_be_made)                                                       \
+    X(buffers__are_a_mebibyte_or_what_was_asked_for)
 
 ON_BOTH(BOTH_TESTS)
 

@@ -103,12 +103,17 @@ static void pattern_options__belong_to_their_types(void)
         {MCQ_OPT_ROUTER_HANDOVER, MCQ_ROUTER},
         {MCQ_OPT_REQ_RELAXED, MCQ_REQ},
         {MCQ_OPT_REQ_CORRELATE, MCQ_REQ},
+        {MCQ_OPT_XPUB_VERBOSE, MCQ_XPUB},
+        {MCQ_OPT_XPUB_VERBOSER, MCQ_XPUB},
+        {MCQ_OPT_XPUB_MANUAL, MCQ_XPUB},
+        {MCQ_OPT_XPUB_MANUAL_LAST_VALUE, MCQ_XPUB},
+        {MCQ_OPT_XSUB_VERBOSE_UNSUBSCRIBE, MCQ_XSUB},
     };
     struct world world;
 
     begin_world(&world);
     for (size_t i = 0; i < MCQ_COUNTOF(rows); i++)
-        for (int type = MCQ_PAIR; type <= MCQ_PUSH; type++) {
+        for (int type = MCQ_PAIR; type <= MCQ_XSUB; type++) {
             struct mcq_socket *socket = open_socket(&world, (enum mcq_type) type);
 
             if (type != (int) rows[i].type) {

@@ -334,6 +334,101 @@ static void router__handover__the_newest_peer_has_the_id(void)
     end_world(&world);
 }
 
+static void router__hears_of_peers__by_probes_and_notices(void)
+{
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
+    struct mcq_socket *dealer = open_socket(&world, MCQ_DEALER);
+    char endpoint[ENDPOINT_BYTES];
+
+    assert_works(mcq_set(router, MCQ_OPT_ROUTER_NOTIFY, 3));
+    assert_int_equal(number_of(router, MCQ_OPT_ROUTER_NOTIFY), 3);
+    assert_works(mcq_set(dealer, MCQ_OPT_PROBE_ROUTER, 1));
+    assert_works(mcq_set_bytes(dealer, MCQ_OPT_ROUTING_ID, "me", 2));
+    bind_somewhere(router, endpoint);
+    assert_works(mcq_connect(dealer, endpoint));
+    for (int i = 0; i < 2; i++) { /* the notice, and the probe */
+        expect_part(router, "me", true);
+        expect_text(router, "");
+    }
+    send_text(dealer, "last words", 0);
+    close_socket(&world, dealer);
+    expect_part(router, "me", true);
+    expect_text(router, "last words");
+    expect_part(router, "me", true);
+    expect_text(router, "");
+    expect_nothing(router);
+    end_world(&world);
+}
+
+static void router__connects__to_a_peer_that_it_has_named(void)
+{
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
+    struct mcq_socket *dealer = open_socket(&world, MCQ_DEALER);
+    char endpoint[ENDPOINT_BYTES];
+
+    bind_somewhere(dealer, endpoint);
+    assert_works(mcq_set(router, MCQ_OPT_ROUTER_MANDATORY, 1));
+    assert_works(mcq_set_bytes(router, MCQ_OPT_CONNECT_ROUTING_ID, "you", 3));
+    assert_works(mcq_connect(router, endpoint));
+    send_text(router, "you", MCQ_SNDMORE);
+    send_text(router, "hello", 0);
+    expect_text(dealer, "hello");
+    send_text(dealer, "hello yourself", 0);
+    expect_part(router, "you", true);
+    expect_text(router, "hello yourself");
+    assert_works(mcq_set_bytes(router, MCQ_OPT_CONNECT_ROUTING_ID, "you", 3));
+    assert_says_of(mcq_connect(router, endpoint), EADDRINUSE,
+                   "connect %s: another peer has this CONNECT_ROUTING_ID", endpoint);
+    assert_fails(mcq_set_bytes(dealer, MCQ_OPT_CONNECT_ROUTING_ID, "you", 3), EINVAL);
+    end_world(&world);
+}
+
+/* Thousands are sent while nobody receives; then the newest comes, and with a bit of what the
+ * stream held before it: it is read to its end. */
+static void conflate__only_the_newest_message(void)
+{
+    enum { COUNT = 5000 };
+    static const enum mcq_type types[][2] = {{MCQ_PUSH, MCQ_PULL}, {MCQ_DEALER, MCQ_DEALER}};
+
+    for (size_t i = 0; i < MCQ_COUNTOF(types); i++) {
+        struct world world;
+        char endpoint[ENDPOINT_BYTES];
+        int last = -1;
+
+        begin_world(&world);
+        struct mcq_socket *out = open_socket(&world, types[i][0]);
+        struct mcq_socket *in = open_socket(&world, types[i][1]);
+
+        assert_works(mcq_set(out, MCQ_OPT_CONFLATE, 1));
+        assert_works(mcq_set(in, MCQ_OPT_CONFLATE, 1));
+        assert_int_equal(number_of(in, MCQ_OPT_CONFLATE), 1);
+        bind_somewhere(in, endpoint);
+        assert_works(mcq_connect(out, endpoint));
+        for (int n = 0; n < COUNT; n++) {
+            if (is_inproc() && n == 100)
+                n = COUNT - 1; /* a pipe is bounded by the high-water marks */
+            assert_works(mcq_send(out, &n, sizeof n, 0)); /* there is always room */
+        }
+        for (int came = 0; last < COUNT - 1; came++) {
+            int n;
+
+            assert_int_equal(mcq_recv(in, &n, sizeof n, 0), sizeof n);
+            assert_true(n > last);
+            assert_true(came < COUNT / 2);
+            last = n;
+        }
+        expect_nothing(in);
+        assert_fails(mcq_set(open_socket(&world, MCQ_PAIR), MCQ_OPT_CONFLATE, 1), EINVAL);
+        end_world(&world);
+    }
+}
+
 /* RFC 28: what REQ and REP hide. */
 static void envelopes__empty_part_in_front(void)
 {
@@ -411,6 +506,9 @@ static void small_buffer__first_octets_and_the_whole_length(void)
     X(dealer_router__by_the_id_in_front)                                                           \
     X(router__unknown_id__is_dropped_unless_mandatory)                                             \
     X(router__handover__the_newest_peer_has_the_id)                                                \
+    X(router__hears_of_peers__by_probes_and_notices)                                               \
+    X(router__connects__to_a_peer_that_it_has_named)                                               \
+    X(conflate__only_the_newest_message)                                                           \
     X(envelopes__empty_part_in_front)                                                              \
     X(sizes__of_all_kinds__arrive_as_they_are)                                                     \
     X(small_buffer__first_octets_and_the_whole_length)

@@ -90,6 +90,17 @@ static inline int alone_main(const struct alone_case *cases, size_t count, const
     return 2;
 }
 
+/* A PULL and a PUSH that have been used, and a message that nobody has received. */
+static inline struct couple open_busy_couple(struct world *world, const char *left)
+{
+    struct couple couple = open_couple(world, MCQ_PULL, MCQ_PUSH);
+
+    send_text(couple.connected, "before", 0);
+    expect_text(couple.bound, "before");
+    send_text(couple.connected, left, 0);
+    return couple;
+}
+
 /* In a forked child: no cmocka, which would go on with the parent's tests. */
 #define child_check(condition)                                                                     \
     do {                                                                                           \

@@ -1,4 +1,4 @@
-/* g11: a socket that is closed, and a context that ends, while other threads are inside its calls. */
+/* g11: a socket is closed, and a context ends, while other threads are inside its calls. */
 #include "faults/alone.h"
 
 #define ROUNDS 150

@@ -71,10 +71,7 @@ static void fault_g1__child__is_refused_and_parent_goes_on(void)
     struct couple couple;
 
     begin_world(&world);
-    couple = open_couple(&world, MCQ_PULL, MCQ_PUSH);
-    send_text(couple.connected, "before", 0);
-    expect_text(couple.bound, "before");
-    send_text(couple.connected, "over the fork", 0);
+    couple = open_busy_couple(&world, "over the fork");
 
     pid_t pid = fork();
 

@@ -1,6 +1,7 @@
 /* f17: every allocation, mapping and thread may be refused: the call says so, or one peer is
  * dropped and comes back, and nothing of it is left. */
 #include "faults/inject.h"
+#include "interop/raw_peer.h"
 
 #define ALLOCATIONS_MAX 2000 /* more than any of these scenarios makes */
 #define LONG_BYTES 100000    /* beyond what is copied into a block */
@@ -194,13 +195,69 @@ static void fault_f17__no_thread__is_enomem_and_nothing_is_left(void)
     end_injection(&injector);
 }
 
+/* --- a3 --------------------------------------------------------------------------------------- */
+
+#define STRANGERS 200
+#define STRANGER_BYTES 512 /* what one may cost that says nothing; the sanitizers' heaps round up */
+#define ALREADY_THERE 4096 /* tables that grow in steps */
+
+static int greeted_stranger(uint16_t port)
+{
+    uint8_t octet;
+    int fd = raw_connect(port);
+
+    assert_true(raw_recv(fd, &octet, 1)); /* our side is there, and has done its part */
+    return fd;
+}
+
+/* Strangers that never say a word; then one of them does, in whatever pieces, and is as good as any
+ * other: what was given back is made anew. */
+static void fault_a3__silent_strangers__cost_512_octets_each_and_may_speak_at_last(void)
+{
+    static const uint8_t ready[] = "\4\x1a\5READY\13Socket-Type\0\0\0\4PUSH";
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    int fds[STRANGERS];
+    uint8_t greeting[RAW_GREETING_BYTES];
+    struct mcq_ledger before;
+    uint64_t grown;
+    uint16_t port;
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    bind_somewhere(pull, endpoint);
+    port = (uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10);
+    fds[0] = greeted_stranger(port);
+    before = mcq_alloc_ledger();
+    for (size_t i = 1; i < STRANGERS; i++)
+        fds[i] = greeted_stranger(port);
+    for (uint64_t until = now_ms() + PATIENCE_MS; now_ms() < until; (void) sched_yield()) {
+        grown = mcq_alloc_ledger().bytes - before.bytes;
+        if (grown <= STRANGERS * STRANGER_BYTES + ALREADY_THERE)
+            break; /* the last one's turn is over */
+    }
+    print_message("# %llu octets each\n", (unsigned long long) grown / STRANGERS);
+    assert_in_range(grown, 1, STRANGERS * STRANGER_BYTES + ALREADY_THERE);
+    raw_greeting(greeting, "NULL");
+    for (size_t i = 0; i < sizeof greeting; i++)
+        assert_true(raw_send(fds[7], greeting + i, 1));
+    assert_true(raw_send(fds[7], ready, sizeof ready - 1));
+    assert_true(raw_send_frame(fds[7], 0, "at last", 7));
+    expect_text(pull, "at last");
+    for (size_t i = 0; i < STRANGERS; i++)
+        assert_int_equal(close(fds[i]), 0);
+    end_world(&world);
+}
+
 #define FAULTS(X)                                                                                  \
     X(fault_f17__each_allocation_refused__push_pull)                                               \
     X(fault_f17__each_allocation_refused__push_pull_of_long_ones)                                  \
     X(fault_f17__each_allocation_refused__req_rep)                                                 \
     X(fault_f17__each_allocation_refused__pub_sub)                                                 \
     X(fault_f17__each_allocation_refused__dealer_to_dealer)                                        \
-    X(fault_f17__no_thread__is_enomem_and_nothing_is_left)
+    X(fault_f17__no_thread__is_enomem_and_nothing_is_left)                                         \
+    X(fault_a3__silent_strangers__cost_512_octets_each_and_may_speak_at_last)
 #define FAULTS_AUTO(X)
 
 FAULTS_MAIN("memory")

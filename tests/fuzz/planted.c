@@ -1,9 +1,7 @@
 /* A target with two bugs in it, for the tests of fuzz/campaign. A fuzzer has to make a PING whose
  * context is long enough and begins with the right octet. */
 
-#include "fuzz/fuzz.h"
-
-#include "wire/command.h"
+#include "fuzz/read_command.h"
 
 #define CONTEXT_LEAST 4
 
@@ -39,13 +37,9 @@ static void run(const struct fuzz_input *input, struct feed *feed, unsigned vari
 {
     struct mcq_command_decoder decoder;
     struct mcq_command command;
-    enum mcq_err err = MCQ_AGAIN;
-    struct mcq_bytes piece;
+    enum mcq_err err = read_command(&decoder, MCQ_SCOPE_TRAFFIC, input, 0, feed);
 
     (void) variant;
-    mcq_command_begin(&decoder, MCQ_SCOPE_TRAFFIC, (uint32_t) input->octets.len, 0);
-    while (err == MCQ_AGAIN && feed_next(feed, &piece))
-        err = mcq_command_decode(&decoder, piece);
     write_verdict(text, err, decoder.rule, decoder.at);
     if (err != MCQ_OK)
         return;

@@ -89,6 +89,34 @@ static void subscriptions_match__many_prefixes_of_one_peer__comes_once(void **st
     mcq_subscriptions_fini(&subs);
 }
 
+static void subscriptions_exact__no_beginnings_count(void **state)
+{
+    struct mcq_subscriber peers[3] = {0};
+    struct mcq_subscription_match match;
+    struct mcq_subscriptions subs;
+
+    (void) state;
+    start(&subs, MCQ_SUBSCRIPTION_SET, peers, 3);
+    mcq_subscription_exact_init(&match, &subs, mcq_bytes_of("a"));
+    assert_null(mcq_subscription_match_next(&match));
+    add(&subs, &peers[0], "", MCQ_SUBSCRIBED_FIRST);
+    add(&subs, &peers[0], "a", MCQ_SUBSCRIBED_FIRST);
+    add(&subs, &peers[1], "ab", MCQ_SUBSCRIBED_FIRST);
+    add(&subs, &peers[2], "a", MCQ_SUBSCRIBED_NEW);
+    mcq_subscription_exact_init(&match, &subs, mcq_bytes_of("a"));
+    assert_ptr_equal(mcq_subscription_match_next(&match), &peers[2]);
+    assert_ptr_equal(mcq_subscription_match_next(&match), &peers[0]);
+    assert_null(mcq_subscription_match_next(&match));
+    assert_false(mcq_subscriptions_found(&subs, &peers[1]));
+    mcq_subscription_exact_init(&match, &subs, mcq_bytes_of("abc"));
+    assert_null(mcq_subscription_match_next(&match));
+    assert_true(mcq_subscriptions_down(&subs, &peers[2], peers[2].node.epoch));
+    mcq_subscription_exact_init(&match, &subs, mcq_bytes_of("a"));
+    assert_ptr_equal(mcq_subscription_match_next(&match), &peers[0]);
+    assert_null(mcq_subscription_match_next(&match));
+    mcq_subscriptions_fini(&subs);
+}
+
 static void subscriptions_add__set__second_one_adds_nothing(void **state)
 {
     struct mcq_subscriber peers[2] = {0};
@@ -483,6 +511,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         LEDGER_TEST(subscriptions_match__prefixes_of_the_topic__their_peers),
         LEDGER_TEST(subscriptions_match__many_prefixes_of_one_peer__comes_once),
+        LEDGER_TEST(subscriptions_exact__no_beginnings_count),
         LEDGER_TEST(subscriptions_add__set__second_one_adds_nothing),
         LEDGER_TEST(subscriptions_add__counted__ends_with_the_last),
         LEDGER_TEST(fault_c6__counter_of_a_subscription_at_its_end__is_refused),

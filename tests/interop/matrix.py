@@ -82,7 +82,11 @@ PAIRS = [
     Pair("SUB", "PUB", "recv", has_topics=True),
     Pair("SUB", "XPUB", "recv", has_topics=True),
     Pair("XPUB", "SUB", "send"),
+    Pair("XPUB", "SUB", "send", has_topics=True),
+    Pair("XPUB", "XSUB", "send", has_topics=True),
     Pair("XSUB", "PUB", "recv"),
+    Pair("XSUB", "PUB", "recv", has_topics=True),
+    Pair("XSUB", "XPUB", "recv", has_topics=True),
     Pair("REQ", "REP", "ask"),
     Pair("REP", "REQ", "echo"),
     Pair("REQ", "ROUTER", "ask"),
@@ -221,7 +225,7 @@ class Theirs:
             self.socket.router_mandatory = True
         if (pair.theirs, pair.ours) in NEEDS_DELIMITER:
             self.prefix = [b""]
-        topics = [SYNC, TOPIC] if pair.has_topics else [b""]
+        topics = [TOPIC, SYNC] if pair.has_topics else [b""]  # who hears of SYNC knows both
         if pair.theirs == "SUB":
             for topic in topics:
                 self.socket.subscribe(topic)

@@ -35,6 +35,7 @@
 
 #include "arena/alloc.h"
 #include "runtime/socket.h"
+#include "wire/encode.h"
 
 #define PATIENCE_MS 5000
 #define SYNC_EVERY_MS 2
@@ -115,6 +116,11 @@ static void send_msg(struct mcq_msg *msg, bool more, const char *what)
     mcq_msg_fini(msg);
 }
 
+static bool is_subscriber(void)
+{
+    return plan->type == MCQ_SOCKET_TYPE_SUB || plan->type == MCQ_SOCKET_TYPE_XSUB;
+}
+
 static bool is_sync(const struct mcq_msg *msg)
 {
     return !msg->more && mcq_bytes_equal(mcq_msg_bytes(msg), mcq_bytes_of(sync_text));
@@ -125,7 +131,7 @@ static struct mcq_msg recv_msg(const char *what)
     struct mcq_msg msg;
 
     must(mcq_socket_recv(socket_of_all, &msg, PATIENCE_MS), what);
-    while (plan->type == MCQ_SOCKET_TYPE_SUB && is_sync(&msg)) {
+    while (is_subscriber() && is_sync(&msg)) {
         mcq_msg_fini(&msg);
         must(mcq_socket_recv(socket_of_all, &msg, PATIENCE_MS), what);
     }
@@ -278,7 +284,16 @@ static void echo_message(unsigned message)
 static void subscribe(const char *topic, bool is_on)
 {
     const struct mcq_pattern_ops *ops = socket_of_all->pattern->ops;
+    uint8_t wish[64];
 
+    if (plan->type == MCQ_SOCKET_TYPE_XSUB) {
+        struct mcq_bytes bytes = mcq_bytes_of(topic);
+        uint8_t *end = is_on ? mcq_encode_subscribe_message(wish, bytes)
+                             : mcq_encode_cancel_message(wish, bytes);
+
+        send_octets(mcq_bytes(wish, (size_t) (end - wish)), false, topic);
+        return;
+    }
     must(mcq_socket_enter(socket_of_all), "subscribe");
     must(ops->subscribe(socket_of_all->pattern, mcq_bytes_of(topic), is_on), topic);
     mcq_socket_leave(socket_of_all);
@@ -328,10 +343,10 @@ static void set_options(void)
         must(socket->pattern->ops->set(socket->pattern, MCQ_PATTERN_ROUTER_MANDATORY, 1),
              "options");
     mcq_socket_leave(socket);
-    if (plan->type == MCQ_SOCKET_TYPE_SUB && plan->topic != NULL) {
+    if (is_subscriber() && plan->topic != NULL) {
+        subscribe(plan->topic, true); /* who hears of "sync" knows both */
         subscribe(sync_text, true);
-        subscribe(plan->topic, true);
-    } else if (plan->type == MCQ_SOCKET_TYPE_SUB) {
+    } else if (is_subscriber()) {
         subscribe("", true);
     }
 }
@@ -375,9 +390,9 @@ static void converse(void)
 {
     bool is_in_turns = plan->type == MCQ_SOCKET_TYPE_REQ;
 
-    if (plan->type == MCQ_SOCKET_TYPE_PUB)
+    if (plan->type == MCQ_SOCKET_TYPE_PUB || plan->type == MCQ_SOCKET_TYPE_XPUB)
         sync_publisher();
-    if (plan->type == MCQ_SOCKET_TYPE_SUB)
+    if (is_subscriber())
         sync_subscriber();
     if (plan->role == ROLE_ASK && plan->to != NULL)
         must(mcq_socket_wait_peers(socket_of_all, 1, PATIENCE_MS), "wait for a peer");

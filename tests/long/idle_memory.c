@@ -3,10 +3,10 @@
  *
  *     idle_memory [--connections COUNT]     (1000)
  *
- * One process has a socket that is bound, another one socket that is connected to it COUNT times, so
+ * One process has a socket that is bound, another has one that is connected to it COUNT times, so
  * that each end's share is seen by itself: what the heap has granted, as the ledger counts it, for
  * connections that have had their handshake, and for those that have carried a message since. Then
- * the same for strangers that never say a word. Exit status 0: at most 4 KiB each, 2 KiB of a
+ * the same for strangers that never say a word. Exit status 0: at most 4 KiB each, 512 of a
  * stranger.
  */
 #include "long/long.h"
@@ -19,7 +19,7 @@
 #include "arena/alloc.h"
 
 #define MOST_BYTES 4096
-#define STRANGER_MOST_BYTES 2048
+#define STRANGER_MOST_BYTES 512
 
 static const struct {
     const char *name;

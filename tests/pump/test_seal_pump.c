@@ -1,5 +1,5 @@
-/* Messages through a seal pump to a session that opens them, however the stream takes them, and over
- * connections that break. */
+/* Messages through a seal pump to a session that opens them, however the stream takes them, and
+ * over connections that break. */
 
 #include "session/curve_support.h"
 
@@ -74,7 +74,7 @@ static void end_world(struct world *world)
     finish(&world->client, &world->server);
 }
 
-/* --- messages: two parts, whose octets follow from their number -------------------------------- */
+/* --- messages: two parts, whose octets follow from their number ------------------------------- */
 
 static size_t size_of(uint32_t number, unsigned part)
 {

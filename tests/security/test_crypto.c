@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/random.h"
 #include "security/box.h"
 
 /* Octets one higher than the ones before, so that a test does the same each time. */

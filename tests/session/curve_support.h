@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "arena/alloc.h"
+#include "runtime/random.h"
 #include "session/session.h"
 #include "session/state.h"
 #include "wire/encode.h"

@@ -6,7 +6,7 @@
  * A world of each pair, in which nothing goes wrong by chance, is run once to see its operations.
  * Then it is run anew for each of them and each result that may end it, and once more where it
  * moves octets, with one octet moved. What was under way may be lost; what arrives is whole, in
- * order and once, the sockets come back, and nothing is left. Exit status: 0 all as promised, 1 not,
+ * order and once, the sockets come back, nothing is left. Exit status: 0 all as promised, 1 not,
  * 2 usage.
  */
 #include "sim/world.h"

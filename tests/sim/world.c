@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arena/alloc.h"
+#include "wire/encode.h"
 
 #define MESSAGES_MAX 120
 #define PARTS_MAX 4
@@ -17,6 +18,7 @@
 static const struct pair pair_table[] = {
     {"push-pull", MCQ_SOCKET_TYPE_PUSH, MCQ_SOCKET_TYPE_PULL, false},
     {"pub-sub", MCQ_SOCKET_TYPE_PUB, MCQ_SOCKET_TYPE_SUB, false},
+    {"xpub-xsub", MCQ_SOCKET_TYPE_XPUB, MCQ_SOCKET_TYPE_XSUB, false},
     {"pair-pair", MCQ_SOCKET_TYPE_PAIR, MCQ_SOCKET_TYPE_PAIR, false},
     {"dealer-dealer", MCQ_SOCKET_TYPE_DEALER, MCQ_SOCKET_TYPE_DEALER, false},
     {"dealer-router", MCQ_SOCKET_TYPE_DEALER, MCQ_SOCKET_TYPE_ROUTER, true},
@@ -261,11 +263,16 @@ static enum taken take_part(struct side *side)
     return TAKEN_WHOLE;
 }
 
+static bool publishes(const struct world *world)
+{
+    return world->pair->a == MCQ_SOCKET_TYPE_PUB || world->pair->a == MCQ_SOCKET_TYPE_XPUB;
+}
+
 /* b has a whole message. */
 static void check_order(struct world *world, uint32_t number)
 {
     bool may_repeat = (world->pair->is_dialogue && is_disturbed(world)) || /* asked again */
-                      (world->pair->a == MCQ_SOCKET_TYPE_PUB && number == 0);
+                      (publishes(world) && number == 0);
     bool may_miss = is_disturbed(world) || world->is_starving;
 
     may_repeat |= world->is_starving && world->pair->is_dialogue;
@@ -310,7 +317,7 @@ static bool a_sends(struct side *a)
 
     if (a->owes || a->out.number == world->message_count)
         return false;
-    if (world->pair->a == MCQ_SOCKET_TYPE_PUB && world->received_count == 0) {
+    if (publishes(world) && world->received_count == 0) {
         uint64_t operations = mcq_sim_operation_count(world->sim); /* not if nothing has happened */
 
         if (operations == world->tried_at)
@@ -327,7 +334,7 @@ static bool a_sends(struct side *a)
     a->out.part = 0;
     a->out.in_body = false;
     a->owes = world->pair->is_dialogue;
-    if (world->pair->a != MCQ_SOCKET_TYPE_PUB || world->received_count > 0)
+    if (!publishes(world) || world->received_count > 0)
         a->out.number++; /* a publisher repeats the first one until it is heard */
     return a->out.number > 0;
 }
@@ -520,6 +527,15 @@ static bool has_crowd(const struct world *world, const struct side *binder)
            mix(world->seed + 12) % 4 == 0;
 }
 
+static enum mcq_err wish_for_all(struct mcq_socket *xsub)
+{
+    uint8_t octets[1];
+    uint8_t *end = mcq_encode_subscribe_message(octets, mcq_bytes(NULL, 0));
+    struct mcq_part part = {.body = mcq_bytes(octets, (size_t) (end - octets))};
+
+    return mcq_socket_send(xsub, &part, 0);
+}
+
 static bool set_up(struct world *world)
 {
     struct side *binder = mix(world->seed) % 2 == 0 ? &world->a : &world->b;
@@ -535,7 +551,7 @@ static bool set_up(struct world *world)
     world->a.socket->options.send_hwm = (int) (mix(world->seed + 2) % 20);
     world->b.socket->options.recv_hwm = (int) (mix(world->seed + 3) % 20);
     world->b.socket->options.send_hwm = 0; /* a reply is dropped where its peer is full */
-    if (world->pair->a == MCQ_SOCKET_TYPE_PUB)
+    if (publishes(world))
         world->a.socket->options.send_hwm = 0;
     set_rhythm(world, world->a.socket);
     set_rhythm(world, world->b.socket);
@@ -547,6 +563,8 @@ static bool set_up(struct world *world)
                                                        true);
         mcq_socket_leave(world->b.socket);
     }
+    if (world->pair->b == MCQ_SOCKET_TYPE_XSUB)
+        err = wish_for_all(world->b.socket);
     for (int i = 0; i < 2 && err == MCQ_OK; i++) {
         struct side *side = (i == 0) == is_late ? other : binder;
 

@@ -295,6 +295,55 @@ static void nomem_at_the_first_part__nothing_was_taken(void **state)
     world_fini(&world);
 }
 
+/* What has begun to leave goes on; of what waits behind it the newest stays, whole. */
+static void conflate__the_newest_of_what_waits(void **state)
+{
+    static char body[3000];
+    struct world world;
+    struct end push;
+    struct end bare;
+    struct test_peer *peer;
+    struct test_peer *far;
+    struct mcq_msg msg;
+    char last = 0;
+
+    (void) state;
+    world_init(&world, 1000);
+    end_init(&push, &world, MCQ_SOCKET_TYPE_PUSH);
+    push.out_max = 1;
+    end_init_bare(&bare, &world, MCQ_SOCKET_TYPE_PULL);
+    peer = peer_connecting(&push);
+    peer->peer.link.conflates = true;
+    SEND(&push, "1");
+    SEND_MORE(&push, "2");
+    SEND(&push, "and its end");
+    assert_int_equal(mcq_link_waiting_count(&peer->peer.link), 1);
+    far = join_peer(&push, peer, &bare).far;
+    settle(&world);
+    TAKE_MORE(far, "2");
+    TAKE(far, "and its end");
+    for (int i = 0; i < 26; i++) {
+        memset(body, 'a' + i, sizeof body);
+        assert_int_equal(send_bytes(&push, mcq_bytes(body, sizeof body), false), MCQ_OK);
+        assert_true(mcq_link_waiting_count(&peer->peer.link) <= 2);
+        settle(&world);
+    }
+    for (int came = 0; last != 'z'; came++) {
+        settle(&world);
+        if (mcq_link_take(&far->peer.link, &msg) != MCQ_OK)
+            continue;
+        assert_int_equal(mcq_msg_len(&msg), sizeof body);
+        assert_true((char) mcq_msg_data(&msg)[0] > last);
+        last = (char) mcq_msg_data(&msg)[0];
+        for (size_t i = 0; i < sizeof body; i++)
+            assert_int_equal(mcq_msg_data(&msg)[i], last);
+        mcq_msg_fini(&msg);
+        assert_true(came < 10000);
+    }
+    assert_int_equal(mcq_link_waiting_count(&peer->peer.link), 0);
+    world_fini(&world);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -308,6 +357,7 @@ int main(void)
         LEDGER_TEST(peer_that_sends__is_not_listened_to),
         LEDGER_TEST(nomem_within_a_message__nothing_of_it_goes_out),
         LEDGER_TEST(nomem_at_the_first_part__nothing_was_taken),
+        LEDGER_TEST(conflate__the_newest_of_what_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -385,8 +385,11 @@ static inline struct test_peer *peer_take_over(struct test_peer *peer, struct en
 
 static inline bool hears(const struct test_peer *peer)
 {
-    return peer != NULL && peer->end->ops != NULL && peer->end->ops->hear != NULL &&
-           peer->peer.link.is_up && mcq_link_is_readable(&peer->peer.link);
+    const struct mcq_pattern_ops *ops = peer != NULL ? peer->end->ops : NULL;
+
+    return ops != NULL && ops->hear != NULL && peer->peer.link.is_up &&
+           mcq_link_is_readable(&peer->peer.link) &&
+           (ops->is_deaf == NULL || !ops->is_deaf(peer->end->pattern));
 }
 
 static inline size_t end_harvest(struct end *end)

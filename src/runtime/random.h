@@ -1,0 +1,15 @@
+/*
+ * random: the system's random octets, for sessions, which have no system.
+ *
+ * Layer:   runtime.
+ * Threads: any.
+ */
+#ifndef MCQ_RUNTIME_RANDOM_H
+#define MCQ_RUNTIME_RANDOM_H
+
+#include "security/crypto.h"
+
+/* Only after mcq_crypto_init. */
+struct mcq_random mcq_random_system(void);
+
+#endif

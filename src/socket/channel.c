@@ -1,0 +1,33 @@
+/* CHANNEL: a PAIR whose messages have one part (RFC 52). */
+
+#include "socket/single.h"
+
+/* A turn to be read lasts as long as its peer has something, so what is older comes first. */
+static enum mcq_err channel_create(const struct mcq_pattern_config *config,
+                                   struct mcq_pattern **pattern)
+{
+    struct mcq_duplex *duplex;
+
+    MCQ_TRY(mcq_duplex_new(&mcq_pattern_channel, config, sizeof *duplex, &duplex));
+    mcq_fair_init(&duplex->incoming.fair, SIZE_MAX);
+    *pattern = &duplex->base;
+    return MCQ_OK;
+}
+
+const struct mcq_pattern_ops mcq_pattern_channel = {
+    .type = MCQ_SOCKET_TYPE_CHANNEL,
+    .can_send = true,
+    .can_recv = true,
+    .create = channel_create,
+    .free = mcq_duplex_free,
+    .attach = mcq_duplex_attach_only,
+    .up = mcq_duplex_up,
+    .down = mcq_duplex_down,
+    .detach = mcq_duplex_detach,
+    .readable = mcq_duplex_readable,
+    .next_readable = mcq_duplex_next_readable,
+    .room = mcq_duplex_room,
+    .send = mcq_single_send,
+    .recv = mcq_single_recv,
+    .is_writable = mcq_duplex_is_writable,
+};

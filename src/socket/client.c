@@ -1,0 +1,28 @@
+/* CLIENT: a DEALER whose messages have one part (RFC 41). */
+
+#include "socket/single.h"
+
+static enum mcq_err client_create(const struct mcq_pattern_config *config,
+                                  struct mcq_pattern **pattern)
+{
+    return mcq_duplex_new(&mcq_pattern_client, config, sizeof(struct mcq_duplex),
+                          (struct mcq_duplex **) pattern);
+}
+
+const struct mcq_pattern_ops mcq_pattern_client = {
+    .type = MCQ_SOCKET_TYPE_CLIENT,
+    .can_send = true,
+    .can_recv = true,
+    .create = client_create,
+    .free = mcq_duplex_free,
+    .attach = mcq_duplex_attach,
+    .up = mcq_duplex_up,
+    .down = mcq_duplex_down,
+    .detach = mcq_duplex_detach,
+    .readable = mcq_duplex_readable,
+    .next_readable = mcq_duplex_next_readable,
+    .room = mcq_duplex_room,
+    .send = mcq_single_send,
+    .recv = mcq_single_recv,
+    .is_writable = mcq_duplex_is_writable,
+};

@@ -1,0 +1,161 @@
+#include "socket/fanout.h"
+
+#include "socket/outgoing.h"
+#include "wire/encode.h"
+
+void mcq_fanout_fini(struct mcq_fanout *fanout)
+{
+    if (fanout->block != NULL)
+        mcq_buf_unref(fanout->block);
+}
+
+void mcq_fanout_add(struct mcq_fanout *fanout, struct mcq_peer *peer)
+{
+    peer->takes_message = true;
+    peer->next_taker = fanout->takers;
+    fanout->takers = peer;
+}
+
+void mcq_fanout_drop(struct mcq_fanout *fanout, struct mcq_peer *peer)
+{
+    struct mcq_peer **at = &fanout->takers;
+
+    if (!peer->takes_message)
+        return;
+    while (*at != peer)
+        at = &(*at)->next_taker;
+    *at = peer->next_taker;
+    peer->takes_message = false;
+}
+
+bool mcq_fanout_has_room(const struct mcq_fanout *fanout)
+{
+    bool has_room = true;
+
+    for (struct mcq_peer *peer = fanout->takers; peer != NULL; peer = peer->next_taker)
+        has_room = mcq_link_has_room(&peer->link) && has_room; /* each tells when it has */
+    return has_room;
+}
+
+void mcq_fanout_void(struct mcq_fanout *fanout)
+{
+    for (; fanout->takers != NULL; fanout->takers = fanout->takers->next_taker) {
+        mcq_link_cut(&fanout->takers->link);
+        fanout->takers->takes_message = false;
+    }
+}
+
+/* A part as all takers get it. */
+struct encoded {
+    struct mcq_buf *buf; /* NULL: its body is too large, and shared */
+    struct mcq_bytes run;
+};
+
+/* A body that was written where it can leave from is encoded there. */
+static bool encode_in_place(struct mcq_pattern *pattern, const struct mcq_part *part,
+                            struct encoded *encoded)
+{
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    uint8_t *end = mcq_encode_frame_head(octets, part->more ? MCQ_FRAME_MORE : 0, part->body.len);
+
+    if (part->msg == NULL ||
+        !mcq_msg_put_front(part->msg, mcq_bytes(octets, (size_t) (end - octets)), &encoded->run))
+        return false;
+    encoded->buf = part->msg->large.buf;
+    mcq_places_shrink(&pattern->group->places, part->msg);
+    return true;
+}
+
+/* One encoding for all: frozen octets of the block. */
+static enum mcq_err encode(struct mcq_fanout *fanout, struct mcq_slab *slab,
+                           const struct mcq_part *part, struct encoded *encoded)
+{
+    size_t head_len = mcq_frame_head_bytes(part->body.len);
+    uint8_t *at;
+
+    if (fanout->block == NULL || mcq_buf_room_len(fanout->block) < head_len + part->body.len) {
+        struct mcq_buf *block = mcq_slab_take(slab);
+
+        if (block == NULL)
+            return MCQ_NOMEM;
+        if (fanout->block != NULL)
+            mcq_buf_unref(fanout->block);
+        fanout->block = block;
+    }
+    at = mcq_encode_frame_head(mcq_buf_room(fanout->block), part->more ? MCQ_FRAME_MORE : 0,
+                               part->body.len);
+    mcq_put_bytes(at, part->body);
+    encoded->run = mcq_buf_freeze(fanout->block, head_len + part->body.len);
+    encoded->buf = fanout->block;
+    return MCQ_OK;
+}
+
+/* A large body is shared as it is. */
+static enum mcq_err put_copy(struct mcq_link *link, const struct mcq_part *part)
+{
+    struct mcq_msg copy;
+    struct mcq_part shared = {.msg = &copy, .more = part->more};
+    enum mcq_err err;
+
+    mcq_msg_copy(&copy, part->msg);
+    shared.body = mcq_msg_bytes(&copy);
+    err = mcq_link_put(link, &shared);
+    if (err != MCQ_OK)
+        mcq_msg_fini(&copy);
+    return err;
+}
+
+/* A peer of an older version does not read the header in the run, and one with a pipe none. */
+static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *part,
+                                const struct encoded *encoded)
+{
+    struct mcq_part own = {.body = part->body, .more = part->more};
+
+    if (MCQ_UNLIKELY(mcq_link_is_piped(link) ||
+                     !mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
+        return mcq_link_put(link, &own);
+    return mcq_link_put_run(link, encoded->buf, encoded->run, !part->more);
+}
+
+/* Who is full, or has no memory for it, does not get this message, nor its next parts. */
+static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
+                       const struct mcq_part *part, const struct encoded *encoded)
+{
+    struct mcq_peer **at = &fanout->takers;
+    struct mcq_peer *peer;
+
+    while ((peer = *at) != NULL) {
+        enum mcq_err err = encoded->buf == NULL ? put_copy(&peer->link, part)
+                                                : put_encoded(&peer->link, part, encoded);
+
+        if (MCQ_LIKELY(err == MCQ_OK)) {
+            at = &peer->next_taker;
+            continue;
+        }
+        mcq_link_cut(&peer->link);
+        *at = peer->next_taker;
+        peer->takes_message = false;
+        pattern->dropped_count++;
+    }
+}
+
+enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
+                            struct mcq_part *part)
+{
+    struct encoded encoded = {0};
+    enum mcq_err err = MCQ_OK;
+
+    if (fanout->takers != NULL && part->body.len <= MCQ_WPUMP_COPY_MAX &&
+        !encode_in_place(pattern, part, &encoded))
+        err = encode(fanout, pattern->group->send_slab, part, &encoded);
+    if (err != MCQ_OK) {
+        mcq_fanout_void(fanout);
+        return err;
+    }
+    put_to_all(fanout, pattern, part, &encoded);
+    if (!part->more)
+        mcq_fanout_void(fanout); /* it is whole in their queues: nothing is cut */
+    fanout->is_within = part->more;
+    mcq_part_drop(part);
+    return MCQ_OK;
+}

@@ -1,0 +1,46 @@
+/*
+ * fanout: the half of a pattern that gives each message to several peers at once.
+ *
+ * Layer:   socket.
+ * Threads: the holder of the socket's lock.
+ * Bound:   one send block beside what the links hold.
+ *
+ *   between messages --add, ...: its takers--> put, put, ..., the last part --> between messages
+ *
+ * A part is encoded once: short ones into a block whose octets all queues share, long ones by
+ * reference. Who is full at the first part, or has no memory for one, misses the whole message, and
+ * nobody waits.
+ */
+#ifndef MCQ_SOCKET_FANOUT_H
+#define MCQ_SOCKET_FANOUT_H
+
+#include "socket/pattern.h"
+
+struct mcq_fanout {
+    struct mcq_buf *block;   /* of encoded frames, one reference; NULL: none */
+    struct mcq_peer *takers; /* of the message under way, by next_taker */
+    bool is_within;
+};
+
+/* Zero at first. */
+void mcq_fanout_fini(struct mcq_fanout *fanout);
+
+/* The next message goes to this peer, too; said once each, before its first part. */
+void mcq_fanout_add(struct mcq_fanout *fanout, struct mcq_peer *peer);
+
+/* The peer goes: it gets no more of the message under way. */
+void mcq_fanout_drop(struct mcq_fanout *fanout, struct mcq_peer *peer);
+
+/* Whether all takers have room for a message; they do not before its first part. */
+bool mcq_fanout_has_room(const struct mcq_fanout *fanout);
+
+/* The message under way is nobody's from here on; before its first part: it goes to nobody. */
+void mcq_fanout_void(struct mcq_fanout *fanout);
+
+/* Queues a part for all takers, and takes it. Each that it is dropped for is one more dropped_count
+ * of the pattern.
+ *   MCQ_NOMEM   the part is the caller's; the message is void, and its next parts are nobody's */
+MCQ_MUST_CHECK enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
+                                           struct mcq_part *part);
+
+#endif

@@ -1,0 +1,26 @@
+/* SCATTER: a PUSH whose messages have one part (RFC 49). */
+
+#include "socket/single.h"
+
+static enum mcq_err scatter_create(const struct mcq_pattern_config *config,
+                                   struct mcq_pattern **pattern)
+{
+    return mcq_duplex_new(&mcq_pattern_scatter, config, sizeof(struct mcq_duplex),
+                          (struct mcq_duplex **) pattern);
+}
+
+const struct mcq_pattern_ops mcq_pattern_scatter = {
+    .type = MCQ_SOCKET_TYPE_SCATTER,
+    .can_send = true,
+    .create = scatter_create,
+    .free = mcq_duplex_free,
+    .attach = mcq_duplex_attach,
+    .up = mcq_duplex_up,
+    .down = mcq_duplex_down,
+    .detach = mcq_duplex_detach,
+    .readable = mcq_duplex_readable,
+    .room = mcq_duplex_room,
+    .hear = mcq_duplex_hear_nothing,
+    .send = mcq_single_send,
+    .is_writable = mcq_duplex_is_writable,
+};
