@@ -45,7 +45,7 @@ static struct mcq_sim *sim;
 static struct mcq_context *context;
 static unsigned open_count;
 static struct model models[SOCKETS];
-static int64_t max_sockets, budget;
+static int64_t max_sockets, budget, profile;
 static size_t readable[MCQ_OPTION_ROWS]; /* rows of a socket's numbers */
 static size_t readable_count;
 
@@ -62,6 +62,12 @@ static size_t row_index(enum mcq_option_scope scope, int number, enum mcq_option
             break;
     }
     return index;
+}
+
+/* A simulated world has no descriptors to wait for: that is another errno. */
+static bool is_descriptor(int number)
+{
+    return number == MCQ_OPT_FD || number == MCQ_OPT_RECV_FD || number == MCQ_OPT_SEND_FD;
 }
 
 /* The row of an option of sockets that is there, for this use and kind of value; MCQ_OPTION_ROWS:
@@ -95,6 +101,30 @@ static void same_result(int result, bool works, const char *what)
         calls_same((uint64_t) errno, EINVAL, what);
 }
 
+/* What was subscribed to twice counts once. */
+static int64_t distinct_topics(const struct model *model)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < model->topic_count; i++) {
+        const struct topic *topic = &model->topics[i];
+        bool is_new = true;
+
+        for (size_t j = 0; j < i; j++)
+            is_new &= !mcq_bytes_equal(mcq_bytes(model->topics[j].octets, model->topics[j].len),
+                                       mcq_bytes(topic->octets, topic->len));
+        count += is_new;
+    }
+    return count;
+}
+
+static int64_t expected_of(const struct model *model, size_t index)
+{
+    if (mcq_option_at(index)->number == MCQ_OPTION_TOPICS_COUNT)
+        return distinct_topics(model);
+    return model->values[index];
+}
+
 /* Every number that can be asked for, and the routing id. */
 static void check_all(const struct model *model)
 {
@@ -105,8 +135,10 @@ static void check_all(const struct model *model)
         const struct mcq_option_row *row = mcq_option_at(readable[i]);
         int64_t value = UNTOUCHED;
 
+        if (!is_of(row, model->type))
+            continue;
         same_result(mcq_get(model->socket, (enum mcq_option) row->number, &value), true, row->name);
-        calls_same((uint64_t) value, (uint64_t) model->values[readable[i]], row->name);
+        calls_same((uint64_t) value, (uint64_t) expected_of(model, readable[i]), row->name);
     }
     same_result(mcq_get_bytes(model->socket, MCQ_OPT_ROUTING_ID, id, &len), true, "routing id");
     calls_same_bytes(mcq_bytes(id, len), mcq_bytes(model->id, model->id_len), "routing id");
@@ -133,11 +165,13 @@ static void get_number(const struct model *model, int number)
 {
     size_t index = usable(number, MCQ_OPTION_GET, true);
     int64_t value = UNTOUCHED;
+    bool works;
 
-    same_result(mcq_get(model->socket, (enum mcq_option) number, &value), index < MCQ_OPTION_ROWS,
-                "get");
-    calls_same((uint64_t) value,
-               index < MCQ_OPTION_ROWS ? (uint64_t) model->values[index] : UNTOUCHED, "get");
+    if (is_descriptor(number))
+        return;
+    works = index < MCQ_OPTION_ROWS && is_of(mcq_option_at(index), model->type);
+    same_result(mcq_get(model->socket, (enum mcq_option) number, &value), works, "get");
+    calls_same((uint64_t) value, works ? (uint64_t) expected_of(model, index) : UNTOUCHED, "get");
 }
 
 static struct topic *topic_of(struct model *model, struct mcq_bytes octets)
@@ -210,28 +244,36 @@ static void get_bytes(const struct model *model, int number, size_t room)
                      mcq_bytes(untouched, sizeof buffer - len), "what lies behind");
 }
 
-/* Numbers of the context's that are there. IO_THREADS is too late, which is another errno. */
+/* Numbers of the context's that are there. IO_THREADS is too late, and FD is of contexts without
+ * threads, which are other errnos. */
 static void context_call(int number, int64_t value)
 {
     bool is_max = number == MCQ_CTX_MAX_SOCKETS, is_budget = number == MCQ_CTX_BUDGET;
+    bool is_profile = number == MCQ_CTX_PROFILE;
     bool works = (is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX) ||
-                 (is_budget && value >= -1);
+                 (is_budget && value >= -1) || (is_profile && (value == 0 || value == 1));
     int64_t now = UNTOUCHED;
 
-    if (number == MCQ_CTX_IO_THREADS)
+    if (number == MCQ_CTX_IO_THREADS || number == MCQ_CTX_FD)
         return;
     same_result(mcq_ctx_set(context, (enum mcq_ctx_option) number, value), works, "ctx_set");
     if (works && is_max)
         max_sockets = value;
     if (works && is_budget)
         budget = value;
+    if (works && is_profile)
+        profile = value;
     same_result(mcq_ctx_get(context, (enum mcq_ctx_option) number, &now),
-                is_max || is_budget || number == MCQ_CTX_BUDGET_USED, "ctx_get");
+                is_max || is_budget || is_profile || number == MCQ_CTX_BUDGET_USED ||
+                    number == MCQ_CTX_REFUSED,
+                "ctx_get");
     if (is_max)
         calls_same((uint64_t) now, (uint64_t) max_sockets, "MAX_SOCKETS");
     else if (is_budget && budget >= 0)
         calls_same((uint64_t) now, (uint64_t) budget, "BUDGET");
-    else if (is_budget || number == MCQ_CTX_BUDGET_USED)
+    else if (is_profile)
+        calls_same((uint64_t) now, (uint64_t) profile, "PROFILE");
+    else if (is_budget || number == MCQ_CTX_BUDGET_USED || number == MCQ_CTX_REFUSED)
         calls_same(now >= 0, true, "octets");
     else
         calls_same((uint64_t) now, UNTOUCHED, "ctx_get");
@@ -276,11 +318,13 @@ static void open_one(struct model *model, int type)
         const struct mcq_option_row *row = mcq_option_at(readable[i]);
         int64_t *value = &model->initial[readable[i]];
 
+        if (!is_of(row, type))
+            continue;
         same_result(mcq_get(model->socket, (enum mcq_option) row->number, value), true, row->name);
         if (row->has_default)
             calls_same((uint64_t) *value,
-                       (uint64_t) mcq_option_default((enum mcq_option_id) row->number,
-                                                     (enum mcq_socket_type) type),
+                       (uint64_t) mcq_option_default_of((enum mcq_option_id) row->number,
+                                                        (enum mcq_socket_type) type, profile != 0),
                        row->name);
         if (row->number == MCQ_OPT_TYPE)
             calls_same((uint64_t) *value, (uint64_t) type, row->name);
@@ -316,7 +360,7 @@ static void begin(void)
         const struct mcq_option_row *row = mcq_option_at(index);
 
         if (row->scope == MCQ_OPTION_OF_SOCKET &&
-            usable(row->number, MCQ_OPTION_GET, true) == index)
+            usable(row->number, MCQ_OPTION_GET, true) == index && !is_descriptor(row->number))
             readable[readable_count++] = index;
     }
     max_sockets = SOCKETS;
@@ -390,6 +434,8 @@ static void fuzz_one(const struct fuzz_input *input)
         begin();
     max_sockets = 100;
     budget = -1;
+    profile = 0;
+    same_result(mcq_ctx_set(context, MCQ_CTX_PROFILE, profile), true, "PROFILE");
     same_result(mcq_ctx_set(context, MCQ_CTX_BUDGET, budget), true, "BUDGET");
     same_result(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, max_sockets), true, "MAX_SOCKETS");
     while (calls_next(&calls))

@@ -251,7 +251,7 @@ int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
  *   (storage) --init...--> holds a body --send, close, moved away--> empty; may be used again
  */
 struct __attribute__((may_alias)) mcq_message {
-    uint64_t opaque[8];
+    uint64_t opaque[8]; /* the last octet is for whoever keeps the message: no call reads it */
 };
 
 /* Calls that begin a message, in fresh storage; what the storage held is not released.

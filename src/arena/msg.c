@@ -94,14 +94,14 @@ void mcq_msg_copy(struct mcq_msg *target, struct mcq_msg *source)
     mcq_msg_freeze(source);
     if (source->kind == MCQ_MSG_SHARED)
         mcq_buf_ref(source->large.buf);
-    if (source->has_group)
+    if (mcq_msg_has_group(source))
         mcq_buf_ref(source->large.group);
     *target = *source;
 }
 
 void mcq_msg_fini(struct mcq_msg *msg)
 {
-    if (msg->has_group)
+    if (mcq_msg_has_group(msg))
         mcq_buf_unref(msg->large.group);
     if (msg->kind != MCQ_MSG_INLINE)
         mcq_buf_unref(msg->large.buf);
@@ -135,9 +135,10 @@ enum mcq_err mcq_msg_set_group(struct mcq_msg *msg, struct mcq_bytes group)
             return MCQ_NOMEM;
         }
     }
-    if (msg->has_group)
+    if (mcq_msg_has_group(msg))
         mcq_buf_unref(msg->large.group);
-    msg->has_group = named != NULL;
+    if (msg->kind != MCQ_MSG_INLINE)
+        msg->has_group = named != NULL;
     if (named != NULL)
         msg->large.group = named;
     return MCQ_OK;
@@ -147,7 +148,7 @@ struct mcq_bytes mcq_msg_group(const struct mcq_msg *msg)
 {
     static const char none[] = "";
 
-    if (!msg->has_group)
+    if (!mcq_msg_has_group(msg))
         return mcq_bytes(none, 0);
     return mcq_bytes(msg->large.group->data, msg->large.group->frozen - 1);
 }

@@ -55,14 +55,17 @@ struct mcq_msg {
             size_t len;
             size_t place_len;      /* PLACE: octets from `data` on that are the message's */
             uint8_t front_len;     /* PLACE: and in front of it */
-            struct mcq_buf *group; /* if has_group: one reference; its octets and a zero */
+            struct mcq_buf *group; /* if there is one: a reference; its octets and a zero */
         } large;
     };
     uint32_t routing_id; /* of the peer it came from or goes to; 0: none */
     bool more;           /* another part of the same message follows */
     uint8_t kind;        /* enum mcq_msg_kind */
-    uint8_t small_len;
-    bool has_group; /* it is not INLINE then */
+    union {
+        uint8_t small_len; /* INLINE */
+        uint8_t has_group; /* all others: 0, 1 */
+    };
+    uint8_t keeper; /* whoever keeps messages may write here; it comes along with `=` only */
 };
 static_assert(sizeof(struct mcq_msg) == 64, "a cache line, and the drop-in's zmq_msg_t");
 static_assert(_Alignof(struct mcq_msg) == 8, "the drop-in's zmq_msg_t");
@@ -71,6 +74,11 @@ static_assert(MCQ_BLOCK_BYTES_MIN + sizeof(struct mcq_buf) <=
               "the smallest body in a block");
 static_assert(MCQ_MSG_PIN_FACTOR >= 3, "larger ones: twice the length and a header below it");
 
+static inline bool mcq_msg_has_group(const struct mcq_msg *msg)
+{
+    return msg->kind != MCQ_MSG_INLINE && msg->has_group != 0;
+}
+
 /* Starts an empty message: no body, no more, routing id 0. */
 static inline void mcq_msg_init(struct mcq_msg *msg)
 {
@@ -78,7 +86,6 @@ static inline void mcq_msg_init(struct mcq_msg *msg)
     msg->more = false;
     msg->kind = MCQ_MSG_INLINE;
     msg->small_len = 0;
-    msg->has_group = false;
 }
 
 /* Starts a message with a body of `len` octets, all zero, for the caller to write (mcq_msg_fill).

@@ -52,7 +52,7 @@ void mcq_places_shrink(struct mcq_places *places, const struct mcq_msg *msg)
 
 void mcq_places_put(struct mcq_places *places, struct mcq_msg *msg)
 {
-    if (msg->large.buf != places->block.buf || msg->has_group) {
+    if (msg->large.buf != places->block.buf || mcq_msg_has_group(msg)) {
         mcq_msg_fini(msg);
         return;
     }

@@ -70,7 +70,7 @@ static const struct refusal table[] = {
     {CONNECT, "tcp://127.0.0.1.5:5555", EHOSTUNREACH, "there is no such host", NONE},
     {BIND, "tcp://192.0.2.1:5555", EADDRNOTAVAIL, "the address is not of this machine", NONE},
     {BIND, "tcp://127.0.0.1:*", ENODEV,
-     "no such host or interface, or not the device of BINDTODEVICE", MCQ_OPT_BINDTODEVICE,
+     "the device of BINDTODEVICE is not there", MCQ_OPT_BINDTODEVICE,
      "nosuch0"},
     {CONNECT, "tcp://somewhere:5555", EINVAL,
      "SOCKS_PROXY is no address of a family that is looked for; set IPV6", MCQ_OPT_SOCKS_PROXY,
