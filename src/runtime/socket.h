@@ -149,7 +149,7 @@ struct mcq_socket {
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
     uint32_t up_count;
-    _Atomic uint32_t stream_count; /* of these, by a stream: what the engine looks after */
+    uint32_t stream_count;         /* of these, by a stream: what the engine looks after */
     _Atomic uint64_t parked_count; /* how often a listener has had no descriptor, or no memory */
     uint64_t limited_count;        /* connections that were ended because of a limit */
     struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
