@@ -90,11 +90,10 @@ struct mcq_context *mcq_ctx_new(void);
 /* Sets an option, or gives its value.
  *   EINVAL   no such option, or the value is out of its range
  *   EBUSY    it is too late for MCQ_CTX_IO_THREADS
- *   EACCES   MCQ_CTX_FD, as mcq_ctx_run: the context has threads or had no socket yet, or this is
- *            another thread
- * The descriptor of MCQ_CTX_FD is the context's until it ends; it is neither read nor closed. The
- * context's thread waits for it with others of its own, and need not call anything while it is
- * silent. docs/howto/event-loop.md */
+ * MCQ_CTX_FD is -1 where the context has threads or had no socket yet, and in another thread. The
+ * descriptor is the context's until it ends; it is neither read nor closed. The context's thread
+ * waits for it with others of its own, and need not call anything while it is silent
+ * (docs/howto/event-loop.md). */
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value);
 int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t *value);
 
@@ -690,12 +689,10 @@ enum mcq_option {
 /* Sets an option with a number as its value, or gives that value. The descriptors of
  * MCQ_OPT_RECV_FD and MCQ_OPT_SEND_FD are the socket's until it is closed. They are
  * level-triggered, for any number of loops and threads, and neither read nor closed; on a socket
- * that was shut down both can be polled. Octets that do not make a message may have it polled for
- * nothing, once.
+ * that was shut down both can be polled. -1: the type does not receive, or send. Octets that do
+ * not make a message may have it polled for nothing, once.
  *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
  *            can only be set or only be asked for
- *   ENOTSUP  MCQ_OPT_RECV_FD of a type that does not receive, MCQ_OPT_SEND_FD of one that does not
- *            send
  * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
 int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value);
 int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);

@@ -102,14 +102,10 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
 
 static int get_fd(struct mcq_context *context, int64_t *value)
 {
-    int fd;
+    int fd = -1;
     enum mcq_err err = mcq_context_bell_fd(context, &fd);
 
-    if (err == MCQ_DENIED)
-        return mcq_fail(EACCES,
-                        "ctx_get FD: the context is not this thread's (IO_THREADS 0, and the "
-                        "thread that opened its first socket)");
-    if (err != MCQ_OK)
+    if (err != MCQ_OK && err != MCQ_DENIED)
         return mcq_fail(mcq_err_errno(err), "ctx_get FD: %s", mcq_err_text(err));
     *value = fd;
     return 0;

@@ -326,9 +326,8 @@ static enum mcq_err get_fd(struct mcq_socket *socket, bool is_send, int64_t *val
     MCQ_TRY(mcq_socket_enter(socket));
     err = mcq_socket_bell_fd(socket, is_send, &fd);
     mcq_socket_leave(socket); /* it rings, if it is to */
-    if (err == MCQ_OK)
-        *value = fd;
-    return err;
+    *value = fd;
+    return err == MCQ_NOT_SUPPORTED ? MCQ_OK : err;
 }
 
 static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int64_t *value)

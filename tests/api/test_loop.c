@@ -320,16 +320,17 @@ static void refusals(void)
     int64_t value = -7;
 
     begin_world_with_threads(&world);
-    assert_fails(mcq_ctx_get(world.context, MCQ_CTX_FD, &value), EACCES);
+    assert_works(mcq_ctx_get(world.context, MCQ_CTX_FD, &value));
+    assert_int_equal(value, -1);
     struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
     struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
 
-    assert_fails(mcq_ctx_get(world.context, MCQ_CTX_FD, &value), EACCES);
+    assert_works(mcq_ctx_get(world.context, MCQ_CTX_FD, &value));
+    assert_int_equal(value, -1);
     assert_fails(mcq_ctx_set(world.context, MCQ_CTX_FD, 1), EINVAL);
-    assert_fails(mcq_get(push, MCQ_OPT_RECV_FD, &value), ENOTSUP);
-    assert_fails(mcq_get(pull, MCQ_OPT_SEND_FD, &value), ENOTSUP);
+    assert_int_equal(number_of(push, MCQ_OPT_RECV_FD), -1);
+    assert_int_equal(number_of(pull, MCQ_OPT_SEND_FD), -1);
     assert_fails(mcq_set(pull, MCQ_OPT_RECV_FD, 1), EINVAL);
-    assert_int_equal(value, -7);
     end_world(&world);
 }
 
@@ -398,7 +399,8 @@ static void context_fd__is_all_that_a_loop_needs(void)
     begin_world_with_threads(&world);
     loop.context = world.context;
     assert_works(mcq_ctx_set(world.context, MCQ_CTX_IO_THREADS, 0));
-    assert_fails(mcq_ctx_get(world.context, MCQ_CTX_FD, &fd), EACCES);
+    assert_works(mcq_ctx_get(world.context, MCQ_CTX_FD, &fd));
+    assert_int_equal(fd, -1);
     struct mcq_socket *req = open_socket(&world, MCQ_REQ);
     struct mcq_socket *rep = open_socket(&world, MCQ_REP);
 
