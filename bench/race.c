@@ -3,11 +3,11 @@
  *
  * Question: how many messages per second from PUSH to PULL, how long is a round trip of REQ and
  *           REP, and how do the libraries compare on this machine, now?
- * Method:   two processes per run, or two threads of one for inproc. A sender sends without end and is killed from outside, so that
- *           no figure depends on how a library ends; the receiver counts for SECONDS after a
- *           warm-up. The libraries take turns within each round, and the ratio is taken within a
- *           round; what is shown are medians over all rounds. Figures are shown as they are, never
- *           judged.
+ * Method:   two processes per run, or two threads of one for inproc. A sender sends without end
+ *           and is killed from outside, so that no figure depends on how a library ends; the
+ *           receiver counts for SECONDS after a warm-up. The libraries take turns within each
+ *           round, and the ratio is taken within a round; what is shown are medians over all
+ *           rounds. Figures are shown as they are, never judged.
  *
  *     race [--engine=NAME,NAME,...] [--rounds=N] [--seconds=S] [--json=FILE]
  *          [--transport=tcp|ipc|inproc] [--curve]

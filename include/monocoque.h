@@ -468,126 +468,223 @@ int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
 /* The numbers of libzmq, below 1000. Each says its range and (default); times are in ms. Those
  * marked "later" hold for what is bound and connected after they were set, all others at once. */
 enum mcq_option {
-    /* Octets, for mcq_set_bytes and mcq_get_bytes. */
-    MCQ_OPT_ROUTING_ID = 5,         /* 1..255 octets (none), the first one not 0: our name; later */
-    MCQ_OPT_SUBSCRIBE = 6,          /* SUB: messages that begin with these; set only, many times.
-                                       XPUB with XPUB_MANUAL: for the peer of the last request */
-    MCQ_OPT_UNSUBSCRIBE = 7,        /* takes one of those back */
-    MCQ_OPT_LAST_ENDPOINT = 32,     /* of the last bind or connect, and a zero octet; get only */
-    MCQ_OPT_TCP_ACCEPT_FILTER = 38, /* "ADDRESS" or "ADDRESS/BITS": a network that may connect over
-                                       tcp; adds up, empty: anybody again; set only; later */
-    MCQ_OPT_BINDTODEVICE = 92,     /* up to 15 octets (none): the interface of tcp; later. Asked for
-                                     it has a zero octet behind it, as has the next */
-    MCQ_OPT_TCP_CONGESTION = 1009, /* up to 15 octets (none: over loopback "reno", else the
-                                      system's): the congestion control of tcp; later */
-    MCQ_OPT_SOCKS_PROXY =
-        68, /* "HOST:PORT" (none): a SOCKS5 server to connect through over tcp, which
-                                 looks the names up; later. These three have a zero octet, too */
-    MCQ_OPT_SOCKS_USERNAME = 99,  /* up to 255 octets (none): our name there; later */
-    MCQ_OPT_SOCKS_PASSWORD = 100, /* the same (none): the password that goes with it; later */
+    /* --- What the socket is, and what can be done now; get only. */
 
-    /* The same. Those of PLAIN and CURVE choose the mechanism: the one that was set last counts.
-     * Keys are 32 octets or 40 characters of Z85, with a zero octet behind them or without; asked
-     * for with room for 41 octets they are text, with less they are octets. */
-    MCQ_OPT_PLAIN_USERNAME = 45, /* 1..255 octets: a client of PLAIN; later */
-    MCQ_OPT_PLAIN_PASSWORD = 46, /* 0..255 octets; later */
-    MCQ_OPT_CURVE_PUBLICKEY =
-        48, /* our own key; follows from the secret one if it is not set; later */
-    MCQ_OPT_CURVE_SECRETKEY = 49, /* the other half of it; later */
-    MCQ_OPT_CURVE_SERVERKEY = 50, /* the server's public one: a client of CURVE; later */
-    MCQ_OPT_ZAP_DOMAIN = 55,      /* 0..255 octets (none): what ZAP is asked about; later */
+    /* enum mcq_type. */
+    MCQ_OPT_TYPE = 16,
+    /* 1: the part received last is not the last of its message. */
+    MCQ_OPT_RCVMORE = 13,
+    /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now. */
+    MCQ_OPT_EVENTS = 15,
+    /* Readable once EVENTS may have changed since it was asked for. */
+    MCQ_OPT_FD = 14,
+    /* A descriptor for a foreign event loop, which can be polled for input while a message can be
+     * received. */
+    MCQ_OPT_RECV_FD = 1020,
+    /* The same while a message can be sent; it, too, is polled for input. */
+    MCQ_OPT_SEND_FD = 1021,
+    /* Of the last bind or connect, and a zero octet. */
+    MCQ_OPT_LAST_ENDPOINT = 32,
+    /* 0 NULL, 1 PLAIN, 2 CURVE. */
+    MCQ_OPT_MECHANISM = 43,
+    /* PUB, XPUB: different topics of its peers; SUB, XSUB: its own. */
+    MCQ_OPT_TOPICS_COUNT = 116,
+    /* Connections that were ended because of one of the limits below. */
+    MCQ_OPT_LIMITED = 1008,
+    /* How often bound endpoints have stopped accepting for 0.1 s, for want of descriptors or
+     * memory. */
+    MCQ_OPT_PARKED = 1010,
 
-    MCQ_OPT_CONNECT_ROUTING_ID = 61, /* 1..255 octets; ROUTER: our name for the peer of the next
-                                        connect, to which may be sent at once; set only */
-    MCQ_OPT_XPUB_WELCOME_MSG = 72,   /* XPUB: a message for each subscriber that connects (none) */
+    /* --- How long calls wait, and what waits. */
 
-    /* Get only. */
-    MCQ_OPT_RCVMORE = 13,       /* 1: the part received last is not the last of its message */
-    MCQ_OPT_FD = 14,            /* readable once EVENTS may have changed since it was asked for */
-    MCQ_OPT_EVENTS = 15,        /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now */
-    MCQ_OPT_TYPE = 16,          /* enum mcq_type */
-    MCQ_OPT_MECHANISM = 43,     /* 0 NULL, 1 PLAIN, 2 CURVE */
-    MCQ_OPT_TOPICS_COUNT = 116, /* PUB, XPUB: different topics of its peers; SUB, XSUB: its own */
+    /* -1: no limit, 0.. (-1): for mcq_recv to wait. */
+    MCQ_OPT_RCVTIMEO = 27,
+    /* -1: no limit, 0.. (-1): for mcq_send to wait. */
+    MCQ_OPT_SNDTIMEO = 28,
+    /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close. */
+    MCQ_OPT_LINGER = 17,
+    /* Messages, 0: no limit, 0.. (1000): that wait for a peer. */
+    MCQ_OPT_SNDHWM = 23,
+    /* Messages, 0: no limit, 0.. (1000): received and not taken, for each peer. */
+    MCQ_OPT_RCVHWM = 24,
+    /* 0, 1 (0); PUB, SUB, DEALER, PUSH, PULL: of what waits for a peer, or from it, only the newest
+     * message stays; later. */
+    MCQ_OPT_CONFLATE = 54,
 
-    MCQ_OPT_LINGER = 17,        /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close */
-    MCQ_OPT_RECONNECT_IVL = 18, /* -1: never, 0.. (100): before a lost peer is tried again; later */
-    MCQ_OPT_BACKLOG = 19,       /* 0.. (1024): connections that wait to be taken; later */
-    MCQ_OPT_SNDBUF = 11, /* octets, -1.. (-1: the system's, for ipc 1 MiB): of the kernel; later */
-    MCQ_OPT_RCVBUF = 12, /* octets, -1.. (-1: the system's): the same; later */
-    MCQ_OPT_TCP_KEEPALIVE = 34,       /* 0, 1, -1 (-1: the system's): whether TCP asks; later */
-    MCQ_OPT_TCP_KEEPALIVE_CNT = 35,   /* -1.. (-1: the system's): questions of TCP; later */
-    MCQ_OPT_TCP_KEEPALIVE_IDLE = 36,  /* s, -1.. (-1: the system's): before the first; later */
-    MCQ_OPT_TCP_KEEPALIVE_INTVL = 37, /* s, -1.. (-1: the system's): between two; later */
-    MCQ_OPT_TOS = 57,                 /* 0..255 (0): of the IP header, or IPv6's class; later */
-    MCQ_OPT_IPC_FILTER_PID = 58, /* 0..: a process that may connect over ipc; adds up with the */
-    MCQ_OPT_IPC_FILTER_UID = 59, /* next two, users and groups; without any of them anybody */
-    MCQ_OPT_IPC_FILTER_GID = 60, /* may; set only; later */
-    MCQ_OPT_TCP_MAXRT = 80, /* 0.. (0: the system's): for TCP to have no acknowledgement; later */
-    MCQ_OPT_USE_FD = 89, /* -1.. (-1: none): listens already, for the next mcq_bind, which closes it
-                            in the end and sets this to -1 */
-    MCQ_OPT_PRIORITY = 112,  /* 0.. (0): of what tcp sends, in the kernel; later */
-    MCQ_OPT_BUSY_POLL = 113, /* us (0): for the kernel to poll a device before it sleeps; later */
-    MCQ_OPT_RECONNECT_IVL_MAX = 21, /* 0.. (0: it does not grow): where doubling it ends; later */
-    MCQ_OPT_MAXMSGSIZE = 22,        /* octets, -1.. (-1: 64 MiB a part, 256 MiB in all); later */
-    MCQ_OPT_SNDHWM = 23,            /* messages, 0: no limit, 0.. (1000): wait for a peer; later */
-    MCQ_OPT_RCVHWM = 24,            /* the same, received and not taken */
-    MCQ_OPT_RCVTIMEO = 27,          /* -1: no limit, 0.. (-1): for mcq_recv to wait */
-    MCQ_OPT_SNDTIMEO = 28,          /* the same for mcq_send */
-    MCQ_OPT_ROUTER_MANDATORY = 33,  /* 0, 1 (0); ROUTER: sending to nobody fails; set only */
-    MCQ_OPT_XPUB_VERBOSE = 40,      /* 0, 1 (0); XPUB: receives subscriptions that are no news, too;
-                                       set only. Takes XPUB_VERBOSER back */
-    MCQ_OPT_IPV6 = 42,              /* 0, 1 (0): IPv6 addresses too; later */
-    MCQ_OPT_PLAIN_SERVER = 44,      /* 0, 1 (0): asks its clients for name and password; later */
-    MCQ_OPT_CURVE_SERVER = 47,      /* 0, 1 (0): has the key that its clients know; later */
-    MCQ_OPT_PROBE_ROUTER = 51,      /* 0, 1 (0); REQ, DEALER, ROUTER: an empty message to each new
-                                       peer, for a ROUTER to see who is there; set only; later */
-    MCQ_OPT_REQ_CORRELATE = 52,     /* 0, 1 (0); REQ: numbers requests; set only */
-    MCQ_OPT_REQ_RELAXED = 53,       /* 0, 1 (0); REQ: may send again before the reply; set only */
-    MCQ_OPT_CONFLATE = 54, /* 0, 1 (0); PUB, SUB, DEALER, PUSH, PULL: of what waits for a peer, or
-                              from it, only the newest message stays; later */
-    MCQ_OPT_ROUTER_HANDOVER =
-        56, /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only */
-    MCQ_OPT_XPUB_NODROP =
-        69, /* 0, 1 (0); PUB, XPUB, RADIO: waits while a subscriber is full; set only */
-    MCQ_OPT_XPUB_MANUAL = 71,     /* 0, 1 (0); XPUB: peers get what SUBSCRIBE says; set only */
-    MCQ_OPT_INVERT_MATCHING = 74, /* 0, 1 (0); PUB, XPUB, SUB: what matches no subscription */
-    MCQ_OPT_XPUB_VERBOSER = 78,   /* 0, 1 (0); XPUB: as VERBOSE, and unsubscriptions; set only */
-    MCQ_OPT_ROUTER_NOTIFY = 97,   /* 0..3 (0); ROUTER: an empty message from a peer that comes (1),
-                                   or goes (2); later */
-    MCQ_OPT_XPUB_MANUAL_LAST_VALUE = 98, /* 0, 1 (0); XPUB: as MANUAL, and the next message goes
-                                            only to the peer of the last request; set only */
-    MCQ_OPT_ONLY_FIRST_SUBSCRIBE =
-        108, /* 0, 1 (0); XPUB, XSUB: only a message's first part can be a
-                                           subscription; set only */
-    MCQ_OPT_XSUB_VERBOSE_UNSUBSCRIBE = 115, /* 0, 1 (0); XSUB: publishers hear of each
-                                               unsubscription; set only */
-    MCQ_OPT_HANDSHAKE_IVL = 66,             /* 0: no limit, 0.. (5000): for a handshake; later */
-    MCQ_OPT_HEARTBEAT_IVL = 75, /* 0: none, 0.. (0): between questions to a silent peer; later */
-    MCQ_OPT_HEARTBEAT_TTL = 76, /* 0..6553599 (0): when the peer is to give us up; later */
-    MCQ_OPT_HEARTBEAT_TIMEOUT = 77, /* -1: as HEARTBEAT_IVL, 0.. (-1): for it to answer; later */
-    MCQ_OPT_CONNECT_TIMEOUT = 79,   /* 0: the system's, 0.. (0): for a connection to stand; later */
-    MCQ_OPT_RECONNECT_STOP = 109,   /* 0..7 (0): no more attempts after 1 a refusal, 2 a failed
-                                       handshake, 4 mcq_disconnect (always); they add up; later */
+    /* --- Names and subscriptions. */
 
-    /* Ours. */
-    MCQ_OPT_STRANGERS_MAX = 1002,  /* 1.. (1024): handshakes under way at a bound endpoint, before
-                                        the oldest gives way; later */
-    MCQ_OPT_COMMAND_MAX = 1003,    /* octets, -1..65536 (-1: 16384): a peer's command; later */
-    MCQ_OPT_PROPERTIES_MAX = 1004, /* -1..1024 (-1: 64): in a peer's READY; later */
-    MCQ_OPT_PARTS_MAX = 1005,      /* -1..2^20 (-1: 8192): in a message; later */
-    MCQ_OPT_MESSAGE_MAX = 1006,    /* octets, -1.. (-1: 256 MiB): all parts of it; later */
-    MCQ_OPT_SUBSCRIPTIONS_MAX = 1007, /* octets, 0.. (16 MiB); PUB: what a peer's subscriptions may
-                                        be charged, 224 each beside their own */
-    MCQ_OPT_RECV_FD = 1020, /* a descriptor for a foreign event loop, which can be polled for input
-                               while a message can be received; get only */
-    MCQ_OPT_SEND_FD = 1021, /* the same while a message can be sent: polled for input, too */
-    MCQ_OPT_LIMITED = 1008, /* connections ended because of these limits; get only */
-    MCQ_OPT_PARKED =
-        1010, /* how often bound endpoints have stopped accepting for 0.1 s, for want of
-                              descriptors or memory; get only */
-    MCQ_OPT_RECONNECT_JITTER = 1001, /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to
-                                        nothing, at random; later */
-    MCQ_OPT_OLDER_PEERS = 1000,      /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later */
+    /* 1..255 octets (none), the first one not 0: our name; later. */
+    MCQ_OPT_ROUTING_ID = 5,
+    /* 1..255 octets; ROUTER: our name for the peer of the next connect, to which may be sent at
+     * once; set only. */
+    MCQ_OPT_CONNECT_ROUTING_ID = 61,
+    /* Octets; SUB: messages that begin with these, many times. XPUB with XPUB_MANUAL: for the peer
+     * of the last request; set only. */
+    MCQ_OPT_SUBSCRIBE = 6,
+    /* Octets: takes one SUBSCRIBE back; set only. */
+    MCQ_OPT_UNSUBSCRIBE = 7,
+
+    /* --- REQ, DEALER and ROUTER. */
+
+    /* 0, 1 (0); REQ: numbers requests; set only. */
+    MCQ_OPT_REQ_CORRELATE = 52,
+    /* 0, 1 (0); REQ: may send again before the reply; set only. */
+    MCQ_OPT_REQ_RELAXED = 53,
+    /* 0, 1 (0); REQ, DEALER, ROUTER: an empty message to each new peer, for a ROUTER to see who is
+     * there; set only; later. */
+    MCQ_OPT_PROBE_ROUTER = 51,
+    /* 0, 1 (0); ROUTER: sending to nobody fails; set only. */
+    MCQ_OPT_ROUTER_MANDATORY = 33,
+    /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only. */
+    MCQ_OPT_ROUTER_HANDOVER = 56,
+    /* 0..3 (0); ROUTER: an empty message from a peer that comes (1), or goes (2); later. */
+    MCQ_OPT_ROUTER_NOTIFY = 97,
+
+    /* --- Publishers and subscribers. */
+
+    /* 0, 1 (0); XPUB: receives subscriptions that are no news, too; set only. Takes XPUB_VERBOSER
+     * back. */
+    MCQ_OPT_XPUB_VERBOSE = 40,
+    /* 0, 1 (0); XPUB: as VERBOSE, and unsubscriptions; set only. */
+    MCQ_OPT_XPUB_VERBOSER = 78,
+    /* 0, 1 (0); PUB, XPUB, RADIO: waits while a subscriber is full; set only. */
+    MCQ_OPT_XPUB_NODROP = 69,
+    /* 0, 1 (0); XPUB: peers get what SUBSCRIBE says; set only. */
+    MCQ_OPT_XPUB_MANUAL = 71,
+    /* 0, 1 (0); XPUB: as MANUAL, and the next message goes only to the peer of the last request;
+     * set only. */
+    MCQ_OPT_XPUB_MANUAL_LAST_VALUE = 98,
+    /* XPUB: a message for each subscriber that connects (none). */
+    MCQ_OPT_XPUB_WELCOME_MSG = 72,
+    /* 0, 1 (0); XPUB, XSUB: only a message's first part can be a subscription; set only. */
+    MCQ_OPT_ONLY_FIRST_SUBSCRIBE = 108,
+    /* 0, 1 (0); PUB, XPUB, SUB: what matches no subscription. */
+    MCQ_OPT_INVERT_MATCHING = 74,
+    /* 0, 1 (0); XSUB: publishers hear of each unsubscription; set only. */
+    MCQ_OPT_XSUB_VERBOSE_UNSUBSCRIBE = 115,
+
+    /* --- Connecting, and coming back. */
+
+    /* 0: the system's, 0.. (0): for a connection to stand; later. */
+    MCQ_OPT_CONNECT_TIMEOUT = 79,
+    /* 0: no limit, 0.. (5000): for a handshake; later. */
+    MCQ_OPT_HANDSHAKE_IVL = 66,
+    /* -1: never, 0.. (100): before a lost peer is tried again; later. */
+    MCQ_OPT_RECONNECT_IVL = 18,
+    /* 0.. (0: it does not grow): where doubling it ends; later. */
+    MCQ_OPT_RECONNECT_IVL_MAX = 21,
+    /* 0, 1 (1): RECONNECT_IVL is 0 up to twice it, 1 down to nothing, at random; later. */
+    MCQ_OPT_RECONNECT_JITTER = 1001,
+    /* 0..7 (0): no more attempts after 1 a refusal, 2 a failed handshake, 4 mcq_disconnect
+     * (always); they add up; later. */
+    MCQ_OPT_RECONNECT_STOP = 109,
+    /* 0, 1 (0): peers of ZMTP 1.0 and 2.0 are welcome; later. */
+    MCQ_OPT_OLDER_PEERS = 1000,
+    /* 0.. (1024): connections that wait to be taken; later. */
+    MCQ_OPT_BACKLOG = 19,
+    /* -1.. (-1: none): listens already, for the next mcq_bind, which closes it in the end and sets
+     * this to -1. */
+    MCQ_OPT_USE_FD = 89,
+
+    /* --- Silent peers. */
+
+    /* 0: none, 0.. (0): between questions to a silent peer; later. */
+    MCQ_OPT_HEARTBEAT_IVL = 75,
+    /* -1: as HEARTBEAT_IVL, 0.. (-1): for the peer to answer; later. */
+    MCQ_OPT_HEARTBEAT_TIMEOUT = 77,
+    /* 0..6553599 (0): when the peer is to give us up; later. */
+    MCQ_OPT_HEARTBEAT_TTL = 76,
+
+    /* --- What a peer may do at most. */
+
+    /* Octets, -1.. (-1: 64 MiB a part, 256 MiB in all); later. */
+    MCQ_OPT_MAXMSGSIZE = 22,
+    /* Octets, -1.. (-1: 256 MiB): all parts of it; later. */
+    MCQ_OPT_MESSAGE_MAX = 1006,
+    /* -1..2^20 (-1: 8192): in a message; later. */
+    MCQ_OPT_PARTS_MAX = 1005,
+    /* Octets, -1..65536 (-1: 16384): a peer's command; later. */
+    MCQ_OPT_COMMAND_MAX = 1003,
+    /* -1..1024 (-1: 64): in a peer's READY; later. */
+    MCQ_OPT_PROPERTIES_MAX = 1004,
+    /* Octets, 0.. (16 MiB); PUB: what a peer's subscriptions may be charged, 224 each beside their
+     * own. */
+    MCQ_OPT_SUBSCRIPTIONS_MAX = 1007,
+    /* 1.. (1024): handshakes under way at a bound endpoint, before the oldest gives way; later. */
+    MCQ_OPT_STRANGERS_MAX = 1002,
+
+    /* --- Security. Those of PLAIN and CURVE choose the mechanism: the one that was set last
+     * counts. Keys are 32 octets or 40 characters of Z85, with a zero octet behind them or without;
+     * asked for with room for 41 octets they are text, with less they are octets. */
+
+    /* 0, 1 (0): asks its clients for name and password; later. */
+    MCQ_OPT_PLAIN_SERVER = 44,
+    /* 1..255 octets: a client of PLAIN; later. */
+    MCQ_OPT_PLAIN_USERNAME = 45,
+    /* 0..255 octets; later. */
+    MCQ_OPT_PLAIN_PASSWORD = 46,
+    /* 0, 1 (0): has the key that its clients know; later. */
+    MCQ_OPT_CURVE_SERVER = 47,
+    /* Our own public key; follows from the secret one if it is not set; later. */
+    MCQ_OPT_CURVE_PUBLICKEY = 48,
+    /* The other half of it; later. */
+    MCQ_OPT_CURVE_SECRETKEY = 49,
+    /* The server's public one: a client of CURVE; later. */
+    MCQ_OPT_CURVE_SERVERKEY = 50,
+    /* 0..255 octets (none): what ZAP is asked about; later. */
+    MCQ_OPT_ZAP_DOMAIN = 55,
+
+    /* --- What the kernel is asked for. Texts have a zero octet behind them when they are asked
+     * for. */
+
+    /* Octets, -1.. (-1: the system's, for ipc 1 MiB): what the kernel holds of sent ones; later. */
+    MCQ_OPT_SNDBUF = 11,
+    /* Octets, -1.. (-1: the system's, for ipc 1 MiB): what the kernel holds of received ones;
+     * later. */
+    MCQ_OPT_RCVBUF = 12,
+    /* 0, 1 (0): IPv6 addresses too; later. */
+    MCQ_OPT_IPV6 = 42,
+    /* 0..255 (0): of the IP header, or IPv6's class; later. */
+    MCQ_OPT_TOS = 57,
+    /* 0.. (0): of what tcp sends, in the kernel; later. */
+    MCQ_OPT_PRIORITY = 112,
+    /* us (0): for the kernel to poll a device before it sleeps; later. */
+    MCQ_OPT_BUSY_POLL = 113,
+    /* Text of up to 15 octets (none): the interface of tcp; later. */
+    MCQ_OPT_BINDTODEVICE = 92,
+    /* 0, 1, -1 (-1: the system's): whether TCP asks silent peers; later. */
+    MCQ_OPT_TCP_KEEPALIVE = 34,
+    /* s, -1.. (-1: the system's): silence before the first question; later. */
+    MCQ_OPT_TCP_KEEPALIVE_IDLE = 36,
+    /* s, -1.. (-1: the system's): between two questions; later. */
+    MCQ_OPT_TCP_KEEPALIVE_INTVL = 37,
+    /* -1.. (-1: the system's): questions without an answer before the end; later. */
+    MCQ_OPT_TCP_KEEPALIVE_CNT = 35,
+    /* 0.. (0: the system's): for TCP to have no acknowledgement; later. */
+    MCQ_OPT_TCP_MAXRT = 80,
+    /* Text of up to 15 octets (none: over loopback "reno", else the system's): the congestion
+     * control of tcp; later. */
+    MCQ_OPT_TCP_CONGESTION = 1009,
+
+    /* --- Who may connect, and through whom. */
+
+    /* Text, "ADDRESS" or "ADDRESS/BITS": a network that may connect over tcp; adds up, empty:
+     * anybody again; set only; later. */
+    MCQ_OPT_TCP_ACCEPT_FILTER = 38,
+    /* 0..: a process that may connect over ipc; adds up with the next two, and without any of the
+     * three anybody may; set only; later. */
+    MCQ_OPT_IPC_FILTER_PID = 58,
+    /* 0..: a user; set only; later. */
+    MCQ_OPT_IPC_FILTER_UID = 59,
+    /* 0..: a group, maybe a supplementary one; set only; later. */
+    MCQ_OPT_IPC_FILTER_GID = 60,
+    /* Text, "HOST:PORT" (none): a SOCKS5 server to connect through over tcp, which looks the names
+     * up; later. */
+    MCQ_OPT_SOCKS_PROXY = 68,
+    /* Text of up to 255 octets (none): our name there; later. */
+    MCQ_OPT_SOCKS_USERNAME = 99,
+    /* Text of up to 255 octets (none): the password that goes with it; later. */
+    MCQ_OPT_SOCKS_PASSWORD = 100,
 };
 
 /* Sets an option with a number as its value, or gives that value. The descriptors of

@@ -163,12 +163,6 @@ static bool lacks_ipv6(const struct mcq_socket *socket, const struct mcq_endpoin
            !__atomic_load_n(&socket->options.is_ipv6, __ATOMIC_RELAXED);
 }
 
-/* Connections are bound to an interface by its name. */
-static bool has_device(const struct mcq_socket *socket)
-{
-    return socket->options.tuning.device[0] != '\0';
-}
-
 /* Nothing that any call could take. */
 static bool is_rubbish(enum mcq_endpoint_fault fault)
 {
@@ -194,15 +188,11 @@ static MCQ_COLD int fail_endpoint(const struct endpoint_call *call, const struct
     if (err == MCQ_INVAL && port != NULL)
         return mcq_fail(number, "%s %.200s: port %.20s is not in 0..65535", call->name, endpoint,
                         port);
-    if (err == MCQ_NOT_FOUND && call == &bind_call && has_device(socket))
-        return mcq_fail(ENODEV,
-                        "%s %.200s: no such host or interface, or not the device of BINDTODEVICE",
-                        call->name, endpoint);
-    if (err == MCQ_NOT_FOUND && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
+    if (err == MCQ_NOT_FOUND && fault == NULL && call->looks_up && found == MCQ_ENDPOINT_GOOD &&
         lacks_ipv6(socket, &parsed))
         return mcq_fail(EINVAL, "%s %.200s: this is an IPv6 address; set IPV6 first", call->name,
                         endpoint);
-    if (err == MCQ_NOT_FOUND)
+    if (err == MCQ_NOT_FOUND && fault == NULL)
         fault = call->not_found_text;
     return mcq_fail(number, "%s %.200s: %s", call->name, endpoint,
                     fault != NULL ? fault

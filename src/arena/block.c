@@ -185,7 +185,7 @@ static void block_keep(struct mcq_blocks *blocks, struct mcq_buf *buf)
     class->free_count++;
 }
 
-/* Drops the reference to another pool's; if it is the last one, the block is a guest from now on. */
+/* Drops the reference to another pool's; if it is the last one, the block is a guest now. */
 static void block_host(struct mcq_blocks *blocks, struct mcq_buf *buf)
 {
     struct mcq_home *home = buf->pool.home;

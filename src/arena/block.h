@@ -63,16 +63,17 @@ MCQ_MUST_CHECK enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t le
                                             struct mcq_buf **buf);
 
 /* Drops a reference of the caller's: as mcq_buf_unref, but what a pool of its own gets back at the
- * hands of its owner costs no atomic exchange, and what another pool gets back may wait. Owner thread; `buf` may be any buffer. */
+ * hands of its owner costs no atomic exchange, and what another pool gets back may wait. Owner
+ * thread; `buf` may be any buffer. */
 void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf);
 
 /* The last reference to this buffer was dropped in the owner's thread. true: it is this pool's, and
  * home again. */
 bool mcq_blocks_welcome(struct mcq_blocks *blocks, struct mcq_buf *buf);
 
-/* Those that are another pool's wait, MCQ_BLOCK_GUESTS_MAX at most, to go home together: one exchange
- * with a word that two threads write, not one for each. Sends home who waits: for an owner that has
- * nothing else to do. Owner thread. */
+/* Those that are another pool's wait, MCQ_BLOCK_GUESTS_MAX at most, to go home together: one
+ * exchange with a word that two threads write, not one for each. Sends home who waits: for an owner
+ * that has nothing else to do. Owner thread. */
 void mcq_blocks_flush(struct mcq_blocks *blocks);
 
 /* Gives all free blocks back to the heap: for an owner that falls idle. Owner thread. */

@@ -59,7 +59,7 @@ void mcq_home_put_all(struct mcq_home *home, struct mcq_buf *first, struct mcq_b
             return;
         }
         last->pool.next = top;
-        /* Release: pool.next, and all that was done with the buffers, before the owner sees them. */
+        /* Release: pool.next, and all that was done with them, before the owner sees them. */
     } while (!atomic_compare_exchange_weak_explicit(&home->returned, &top, first,
                                                     memory_order_release, memory_order_relaxed));
 }

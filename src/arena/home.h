@@ -45,8 +45,8 @@ void mcq_home_take(struct mcq_home *home, struct mcq_buf *buf);
 /* A buffer whose last reference was dropped. Any thread. */
 void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf);
 
-/* The caller holds a reference of a buffer of any pool. If it is the last one the buffer is FREE and
- * the caller's, who sees that it comes home. false: others hold it, too; nothing changed. Any
+/* The caller holds a reference of a buffer of any pool. If it is the last one the buffer is FREE
+ * and the caller's, who sees that it comes home. false: others hold it, too; nothing changed. Any
  * thread. */
 MCQ_MUST_CHECK bool mcq_home_take_last(struct mcq_buf *buf);
 

@@ -287,9 +287,13 @@ static enum mcq_err take_seat(struct mcq_socket *socket, const struct mcq_endpoi
     struct mcq_reactor *reactor = socket->engine->reactor;
     enum mcq_err err;
 
-    if (options->use_fd < 0)
-        return mcq_transport_listen(reactor, endpoint, address, &options->tuning, options->backlog,
-                                    seat);
+    if (options->use_fd < 0) {
+        err = mcq_transport_listen(reactor, endpoint, address, &options->tuning, options->backlog,
+                                   seat);
+        if (err == MCQ_NOT_FOUND && options->tuning.device[0] != '\0')
+            *fault = "the device of BINDTODEVICE is not there";
+        return err;
+    }
     err = mcq_transport_adopt(reactor, endpoint, options->use_fd, address, seat);
     if (err == MCQ_OK)
         socket->options.use_fd = -1;

@@ -319,9 +319,9 @@ static void has_spun(struct mcq_socket *socket, bool found)
 }
 
 /* A pipe's far side is a thread that may be about to write: the kernel need not be asked yet. */
-static void let_others_run(const struct mcq_socket *socket, uint32_t round)
+static void let_others_run(bool has_streams, uint32_t round)
 {
-    if (socket->stream_count > 0 || round >= PAUSE_ROUNDS) {
+    if (has_streams || round >= PAUSE_ROUNDS) {
         (void) sched_yield();
         return;
     }
@@ -337,8 +337,10 @@ static enum mcq_err spin(struct mcq_socket *socket, struct mcq_msg *msg, uint64_
     uint32_t round = 0;
 
     while (err == MCQ_AGAIN && now_ns < spin_until_ns) {
+        bool has_streams = socket->stream_count > 0; /* while the lock is held */
+
         mcq_socket_pause(socket);
-        let_others_run(socket, round++);
+        let_others_run(has_streams, round++);
         MCQ_TRY(mcq_socket_resume(socket));
         (void) probe(socket);
         err = take(socket, msg); /* mail that leave has read may have brought it, without an edge */
