@@ -1,0 +1,83 @@
+/* Parts that were received, and not taken. */
+
+#include "pump/link_parts.h"
+
+#define QUEUE_CAPACITY_MIN 2 /* parts; what a peer keeps that sends one now and then */
+
+static struct mcq_msg *part_at(const struct mcq_link_queue *queue, uint32_t index)
+{
+    return &queue->parts[index & queue->mask];
+}
+
+enum mcq_err mcq_link_queue_push(struct mcq_link_queue *queue, struct mcq_msg *msg)
+{
+    uint32_t capacity = queue->parts != NULL ? queue->mask + 1 : 0;
+
+    if (queue->tail - queue->head == capacity) {
+        uint32_t wider = capacity > 0 ? capacity * 2 : QUEUE_CAPACITY_MIN;
+        struct mcq_msg *parts =
+            wider <= UINT32_MAX / 4 ? mcq_alloc(mcq_size_mul(wider, sizeof *parts)) : NULL;
+
+        if (parts == NULL)
+            return MCQ_NOMEM;
+        for (uint32_t i = queue->head; i != queue->tail; i++)
+            parts[i & (wider - 1)] = *part_at(queue, i);
+        mcq_free(queue->parts);
+        queue->parts = parts;
+        queue->mask = wider - 1;
+    }
+    queue->body_bytes += mcq_msg_len(msg);
+    queue->begun_bytes += mcq_msg_len(msg) + sizeof *msg;
+    mcq_msg_move(part_at(queue, queue->tail++), msg);
+    if (!part_at(queue, queue->tail - 1)->more) {
+        queue->begun_bytes = 0;
+        queue->whole_at = queue->tail;
+        queue->message_count++;
+    }
+    return MCQ_OK;
+}
+
+bool mcq_link_queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg)
+{
+    if (queue->head == queue->whole_at)
+        return false;
+    mcq_msg_move(msg, part_at(queue, queue->head++));
+    queue->body_bytes -= mcq_msg_len(msg);
+    if (!msg->more)
+        queue->message_count--;
+    queue->is_within = msg->more;
+    return true;
+}
+
+/* Only the newest message stays, beside one that was begun to be taken. */
+void mcq_link_queue_conflate(struct mcq_link_queue *queue)
+{
+    struct mcq_msg msg;
+
+    while (queue->message_count > 1 && !queue->is_within) {
+        do {
+            (void) mcq_link_queue_pop(queue, &msg);
+            mcq_msg_fini(&msg);
+        } while (queue->is_within);
+    }
+}
+
+/* The rest of a message that was begun does not come any more. */
+void mcq_link_queue_cut(struct mcq_link_queue *queue)
+{
+    while (queue->tail != queue->whole_at) {
+        struct mcq_msg *last = part_at(queue, --queue->tail);
+
+        queue->body_bytes -= mcq_msg_len(last);
+        mcq_msg_fini(last);
+    }
+    queue->begun_bytes = 0;
+}
+
+void mcq_link_queue_fini(struct mcq_link_queue *queue)
+{
+    for (; queue->head != queue->tail; queue->head++)
+        mcq_msg_fini(part_at(queue, queue->head));
+    mcq_free(queue->parts);
+    *queue = (struct mcq_link_queue) {0};
+}

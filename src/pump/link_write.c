@@ -1,0 +1,286 @@
+/* Writing: what is queued for a peer, and how it leaves. */
+
+#include "pump/link_parts.h"
+
+#include "wire/encode.h"
+
+#define IOV_COUNT 64        /* runs of one write */
+#define PIPE_BATCH_PARTS 16 /* that a pipe's far side sees at once */
+
+/* The stream took no more: its next edge is worth knowing. */
+static enum mcq_err link_block(struct mcq_link *link)
+{
+    struct mcq_link_group *group = link->group;
+
+    link->can_write = false;
+    link->was_blocked = true;
+    mcq_link_set_dirty(link, false);
+    mcq_link_set_blocked(link, true);
+    if (link->is_in_out_set)
+        return MCQ_AGAIN;
+    if (mcq_ready_add(group->out_set, link->fd, link->key, MCQ_READY_OUT) != MCQ_IO_DONE)
+        return MCQ_NOMEM;
+    link->is_in_out_set = true;
+    return MCQ_AGAIN;
+}
+
+static bool is_below_max(struct mcq_link *link)
+{
+    if (mcq_link_is_piped(link))
+        return mcq_pipe_has_room(&link->pipe);
+    return link->out_max == 0 || link->conflates || mcq_link_waiting_count(link) < link->out_max;
+}
+
+/* A write made room in a full link. */
+void mcq_link_note_room(struct mcq_link *link)
+{
+    if (!link->is_full || !is_below_max(link))
+        return;
+    link->is_full = false;
+    if (link->is_roomy)
+        return;
+    link->is_roomy = true;
+    link->roomy_next = link->group->roomy_first;
+    link->group->roomy_first = link;
+}
+
+/* What waits, as the stream gets it. */
+static enum mcq_err link_lend(struct mcq_link *link, struct iovec iov[IOV_COUNT], size_t *count)
+{
+    if (MCQ_UNLIKELY(mcq_session_is_sealed(link->session)))
+        return mcq_spump_lend(&link->spump, &link->wpump, link->session, iov, count);
+    *count = mcq_wpump_lend(&link->wpump, mcq_session_want(link->session), iov, IOV_COUNT);
+    return MCQ_OK;
+}
+
+/* The stream took so many octets; returns how many of them were no message's. */
+static size_t link_on_written(struct mcq_link *link, size_t len)
+{
+    size_t control;
+
+    if (MCQ_UNLIKELY(mcq_session_is_sealed(link->session)))
+        return mcq_spump_on_written(&link->spump, &link->wpump, link->session, len);
+    control = mcq_wpump_on_written(&link->wpump, len);
+    mcq_session_sent(link->session, control);
+    return control;
+}
+
+static enum mcq_err link_write_all(struct mcq_link *link)
+{
+    struct iovec iov[IOV_COUNT];
+    struct mcq_io io;
+    size_t count;
+    size_t control;
+
+    link->group->flush_count++;
+    for (;;) {
+        if (!link->can_write)
+            return MCQ_AGAIN;
+        MCQ_TRY(link_lend(link, iov, &count));
+        if (count == 0)
+            break;
+        io = mcq_reactor_send(link->group->reactor, link->fd, iov, count);
+        control = link_on_written(link, io.len);
+        link->has_sent = link->has_sent || io.len > control;
+        if (MCQ_UNLIKELY(link->is_full))
+            mcq_link_note_room(link);
+        if (io.result == MCQ_IO_AGAIN)
+            return link_block(link);
+        if (io.result != MCQ_IO_DONE)
+            return io.result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
+    }
+    mcq_link_set_dirty(link, false);
+    mcq_link_set_blocked(link, false);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_link_write(struct mcq_link *link)
+{
+    enum mcq_err err;
+
+    if (mcq_link_is_piped(link)) {
+        link->group->flush_count++;
+        mcq_link_set_dirty(link, false);
+        mcq_link_pipe_flush(link);
+        return MCQ_OK;
+    }
+    err = link_write_all(link);
+    mcq_link_settle(link);
+    return err;
+}
+
+enum mcq_err mcq_link_flush(struct mcq_link *link)
+{
+    enum mcq_err err;
+
+    if (!link->is_up)
+        return MCQ_OK;
+    if (link->is_lost)
+        return link->lost_by;
+    err = mcq_link_write(link);
+    if (err != MCQ_OK && err != MCQ_AGAIN)
+        mcq_link_lose(link, err);
+    return err;
+}
+
+bool mcq_link_has_room(struct mcq_link *link)
+{
+    if (is_below_max(link))
+        return true;
+    if (link->can_write)
+        mcq_link_flush(link);
+    if (is_below_max(link))
+        return true;
+    link->is_full = true;
+    return false;
+}
+
+void mcq_link_on_room(struct mcq_link *link)
+{
+    mcq_link_note_room(link);
+}
+
+uint64_t mcq_link_waiting_count(const struct mcq_link *link)
+{
+    if (!mcq_link_is_piped(link))
+        return mcq_wpump_message_count(&link->wpump);
+    return link->epoch > 0 ? 0 : mcq_pipe_waiting_count(&link->pipe);
+}
+
+/* A part was queued. */
+static void link_on_put(struct mcq_link *link)
+{
+    link->group->put_count++;
+    if (MCQ_UNLIKELY(link->wpump.put_at >= link->settle_at))
+        mcq_link_settle(link);
+    if (!link->is_up || link->is_lost || link->is_blocked)
+        return;
+    mcq_link_set_dirty(link, true);
+    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES ||
+        (mcq_link_is_piped(link) && mcq_pipe_unshown_count(&link->pipe) >= PIPE_BATCH_PARTS))
+        mcq_link_flush(link);
+}
+
+/* The slab has no block: at a message's start that is like being full. */
+static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool begins)
+{
+    if (err != MCQ_AGAIN || !begins)
+        return MCQ_NOMEM;
+    link->is_full = true;
+    return MCQ_AGAIN;
+}
+
+static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
+{
+    struct mcq_bytes run;
+    uint8_t octets[MCQ_FRAME_HEAD_MAX];
+    uint8_t *end = mcq_encode_frame_head_as(link->framing, octets, part->more ? MCQ_FRAME_MORE : 0,
+                                            part->body.len);
+    struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
+
+    if (part->msg == NULL)
+        return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
+    if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
+        return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
+    return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
+}
+
+static bool link_is_within(const struct mcq_link *link)
+{
+    return mcq_link_is_piped(link) ? mcq_pipe_is_within(&link->pipe)
+                                   : mcq_wpump_is_within(&link->wpump);
+}
+
+enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
+{
+    bool begins = !link_is_within(link);
+    enum mcq_err err;
+
+    if (begins && !mcq_link_has_room(link))
+        return MCQ_AGAIN;
+    if (MCQ_UNLIKELY(link->conflates) && begins && !mcq_link_is_piped(link))
+        mcq_wpump_conflate(&link->wpump);
+    err = mcq_link_is_piped(link) ? mcq_link_pipe_put(link, part) : link_encode(link, part);
+    if (MCQ_UNLIKELY(err != MCQ_OK))
+        return link_put_error(link, err, begins);
+    link_on_put(link);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct mcq_bytes run,
+                              bool ends_message)
+{
+    bool begins = !mcq_wpump_is_within(&link->wpump);
+    enum mcq_err err;
+
+    if (begins && !mcq_link_has_room(link))
+        return MCQ_AGAIN;
+    if (MCQ_UNLIKELY(link->conflates) && begins)
+        mcq_wpump_conflate(&link->wpump);
+    err = mcq_wpump_put_run(&link->wpump, buf, run, ends_message);
+    if (err != MCQ_OK)
+        return link_put_error(link, err, begins);
+    link_on_put(link);
+    return MCQ_OK;
+}
+
+void mcq_link_cut(struct mcq_link *link)
+{
+    if (mcq_link_is_piped(link))
+        mcq_pipe_cut(&link->pipe);
+    else
+        mcq_wpump_cut(&link->wpump);
+}
+
+void mcq_link_drop(struct mcq_link *link)
+{
+    mcq_wpump_fini(&link->wpump);
+    if (link->is_full)
+        mcq_link_note_room(link);
+    mcq_link_settle(link);
+}
+
+enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, bool is_on)
+{
+    enum mcq_err err =
+        mcq_link_is_piped(link)
+            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_SUBSCRIBE : MCQ_EVENT_CANCEL, topic)
+            : mcq_session_subscribe(link->session, topic, is_on);
+
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        mcq_link_set_dirty(link, true);
+    return err;
+}
+
+enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool is_on)
+{
+    enum mcq_err err =
+        mcq_link_is_piped(link)
+            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_JOIN : MCQ_EVENT_LEAVE, group)
+            : mcq_session_join(link->session, group, is_on);
+
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        mcq_link_set_dirty(link, true);
+    return err;
+}
+
+enum mcq_err mcq_link_probe(struct mcq_link *link)
+{
+    struct mcq_part empty = {.body = mcq_bytes(NULL, 0)};
+    enum mcq_err err;
+
+    if (mcq_link_is_piped(link))
+        return mcq_link_put(link, &empty);
+    err = mcq_session_probe(link->session);
+    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
+        mcq_link_set_dirty(link, true);
+    return err;
+}
+
+enum mcq_err mcq_link_note(struct mcq_link *link)
+{
+    struct mcq_msg msg;
+
+    mcq_msg_init(&msg);
+    return mcq_link_queue_push(&link->in, &msg);
+}
