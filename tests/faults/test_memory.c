@@ -220,7 +220,7 @@ static void fault_a3__silent_strangers__cost_512_octets_each_and_may_speak_at_la
     int fds[STRANGERS];
     uint8_t greeting[RAW_GREETING_BYTES];
     struct mcq_ledger before;
-    uint64_t grown;
+    uint64_t grown = 0;
     uint16_t port;
 
     begin_world(&world);
