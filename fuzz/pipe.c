@@ -66,7 +66,7 @@ static void look_for_room(struct way *way, struct mcq_pipe_end *end)
 
 static bool put_one(struct mcq_pipe_end *end, struct entry entry, unsigned how)
 {
-    uint8_t body[BODY_MAX];
+    uint8_t body[BODY_MAX] = {0};
     struct mcq_bytes octets = mcq_bytes(body, entry.len);
     struct mcq_msg msg;
     enum mcq_err err;
@@ -136,7 +136,7 @@ static void take(struct way *way, struct mcq_pipe_end *end, unsigned how)
 {
     const struct entry *entry = &way->entries[way->taken];
     bool is_any = way->taken != way->shown;
-    uint8_t body[BODY_MAX];
+    uint8_t body[BODY_MAX] = {0};
     struct mcq_msg msg;
     enum mcq_err err;
     uint8_t tag;
