@@ -119,22 +119,23 @@ class Record:
         self.cases.append(Case(name, outcome, list(details)))
 
 
-def read_result(found):
-    """One TAP line. The directive decides: cmocka writes 'not ok 2 # SKIP name'."""
+def read_result(found, remark):
+    """One TAP line. The directive decides: cmocka writes 'not ok 2 # SKIP name', and the test its reason before that."""
     text = found[3]
     skip = SKIP.search(text)
     if skip:
         name = text[: skip.start()].strip()
-        return Case(name or skip[1], "skipped", [skip[1] if name else "no reason given"])
+        return Case(name or skip[1], "skipped", [skip[1] if name else remark or "no reason given"])
     return Case(text, "failed" if found[1] else "passed")
 
 
 def read_text(text):
-    record, planned, status = Record(), None, 0
+    record, planned, status, remark = Record(), None, 0, ""
     for line in text.splitlines():
         line = line.strip()
         if found := RESULT.fullmatch(line):
-            record.cases.append(read_result(found))
+            record.cases.append(read_result(found, remark))
+            remark = ""
         elif found := PLAN.fullmatch(line):
             planned = (planned or 0) + int(found[1])
         elif found := CLOSING.fullmatch(line):
@@ -143,6 +144,8 @@ def read_text(text):
             status = int(found[1])
         elif line.startswith("#") and record.cases and record.cases[-1].outcome == "failed":
             record.cases[-1].details.append(line[1:].strip())
+        elif line.startswith("#"):
+            remark = line[1:].strip()
     if planned is not None and planned > len(record.cases):
         record.add("the rest", "failed", [f"{len(record.cases)} of {planned} tests came to an end"])
     if status != 0 and not record.count("failed"):

@@ -50,6 +50,10 @@ class Text(TapTest):
     def test_status_with_its_failure(self):
         self.counts("x.log", "not ok 1 - a\nexit status 1\n", 0, 1, 0)
 
+    def test_report_tells_a_cmocka_test_s_reason(self):
+        text, _ = self.tap("report", "x.log", "ok 1 - a\n# no such engine\nnot ok 2 # SKIP b\nnot ok 3 # SKIP c\n")
+        self.assertEqual(text.splitlines()[:2], ["skipped  x: b: no such engine", "skipped  x: c: no reason given"])
+
     def test_report_tells_why(self):
         text, _ = self.tap("report", "x.log", "not ok 1 - a\n# because\nok 2 - b # SKIP no b\nok 3 - c # SKIP no b\n")
         self.assertEqual(text.splitlines(), [
