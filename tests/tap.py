@@ -120,7 +120,7 @@ class Record:
 
 
 def read_result(found, remark):
-    """One TAP line. The directive decides: cmocka writes 'not ok 2 # SKIP name', and the test its reason before that."""
+    """One TAP line. The directive decides: cmocka writes 'not ok 2 # SKIP name', the test its reason before that."""
     text = found[3]
     skip = SKIP.search(text)
     if skip:
