@@ -1,10 +1,10 @@
 /*
- * idle: 100 connections that nobody uses, for idle.py to watch.
+ * idle: 100 or 1000 connections that nobody uses, for test_idle.py to watch.
  *
- *     idle [fds]
+ *     idle [fds | many]
  *
- * A PULL and 100 PUSH, in two contexts; each PUSH sends a message, and all of them are received, so
- * that every connection has been in use. Then "idle" on standard output. Each line of standard
+ * A PULL and 100 PUSH, in two contexts, each with one connection, or ten; over each a message is
+ * sent, and all of them are received, so that every connection has been in use. Then "idle" on standard output. Each line of standard
  * input sends one message more, which is received and answered with "received"; its end ends the
  * program. With "fds" all sockets have descriptors for a loop, and a message waits to be received.
  */
@@ -15,7 +15,8 @@
 
 #include <monocoque.h>
 
-#define CONNECTION_COUNT 100
+#define SOCKET_COUNT 100
+#define MANY 10 /* connections of a socket */
 #define PATIENCE_MS 10000
 
 static void need(ptrdiff_t result, const char *what)
@@ -35,7 +36,9 @@ static void receive(struct mcq_socket *pull)
 
 int main(int argc, char **argv)
 {
-    static struct mcq_socket *pushes[CONNECTION_COUNT];
+    static struct mcq_socket *pushes[SOCKET_COUNT];
+    const char *kind = argc > 1 ? argv[1] : "";
+    size_t each = strcmp(kind, "many") == 0 ? MANY : 1;
     struct mcq_context *near = mcq_ctx_new();
     struct mcq_context *far = mcq_ctx_new();
     char endpoint[64];
@@ -46,18 +49,20 @@ int main(int argc, char **argv)
     need(mcq_set(pull, MCQ_OPT_RCVTIMEO, PATIENCE_MS), "RCVTIMEO");
     need(mcq_bind(pull, "tcp://127.0.0.1:*"), "bind");
     need(mcq_get_bytes(pull, MCQ_OPT_LAST_ENDPOINT, endpoint, &endpoint_len), "LAST_ENDPOINT");
-    for (size_t i = 0; i < CONNECTION_COUNT; i++) {
+    for (size_t i = 0; i < SOCKET_COUNT; i++) {
         pushes[i] = mcq_socket(near, MCQ_PUSH);
-        need(mcq_connect(pushes[i], endpoint), "connect");
-        need(mcq_send(pushes[i], "one", 3, 0), "send");
+        for (size_t k = 0; k < each; k++)
+            need(mcq_connect(pushes[i], endpoint), "connect");
+        for (size_t k = 0; k < each; k++) /* in turns */
+            need(mcq_send(pushes[i], "one", 3, 0), "send");
     }
-    for (size_t i = 0; i < CONNECTION_COUNT; i++)
+    for (size_t i = 0; i < SOCKET_COUNT * each; i++)
         receive(pull);
-    if (argc > 1 && strcmp(argv[1], "fds") == 0) {
+    if (strcmp(kind, "fds") == 0) {
         int64_t fd;
 
         need(mcq_get(pull, MCQ_OPT_RECV_FD, &fd), "RECV_FD");
-        for (size_t i = 0; i < CONNECTION_COUNT; i++)
+        for (size_t i = 0; i < SOCKET_COUNT; i++)
             need(mcq_get(pushes[i], MCQ_OPT_SEND_FD, &fd), "SEND_FD");
         need(mcq_send(pushes[0], "unread", 6, 0), "send");
     }
@@ -66,10 +71,10 @@ int main(int argc, char **argv)
         (void) fflush(stdout);
         if (fgets(line, sizeof line, stdin) == NULL)
             break;
-        need(mcq_send(pushes[i % CONNECTION_COUNT], "more", 4, 0), "send");
+        need(mcq_send(pushes[i % SOCKET_COUNT], "more", 4, 0), "send");
         receive(pull);
     }
-    for (size_t i = 0; i < CONNECTION_COUNT; i++)
+    for (size_t i = 0; i < SOCKET_COUNT; i++)
         need(mcq_close(pushes[i]), "close");
     need(mcq_close(pull), "close");
     need(mcq_ctx_term(near, PATIENCE_MS), "term");
