@@ -222,7 +222,8 @@ static struct mcq_bytes our_part(const struct side *side, unsigned number, size_
                         .part = (uint8_t) side->part,
                         .part_count = (uint8_t) side->part_count};
 
-    len = len < sizeof head ? edges[len % MCQ_COUNTOF(edges)] : len;
+    static_assert(MCQ_COUNTOF(edges) >= sizeof head, "none is too short");
+    len = len < MCQ_COUNTOF(edges) ? edges[len] : len;
     mcq_put_u8(mcq_put_u8(mcq_put_u8(head.len, (uint8_t) (len >> 16)), (uint8_t) (len >> 8)),
                (uint8_t) len);
     return mcq_bytes(buffer, fill(&head));
