@@ -4,8 +4,7 @@
 
 #include "wire/encode.h"
 
-#define IOV_COUNT 64        /* runs of one write */
-#define PIPE_BATCH_PARTS 16 /* that a pipe's far side sees at once */
+#define IOV_COUNT 64 /* runs of one write */
 
 /* The stream took no more: its next edge is worth knowing. */
 static enum mcq_err link_block(struct mcq_link *link)
@@ -147,7 +146,8 @@ uint64_t mcq_link_waiting_count(const struct mcq_link *link)
     return link->epoch > 0 ? 0 : mcq_pipe_waiting_count(&link->pipe);
 }
 
-/* A part was queued. */
+/* A part was queued. A pipe shows each message at once: whoever looks for it after the send that
+ * returned finds it, in another thread or in this one. */
 static void link_on_put(struct mcq_link *link)
 {
     link->group->put_count++;
@@ -155,9 +155,13 @@ static void link_on_put(struct mcq_link *link)
         mcq_link_settle(link);
     if (!link->is_up || link->is_lost || link->is_blocked)
         return;
+    if (mcq_link_is_piped(link)) {
+        if (!mcq_pipe_is_within(&link->pipe))
+            mcq_link_flush(link);
+        return;
+    }
     mcq_link_set_dirty(link, true);
-    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES ||
-        (mcq_link_is_piped(link) && mcq_pipe_unshown_count(&link->pipe) >= PIPE_BATCH_PARTS))
+    if (mcq_wpump_waiting_bytes(&link->wpump) >= MCQ_WPUMP_BATCH_BYTES)
         mcq_link_flush(link);
 }
 

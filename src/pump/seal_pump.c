@@ -185,7 +185,8 @@ enum mcq_err mcq_spump_lend(struct mcq_spump *pump, const struct mcq_wpump *clea
         pump->ahead_bytes = own.len;
     *count = 0;
     lend_run(iov, count, own.data, pump->ahead_bytes);
-    lend_run(iov, count, pump->room.octets + pump->sent, pump->len - pump->sent);
+    if (pump->len > pump->sent)
+        lend_run(iov, count, pump->room.octets + pump->sent, pump->len - pump->sent);
     if (own.len > pump->ahead_bytes)
         lend_run(iov, count, own.data + pump->ahead_bytes, own.len - pump->ahead_bytes);
     pump->lent_bytes = own.len + pump->len - pump->sent;

@@ -88,6 +88,26 @@ static void names__belong_to_a_context(void)
     end_world(&here);
 }
 
+/* In one thread, too, and however close sends follow each other. */
+static void sent__is_there_at_once(void)
+{
+    struct world world;
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+    struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
+
+    assert_works(mcq_bind(pull, NAME));
+    assert_works(mcq_connect(push, NAME));
+    for (int i = 0; i < 500; i++) {
+        send_text(push, "head", MCQ_SNDMORE);
+        send_text(push, "body", 0);
+        assert_int_equal(mcq_recv(pull, NULL, 0, MCQ_DONTWAIT), 4);
+        assert_int_equal(mcq_recv(pull, NULL, 0, MCQ_DONTWAIT), 4);
+    }
+    end_world(&world);
+}
+
 /* --- high-water marks ------------------------------------------------------------------------ */
 
 static int sent_until_full(struct mcq_socket *push, int most)
@@ -624,6 +644,7 @@ static void threads__any_order_of_bind_connect_and_close(void)
     X(bind__a_name_has_one_owner)                                                                  \
     X(last_endpoint__is_the_name)                                                                  \
     X(names__belong_to_a_context)                                                                  \
+    X(sent__is_there_at_once)                                                                      \
     X(hwm__is_the_sum_of_both)                                                                     \
     X(hwm__none_on_one_side__is_none)                                                              \
     X(hwm__waits_for_a_name_with_the_sender_s_alone)                                               \

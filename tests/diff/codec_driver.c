@@ -529,7 +529,7 @@ static void answer_batch(uint8_t *octets, uint32_t len)
         answer(&input, &text);
         put_u32le(text.data + begin, (uint32_t) (text.len - begin - sizeof len));
     }
-    if (fwrite(text.data, 1, text.len, stdout) < text.len || fflush(stdout) != 0)
+    if ((text.len > 0 && fwrite(text.data, 1, text.len, stdout) < text.len) || fflush(stdout) != 0)
         give_up("nobody reads the answers");
     free(text.data);
 }
