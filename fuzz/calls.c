@@ -56,7 +56,8 @@ struct side {
     unsigned sent_count;
     unsigned part, part_count; /* of the message that goes out; 0: between messages */
     unsigned envelope;         /* parts in front of it that have to go */
-    uint8_t id[256];           /* ROUTER: whom it heard last */
+    bool is_open;    /* the last part that went has more behind it, even if that was given up */
+    uint8_t id[256]; /* ROUTER: whom it heard last */
     size_t id_len;
     bool is_named;   /* it has gone */
     uint32_t number; /* SERVER, PEER: whom it heard last */
@@ -221,7 +222,8 @@ static struct mcq_bytes our_part(const struct side *side, unsigned number, size_
                         .part = (uint8_t) side->part,
                         .part_count = (uint8_t) side->part_count};
 
-    len = len < sizeof head ? edges[len % MCQ_COUNTOF(edges)] : len;
+    static_assert(MCQ_COUNTOF(edges) >= sizeof head, "none is too short");
+    len = len < MCQ_COUNTOF(edges) ? edges[len] : len;
     mcq_put_u8(mcq_put_u8(mcq_put_u8(head.len, (uint8_t) (len >> 16)), (uint8_t) (len >> 8)),
                (uint8_t) len);
     return mcq_bytes(buffer, fill(&head));
@@ -290,6 +292,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
     }
     if (send_octets(side, octets, flags, how) == 0) {
         calls_same(sends(side) && !side->is_closed, true, "a type that sends");
+        side->is_open = flags & MCQ_SNDMORE;
         side->is_named = true;
         if (side->envelope > 0)
             side->envelope--;
@@ -299,7 +302,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
     }
     check_send_errno(side);
     if (errno != EAGAIN)
-        side->part_count = 0; /* given up, what had gone of it too */
+        side->part_count = 0; /* given up, what had gone of it too; what comes next ends it */
     return false;
 }
 
@@ -384,6 +387,7 @@ static void send_batch(struct side *side, unsigned how, size_t len)
         check_send_errno(side);
     else
         calls_same((unsigned) sent <= count && sends(side) && !side->is_closed, true, "a batch");
+    side->is_open &= sent <= 0;
     for (unsigned i = 0; i < count; i++) {
         if (sent >= 0)
             calls_same(mcq_message_size(&messages[i]) == 0, i < (unsigned) sent, "what was sent");
@@ -408,9 +412,13 @@ static void send_whole(struct side *side, unsigned how, size_t len)
             break;
     }
     if (count == side->part_count) {
+        bool is_sent = mcq_send_parts(side->socket, parts, count, how & 1 ? MCQ_DONTWAIT : 0) == 0;
+
         side->sent_count++;
-        if (mcq_send_parts(side->socket, parts, count, how & 1 ? MCQ_DONTWAIT : 0) != 0)
+        if (!is_sent && !(errno == EBUSY && side->is_open && !side->is_closed))
             check_send_errno(side);
+        if (!side->is_closed)
+            calls_same(!is_sent && errno == EBUSY, side->is_open, "whether a message is open");
     }
     side->part_count = 0;
     for (unsigned i = 0; i < count; i++)
@@ -562,7 +570,11 @@ static void wish(struct side *side, bool is_on)
 {
     uint8_t octets[] = {is_on, MARK};
 
-    if (side->part_count == 0 && mcq_send(side->socket, octets, sizeof octets, 0) != 0)
+    if (side->part_count != 0)
+        return;
+    if (mcq_send(side->socket, octets, sizeof octets, 0) == 0)
+        side->is_open = false;
+    else
         check_send_errno(side);
 }
 

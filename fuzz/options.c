@@ -16,16 +16,29 @@
 #include "calls.h"
 #include "reactor/sim/sim.h"
 #include "runtime/context.h"
+#include "security/crypto.h"
 #include "table/option.h"
+#include "wire/z85.h"
 
 #define TYPES (MCQ_PUSH + 1)
 #define SOCKETS 2
 #define TOPICS_MAX 6
 #define TOPIC_MAX 64
 #define UNTOUCHED 0x55
+#define TEXTS_MAX 16 /* options with octets that can be asked for */
+#define KEY_BYTES 32
+#define KEY_TEXT 40
+
+enum { NONE, PLAIN, CURVE }; /* the numbers of MECHANISM */
 
 struct topic {
     uint8_t octets[TOPIC_MAX];
+    size_t len;
+};
+
+/* What an option with octets was set to; of a key its octets. */
+struct text {
+    uint8_t octets[256];
     size_t len;
 };
 
@@ -37,8 +50,27 @@ struct model {
     size_t topic_count;
     int64_t initial[MCQ_OPTION_ROWS];
     int64_t values[MCQ_OPTION_ROWS];
-    uint8_t id[256];
-    size_t id_len;
+    struct text texts[TEXTS_MAX]; /* in the order of readable_texts */
+    int64_t mechanism;            /* as MECHANISM has it */
+    bool is_server;
+    bool has_public; /* CURVE_PUBLICKEY was set, and does not follow from the secret one */
+};
+
+/* Values that octets chosen at random hardly are, and which of these options take them. */
+static const struct {
+    const char *octets;
+    bool is_proxy, is_network, is_congestion;
+} good_texts[] = {
+    {.octets = "127.0.0.1:1080", .is_proxy = true},
+    {.octets = "socks.example:1", .is_proxy = true},
+    {.octets = "127.0.0.1:"},
+    {.octets = "127.0.0.1", .is_network = true},
+    {.octets = "10.0.0.0/8", .is_network = true},
+    {.octets = "::1/128", .is_network = true},
+    {.octets = "10.0.0.0/33"},
+    {.octets = "reno", .is_congestion = true},
+    {.octets = "no such one"},
+    {.octets = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"}, /* a key */
 };
 
 static struct mcq_sim *sim;
@@ -48,6 +80,8 @@ static struct model models[SOCKETS];
 static int64_t max_sockets, budget, profile;
 static size_t readable[MCQ_OPTION_ROWS]; /* rows of a socket's numbers */
 static size_t readable_count;
+static size_t readable_texts[TEXTS_MAX]; /* the same of its octets */
+static size_t readable_text_count;
 
 /* --- the rows, walked ------------------------------------------------------------------------- */
 
@@ -120,17 +154,71 @@ static int64_t distinct_topics(const struct model *model)
 
 static int64_t expected_of(const struct model *model, size_t index)
 {
-    if (mcq_option_at(index)->number == MCQ_OPTION_TOPICS_COUNT)
-        return distinct_topics(model);
-    return model->values[index];
+    switch (mcq_option_at(index)->number) {
+    case MCQ_OPT_TOPICS_COUNT: return distinct_topics(model);
+    case MCQ_OPT_MECHANISM: return model->mechanism;
+    case MCQ_OPT_PLAIN_SERVER: return model->mechanism == PLAIN && model->is_server;
+    case MCQ_OPT_CURVE_SERVER: return model->mechanism == CURVE && model->is_server;
+    default: return model->values[index];
+    }
 }
 
-/* Every number that can be asked for, and the routing id. */
-static void check_all(const struct model *model)
+/* NULL: these octets cannot be asked for. */
+static struct text *text_of(struct model *model, int number)
 {
-    uint8_t id[256];
-    size_t len = sizeof id;
+    for (size_t i = 0; i < readable_text_count; i++)
+        if (mcq_option_at(readable_texts[i])->number == number)
+            return &model->texts[i];
+    return NULL;
+}
 
+/* Texts come with a zero octet, but for those that identify somebody; keys as a text if there is
+ * room for it. */
+static struct mcq_bytes expected_octets(const struct text *text, int number, size_t room,
+                                        uint8_t octets[sizeof text->octets + 1])
+{
+    struct mcq_bytes bytes = mcq_bytes(text->octets, text->len);
+    enum mcq_option_type type = mcq_option_at(usable(number, MCQ_OPTION_GET, false))->type;
+    bool is_secret = number == MCQ_OPT_PLAIN_USERNAME || number == MCQ_OPT_PLAIN_PASSWORD ||
+                     number == MCQ_OPT_ZAP_DOMAIN;
+
+    if (type == MCQ_OPTION_KEY && room > KEY_TEXT) {
+        (void) !mcq_z85_encode(bytes, (char *) octets);
+        bytes.len = KEY_TEXT;
+    } else {
+        (void) mcq_put_bytes(octets, bytes);
+    }
+    octets[bytes.len] = 0;
+    bytes.len += bytes.len == KEY_TEXT && type == MCQ_OPTION_KEY;
+    bytes.len += type == MCQ_OPTION_TEXT && !is_secret;
+    return mcq_bytes(octets, bytes.len);
+}
+
+static void get_bytes(struct model *model, int number, size_t room)
+{
+    const struct text *text = text_of(model, number);
+    uint8_t octets[sizeof text->octets + 1], buffer[300], untouched[300];
+    struct mcq_bytes expected =
+        text != NULL ? expected_octets(text, number, room, octets) : mcq_bytes(NULL, room);
+    bool works = text != NULL && expected.len <= room;
+    size_t len = room;
+
+    memset(buffer, UNTOUCHED, sizeof buffer);
+    memset(untouched, UNTOUCHED, sizeof untouched);
+    same_result(mcq_get_bytes(model->socket, (enum mcq_option) number, buffer, &len), works,
+                "get_bytes");
+    calls_same(len, expected.len, "get_bytes' length");
+    if (works)
+        calls_same_bytes(mcq_bytes(buffer, len), expected, "get_bytes");
+    else
+        len = 0;
+    calls_same_bytes(mcq_bytes(buffer + len, sizeof buffer - len),
+                     mcq_bytes(untouched, sizeof buffer - len), "what lies behind");
+}
+
+/* Every number and all octets that can be asked for. */
+static void check_all(struct model *model)
+{
     for (size_t i = 0; i < readable_count; i++) {
         const struct mcq_option_row *row = mcq_option_at(readable[i]);
         int64_t value = UNTOUCHED;
@@ -140,8 +228,8 @@ static void check_all(const struct model *model)
         same_result(mcq_get(model->socket, (enum mcq_option) row->number, &value), true, row->name);
         calls_same((uint64_t) value, (uint64_t) expected_of(model, readable[i]), row->name);
     }
-    same_result(mcq_get_bytes(model->socket, MCQ_OPT_ROUTING_ID, id, &len), true, "routing id");
-    calls_same_bytes(mcq_bytes(id, len), mcq_bytes(model->id, model->id_len), "routing id");
+    for (size_t i = 0; i < readable_text_count; i++)
+        get_bytes(model, mcq_option_at(readable_texts[i])->number, sizeof model->texts[i].octets);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -155,6 +243,10 @@ static void set_number(struct model *model, int number, int64_t value)
     same_result(mcq_set(model->socket, (enum mcq_option) number, value), works, "set");
     if (works)
         model->values[index] = value;
+    if (works && (number == MCQ_OPT_PLAIN_SERVER || number == MCQ_OPT_CURVE_SERVER)) {
+        model->is_server = value != 0;
+        model->mechanism = value == 0 ? NONE : number == MCQ_OPT_PLAIN_SERVER ? PLAIN : CURVE;
+    }
     if (works && number == MCQ_OPT_ROUTER_MANDATORY) { /* there is nobody to send to */
         index = usable(MCQ_OPT_EVENTS, MCQ_OPTION_GET, true);
         model->values[index] = value == 0 ? model->initial[index] : 0;
@@ -199,49 +291,103 @@ static bool model_subscribe(struct model *model, bool is_on, struct mcq_bytes oc
     return true;
 }
 
+/* 32 octets, or their text, with a zero behind it or without. */
+static bool read_key(struct mcq_bytes octets, struct mcq_crypto_key *key)
+{
+    if (octets.len == KEY_BYTES) {
+        memcpy(key->octets, octets.data, KEY_BYTES);
+        return true;
+    }
+    if (octets.len == KEY_TEXT + 1 && octets.data[KEY_TEXT] == 0)
+        octets.len--;
+    return octets.len == KEY_TEXT && mcq_z85_decode(octets, key->octets) == MCQ_OK;
+}
+
+/* Whether the octets, whose number is in order, mean something to the option. */
+static bool takes_octets(int number, struct mcq_bytes octets)
+{
+    bool is_name = octets.len == 0 || memchr(octets.data, 0, octets.len) == NULL;
+    size_t good = 0;
+
+    while (good < MCQ_COUNTOF(good_texts) &&
+           !mcq_bytes_equal(octets, mcq_bytes_of(good_texts[good].octets)))
+        good++;
+    switch (number) {
+    case MCQ_OPT_ROUTING_ID: return octets.data[0] != 0;
+    case MCQ_OPT_BINDTODEVICE: return is_name;
+    case MCQ_OPT_TCP_CONGESTION:
+        return octets.len == 0 ||
+               (good < MCQ_COUNTOF(good_texts) && good_texts[good].is_congestion);
+    case MCQ_OPT_TCP_ACCEPT_FILTER:
+        return octets.len == 0 || (good < MCQ_COUNTOF(good_texts) && good_texts[good].is_network);
+    case MCQ_OPT_SOCKS_PROXY:
+        return octets.len == 0 || (good < MCQ_COUNTOF(good_texts) && good_texts[good].is_proxy);
+    default: return true;
+    }
+}
+
+static void keep_octets(struct model *model, int number, struct mcq_bytes octets)
+{
+    struct text *text = text_of(model, number);
+
+    if (text == NULL)
+        return;
+    (void) mcq_put_bytes(text->octets, octets);
+    text->len = octets.len;
+}
+
+/* The options of a mechanism choose it; a public key follows from the secret one. */
+static void keep_security(struct model *model, int number, struct mcq_bytes octets)
+{
+    struct mcq_crypto_key secret, public;
+
+    if (number == MCQ_OPT_PLAIN_USERNAME || number == MCQ_OPT_PLAIN_PASSWORD) {
+        model->mechanism = PLAIN;
+        model->is_server = false;
+    }
+    if (number == MCQ_OPT_CURVE_PUBLICKEY || number == MCQ_OPT_CURVE_SECRETKEY ||
+        number == MCQ_OPT_CURVE_SERVERKEY)
+        model->mechanism = CURVE;
+    if (number == MCQ_OPT_CURVE_SERVERKEY)
+        model->is_server = false;
+    if (number == MCQ_OPT_CURVE_PUBLICKEY)
+        model->has_public = true;
+    if (number == MCQ_OPT_CURVE_SECRETKEY && !model->has_public) {
+        memcpy(secret.octets, octets.data, KEY_BYTES);
+        mcq_crypto_public(&public, &secret);
+        keep_octets(model, MCQ_OPT_CURVE_PUBLICKEY, mcq_bytes(public.octets, KEY_BYTES));
+    }
+}
+
 static void set_bytes(struct model *model, int number, struct mcq_bytes octets)
 {
     size_t index = usable(number, MCQ_OPTION_SET, false);
     const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
-    bool works = row != NULL && octets.len >= (uint64_t) row->min && octets.len <= row->max;
     bool is_topic = number == MCQ_OPT_SUBSCRIBE || number == MCQ_OPT_UNSUBSCRIBE;
+    struct mcq_bytes kept = octets;
+    struct mcq_crypto_key key;
+    bool works = row != NULL && is_of(row, model->type);
 
     if (is_topic && octets.len > TOPIC_MAX)
         return;
     if (number == MCQ_OPT_SUBSCRIBE && model->topic_count == TOPICS_MAX)
         return;
-    works = works && is_of(row, model->type);
-    if (is_topic)
-        works = works && model_subscribe(model, number == MCQ_OPT_SUBSCRIBE, octets);
-    else
-        works = works && octets.data[0] != 0;
+    if (works && row->type == MCQ_OPTION_KEY) {
+        works = read_key(octets, &key);
+        kept = mcq_bytes(key.octets, KEY_BYTES);
+    } else {
+        works = works && octets.len >= (uint64_t) row->min && octets.len <= row->max;
+        if (is_topic)
+            works = works && model_subscribe(model, number == MCQ_OPT_SUBSCRIBE, octets);
+        else
+            works = works && takes_octets(number, octets);
+    }
     same_result(mcq_set_bytes(model->socket, (enum mcq_option) number, octets.data, octets.len),
                 works, "set_bytes");
-    if (works && !is_topic) {
-        memcpy(model->id, octets.data, octets.len);
-        model->id_len = octets.len;
-    }
-}
-
-static void get_bytes(const struct model *model, int number, size_t room)
-{
-    bool is_there = usable(number, MCQ_OPTION_GET, false) < MCQ_OPTION_ROWS;
-    bool is_id = number == MCQ_OPT_ROUTING_ID;
-    struct mcq_bytes expected = is_id ? mcq_bytes(model->id, model->id_len) : mcq_bytes("", 1);
-    uint8_t buffer[256], untouched[256];
-    size_t len = room;
-
-    memset(buffer, UNTOUCHED, sizeof buffer);
-    memset(untouched, UNTOUCHED, sizeof untouched);
-    same_result(mcq_get_bytes(model->socket, (enum mcq_option) number, buffer, &len),
-                is_there && expected.len <= room, "get_bytes");
-    calls_same(len, is_there ? expected.len : room, "get_bytes' length");
-    if (is_there && expected.len <= room)
-        calls_same_bytes(mcq_bytes(buffer, len), expected, "get_bytes");
-    else
-        len = 0;
-    calls_same_bytes(mcq_bytes(buffer + len, sizeof buffer - len),
-                     mcq_bytes(untouched, sizeof buffer - len), "what lies behind");
+    if (!works || is_topic)
+        return;
+    keep_octets(model, number, kept);
+    keep_security(model, number, kept);
 }
 
 /* Numbers of the context's that are there. IO_THREADS is too late, and FD is of contexts without
@@ -330,6 +476,9 @@ static void open_one(struct model *model, int type)
             calls_same((uint64_t) *value, (uint64_t) type, row->name);
     }
     memcpy(model->values, model->initial, sizeof model->values);
+    for (size_t i = 0; i < readable_text_count; i++)
+        if (mcq_option_at(readable_texts[i])->type == MCQ_OPTION_KEY)
+            model->texts[i].len = KEY_BYTES; /* all zero */
 }
 
 /* Their slots stay, and are there for every input. */
@@ -362,6 +511,12 @@ static void begin(void)
         if (row->scope == MCQ_OPTION_OF_SOCKET &&
             usable(row->number, MCQ_OPTION_GET, true) == index && !is_descriptor(row->number))
             readable[readable_count++] = index;
+        if (row->scope == MCQ_OPTION_OF_SOCKET &&
+            usable(row->number, MCQ_OPTION_GET, false) == index) {
+            if (readable_text_count == TEXTS_MAX)
+                fuzz_fail("more than %d options with octets", TEXTS_MAX);
+            readable_texts[readable_text_count++] = index;
+        }
     }
     max_sockets = SOCKETS;
     for (unsigned i = 0; i < SOCKETS; i++)
@@ -411,6 +566,10 @@ static void call(struct calls *calls, const struct fuzz_input *input)
     case 3:
     case 4:
         len = calls_octet(calls);
+        if (len > 255 - MCQ_COUNTOF(good_texts)) {
+            set_bytes(model, number, mcq_bytes_of(good_texts[255 - len].octets));
+            break;
+        }
         calls_letters(calls, octets, len);
         set_bytes(model, number, mcq_bytes(octets, len));
         break;

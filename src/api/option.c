@@ -341,7 +341,9 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
     if (home->id == MCQ_OPTION_FD)
         return get_hint(socket, value);
     MCQ_TRY(mcq_socket_enter(socket));
-    if (home->kind == KIND_PATTERN)
+    if (!is_of_type(home->id, socket->type))
+        err = MCQ_INVAL;
+    else if (home->kind == KIND_PATTERN)
         err = get_from_pattern(socket, home, value);
     else if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;

@@ -310,10 +310,11 @@ static inline enum mcq_err send_part(struct mcq_socket *socket, struct mcq_part 
 static enum mcq_err send_long(struct mcq_socket *socket, struct mcq_bytes bytes, int flags)
 {
     struct mcq_msg msg;
-    struct mcq_part part;
+    struct mcq_part part = {.body = bytes, .more = (flags & MCQ_SNDMORE) != 0};
     enum mcq_err err;
 
-    MCQ_TRY(mcq_msg_init_copy(&msg, bytes));
+    if (MCQ_UNLIKELY(mcq_msg_init_copy(&msg, bytes) != MCQ_OK))
+        return mcq_socket_give_up(socket, &part);
     part = (struct mcq_part) {.body = mcq_msg_bytes(&msg), .msg = &msg};
     err = send_part(socket, &part, flags);
     mcq_msg_fini(&msg);

@@ -44,7 +44,7 @@
  * MCQ_WPUMP_COPY_MAX of them. */
 struct mcq_part {
     struct mcq_bytes body;
-    struct mcq_msg *msg; /* NULL: octets */
+    struct mcq_msg *msg; /* NULL: octets; a stream has no memory for more than it copies */
     bool more;
 };
 

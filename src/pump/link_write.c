@@ -182,6 +182,8 @@ static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
                                             part->body.len);
     struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
 
+    if (part->msg == NULL && MCQ_UNLIKELY(part->body.len > MCQ_WPUMP_COPY_MAX))
+        return MCQ_NOMEM;
     if (part->msg == NULL)
         return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
     if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))

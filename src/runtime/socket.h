@@ -278,6 +278,11 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_resume(struct mcq_socket *socket);
  * MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_INTERRUPTED, MCQ_NOT_SUPPORTED. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part,
                                             int timeout_ms);
+/* Instead of it for octets that are too many to be copied twice, and for which there is no memory:
+ * the message that they belong to, if it has begun, is void.
+ *   MCQ_OK      the part was sent nevertheless, or is of a message that was void already
+ *   MCQ_NOMEM   none of the message goes out */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_give_up(struct mcq_socket *socket, struct mcq_part *part);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg,
                                             int timeout_ms);
 

@@ -190,6 +190,18 @@ enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, i
     return err;
 }
 
+enum mcq_err mcq_socket_give_up(struct mcq_socket *socket, struct mcq_part *part)
+{
+    struct patience patience = {0};
+    enum mcq_err err = MCQ_NOMEM;
+
+    MCQ_TRY(mcq_socket_enter(socket));
+    if (socket->is_within_send)
+        err = send_held(socket, part, &patience);
+    leave_send(socket, err == MCQ_OK && !part->more);
+    return err;
+}
+
 enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
                                 size_t len, size_t *made_count)
 {

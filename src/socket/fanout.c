@@ -145,8 +145,9 @@ enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *patte
     struct encoded encoded = {0};
     enum mcq_err err = MCQ_OK;
 
-    if (fanout->takers != NULL && part->body.len <= MCQ_WPUMP_COPY_MAX &&
-        !encode_in_place(pattern, part, &encoded))
+    if (part->body.len > MCQ_WPUMP_COPY_MAX)
+        err = part->msg != NULL ? MCQ_OK : MCQ_NOMEM;
+    else if (fanout->takers != NULL && !encode_in_place(pattern, part, &encoded))
         err = encode(fanout, pattern->group->send_slab, part, &encoded);
     if (err != MCQ_OK) {
         mcq_fanout_void(fanout);

@@ -93,6 +93,24 @@ static void refusals__name_the_option_and_the_way_out(void)
     end_world(&world);
 }
 
+/* Also those that every socket has a place for. */
+static void options_of_other_types__are_not_asked_for(void)
+{
+    struct world world;
+    int64_t value = 5;
+
+    begin_world(&world);
+    struct mcq_socket *pair = open_socket(&world, MCQ_PAIR);
+
+    assert_says(mcq_get(pair, MCQ_OPT_CONFLATE, &value), EINVAL,
+                "get CONFLATE: a PAIR socket has no such option");
+    assert_says(mcq_get(pair, MCQ_OPT_SUBSCRIPTIONS_MAX, &value), EINVAL,
+                "get SUBSCRIPTIONS_MAX: a PAIR socket has no such option");
+    assert_int_equal(value, 5);
+    assert_int_equal(number_of(open_socket(&world, MCQ_PULL), MCQ_OPT_CONFLATE), 0);
+    end_world(&world);
+}
+
 static void pattern_options__belong_to_their_types(void)
 {
     static const struct {
@@ -251,6 +269,7 @@ static void unsubscribe__of_what_was_not_subscribed__is_einval(void)
 #define ON_BOTH(X)                                                                                 \
     X(numbers__have_defaults_and_bounds)                                                           \
     X(refusals__name_the_option_and_the_way_out)                                                   \
+    X(options_of_other_types__are_not_asked_for)                                                   \
     X(pattern_options__belong_to_their_types)                                                      \
     X(type__is_that_of_the_socket)                                                                 \
     X(routing_id__one_to_255_octets)                                                               \

@@ -329,6 +329,36 @@ static void message_begun_with_sndmore__is_nobody_else_s_to_join(void)
     end_world(&world);
 }
 
+/* What was taken of it is not sent with a hole in it. */
+static void part_without_memory__none_of_its_message_goes_out(void)
+{
+    static const enum mcq_type types[][2] = {
+        {MCQ_PULL, MCQ_PUSH}, {MCQ_PAIR, MCQ_PAIR}, {MCQ_DEALER, MCQ_DEALER}, {MCQ_SUB, MCQ_PUB}};
+
+    for (size_t i = 0; i < MCQ_COUNTOF(types); i++) {
+        struct world world;
+
+        begin_world(&world);
+        struct couple couple = open_couple(&world, types[i][0], types[i][1]);
+
+        if (types[i][0] == MCQ_SUB) {
+            assert_works(mcq_set_bytes(couple.bound, MCQ_OPT_SUBSCRIBE, "", 0));
+            await_subscriber(couple.connected, couple.bound, "");
+        }
+        send_text(couple.connected, "a", MCQ_SNDMORE);
+        assert_fails(mcq_send(couple.connected, "b", SIZE_MAX, MCQ_SNDMORE), ENOMEM);
+        assert_fails(mcq_send_parts(couple.connected, NULL, 0, 0), EBUSY);
+        send_text(couple.connected, "c", MCQ_SNDMORE);
+        send_text(couple.connected, "d", 0);
+        send_text(couple.connected, "e", 0);
+        expect_text(couple.bound, "e");
+        assert_fails(mcq_send(couple.connected, "f", SIZE_MAX, MCQ_SNDMORE), ENOMEM);
+        send_text(couple.connected, "g", 0); /* nothing had begun */
+        expect_text(couple.bound, "g");
+        end_world(&world);
+    }
+}
+
 static void recv_parts__more_than_there_is_room_for__come_with_the_next_call(void)
 {
     struct mcq_message parts[3];
@@ -564,6 +594,7 @@ static void socket__each_call_in_another_thread__goes_on_where_it_was(void)
     X(dealers__messages_stay_whole)                                                                \
     X(router__served_by_many_threads__each_gets_its_own_answers)                                   \
     X(message_begun_with_sndmore__is_nobody_else_s_to_join)                                        \
+    X(part_without_memory__none_of_its_message_goes_out)                                           \
     X(recv_parts__more_than_there_is_room_for__come_with_the_next_call)                            \
     X(send_parts__no_room__leaves_them_as_they_were)                                               \
     X(close__while_others_are_inside__they_come_out)                                               \
