@@ -12,7 +12,7 @@
 /* A batch and the frames around its last message, as long as that is a small one. */
 #define ROOM_BYTES_MIN (MCQ_WPUMP_BATCH_BYTES + 2 * MCQ_WPUMP_COPY_MAX)
 /* What a warm room may have grown to. */
-#define ROOM_BYTES_KEPT (2 * ROOM_BYTES_MIN)
+#define ROOM_BYTES_KEPT ((size_t) 2 * ROOM_BYTES_MIN)
 
 /* --- room ------------------------------------------------------------------------------------- */
 
