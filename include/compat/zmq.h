@@ -8,7 +8,7 @@
  * manual, zmq(7); where this library differs, in docs/reference/drop-in.md.
  */
 #ifndef __ZMQ_H_INCLUDED__ /* libzmq's own guard: whichever header comes first counts */
-#define __ZMQ_H_INCLUDED__
+#define __ZMQ_H_INCLUDED__ // NOLINT(bugprone-reserved-identifier)
 
 #include <errno.h>
 #include <stddef.h>
@@ -59,8 +59,8 @@ ZMQ_EXPORT int zmq_has(const char *capability);
 
 #define ZMQ_IO_THREADS_DFLT 1
 #define ZMQ_MAX_SOCKETS_DFLT 1023
-#define ZMQ_THREAD_PRIORITY_DFLT -1
-#define ZMQ_THREAD_SCHED_POLICY_DFLT -1
+#define ZMQ_THREAD_PRIORITY_DFLT (-1)
+#define ZMQ_THREAD_SCHED_POLICY_DFLT (-1)
 
 ZMQ_EXPORT void *zmq_ctx_new(void);
 ZMQ_EXPORT int zmq_ctx_term(void *context);

@@ -89,6 +89,7 @@ int mcq_fail(int number, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the line above is not seen
     (void) vsnprintf(last.sentence, sizeof last.sentence, format, arguments);
     va_end(arguments);
     last.is_pending = false;

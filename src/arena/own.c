@@ -8,9 +8,11 @@ static _Thread_local bool is_registered;
 
 /* Of the C library, for languages whose thread-local objects end by a call: unlike a key's
  * destructor it keeps the code mapped until it has run. */
+// NOLINTBEGIN(bugprone-reserved-identifier): their names
 extern int __cxa_thread_atexit_impl(void (*end)(void *), void *object, void *dso)
     __attribute__((weak));
 extern void *__dso_handle;
+// NOLINTEND(bugprone-reserved-identifier)
 
 static void end_of_thread(void *unused)
 {

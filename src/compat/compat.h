@@ -40,7 +40,7 @@ struct zmq_context {
 };
 
 /* The context that a caller holds. NULL, and errno: it is none, or no more. */
-struct zmq_context *zmq_context_of(void *context);
+struct zmq_context *zmq_context_of(void *handle);
 /* Whether it was made by this process; what a fork has brought is not for use. */
 bool zmq_is_own(const struct zmq_context *context);
 int zmq_context_value(struct zmq_context *context, enum mcq_context_option_id id);

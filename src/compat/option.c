@@ -218,6 +218,7 @@ static int number_of(struct zmq_socket *socket, const struct mcq_option_row *row
     return 0;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): as its like
 static int get_number(struct zmq_socket *socket, const struct mcq_option_row *row, void *room,
                       size_t *len)
 {

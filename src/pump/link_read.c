@@ -48,8 +48,6 @@ static enum mcq_err link_read(struct mcq_link *link)
     return io.result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
 }
 
-enum mcq_err mcq_link_write(struct mcq_link *link);
-
 /* What the peer said next, whatever it is. */
 enum mcq_err mcq_link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
 {
@@ -109,7 +107,7 @@ static enum mcq_err link_enqueue(struct mcq_link *link, struct mcq_msg *msg, boo
 /* Reads what there is, up to a bound for a peer that never stops, and keeps the newest. */
 static void read_newest(struct mcq_link *link)
 {
-    struct mcq_event event;
+    struct mcq_event event = {.kind = MCQ_EVENT_BODY}; /* a pipe says parts only */
     struct mcq_msg msg;
     bool is_whole;
 
@@ -119,8 +117,7 @@ static void read_newest(struct mcq_link *link)
 
         if (err != MCQ_OK)
             break;
-        if ((mcq_link_is_piped(link) || event.kind == MCQ_EVENT_BODY) &&
-            link_enqueue(link, &msg, &is_whole) != MCQ_OK)
+        if (event.kind == MCQ_EVENT_BODY && link_enqueue(link, &msg, &is_whole) != MCQ_OK)
             break;
         mcq_link_queue_conflate(&link->in);
     }
