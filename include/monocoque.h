@@ -321,8 +321,9 @@ int mcq_message_set_group(struct mcq_message *message, const char *group);
  *   MCQ_EFSM       REQ: the reply is due; REP: there is no request to reply to
  *   EHOSTUNREACH   ROUTER: no such peer (MCQ_OPT_ROUTER_MANDATORY); SERVER and PEER: the same
  *   EINVAL         MCQ_SNDMORE, on a type whose messages have one part
- * If a part fails otherwise than by EAGAIN or EINTR, its message is given up: none of it goes out. If
- * parts of it were taken before, it lasts all the same until its last part, and those are dropped.
+ * If a part fails otherwise than by EAGAIN or EINTR, its message is given up: none of it goes out.
+ * Where parts of it were taken before, what is sent next still belongs to it, and is dropped, up to
+ * its last part.
  * Source: zmq_send(3). */
 int mcq_send(struct mcq_socket *socket, const void *data, size_t len, int flags);
 

@@ -260,6 +260,13 @@ static int get_kept(struct zmq_socket *socket, const struct mcq_option_row *row,
     return result;
 }
 
+/* A text to libzmq, which has a zero behind it, and octets to the library. */
+static bool lacks_zero(const struct mcq_option_row *row)
+{
+    return row->number == MCQ_OPTION_PLAIN_USERNAME || row->number == MCQ_OPTION_PLAIN_PASSWORD ||
+           row->number == MCQ_OPTION_ZAP_DOMAIN;
+}
+
 static int get_octets(struct zmq_socket *socket, const struct mcq_option_row *row, void *room,
                       size_t *len)
 {
@@ -269,7 +276,7 @@ static int get_octets(struct zmq_socket *socket, const struct mcq_option_row *ro
         return get_kept(socket, row, room, len);
     if (mcq_get_bytes(socket->inner, (enum mcq_option) row->number, room, len) != 0)
         return -1;
-    if (row->type != MCQ_OPTION_TEXT || row->number == MCQ_OPTION_LAST_ENDPOINT)
+    if (!lacks_zero(row))
         return 0;
     if (*len >= had)
         return zmq_fail(EINVAL);

@@ -268,6 +268,33 @@ static void options__lengths_types_and_ranges(void)
     assert_zmq(zmq_ctx_term(context));
 }
 
+static void texts__have_one_zero_behind_them(void)
+{
+    static const struct {
+        int option;
+        const char *text;
+    } rows[] = {
+        {ZMQ_PLAIN_USERNAME, "user"}, {ZMQ_PLAIN_PASSWORD, "word"},
+        {ZMQ_ZAP_DOMAIN, "domain"},   {ZMQ_SOCKS_PROXY, "127.0.0.1:1080"},
+        {ZMQ_BINDTODEVICE, "lo"},
+    };
+    void *context = zmq_ctx_new();
+    void *socket = zmq_open(context, ZMQ_PUSH);
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t len = strlen(rows[i].text), got = len + 1;
+        char room[64];
+
+        assert_zmq(zmq_setsockopt(socket, rows[i].option, rows[i].text, len));
+        assert_zmq(zmq_getsockopt(socket, rows[i].option, room, &got)); /* there is room for one */
+        assert_int_equal(got, len + 1);
+        assert_string_equal(room, rows[i].text);
+        assert_fails(zmq_getsockopt(socket, rows[i].option, room, &len), EINVAL);
+    }
+    assert_zmq(zmq_close(socket));
+    assert_zmq(zmq_ctx_term(context));
+}
+
 static void unsubscribe__of_what_was_not_subscribed__is_nothing(void)
 {
     void *context = zmq_ctx_new();
@@ -320,6 +347,7 @@ static void poll__sockets_descriptors_and_nothing(void)
     X(io_threads__none__is_emthread_but_for_inproc)                                                \
     X(handles__closed_or_none__are_enotsock)                                                       \
     X(endpoints__that_cannot_be__say_why)                                                          \
+    X(texts__have_one_zero_behind_them)                                                            \
     X(recv__into_less_room__gives_the_whole_length)                                                \
     X(req__out_of_turn__is_efsm)                                                                   \
     X(shutdown__ends_a_call_that_sleeps_and_later_ones)                                            \
