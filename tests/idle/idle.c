@@ -4,9 +4,10 @@
  *     idle [fds | many]
  *
  * A PULL and 100 PUSH, in two contexts, each with one connection, or ten; over each a message is
- * sent, and all of them are received, so that every connection has been in use. Then "idle" on standard output. Each line of standard
- * input sends one message more, which is received and answered with "received"; its end ends the
- * program. With "fds" all sockets have descriptors for a loop, and a message waits to be received.
+ * sent, and all of them are received, so that every connection has been in use. Then "idle" on
+ * standard output. Each line of standard input sends one message more, which is received and
+ * answered with "received"; its end ends the program. With "fds" all sockets have descriptors for a
+ * loop, and a message waits to be received.
  */
 
 #include <stdio.h>
