@@ -311,7 +311,7 @@ static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pat
     socket->group.budget = &socket->context->budget;
     socket->group.begun_most = &socket->begun_most;
     socket->group.shares_output = ops->shares_output;
-    err = ops->create(&config, &socket->pattern);
+    err = ops->create(ops, &config, &socket->pattern);
     if (err != MCQ_OK)
         mcq_link_group_fini(&socket->group);
     return err;

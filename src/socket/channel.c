@@ -2,23 +2,11 @@
 
 #include "socket/single.h"
 
-/* A turn to be read lasts as long as its peer has something, so what is older comes first. */
-static enum mcq_err channel_create(const struct mcq_pattern_config *config,
-                                   struct mcq_pattern **pattern)
-{
-    struct mcq_duplex *duplex;
-
-    MCQ_TRY(mcq_duplex_new(&mcq_pattern_channel, config, sizeof *duplex, &duplex));
-    mcq_fair_init(&duplex->incoming.fair, SIZE_MAX);
-    *pattern = &duplex->base;
-    return MCQ_OK;
-}
-
 const struct mcq_pattern_ops mcq_pattern_channel = {
     .type = MCQ_SOCKET_TYPE_CHANNEL,
     .can_send = true,
     .can_recv = true,
-    .create = channel_create,
+    .create = mcq_duplex_create_alone,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach_only,
     .up = mcq_duplex_up,

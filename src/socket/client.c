@@ -2,18 +2,11 @@
 
 #include "socket/single.h"
 
-static enum mcq_err client_create(const struct mcq_pattern_config *config,
-                                  struct mcq_pattern **pattern)
-{
-    return mcq_duplex_new(&mcq_pattern_client, config, sizeof(struct mcq_duplex),
-                          (struct mcq_duplex **) pattern);
-}
-
 const struct mcq_pattern_ops mcq_pattern_client = {
     .type = MCQ_SOCKET_TYPE_CLIENT,
     .can_send = true,
     .can_recv = true,
-    .create = client_create,
+    .create = mcq_duplex_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,
     .up = mcq_duplex_up,

@@ -2,18 +2,11 @@
 
 #include "socket/duplex.h"
 
-static enum mcq_err dealer_create(const struct mcq_pattern_config *config,
-                                  struct mcq_pattern **pattern)
-{
-    return mcq_duplex_new(&mcq_pattern_dealer, config, sizeof(struct mcq_duplex),
-                          (struct mcq_duplex **) pattern);
-}
-
 const struct mcq_pattern_ops mcq_pattern_dealer = {
     .type = MCQ_SOCKET_TYPE_DEALER,
     .can_send = true,
     .can_recv = true,
-    .create = dealer_create,
+    .create = mcq_duplex_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,
     .up = mcq_duplex_up,

@@ -16,13 +16,14 @@ static struct dish *dish_of(struct mcq_pattern *pattern)
     return (struct dish *) pattern;
 }
 
-static enum mcq_err dish_create(const struct mcq_pattern_config *config,
+static enum mcq_err dish_create(const struct mcq_pattern_ops *ops,
+                                const struct mcq_pattern_config *config,
                                 struct mcq_pattern **pattern)
 {
     struct mcq_duplex *duplex;
     struct dish *dish;
 
-    MCQ_TRY(mcq_duplex_new(&mcq_pattern_dish, config, sizeof *dish, &duplex));
+    MCQ_TRY(mcq_duplex_new(ops, config, sizeof *dish, &duplex));
     dish = (struct dish *) duplex;
     mcq_subscriptions_init(&dish->groups, config->random, MCQ_SUBSCRIPTION_SET, SIZE_MAX);
     if (mcq_subscriptions_up(&dish->groups, &dish->self, 1) != MCQ_OK) {

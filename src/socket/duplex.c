@@ -18,6 +18,26 @@ enum mcq_err mcq_duplex_new(const struct mcq_pattern_ops *ops,
     return MCQ_OK;
 }
 
+enum mcq_err mcq_duplex_create(const struct mcq_pattern_ops *ops,
+                               const struct mcq_pattern_config *config,
+                               struct mcq_pattern **pattern)
+{
+    struct mcq_duplex *duplex;
+
+    MCQ_TRY(mcq_duplex_new(ops, config, sizeof *duplex, &duplex));
+    *pattern = &duplex->base;
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_duplex_create_alone(const struct mcq_pattern_ops *ops,
+                                     const struct mcq_pattern_config *config,
+                                     struct mcq_pattern **pattern)
+{
+    MCQ_TRY(mcq_duplex_create(ops, config, pattern));
+    mcq_fair_init(&mcq_duplex_of(*pattern)->incoming.fair, SIZE_MAX);
+    return MCQ_OK;
+}
+
 void mcq_duplex_free(struct mcq_pattern *pattern)
 {
     mcq_free(pattern);

@@ -29,6 +29,15 @@ MCQ_MUST_CHECK enum mcq_err mcq_duplex_new(const struct mcq_pattern_ops *ops,
                                            struct mcq_duplex **duplex);
 void mcq_duplex_free(struct mcq_pattern *pattern);
 
+/* create, of the table: both halves and nothing else; with one peer at a time, whose turn to be
+ * read lasts as long as it has something, so what is older comes first. */
+enum mcq_err mcq_duplex_create(const struct mcq_pattern_ops *ops,
+                               const struct mcq_pattern_config *config,
+                               struct mcq_pattern **pattern);
+enum mcq_err mcq_duplex_create_alone(const struct mcq_pattern_ops *ops,
+                                     const struct mcq_pattern_config *config,
+                                     struct mcq_pattern **pattern);
+
 /* Calls of the table, for types that do nothing of their own there. */
 enum mcq_err mcq_duplex_attach(struct mcq_pattern *pattern, struct mcq_peer *peer);
 /* One peer at a time: MCQ_MISMATCH for another. */

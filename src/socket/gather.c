@@ -2,17 +2,10 @@
 
 #include "socket/single.h"
 
-static enum mcq_err gather_create(const struct mcq_pattern_config *config,
-                                  struct mcq_pattern **pattern)
-{
-    return mcq_duplex_new(&mcq_pattern_gather, config, sizeof(struct mcq_duplex),
-                          (struct mcq_duplex **) pattern);
-}
-
 const struct mcq_pattern_ops mcq_pattern_gather = {
     .type = MCQ_SOCKET_TYPE_GATHER,
     .can_recv = true,
-    .create = gather_create,
+    .create = mcq_duplex_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,
     .up = mcq_duplex_up,

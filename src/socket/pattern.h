@@ -84,7 +84,8 @@ struct mcq_pattern_ops {
     bool shares_output; /* see struct mcq_link_group */
 
     /* MCQ_NOMEM: *pattern is untouched. free: all peers are detached. */
-    enum mcq_err (*create)(const struct mcq_pattern_config *config, struct mcq_pattern **pattern);
+    enum mcq_err (*create)(const struct mcq_pattern_ops *ops,
+                           const struct mcq_pattern_config *config, struct mcq_pattern **pattern);
     void (*free)(struct mcq_pattern *pattern);
 
     /* MCQ_OK

@@ -3,17 +3,11 @@
 
 #include "socket/server.h"
 
-static enum mcq_err peer_create(const struct mcq_pattern_config *config,
-                                struct mcq_pattern **pattern)
-{
-    return mcq_server_new(&mcq_pattern_peer, config, pattern);
-}
-
 const struct mcq_pattern_ops mcq_pattern_peer = {
     .type = MCQ_SOCKET_TYPE_PEER,
     .can_send = true,
     .can_recv = true,
-    .create = peer_create,
+    .create = mcq_server_create,
     .free = mcq_server_free,
     .attach = mcq_server_attach,
     .up = mcq_duplex_up,

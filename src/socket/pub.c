@@ -20,10 +20,11 @@ enum mcq_err mcq_pub_new(const struct mcq_pattern_ops *ops, const struct mcq_pat
     return MCQ_OK;
 }
 
-static enum mcq_err pub_create(const struct mcq_pattern_config *config,
+static enum mcq_err pub_create(const struct mcq_pattern_ops *ops,
+                               const struct mcq_pattern_config *config,
                                struct mcq_pattern **pattern)
 {
-    return mcq_pub_new(&mcq_pattern_pub, config, sizeof(struct mcq_pub), pattern);
+    return mcq_pub_new(ops, config, sizeof(struct mcq_pub), pattern);
 }
 
 void mcq_pub_free(struct mcq_pattern *pattern)

@@ -2,17 +2,10 @@
 
 #include "socket/duplex.h"
 
-static enum mcq_err pull_create(const struct mcq_pattern_config *config,
-                                struct mcq_pattern **pattern)
-{
-    return mcq_duplex_new(&mcq_pattern_pull, config, sizeof(struct mcq_duplex),
-                          (struct mcq_duplex **) pattern);
-}
-
 const struct mcq_pattern_ops mcq_pattern_pull = {
     .type = MCQ_SOCKET_TYPE_PULL,
     .can_recv = true,
-    .create = pull_create,
+    .create = mcq_duplex_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,
     .up = mcq_duplex_up,

@@ -24,12 +24,13 @@ static struct mcq_peer *peer_of(struct mcq_subscriber *subscriber)
     return (struct mcq_peer *) ((char *) subscriber - offsetof(struct mcq_peer, subscriber));
 }
 
-static enum mcq_err radio_create(const struct mcq_pattern_config *config,
+static enum mcq_err radio_create(const struct mcq_pattern_ops *ops,
+                                 const struct mcq_pattern_config *config,
                                  struct mcq_pattern **pattern)
 {
     struct mcq_duplex *duplex;
 
-    MCQ_TRY(mcq_duplex_new(&mcq_pattern_radio, config, sizeof(struct radio), &duplex));
+    MCQ_TRY(mcq_duplex_new(ops, config, sizeof(struct radio), &duplex));
     mcq_subscriptions_init(&((struct radio *) duplex)->groups, config->random, MCQ_SUBSCRIPTION_SET,
                            (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX,
                                                           MCQ_SOCKET_TYPE_RADIO,

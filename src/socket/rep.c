@@ -16,12 +16,13 @@ static struct rep *rep_of(struct mcq_pattern *pattern)
     return (struct rep *) pattern;
 }
 
-static enum mcq_err rep_create(const struct mcq_pattern_config *config,
+static enum mcq_err rep_create(const struct mcq_pattern_ops *ops,
+                               const struct mcq_pattern_config *config,
                                struct mcq_pattern **pattern)
 {
     struct mcq_duplex *duplex;
 
-    MCQ_TRY(mcq_duplex_new(&mcq_pattern_rep, config, sizeof(struct rep), &duplex));
+    MCQ_TRY(mcq_duplex_new(ops, config, sizeof(struct rep), &duplex));
     *pattern = &duplex->base;
     mcq_rep_init(&rep_of(*pattern)->state, ENVELOPE_BYTES_MAX);
     return MCQ_OK;

@@ -20,13 +20,14 @@ static struct req *req_of(struct mcq_pattern *pattern)
     return (struct req *) pattern;
 }
 
-static enum mcq_err req_create(const struct mcq_pattern_config *config,
+static enum mcq_err req_create(const struct mcq_pattern_ops *ops,
+                               const struct mcq_pattern_config *config,
                                struct mcq_pattern **pattern)
 {
     struct mcq_duplex *duplex;
     uint32_t id;
 
-    MCQ_TRY(mcq_duplex_new(&mcq_pattern_req, config, sizeof(struct req), &duplex));
+    MCQ_TRY(mcq_duplex_new(ops, config, sizeof(struct req), &duplex));
     *pattern = &duplex->base;
     memcpy(&id, config->random, sizeof id);
     mcq_req_init(&req_of(*pattern)->state, false, false, id);

@@ -37,13 +37,14 @@ static struct mcq_peer *peer_of(struct mcq_router_peer *route)
     return mcq_peer_of_turn(&route->turn);
 }
 
-static enum mcq_err router_create(const struct mcq_pattern_config *config,
+static enum mcq_err router_create(const struct mcq_pattern_ops *ops,
+                                  const struct mcq_pattern_config *config,
                                   struct mcq_pattern **pattern)
 {
     struct mcq_duplex *duplex;
     uint32_t id;
 
-    MCQ_TRY(mcq_duplex_new(&mcq_pattern_router, config, sizeof(struct router), &duplex));
+    MCQ_TRY(mcq_duplex_new(ops, config, sizeof(struct router), &duplex));
     *pattern = &duplex->base;
     memcpy(&id, config->random + MCQ_TABLE_KEY_BYTES, sizeof id);
     mcq_router_init(&router_of(*pattern)->router, config->random, id);

@@ -2,17 +2,10 @@
 
 #include "socket/single.h"
 
-static enum mcq_err scatter_create(const struct mcq_pattern_config *config,
-                                   struct mcq_pattern **pattern)
-{
-    return mcq_duplex_new(&mcq_pattern_scatter, config, sizeof(struct mcq_duplex),
-                          (struct mcq_duplex **) pattern);
-}
-
 const struct mcq_pattern_ops mcq_pattern_scatter = {
     .type = MCQ_SOCKET_TYPE_SCATTER,
     .can_send = true,
-    .create = scatter_create,
+    .create = mcq_duplex_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,
     .up = mcq_duplex_up,

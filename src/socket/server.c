@@ -13,8 +13,9 @@ static struct mcq_bytes name_of(const uint32_t *id)
     return mcq_bytes(id, sizeof *id);
 }
 
-enum mcq_err mcq_server_new(const struct mcq_pattern_ops *ops,
-                            const struct mcq_pattern_config *config, struct mcq_pattern **pattern)
+enum mcq_err mcq_server_create(const struct mcq_pattern_ops *ops,
+                               const struct mcq_pattern_config *config,
+                               struct mcq_pattern **pattern)
 {
     struct mcq_duplex *duplex;
     struct mcq_server *server;
@@ -25,12 +26,6 @@ enum mcq_err mcq_server_new(const struct mcq_pattern_ops *ops,
     memcpy(&server->last_id, config->random + MCQ_TABLE_KEY_BYTES, sizeof server->last_id);
     mcq_router_init(&server->router, config->random, 0);
     return MCQ_OK;
-}
-
-static enum mcq_err server_create(const struct mcq_pattern_config *config,
-                                  struct mcq_pattern **pattern)
-{
-    return mcq_server_new(&mcq_pattern_server, config, pattern);
 }
 
 void mcq_server_free(struct mcq_pattern *pattern)
@@ -125,7 +120,7 @@ const struct mcq_pattern_ops mcq_pattern_server = {
     .type = MCQ_SOCKET_TYPE_SERVER,
     .can_send = true,
     .can_recv = true,
-    .create = server_create,
+    .create = mcq_server_create,
     .free = mcq_server_free,
     .attach = mcq_server_attach,
     .up = mcq_duplex_up,

@@ -17,9 +17,9 @@ struct mcq_server {
 };
 
 /* MCQ_NOMEM */
-MCQ_MUST_CHECK enum mcq_err mcq_server_new(const struct mcq_pattern_ops *ops,
-                                           const struct mcq_pattern_config *config,
-                                           struct mcq_pattern **pattern);
+MCQ_MUST_CHECK enum mcq_err mcq_server_create(const struct mcq_pattern_ops *ops,
+                                              const struct mcq_pattern_config *config,
+                                              struct mcq_pattern **pattern);
 
 /* Calls of the table. A peer has its number from attach to detach, or, if it was accepted, to
  * down. */

@@ -26,10 +26,11 @@ enum mcq_err mcq_sub_new(const struct mcq_pattern_ops *ops, const struct mcq_pat
     return MCQ_OK;
 }
 
-static enum mcq_err sub_create(const struct mcq_pattern_config *config,
+static enum mcq_err sub_create(const struct mcq_pattern_ops *ops,
+                               const struct mcq_pattern_config *config,
                                struct mcq_pattern **pattern)
 {
-    return mcq_sub_new(&mcq_pattern_sub, config, sizeof(struct mcq_sub), pattern);
+    return mcq_sub_new(ops, config, sizeof(struct mcq_sub), pattern);
 }
 
 void mcq_sub_free(struct mcq_pattern *pattern)

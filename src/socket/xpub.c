@@ -183,12 +183,13 @@ static enum mcq_err report_wish(struct xpub *xpub, struct mcq_peer *peer, struct
 
 /* --- who wants what -------------------------------------------------------------------------- */
 
-static enum mcq_err xpub_create(const struct mcq_pattern_config *config,
+static enum mcq_err xpub_create(const struct mcq_pattern_ops *ops,
+                                const struct mcq_pattern_config *config,
                                 struct mcq_pattern **pattern)
 {
     struct xpub *xpub;
 
-    MCQ_TRY(mcq_pub_new(&mcq_pattern_xpub, config, sizeof *xpub, pattern));
+    MCQ_TRY(mcq_pub_new(ops, config, sizeof *xpub, pattern));
     xpub = xpub_of(*pattern);
     mcq_subscriptions_init(&xpub->asked, config->random + MCQ_TABLE_KEY_BYTES, MCQ_SUBSCRIPTION_SET,
                            (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX,

@@ -23,10 +23,11 @@ static struct xsub *xsub_of(struct mcq_pattern *pattern)
     return (struct xsub *) pattern;
 }
 
-static enum mcq_err xsub_create(const struct mcq_pattern_config *config,
+static enum mcq_err xsub_create(const struct mcq_pattern_ops *ops,
+                                const struct mcq_pattern_config *config,
                                 struct mcq_pattern **pattern)
 {
-    return mcq_sub_new(&mcq_pattern_xsub, config, sizeof(struct xsub), pattern);
+    return mcq_sub_new(ops, config, sizeof(struct xsub), pattern);
 }
 
 static void xsub_free(struct mcq_pattern *pattern)

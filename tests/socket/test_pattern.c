@@ -44,7 +44,7 @@ static void create__no_memory__nothing_is_left(void **state)
             struct mcq_pattern *pattern = NULL;
 
             mcq_alloc_fail_at(n);
-            err = ops->create(&config, &pattern);
+            err = ops->create(ops, &config, &pattern);
             mcq_alloc_fail_at(0);
             assert_int_equal(err == MCQ_OK, pattern != NULL);
             if (pattern != NULL)

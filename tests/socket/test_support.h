@@ -133,7 +133,7 @@ static inline void end_init(struct end *end, struct world *world, enum mcq_socke
     config = pattern_config(end);
     end->ops = mcq_pattern_find(type);
     assert_non_null(end->ops);
-    assert_int_equal(end->ops->create(&config, &end->pattern), MCQ_OK);
+    assert_int_equal(end->ops->create(end->ops, &config, &end->pattern), MCQ_OK);
 }
 
 static inline void end_init_compat(struct end *end, struct world *world, enum mcq_socket_type type)
@@ -144,7 +144,7 @@ static inline void end_init_compat(struct end *end, struct world *world, enum mc
     config = pattern_config(end);
     config.is_compat = true;
     end->ops = mcq_pattern_find(type);
-    assert_int_equal(end->ops->create(&config, &end->pattern), MCQ_OK);
+    assert_int_equal(end->ops->create(end->ops, &config, &end->pattern), MCQ_OK);
 }
 
 /* A bare one, which says that it is of this type. */
