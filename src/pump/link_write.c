@@ -246,28 +246,33 @@ void mcq_link_drop(struct mcq_link *link)
     mcq_link_settle(link);
 }
 
+/* What was said goes out with the next write; a pipe shows it at once, as it shows messages. */
+static enum mcq_err link_on_said(struct mcq_link *link, enum mcq_err err)
+{
+    if (err != MCQ_OK || link->is_lost || link->is_blocked)
+        return err;
+    if (mcq_link_is_piped(link))
+        return mcq_link_flush(link);
+    mcq_link_set_dirty(link, true);
+    return MCQ_OK;
+}
+
 enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic, bool is_on)
 {
-    enum mcq_err err =
-        mcq_link_is_piped(link)
-            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_SUBSCRIBE : MCQ_EVENT_CANCEL, topic)
-            : mcq_session_subscribe(link->session, topic, is_on);
+    enum mcq_event_kind kind = is_on ? MCQ_EVENT_SUBSCRIBE : MCQ_EVENT_CANCEL;
 
-    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
-        mcq_link_set_dirty(link, true);
-    return err;
+    return link_on_said(link, mcq_link_is_piped(link)
+                                  ? mcq_link_pipe_say(link, kind, topic)
+                                  : mcq_session_subscribe(link->session, topic, is_on));
 }
 
 enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool is_on)
 {
-    enum mcq_err err =
-        mcq_link_is_piped(link)
-            ? mcq_link_pipe_say(link, is_on ? MCQ_EVENT_JOIN : MCQ_EVENT_LEAVE, group)
-            : mcq_session_join(link->session, group, is_on);
+    enum mcq_event_kind kind = is_on ? MCQ_EVENT_JOIN : MCQ_EVENT_LEAVE;
 
-    if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
-        mcq_link_set_dirty(link, true);
-    return err;
+    return link_on_said(link, mcq_link_is_piped(link)
+                                  ? mcq_link_pipe_say(link, kind, group)
+                                  : mcq_session_join(link->session, group, is_on));
 }
 
 enum mcq_err mcq_link_probe(struct mcq_link *link)

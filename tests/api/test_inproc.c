@@ -307,6 +307,28 @@ static void pub_sub__hears_what_it_wants(void)
     end_world(&world);
 }
 
+/* A subscription is no message, and comes as soon. */
+static void subscription__is_there_at_once(void)
+{
+    struct world world;
+    char room[8];
+
+    begin_world(&world);
+    struct mcq_socket *xpub = open_socket(&world, MCQ_XPUB);
+    struct mcq_socket *sub = open_socket(&world, MCQ_SUB);
+
+    assert_works(mcq_bind(xpub, NAME));
+    assert_works(mcq_connect(sub, NAME));
+    for (int i = 0; i < 100; i++) {
+        bool is_on = i % 2 == 0;
+
+        assert_works(mcq_set_bytes(sub, is_on ? MCQ_OPT_SUBSCRIBE : MCQ_OPT_UNSUBSCRIBE, "a", 1));
+        assert_int_equal(mcq_recv(xpub, room, sizeof room, MCQ_DONTWAIT), 2);
+        assert_memory_equal(room, is_on ? "\1a" : "\0a", 2);
+    }
+    end_world(&world);
+}
+
 static void connect__to_a_type_that_does_not_fit__is_einval(void)
 {
     struct world world;
@@ -653,6 +675,7 @@ static void threads__any_order_of_bind_connect_and_close(void)
     X(sizes__around_what_lies_in_a_message)                                                        \
     X(router__knows_its_dealers_by_name)                                                           \
     X(pub_sub__hears_what_it_wants)                                                                \
+    X(subscription__is_there_at_once)                                                              \
     X(connect__to_a_type_that_does_not_fit__is_einval)                                             \
     X(pair__has_one_peer)                                                                          \
     X(connect__to_itself)                                                                          \
