@@ -300,7 +300,7 @@ struct mcq_origin;
 /* The caller holds it until mcq_origin_release, in any thread; the message may be gone before that.
  * NULL is a failure, and the message has none:
  *   ENOENT   it was not received, it came over inproc, or a SERVER or PEER received it; or its
- *            connection has ended, and since then its context did or thousands of others */
+ *            connection has ended, and since then its context did or hundreds of others */
 struct mcq_origin *mcq_message_origin(const struct mcq_message *message);
 void mcq_origin_release(struct mcq_origin *origin);
 

@@ -40,6 +40,7 @@ void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
     mcq_link_forget_roomy(link);
+    mcq_origin_leave(&link->origin);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -115,6 +116,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
+    mcq_origin_leave(&link->origin);
     link->origin = opening->origin;
     link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
@@ -237,7 +239,6 @@ int mcq_link_end(struct mcq_link *link)
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
-    mcq_origin_leave(&link->origin);
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;
