@@ -523,7 +523,7 @@ enum mcq_option {
     MCQ_OPT_RCVTIMEO = 27,
     /* -1: no limit, 0.. (-1): for mcq_send to wait. */
     MCQ_OPT_SNDTIMEO = 28,
-    /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close. */
+    /* -1: no limit, 0.. (-1; SUB, XSUB 0): to send after close. */
     MCQ_OPT_LINGER = 17,
     /* Messages, 0: no limit, 0.. (1000): that wait for a peer. */
     MCQ_OPT_SNDHWM = 23,
