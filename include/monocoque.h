@@ -73,7 +73,15 @@ struct mcq_context;
 enum mcq_ctx_option {
     MCQ_CTX_IO_THREADS = 1,  /* 0..64 (1); while the context has had no socket; 0: mcq_ctx_run */
     MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
-    MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
+    /* How its threads run; while the context has had no socket. What the system denies stays as it
+     * is. */
+    MCQ_CTX_THREAD_PRIORITY = 3, /* -1: the system's, 0.. (-1) */
+    MCQ_CTX_THREAD_POLICY = 4,   /* -1: the system's, SCHED_FIFO and its like (-1) */
+    MCQ_CTX_THREAD_CPU_ADD =
+        7, /* a processor that they may use, instead of all; adds up; set only */
+    MCQ_CTX_THREAD_CPU_REMOVE = 8, /* takes one back; set only */
+    MCQ_CTX_THREAD_PREFIX = 9,     /* 0: none, 1.. (0): their names begin with this number */
+    MCQ_CTX_BUDGET = 1000, /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
     MCQ_CTX_PROFILE = 1002,     /* 0: our defaults and habits, 1: libzmq's (0); later sockets' */
@@ -89,7 +97,7 @@ struct mcq_context *mcq_ctx_new(void);
 
 /* Sets an option, or gives its value.
  *   EINVAL   no such option, or the value is out of its range
- *   EBUSY    it is too late for MCQ_CTX_IO_THREADS
+ *   EBUSY    it is too late for options of the threads
  * MCQ_CTX_FD is -1 where the context has threads or had no socket yet, and in another thread. The
  * descriptor is the context's until it ends; it is neither read nor closed. The context's thread
  * waits for it with others of its own, and need not call anything while it is silent
