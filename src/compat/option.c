@@ -60,8 +60,8 @@ static const struct mcq_option_row *row_of(const struct zmq_socket *socket, int 
     return is_of_its_base(socket, row) ? row : NULL;
 }
 
-/* What libzmq takes beyond the values that mean something: a flag is any number but 0, of bits those
- * count that there are. */
+/* What libzmq takes beyond the values that mean something: a flag is any number but 0, of bits
+ * those count that there are. */
 static const struct wide_row {
     enum mcq_option_id id;
     int32_t min;

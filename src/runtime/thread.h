@@ -23,8 +23,8 @@ struct mcq_thread_wish {
 /* false: it is no processor's number. */
 bool mcq_thread_set_cpu(struct mcq_thread_wish *wish, int64_t cpu, bool is_on);
 
-/* The calling thread, the index-th of the context, runs so from now on, as far as the system allows:
- * a priority that is denied leaves it as it is. */
+/* The calling thread, the index-th of the context, runs so from now on, as far as the system
+ * allows: a priority that is denied leaves it as it is. */
 void mcq_thread_apply(const struct mcq_thread_wish *wish, uint32_t index);
 
 #endif

@@ -32,7 +32,7 @@ static int fail(const char *path)
         return mcq_tool_fail("keygen %s: it is there already; choose another name, or take it away "
                              "first",
                              path);
-    return mcq_tool_fail("keygen %s: %s", path, strerror(errno));
+    return mcq_tool_fail("keygen %s: %s", path, mcq_strerror(errno));
 }
 
 static int write_keys(const char *path, const char *public_key, const char *secret_key)

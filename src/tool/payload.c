@@ -44,7 +44,7 @@ static int of_file(const struct tool_options *options, struct tool_message *mess
     bool is_done = file != NULL && add_stream(file, message);
 
     if (!is_done)
-        (void) mcq_tool_fail("%s -f %s: %s", options->verb, options->file, strerror(errno));
+        (void) mcq_tool_fail("%s -f %s: %s", options->verb, options->file, mcq_strerror(errno));
     if (file != NULL)
         (void) fclose(file);
     return is_done ? 1 : -1;
@@ -194,7 +194,7 @@ bool mcq_tool_exec(const char *command, const struct tool_message *request,
         (void) close(ends[0]);
     }
     if (number != 0)
-        (void) mcq_tool_fail("--exec %s: %s", command, strerror(number));
+        (void) mcq_tool_fail("--exec %s: %s", command, mcq_strerror(number));
     else if (status != 0)
         (void) mcq_tool_fail("--exec %s: it ended with status %d", command,
                              WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));

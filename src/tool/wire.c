@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,12 +13,12 @@
 #define SLICE_MS 200
 
 /* File-level: the handler of signals knows nothing else. */
-static volatile sig_atomic_t is_over;
+static _Atomic int is_over;
 static int end_fd = -1;
 
 bool mcq_tool_is_over(void)
 {
-    return is_over != 0;
+    return atomic_load_explicit(&is_over, memory_order_relaxed) != 0;
 }
 
 int mcq_tool_end_fd(void)
@@ -176,7 +177,7 @@ static void on_signal(int number)
 {
     int before = errno;
 
-    is_over = number;
+    atomic_store_explicit(&is_over, number, memory_order_relaxed);
     (void) eventfd_write(end_fd, 1);
     errno = before;
 }
@@ -206,7 +207,7 @@ static int wait_peers(const struct tool_wire *wire)
             return -1;
         if (left_ms >= 0)
             left_ms -= slice_ms;
-    } while (left_ms != 0 && !is_over);
+    } while (left_ms != 0 && !mcq_tool_is_over());
     return -1;
 }
 

@@ -47,8 +47,8 @@ int mcq_tool_close(struct tool_wire *wire, int status);
 /* mcq_last_error, behind the verb's name; gives TOOL_FAILED. */
 int mcq_tool_fail_call(const struct tool_wire *wire);
 
-/* Receives a whole message, for as long as the options say. 0; -1 and errno: EAGAIN, it is too late;
- * EINTR, it is over. */
+/* Receives a whole message, for as long as the options say. 0; -1 and errno: EAGAIN, it is too
+ * late; EINTR, it is over. */
 int mcq_tool_recv(const struct tool_wire *wire, struct mcq_socket *socket,
                   struct tool_message *message);
 /* Sends it, and empties it. The same. */

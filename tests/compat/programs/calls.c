@@ -1,5 +1,5 @@
 /* Every call of zmq.h, what it gives and what errno says: printed, to be compared between two
- * libraries. Nothing that differs from run to run is printed: no handle, descriptor, port or time. */
+ * libraries. Nothing that differs from run to run is printed: no handle, descriptor, port, time. */
 
 #include <errno.h>
 #include <poll.h>
