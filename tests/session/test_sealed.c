@@ -4,7 +4,7 @@
 
 /* --- messages --------------------------------------------------------------------------------- */
 
-static void messages__said_twice_or_late__are_refused(void **state)
+static void fault_b7__messages_said_twice_or_late__are_refused(void **state)
 {
     uint8_t first[512];
     uint8_t second[512];
@@ -43,7 +43,7 @@ static void messages__with_a_gap__are_taken(void **state)
     finish(&client, &server);
 }
 
-static void messages__any_octet_changed__are_refused(void **state)
+static void fault_d8__any_octet_of_a_message_changed__ends_the_connection(void **state)
 {
     uint8_t frame[512];
 
@@ -62,7 +62,7 @@ static void messages__any_octet_changed__are_refused(void **state)
     }
 }
 
-static void messages__of_ones_own__do_not_open(void **state)
+static void fault_b22__messages_of_ones_own__do_not_open(void **state)
 {
     uint8_t frame[512];
     struct end client;
@@ -77,7 +77,7 @@ static void messages__of_ones_own__do_not_open(void **state)
 }
 
 /* RFC 37's way to send them. libzmq opens such a frame and throws away what is in it. */
-static void messages__with_the_command_bit_outside__are_taken(void **state)
+static void defect_command_bit_of_messages__taken_and_never_sent(void **state)
 {
     uint8_t frame[512];
     struct end client;
@@ -113,7 +113,7 @@ static void messages__with_more_outside__are_refused(void **state)
     finish(&client, &server);
 }
 
-static void messages__in_clear_or_short__are_refused(void **state)
+static void fault_b10__messages_in_clear_or_short__are_refused(void **state)
 {
     static const uint8_t clear[] = {0, 2, 'h', 'i'};
     static const uint8_t empty[] = {0, 0};
@@ -228,13 +228,13 @@ static void commands__pings_that_nobody_writes_answers_to__are_answered_once(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages__said_twice_or_late__are_refused),
+        cmocka_unit_test(fault_b7__messages_said_twice_or_late__are_refused),
         cmocka_unit_test(messages__with_a_gap__are_taken),
-        cmocka_unit_test(messages__any_octet_changed__are_refused),
-        cmocka_unit_test(messages__of_ones_own__do_not_open),
-        cmocka_unit_test(messages__with_the_command_bit_outside__are_taken),
+        cmocka_unit_test(fault_d8__any_octet_of_a_message_changed__ends_the_connection),
+        cmocka_unit_test(fault_b22__messages_of_ones_own__do_not_open),
+        cmocka_unit_test(defect_command_bit_of_messages__taken_and_never_sent),
         cmocka_unit_test(messages__with_more_outside__are_refused),
-        cmocka_unit_test(messages__in_clear_or_short__are_refused),
+        cmocka_unit_test(fault_b10__messages_in_clear_or_short__are_refused),
         cmocka_unit_test(messages__beyond_the_limits_of_their_content__are_refused),
         cmocka_unit_test(commands__heartbeats_and_groups__travel_in_boxes),
         cmocka_unit_test(commands__pings_that_nobody_writes_answers_to__are_answered_once),
