@@ -150,6 +150,45 @@ fault_d8__any_octet_of_a_handshake_changed__nobody_is_ready_who_should_not_be(vo
     }
 }
 
+/* Wherever a box does not open, and whichever it is, the peer sees the end and nothing else. */
+static void fault_b11__whatever_does_not_open__the_same_silence(void **state)
+{
+    const size_t hello_at[] = {FRAME_HEAD + MCQ_CURVE_HELLO_CLIENT_AT,
+                               FRAME_HEAD + MCQ_CURVE_HELLO_SEALED_AT,
+                               FRAME_HEAD + MCQ_CURVE_HELLO_BYTES - 1};
+    const size_t initiate_head = 1 + sizeof(uint64_t); /* it is a long frame, or a short one */
+
+    (void) state;
+    for (size_t i = 0; i < 6; i++) {
+        struct end client;
+        struct end server;
+        uint8_t octets[LOG_BYTES];
+        struct mcq_bytes initiate;
+        size_t len;
+
+        begin(&client, &server);
+        take_hello(&client, &server, octets, &len);
+        if (i < 3)
+            octets[hello_at[i]] ^= 1;
+        (void) feed(&server, octets, len);
+        if (i >= 3) {
+            struct mcq_bytes welcome = take(&server, SIZE_MAX);
+
+            assert_int_equal(feed(&client, welcome.data, welcome.len), MCQ_AGAIN);
+            initiate = take(&client, SIZE_MAX);
+            memcpy(octets, initiate.data, initiate.len);
+            octets[i == 3   ? initiate_head + MCQ_CURVE_INITIATE_COOKIE_AT
+                   : i == 4 ? initiate_head + MCQ_CURVE_INITIATE_SEALED_AT
+                            : initiate.len - 1] ^= 1;
+            (void) feed(&server, octets, initiate.len);
+        }
+        assert_int_equal(server.err, MCQ_PROTO);
+        assert_int_equal(mcq_session_want(&server.session).len, 0);
+        assert_int_equal(mcq_session_failure(&server.session)->reason, MCQ_REASON_NOT_OPENED);
+        finish(&client, &server);
+    }
+}
+
 static void fault_b8__commands_out_of_their_states__are_refused(void **state)
 {
     struct end client;
@@ -340,6 +379,7 @@ int main(void)
         cmocka_unit_test(fault_b9__a_key_that_agrees_with_everyone__is_refused),
         cmocka_unit_test(
             fault_d8__any_octet_of_a_handshake_changed__nobody_is_ready_who_should_not_be),
+        cmocka_unit_test(fault_b11__whatever_does_not_open__the_same_silence),
         cmocka_unit_test(fault_b8__commands_out_of_their_states__are_refused),
         cmocka_unit_test(fault_b12__padding_that_is_not_zero__is_refused_unopened),
         cmocka_unit_test(handshake__each_allocation_refused_once__no_memory_or_ready),

@@ -168,6 +168,32 @@ static void messages__beyond_the_limits_of_their_content__are_refused(void **sta
 
 /* --- commands in boxes ------------------------------------------------------------------------ */
 
+/* The numbers of messages have 64 bits, and none is used twice. */
+static void fault_c14__numbers_beyond_32_bits__and_the_last_one_ends_it(void **state)
+{
+    uint8_t frame[512];
+    struct end client;
+    struct end server;
+    size_t len;
+
+    (void) state;
+    meet(&client, &server);
+    client.session.curve->sent_nonce = UINT32_MAX - 1;
+    say(&client, &server, "a");
+    say(&client, &server, "b");
+    assert_true(server.session.curve->seen_nonce == UINT64_C(1) << 32);
+    client.session.curve->sent_nonce = UINT64_MAX - 1;
+    say(&client, &server, "c");
+    assert_memory_equal(server.heard, "abc", 3);
+    len = seal(&client, false, "dddddddd", frame);
+    for (size_t i = 0; i + 8 <= len; i++)
+        assert_memory_not_equal(frame + i, "dddddddd", 8);
+    assert_int_equal(feed(&server, frame, len), MCQ_PROTO);
+    assert_failed(&server, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE_NONCE);
+    assert_int_equal(server.heard_len, 3);
+    finish(&client, &server);
+}
+
 static void commands__heartbeats_and_groups__travel_in_boxes(void **state)
 {
     struct end client;
@@ -236,6 +262,7 @@ int main(void)
         cmocka_unit_test(messages__with_more_outside__are_refused),
         cmocka_unit_test(fault_b10__messages_in_clear_or_short__are_refused),
         cmocka_unit_test(messages__beyond_the_limits_of_their_content__are_refused),
+        cmocka_unit_test(fault_c14__numbers_beyond_32_bits__and_the_last_one_ends_it),
         cmocka_unit_test(commands__heartbeats_and_groups__travel_in_boxes),
         cmocka_unit_test(commands__pings_that_nobody_writes_answers_to__are_answered_once),
     };
