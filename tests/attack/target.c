@@ -6,6 +6,7 @@
  * Says "ENDPOINT KEY" first, its public key or "-". Then for each line of input that says "look" one of
  * figures as NAME=VALUE; ends with its input.
  */
+#define _GNU_SOURCE
 #include "attack/attack.h"
 
 #define BATCH 512
@@ -15,7 +16,6 @@ struct target {
     struct mcq_socket *socket;
     struct mcq_message parts[BATCH];
     uint64_t part_count;
-    uint64_t resident_kib_max; /* since the last look */
 };
 
 static int64_t value_of(const struct target *target, enum mcq_option id)
@@ -34,13 +34,27 @@ static int64_t context_value(const struct target *target, enum mcq_ctx_option id
     return value;
 }
 
+/* Of the thread that serves, which is this one; the rest is the engine's. */
+static uint64_t own_processor_us(void)
+{
+    struct rusage used;
+
+    if (getrusage(RUSAGE_THREAD, &used) != 0)
+        exit(1);
+    return (uint64_t) (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000u +
+           (uint64_t) (used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
 static void look(struct target *target)
 {
-    tell("parts=%llu budget=%lld used=%lld resident_kib=%llu limited=%lld parked=%lld cpu_us=%llu",
-         (unsigned long long) target->part_count, (long long) context_value(target, MCQ_CTX_BUDGET),
-         (long long) context_value(target, MCQ_CTX_BUDGET_USED),
-         (unsigned long long) resident_kib(), (long long) value_of(target, MCQ_OPT_LIMITED),
-         (long long) value_of(target, MCQ_OPT_PARKED), (unsigned long long) processor_us());
+    uint64_t own_us = own_processor_us();
+
+    tell(
+        "parts=%llu budget=%lld used=%lld resident_kib=%llu limited=%lld parked=%lld cpu_us=%llu own_us=%llu",
+        (unsigned long long) target->part_count, (long long) context_value(target, MCQ_CTX_BUDGET),
+        (long long) context_value(target, MCQ_CTX_BUDGET_USED), (unsigned long long) resident_kib(),
+        (long long) value_of(target, MCQ_OPT_LIMITED), (long long) value_of(target, MCQ_OPT_PARKED),
+        (unsigned long long) processor_us(), (unsigned long long) own_us);
 }
 
 /* What has come, back to who sent it. */
