@@ -185,14 +185,14 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
     return err;
 }
 
-/* A peer that is gone may have left messages in the stream. What the kernel holds is finite. */
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but peers
+ * may come and go without end: beyond the budget each has what it is read ahead then, and no more. */
 static void link_drain(struct mcq_link *link)
 {
     struct mcq_event event;
     struct mcq_msg msg;
 
     link->can_read = true;
-    link->is_drained = true;
     while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
@@ -201,7 +201,6 @@ static void link_drain(struct mcq_link *link)
             break;
         }
     }
-    link->is_drained = false;
 }
 
 int mcq_link_end(struct mcq_link *link)

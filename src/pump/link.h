@@ -117,7 +117,6 @@ struct mcq_link {
     bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
     bool is_starved;      /* not read, for the budget is used up */
-    bool is_drained;      /* whatever the budget says */
     uint64_t now_ns;      /* of the last read */
     enum mcq_err lost_by; /* why; the session's failure has more if it failed */
     uint32_t out_max;     /* high-water marks in messages; 0: none */
