@@ -40,6 +40,9 @@ void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
     mcq_link_forget_roomy(link);
+    mcq_link_cut(link);
+    mcq_link_count_lost(link);
+    mcq_tally_add(&link->group->tally, &link->tally);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -129,6 +132,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
+    link->started_ns = link->now_ns;
+    link->start_count++;
     mcq_link_set_dirty(link, true);
     mcq_link_settle(link);
     return MCQ_OK;
@@ -153,6 +158,8 @@ void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
     link->can_read = true;
     link->can_write = true;
     link->lost_by = MCQ_OK;
+    link->started_ns = mcq_reactor_now_ns(link->group->reactor);
+    link->start_count++;
     mcq_link_set_dirty(link, true);
     mcq_link_note_room(link); /* as many more as the far side's high-water mark says */
 }

@@ -249,7 +249,7 @@ static enum mcq_err xpub_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
 static void report_end(struct xpub *xpub, const struct mcq_subscription_change *change)
 {
     if (report_wish(xpub, NULL, change->prefix, false) != MCQ_OK)
-        xpub->pub.duplex.base.dropped_count++;
+        mcq_pattern_drop(&xpub->pub.duplex.base, NULL, MCQ_TALLY_NO_MEMORY);
 }
 
 static void drain_asked(struct xpub *xpub, struct mcq_peer *peer)
