@@ -246,7 +246,7 @@ int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
 /* Why a message went nowhere: indices of the counters `drops`, of which the others are 0. */
 enum mcq_drop {
     MCQ_DROP_FULL = 0,         /* to send: as many wait for the peer as SNDHWM allows */
-    MCQ_DROP_OLDER = 1,        /* it waited, and gave way to a newer one (CONFLATE) */
+    MCQ_DROP_OLDER = 1,        /* it waited, and gave way to a newer one (CONFLATE, WHEN_FULL) */
     MCQ_DROP_NOBODY = 2,       /* to send: nobody has subscribed to it, or has this routing id */
     MCQ_DROP_FILTERED = 3,     /* received: it matches no subscription, or no group */
     MCQ_DROP_REFUSED = 4,      /* received: the type has no use for it, for instance a late reply */
@@ -581,6 +581,10 @@ enum mcq_option {
      * message stays; later. */
     MCQ_OPT_CONFLATE = 54,
 
+    /* enum mcq_when_full (0); types that send, but REQ and REP: what becomes of a message that a
+     * peer has no room for. */
+    MCQ_OPT_WHEN_FULL = 1030,
+
     /* --- Names and subscriptions. */
 
     /* 1..255 octets (none), the first one not 0: our name; later. */
@@ -755,6 +759,19 @@ enum mcq_option {
     MCQ_OPT_SOCKS_USERNAME = 99,
     /* Text of up to 255 octets (none): the password that goes with it; later. */
     MCQ_OPT_SOCKS_PASSWORD = 100,
+};
+
+/* What becomes of a message that a peer has no room for. A type's own policy is in
+ * docs/reference/sockets.md; one that is chosen counts more than XPUB_NODROP and ROUTER_MANDATORY,
+ * which still tells of peers that are not there. Each is counted: mcq_stats, mcq_peers. */
+enum mcq_when_full {
+    MCQ_FULL_AS_TYPE = 0,
+    MCQ_FULL_WAIT = 1,        /* sending waits; PUB and its like, for all who are to get it */
+    MCQ_FULL_DROP_NEWEST = 2, /* the message is dropped, for who is full; PUSH: if all are */
+    MCQ_FULL_DROP_OLDEST = 3, /* the oldest that waits is, and nothing that has begun to leave; over
+                                 inproc as DROP_NEWEST */
+    MCQ_FULL_DISCONNECT = 4,  /* the peer's connection ends, and what waits for it is dropped; not
+                                 PAIR, DEALER, PUSH, CLIENT, SCATTER, CHANNEL */
 };
 
 /* Sets an option with a number as its value, or gives that value. The descriptors of

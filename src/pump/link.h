@@ -250,6 +250,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_b
 /* Takes back the message that was begun and not ended. */
 void mcq_link_cut(struct mcq_link *link);
 
+/* Drops the oldest message that waits and of which nothing has left; not within one. False: there
+ * is none that can be taken back, as in a pipe. */
+bool mcq_link_drop_oldest(struct mcq_link *link);
+
 /* Drops all that waits: it was for a peer that is gone. */
 void mcq_link_drop(struct mcq_link *link);
 

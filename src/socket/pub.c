@@ -159,7 +159,8 @@ enum mcq_err mcq_pub_send(struct mcq_pub *pub, struct mcq_part *part, const stru
 {
     if (!pub->fanout.is_within) {
         find_takers(pub, part->body, only);
-        if (MCQ_UNLIKELY(pub->waits_for_all) && !mcq_fanout_has_room(&pub->fanout)) {
+        if (MCQ_UNLIKELY(mcq_pattern_waits(&pub->duplex.base, pub->waits_for_all)) &&
+            !mcq_fanout_has_room(&pub->fanout)) {
             mcq_fanout_void(&pub->fanout);
             pub->is_held = true;
             return MCQ_AGAIN;
@@ -181,7 +182,9 @@ void mcq_pub_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 
 bool mcq_pub_is_writable(struct mcq_pattern *pattern)
 {
-    return !mcq_pub_of(pattern)->is_held;
+    const struct mcq_pub *pub = mcq_pub_of(pattern);
+
+    return !pub->is_held || !mcq_pattern_waits(pattern, pub->waits_for_all);
 }
 
 uint32_t mcq_pub_audience(const struct mcq_pattern *pattern)
@@ -236,6 +239,7 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .type = MCQ_SOCKET_TYPE_PUB,
     .can_send = true,
     .shares_output = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = pub_create,
     .free = mcq_pub_free,
     .attach = pub_attach,

@@ -212,6 +212,11 @@ static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg
     return MCQ_OK;
 }
 
+static bool waits(const struct router *router)
+{
+    return mcq_pattern_waits(&router->duplex.base, router->is_mandatory);
+}
+
 /* The name of a message's peer. Where there is no such peer, or no room for it, the message goes
  * nowhere, unless the application wants to hear of it. */
 static enum mcq_err take_name(struct router *router, struct mcq_part *part)
@@ -224,13 +229,16 @@ static enum mcq_err take_name(struct router *router, struct mcq_part *part)
         return MCQ_OK;
     }
     route = mcq_router_find(&router->router, part->body);
-    is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link);
+    is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link) &&
+              !mcq_pattern_relieve(&router->duplex.base, peer_of(route));
     if (is_full) {
         peer_of(route)->link.is_full = true; /* its room will be told */
         (void) mcq_router_set_ready(&router->router, route, route->turn.epoch, false);
     }
-    if (router->is_mandatory && (route == NULL || is_full))
-        return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
+    if (is_full && waits(router))
+        return MCQ_AGAIN;
+    if (route == NULL && router->is_mandatory)
+        return MCQ_NO_ROUTE;
     if (route == NULL || is_full)
         mcq_pattern_drop(&router->duplex.base, is_full ? peer_of(route) : NULL,
                          is_full ? MCQ_TALLY_FULL : MCQ_TALLY_NOBODY);
@@ -266,7 +274,7 @@ static bool router_is_writable(struct mcq_pattern *pattern)
 {
     struct router *router = router_of(pattern);
 
-    return !router->is_mandatory || mcq_balance_is_ready(&router->router.balance);
+    return !waits(router) || mcq_balance_is_ready(&router->router.balance);
 }
 
 static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,
@@ -318,6 +326,7 @@ const struct mcq_pattern_ops mcq_pattern_router = {
     .type = MCQ_SOCKET_TYPE_ROUTER,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = router_create,
     .free = router_free,
     .attach = router_attach,

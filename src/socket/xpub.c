@@ -555,6 +555,7 @@ const struct mcq_pattern_ops mcq_pattern_xpub = {
     .can_send = true,
     .can_recv = true,
     .shares_output = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = xpub_create,
     .free = xpub_free,
     .attach = xpub_attach,
