@@ -54,6 +54,7 @@ struct mcq_pattern_config {
 enum mcq_pattern_option {
     MCQ_PATTERN_ROUTER_MANDATORY, /* 0, 1 */
     MCQ_PATTERN_ROUTER_HANDOVER,
+    MCQ_PATTERN_ROUTER_BALANCE,
     MCQ_PATTERN_ROUTER_NOTIFY,      /* bits: 1 who comes, 2 who goes */
     MCQ_PATTERN_CONNECT_ROUTING_ID, /* octets: of the next peer that is attached and connects */
     MCQ_PATTERN_PROBE_ROUTER,
@@ -162,6 +163,10 @@ struct mcq_pattern_ops {
     /* Peers that a message may reach: for a publisher those that have subscribed. NULL: all that
      * are connected. */
     uint32_t (*audience)(const struct mcq_pattern *pattern);
+
+    /* How many peers a message that begins with this topic would go to; of a RADIO, one for this
+     * group. Not within a message. NULL: the type does not choose. */
+    uint32_t (*reach)(struct mcq_pattern *pattern, struct mcq_bytes topic);
 
     /* SUB: what the application wants; XPUB_MANUAL: what the peer gets whose subscription was
      * received last. NULL elsewhere.

@@ -199,6 +199,22 @@ uint32_t mcq_pub_audience(const struct mcq_pattern *pattern)
     return count;
 }
 
+uint32_t mcq_pub_reach(struct mcq_pattern *pattern, struct mcq_bytes topic)
+{
+    struct mcq_pub *pub = mcq_pub_of(pattern);
+    struct mcq_subscription_match match;
+    uint32_t count = 0;
+
+    mcq_subscription_match_init(&match, &pub->subscriptions, topic);
+    while (mcq_subscription_match_next(&match) != NULL)
+        count += !pub->is_inverted;
+    if (pub->is_inverted)
+        for (struct mcq_subscriber *each = mcq_subscriptions_first(&pub->subscriptions);
+             each != NULL; each = mcq_subscriptions_next(&pub->subscriptions, each))
+            count += !mcq_subscriptions_found(&pub->subscriptions, each);
+    return count;
+}
+
 /* --- options --------------------------------------------------------------------------------- */
 
 enum mcq_err mcq_pub_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value)
@@ -254,4 +270,5 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .get = mcq_pub_get,
     .is_writable = mcq_pub_is_writable,
     .audience = mcq_pub_audience,
+    .reach = mcq_pub_reach,
 };

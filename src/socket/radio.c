@@ -158,6 +158,17 @@ static uint32_t radio_audience(const struct mcq_pattern *pattern)
     return count;
 }
 
+static uint32_t radio_reach(struct mcq_pattern *pattern, struct mcq_bytes group)
+{
+    struct mcq_subscription_match match;
+    uint32_t count = 0;
+
+    mcq_subscription_exact_init(&match, &radio_of(pattern)->groups, group);
+    while (mcq_subscription_match_next(&match) != NULL)
+        count++;
+    return count;
+}
+
 static enum mcq_err radio_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,
                               int value)
 {
@@ -192,4 +203,5 @@ const struct mcq_pattern_ops mcq_pattern_radio = {
     .set = radio_set,
     .is_writable = radio_is_writable,
     .audience = radio_audience,
+    .reach = radio_reach,
 };

@@ -13,6 +13,7 @@ struct router {
     struct mcq_router router;
     bool is_mandatory;
     bool hands_over;
+    bool balances;  /* ROUTER_BALANCE: sends without names */
     bool is_within; /* of an outgoing message: its name was taken */
     bool has_held;  /* a first part, behind the name that was handed out */
     struct mcq_msg held;
@@ -248,6 +249,24 @@ static enum mcq_err take_name(struct router *router, struct mcq_part *part)
     return MCQ_OK;
 }
 
+/* A name that we gave may be that of a peer which is not there. */
+static enum mcq_err send_in_turn(struct router *router, struct mcq_part *part)
+{
+    struct mcq_balance *balance = &router->router.balance;
+    bool more = part->more;
+    struct mcq_peer *peer;
+
+    for (;;) {
+        MCQ_TRY(mcq_outgoing_pick(balance, &peer));
+        if (MCQ_LIKELY(peer == NULL || peer->link.is_up))
+            break;
+        mcq_outgoing_full(balance, peer);
+    }
+    MCQ_TRY(mcq_outgoing_send(balance, part, &peer));
+    router->is_within = more;
+    return MCQ_OK;
+}
+
 static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *part)
 {
     struct router *router = router_of(pattern);
@@ -256,6 +275,8 @@ static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *pa
     struct mcq_peer *peer;
     enum mcq_err err;
 
+    if (router->balances && !router->is_within)
+        return send_in_turn(router, part);
     if (!router->is_within)
         return take_name(router, part);
     err = mcq_outgoing_send(balance, part, &peer);
@@ -274,7 +295,7 @@ static bool router_is_writable(struct mcq_pattern *pattern)
 {
     struct router *router = router_of(pattern);
 
-    return !waits(router) || mcq_balance_is_ready(&router->router.balance);
+    return !(waits(router) || router->balances) || mcq_balance_is_ready(&router->router.balance);
 }
 
 static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,
@@ -292,6 +313,8 @@ static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_opt
         return MCQ_INVAL;
     if (option == MCQ_PATTERN_ROUTER_MANDATORY)
         router->is_mandatory = value != 0;
+    else if (option == MCQ_PATTERN_ROUTER_BALANCE)
+        router->balances = value != 0;
     else if (option == MCQ_PATTERN_ROUTER_HANDOVER)
         router->hands_over = value != 0;
     else
@@ -316,10 +339,13 @@ static enum mcq_err router_set_bytes(struct mcq_pattern *pattern, enum mcq_patte
 static enum mcq_err router_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
                                int64_t *value)
 {
-    if (option != MCQ_PATTERN_ROUTER_NOTIFY)
-        return MCQ_INVAL;
-    *value = ((const struct router *) pattern)->notices;
-    return MCQ_OK;
+    const struct router *router = (const struct router *) pattern;
+
+    switch (option) {
+    case MCQ_PATTERN_ROUTER_NOTIFY: *value = router->notices; return MCQ_OK;
+    case MCQ_PATTERN_ROUTER_BALANCE: *value = router->balances; return MCQ_OK;
+    default: return MCQ_INVAL;
+    }
 }
 
 const struct mcq_pattern_ops mcq_pattern_router = {

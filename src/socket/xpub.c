@@ -575,4 +575,5 @@ const struct mcq_pattern_ops mcq_pattern_xpub = {
     .get = mcq_pub_get,
     .is_writable = mcq_pub_is_writable,
     .audience = mcq_pub_audience,
+    .reach = mcq_pub_reach,
 };
