@@ -4,20 +4,19 @@
 #include <string.h>
 
 #include "runtime/holder.h"
+#include "runtime/peers.h"
 
 #define MS UINT64_C(1000000)
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 
 /* --- closing --------------------------------------------------------------------------------- */
 
-/* What waits for somebody to bind a name waits in vain once the context ends. */
 static bool has_waiting(const struct mcq_socket *socket)
 {
     for (uint32_t i = 0; i < socket->slot_count; i++) {
         const struct mcq_conn *conn = socket->slots[i].conn;
 
-        if (conn != NULL && mcq_link_waiting_count(&conn->peer.link) > 0 &&
-            (conn->end == NULL || !socket->is_terminated))
+        if (conn != NULL && mcq_conn_keeping_count(conn) > 0)
             return true;
     }
     return false;
