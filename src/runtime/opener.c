@@ -142,6 +142,14 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
+/* What the peer broke, as long as there is a session to know it. */
+static enum mcq_rule broken_rule(const struct mcq_opener *opener)
+{
+    const struct mcq_session *session = opener->opening.session;
+
+    return session != NULL ? mcq_session_failure(session)->rule : MCQ_RULE_NONE;
+}
+
 static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value,
                           enum mcq_err why)
 {
@@ -150,6 +158,7 @@ static void opener_report(const struct mcq_opener *opener, enum mcq_report_of ki
         .fd = opener->opening.fd,
         .endpoint = node->is_listener ? NULL : mcq_node_name(node),
         .why = why,
+        .rule = broken_rule(opener),
     };
 
     mcq_report_of_stream(node->socket, kind, value, &stream);
