@@ -363,6 +363,8 @@ static void loop_until(struct loop *loop, int wanted_fd)
         int count = epoll_wait(loop->epoll_fd, events, 4, PATIENCE_MS);
         bool is_there = false;
 
+        if (count < 0 && errno == EINTR)
+            continue; /* what io_uring does in this thread ends it, too */
         if (count < 1)
             fail_msg("the loop sleeps for ever");
         for (int i = 0; i < count; i++)
