@@ -402,6 +402,27 @@ uint32_t mcq_message_routing_id(const struct mcq_message *message);
 /*   EINVAL   routing_id is 0 */
 int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id);
 
+/* What is known of the peer that a received message came from. */
+struct mcq_origin;
+
+/* The caller holds it until mcq_origin_release, in any thread; the message may be gone before that.
+ * NULL is a failure, and the message has none:
+ *   ENOENT   it was not received, it came over inproc, or a SERVER or PEER received it; or its
+ *            connection has ended, and since then its context did or thousands of others */
+struct mcq_origin *mcq_message_origin(const struct mcq_message *message);
+void mcq_origin_release(struct mcq_origin *origin);
+
+/* A property of the peer, as text; good while the origin is held. NULL is a failure.
+ *   name     "Peer-Address": numeric, without the port; over ipc "localhost:UID:GID:PID". Any other
+ *            one that the peer has sent in its handshake: "Socket-Type", "Identity", those of its
+ *            application ("X-..."). As they are written there
+ *   ENOENT   it has none of this name
+ * Source: zmq_msg_gets(3). */
+const char *mcq_origin_property(const struct mcq_origin *origin, const char *name);
+
+/* The number of the descriptor that it came by, for reports: it may be another's by now. */
+int mcq_origin_descriptor(const struct mcq_origin *origin);
+
 #define MCQ_GROUP_MAX 255
 
 /* The group that a DISH has received a message in, and for which a RADIO sends it; "" without one.
@@ -765,6 +786,9 @@ enum mcq_option {
     /* 1..255 octets; ROUTER: our name for the peer of the next connect, to which may be sent at
      * once; set only. */
     MCQ_OPT_CONNECT_ROUTING_ID = 61,
+    /* Text, "X-NAME:VALUE": told to peers in the handshake, for mcq_origin_property; adds up to 16
+     * KiB; set only; later. */
+    MCQ_OPT_METADATA = 95,
     /* Octets; SUB: messages that begin with these, many times. XPUB with XPUB_MANUAL: for the peer
      * of the last request; set only. */
     MCQ_OPT_SUBSCRIBE = 6,

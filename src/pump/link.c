@@ -124,6 +124,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
+    link->origin = opening->origin;
+    link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
     mcq_free(opening->rpump);
     link->rpump.receiver = &group->receiver;
@@ -198,23 +200,23 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
     return err;
 }
 
-/* A peer that is gone may have left messages in the stream. What the kernel holds is finite. */
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but peers
+ * may come and go without end: beyond the budget each has what it is read ahead then, and no more. */
 static void link_drain(struct mcq_link *link)
 {
     struct mcq_event event;
     struct mcq_msg msg;
 
     link->can_read = true;
-    link->is_drained = true;
     while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
+        msg.routing_id = link->origin_number;
         if (mcq_link_queue_push(&link->in, &msg) != MCQ_OK) {
             mcq_msg_fini(&msg);
             break;
         }
     }
-    link->is_drained = false;
 }
 
 int mcq_link_end(struct mcq_link *link)
@@ -247,6 +249,7 @@ int mcq_link_end(struct mcq_link *link)
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
+    mcq_origin_leave(&link->origin);
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;

@@ -121,7 +121,6 @@ struct mcq_link {
     bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
     bool is_starved;      /* not read, for the budget is used up */
-    bool is_drained;      /* whatever the budget says */
     uint64_t now_ns;      /* of the last read */
     enum mcq_err lost_by; /* why; the session's failure has more if it failed */
     uint32_t out_max;     /* high-water marks in messages; 0: none */
@@ -135,6 +134,8 @@ struct mcq_link {
     struct mcq_wpump wpump;
     struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
+    struct mcq_origin *origin;   /* of the connection; NULL: OFF, a pipe's, or without memory */
+    uint32_t origin_number;      /* the same for messages */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */
     struct mcq_tally tally;

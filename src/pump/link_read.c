@@ -90,6 +90,8 @@ static enum mcq_err link_receive(struct mcq_link *link, struct mcq_msg *msg,
     if (link_is_deaf(link))
         return MCQ_AGAIN;
     err = mcq_link_pull(link, msg, event);
+    if (MCQ_LIKELY(err == MCQ_OK))
+        msg->routing_id = link->origin_number;
     if (err == MCQ_OK || err == MCQ_AGAIN)
         return err;
     mcq_link_lose(link, err);

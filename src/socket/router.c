@@ -210,6 +210,7 @@ static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg
     MCQ_TRY(err);
     router->has_held = true;
     mcq_msg_copy(msg, &peer->identity);
+    msg->routing_id = peer->link.origin_number;
     return MCQ_OK;
 }
 
