@@ -605,6 +605,136 @@ struct mcq_poll_entry {
  * Source: zmq_poll(3). */
 int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
 
+/* --- pollers --------------------------------------------------------------------------------- */
+
+/* Sockets and descriptors that are asked for again and again: waiting costs as much as there is
+ * ready, however many it looks after (mcq_poll asks each of them). Level-triggered: who leaves
+ * something undone is told again. One thread at a time uses it. */
+struct mcq_poller;
+
+struct mcq_poller_event {
+    struct mcq_socket *socket; /* NULL: fd */
+    int fd;                    /* -1: socket */
+    short events;              /* MCQ_POLL... that there are of those asked for */
+    void *hint;                /* as it was added */
+};
+
+/* NULL: ENOMEM, EMFILE. */
+struct mcq_poller *mcq_poller_new(void);
+/* Sockets and descriptors stay. *poller is NULL afterwards; NULL is fine. */
+int mcq_poller_free(struct mcq_poller **poller);
+
+/* Asks for these events of a socket or a descriptor from now on; of what is there already, for
+ * these instead. A socket is taken out before it is closed, and a descriptor, too.
+ *   events   MCQ_POLLIN, MCQ_POLLOUT, both, or 0: it stays, and nothing is asked for
+ *   hint     is the caller's; it comes back with the events
+ *   EINVAL   no such event
+ *   EBADF    of a descriptor: it is none that can be polled */
+int mcq_poller_set(struct mcq_poller *poller, struct mcq_socket *socket, short events, void *hint);
+int mcq_poller_set_fd(struct mcq_poller *poller, int fd, short events, void *hint);
+
+/*   ENOENT   it is not there */
+int mcq_poller_remove(struct mcq_poller *poller, struct mcq_socket *socket);
+int mcq_poller_remove_fd(struct mcq_poller *poller, int fd);
+
+/* Waits until there is something, and fills in up to `count` events, one for each socket or
+ * descriptor; gives how many, 0: not in time. Octets that do not make a message may end it, once;
+ * so calls are made with MCQ_DONTWAIT. A socket whose context shuts down has all that was asked
+ * for. In the thread of a context without threads, its work is done here, too.
+ *   timeout_ms   0: looks; -1: as long as it takes
+ *   EINVAL       count is 0
+ *   EINTR        a signal handler ran */
+int mcq_poller_wait(struct mcq_poller *poller, struct mcq_poller_event *events, size_t count,
+                    int timeout_ms);
+
+/* A descriptor for a foreign event loop, which can be polled for input while there is something; it
+ * is the poller's. */
+int mcq_poller_fd(struct mcq_poller *poller);
+
+/* --- proxies --------------------------------------------------------------------------------- */
+
+/* What comes in at one socket goes out at the other, both ways, message by message. A message is
+ * taken once the other side would take it, so nothing is held in between. With one socket as both
+ * sides what it receives it sends. */
+struct mcq_proxy;
+
+struct mcq_proxy_counts {
+    uint64_t messages_in; /* received from this side's peers */
+    uint64_t bytes_in;
+    uint64_t messages_out; /* sent to them */
+    uint64_t bytes_out;
+};
+
+/* Later versions add members at the end only. */
+struct mcq_proxy_stats {
+    struct mcq_proxy_counts front;
+    struct mcq_proxy_counts back;
+};
+
+enum mcq_proxy_order {
+    MCQ_PROXY_PAUSE = 0,  /* takes no messages; they wait as the sockets' types have it */
+    MCQ_PROXY_RESUME = 1, /* goes on */
+    MCQ_PROXY_STOP = 2,   /* mcq_proxy_run gives 0; called anew, it goes on */
+};
+
+/* A proxy that does not run yet. The sockets stay the caller's, and live longer.
+ *   capture   gets a copy of each message; NULL: nobody does
+ *   NULL      ENOMEM, EMFILE, EFAULT */
+struct mcq_proxy *mcq_proxy_new(struct mcq_socket *front, struct mcq_socket *back,
+                                struct mcq_socket *capture);
+/* It does not run. *proxy is NULL afterwards; NULL is fine. */
+int mcq_proxy_free(struct mcq_proxy **proxy);
+
+/* Moves messages in this thread until MCQ_PROXY_STOP. 0: it was stopped; else, and it may be called
+ * again: MCQ_ETERM, ENOTSOCK, EINTR, ENOMEM and errors of a send or recv. */
+int mcq_proxy_run(struct mcq_proxy *proxy);
+
+/* Tells it, now or before it runs. Any thread. EINVAL: no such order. */
+int mcq_proxy_tell(struct mcq_proxy *proxy, enum mcq_proxy_order order);
+
+/* What it has moved so far. Any thread.
+ *   stats_bytes   sizeof *stats; a program that knows less members than the library gets those */
+int mcq_proxy_stats(struct mcq_proxy *proxy, struct mcq_proxy_stats *stats, size_t stats_bytes);
+
+/* Calls `steer` in the thread that runs the proxy whenever this socket has a message, which `steer`
+ * receives; what it returns, if not 0, ends mcq_proxy_run with -1 and the errno that it has set.
+ * Before it runs.
+ *   control   NULL: none any more */
+int mcq_proxy_set_control(struct mcq_proxy *proxy, struct mcq_socket *control,
+                          int (*steer)(struct mcq_proxy *proxy, struct mcq_socket *control,
+                                       void *hint),
+                          void *hint);
+
+/* --- timers ---------------------------------------------------------------------------------- */
+
+/* Calls that come due in the thread that asks for them. One thread at a time uses them. Source:
+ * zmq_timers(3). */
+struct mcq_timers;
+
+typedef void mcq_timer_fn(int id, void *hint);
+
+/* NULL: ENOMEM. */
+struct mcq_timers *mcq_timers_new(void);
+/* *timers is NULL afterwards; NULL is fine. Not in one of its calls. */
+int mcq_timers_free(struct mcq_timers **timers);
+
+/* Calls `call` each time interval_ms are over, by mcq_timers_run. Gives its id, 1 or more.
+ *   ENOMEM */
+int mcq_timers_add(struct mcq_timers *timers, uint64_t interval_ms, mcq_timer_fn *call, void *hint);
+
+/* Another interval, from now on; the same one again; no more calls. EINVAL: no such id. */
+int mcq_timers_set(struct mcq_timers *timers, int id, uint64_t interval_ms);
+int mcq_timers_reset(struct mcq_timers *timers, int id);
+int mcq_timers_cancel(struct mcq_timers *timers, int id);
+
+/* ms until the next one is due: a timeout for mcq_poll or mcq_poller_wait. 0: one is; -1: there is
+ * none. */
+int mcq_timers_timeout(struct mcq_timers *timers);
+
+/* Calls those that are due, the oldest first; gives how many. They may add, change and cancel
+ * timers. One that is late is called once, and due again an interval later. */
+int mcq_timers_run(struct mcq_timers *timers);
+
 /* --- options --------------------------------------------------------------------------------- */
 
 /* The numbers of libzmq, below 1000. Each says its range and (default); times are in ms. Those

@@ -63,7 +63,7 @@ struct mcq_socket_options {
     int64_t message_max;       /* of all its parts; -1: the profile's */
     struct mcq_tuning tuning;
     struct mcq_admission *admission;   /* who holds a copy of the options holds a reference */
-    struct mcq_proxy *proxy;           /* the same */
+    struct mcq_socks_proxy *proxy;     /* the same */
     struct mcq_properties *properties; /* the same; NULL: none */
     int use_fd;                        /* for the next bind; -1: none */
     bool is_immediate;
