@@ -2,19 +2,20 @@
 
     attack.py PROGRAMS [--rounds N] [--seconds S] [--only KIND,...] [--mechanism null,curve] [--tap]
 
-PROGRAMS is the folder of attack_target, attack_honest and attack_strangers. Every program is a process of its own, all on
-this machine and on its loopback addresses.
+PROGRAMS is the folder of attack_target, attack_honest and attack_strangers. Every program is a process of its own, all
+on this machine and on its loopback addresses.
 
-A round is a quiet phase and one under attack; the ratio of a round is its rate under attack over the mean of the quiet rates
-before and after it, and what counts is the median of the rounds. Two rates are taken:
+A round is a quiet phase and one under attack; the ratio of a round is its rate under attack over the mean of the quiet
+rates before and after it, and what counts is the median of the rounds. Two rates are taken:
 
     a second            answers that honest peers got
     a processor second  the same for each second of processor time of target and honest peers together: on a machine
                         with no idle time left the strangers take processor time that a network would not
 
-The first one decides as long as the machine had idle time under attack, the better of the two where it had not. An attack
-that seems not to be stood gets more rounds, up to three times as many. "engine" is what the attack costs the target's engine
-thread, as a share of one processor. --tap judges nothing that a busy machine could spoil: that nothing is lost, nobody is thrown out, and memory holds.
+The first one decides as long as the machine had idle time under attack, the better of the two where it had not. An
+attack that seems not to be stood gets more rounds, up to three times as many. "engine" is what the attack costs the
+target's engine thread, as a share of one processor. --tap judges nothing that a busy machine could spoil: that nothing
+is lost, nobody is thrown out, and memory holds.
 """
 
 import argparse
@@ -64,7 +65,8 @@ class Program:
 
     def __init__(self, programs, name, *words):
         path = programs / f"attack_{name}"
-        self.process = subprocess.Popen([path, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([path, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
 
     def hear(self):
         line = self.process.stdout.readline()
@@ -174,7 +176,8 @@ class Stage:
         engine = sample["cpu_us"] - sample["own_us"] - target["cpu_us"] + target["own_us"]
         passed = time.monotonic() - began
         return Rates(answers / passed, answers / processor * 1e6,
-                     (ticks_later[0] - ticks[0]) / max(1, ticks_later[1] - ticks[1]), used, resident, engine / passed / 1e6)
+                     (ticks_later[0] - ticks[0]) / max(1, ticks_later[1] - ticks[1]), used, resident,
+                     engine / passed / 1e6)
 
     def under(self, attack, seconds, outcome):
         strangers = Program(self.programs, "strangers", self.port, attack.kind,
@@ -214,8 +217,8 @@ class Stage:
         self.target.kill()
 
 
-HEAD = (f"{'':5} {'attack':14} {'begun':>6} {'closed':>6} {'quiet/s':>8} {'under/s':>8} {'kept':>5} {'of cpu':>6} {'idle':>5}"
-        f" {'engine':>6} {'budget':>7} {'grown':>6} {'joins':>7} {'lost':>4}  verdict")
+HEAD = (f"{'':5} {'attack':14} {'begun':>6} {'closed':>6} {'quiet/s':>8} {'under/s':>8} {'kept':>5} {'of cpu':>6}"
+        f" {'idle':>5} {'engine':>6} {'budget':>7} {'grown':>6} {'joins':>7} {'lost':>4}  verdict")
 
 
 def row(mechanism, outcome, faults):
@@ -271,7 +274,7 @@ def main():
     options = parser.parse_args()
     failed, number = 0, 0
     if not options.tap:
-        print(f"target: a ROUTER, budget {BUDGET >> 20} MiB; honest: 50 DEALERs, 8 questions of 64 octets each under way;"
+        print(f"target: a ROUTER, budget {BUDGET >> 20} MiB; honest: 50 DEALERs, 8 questions of 64 octets each;"
               f" {options.rounds} rounds of {options.seconds:g} s\n")
         print(HEAD)
     for mechanism in options.mechanism:
