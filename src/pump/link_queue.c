@@ -56,8 +56,9 @@ bool mcq_link_queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg)
 }
 
 /* Only the newest message stays, beside one that was begun to be taken. */
-void mcq_link_queue_conflate(struct mcq_link_queue *queue)
+uint32_t mcq_link_queue_conflate(struct mcq_link_queue *queue)
 {
+    uint32_t before = queue->message_count;
     struct mcq_msg msg;
 
     while (queue->message_count > 1 && !queue->is_within) {
@@ -66,6 +67,7 @@ void mcq_link_queue_conflate(struct mcq_link_queue *queue)
             mcq_msg_fini(&msg);
         } while (queue->is_within);
     }
+    return before - queue->message_count;
 }
 
 /* The rest of a message that was begun does not come any more. */
