@@ -14,8 +14,10 @@ PLACES = ("src/security/", "src/session/", "src/pump/opening.c", "src/pump/read_
 ASSERT = re.compile(r"\bmcq_assert(?:_hot)?\s*\(")
 
 BY_US = "our own calls, in an order that the header states"
+TEXTS = "the application's text, which its parser has refused if it is longer"
 REASONS = {
-    ("src/pump/read_pump.c", "pump->unread[0].len == 0 && pump->unread[1].len == 0"): "room is asked for when all is read",
+    ("src/pump/read_pump.c", "pump->unread[0].len == 0 && pump->unread[1].len == 0"):
+        "room is asked for when all is read",
     ("src/security/box.c", "!back || box->back != NULL"): "a row of the generated table, chosen by us",
     ("src/security/curve.c", "len >= MCQ_CURVE_MESSAGE_BYTES_MIN"): "the command's decoder refuses shorter ones (b10)",
     ("src/security/handshake.c", "event < machine->event_count"): "events are our own numbers, of the same table",
@@ -26,10 +28,19 @@ REASONS = {
     ("src/session/assembly.c", "size <= rest.len"): "sizes that we wrote into our own memory",
     ("src/session/handshake.c", "mcq_handshake_rejected(&session->handshake)"): BY_US,
     ("src/session/output.c", "end == output->at + output->len"): "sizes and octets come from one encoder",
-    ("src/session/output.c", "len <= session->out.len - session->out_sent"): "the kernel takes no more than it was lent",
+    ("src/session/output.c", "len <= session->out.len - session->out_sent"):
+        "the kernel takes no more than it was lent",
+    ("src/session/output.c", "session->phase == MCQ_PHASE_TRAFFIC"): BY_US,
     ("src/session/sealed.c", "mcq_session_is_sealed(session) && len >= MCQ_CURVE_DATA_AT"):
         "frames are told to be opened only once their decoder has all of one (b10)",
-    ("src/session/session.c", "session->phase != MCQ_PHASE_FAILED"): "the first failure is kept, and later calls repeat it",
+    ("src/session/session.c", "session->phase != MCQ_PHASE_FAILED"):
+        "the first failure is kept, and later calls repeat it",
+    ("src/transport/ipc.c", "path.len > 0 && path.len <= MCQ_IPC_PATH_MAX"): TEXTS,
+    ("src/transport/socks.c", "host.len > 0 && host.len <= MCQ_PROXY_TEXT_MAX"): TEXTS,
+    ("src/transport/socks.c", "text.len <= MCQ_PROXY_TEXT_MAX"): TEXTS,
+    ("src/transport/socks.c", "in.len <= mcq_socks_room(socks)"): "the read was of that room",
+    ("src/transport/socks.c", "len <= mcq_socks_want(socks).len"): "the kernel takes no more than it was lent",
+    ("src/transport/socks.c", "mcq_socks_want(socks).len == 0"): "nothing is read before all is said",
 }
 
 
@@ -53,7 +64,7 @@ def check(root):
             seen.add(key)
             if key not in REASONS:
                 line = text.count("\n", 0, found.start()) + 1
-                yield f"{path}:{line}: '{key[1]}' ends the process: say in tests/lint/asserts.py why no peer reaches it"
+                yield f"{path}:{line}: '{key[1]}' ends the process: tests/lint/asserts.py has to say why no peer can"
     for path, gone in sorted(set(REASONS) - seen):
         if (root / path).exists():
             yield f"tests/lint/asserts.py: {path} has no assertion '{gone}' any more"
