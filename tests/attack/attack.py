@@ -17,9 +17,8 @@ attack that seems not to be stood gets more rounds, up to three times as many. "
 target's engine thread, as a share of one processor.
 
 Where others use the machine as well, even quiet rates go up and down. If those a processor second scatter by more than
-a quarter, no rate is believed, and the verdict is that of "cost": the share of the processor time of target and honest
-peers that did not go to the target's engine. --tap judges nothing that a busy machine could spoil: that nothing is
-lost, nobody is thrown out, and memory holds.
+a quarter, no rate is believed, and the verdict is that of "engine": what it leaves of one processor. --tap judges
+nothing that a busy machine could spoil: that nothing is lost, nobody is thrown out, and memory holds.
 """
 
 import argparse
@@ -108,7 +107,6 @@ class Rates:
     used: float
     resident: float     # KiB, the most that was seen
     engine: float       # processors that the target's engine takes
-    served: float       # and all of target and honest peers
 
 
 @dataclass
@@ -134,14 +132,10 @@ class Outcome:
         rates = sorted(quiet.processor for quiet in self.quiet)
         return rates[-1] - rates[0] <= 2 * STEADY * statistics.median(rates)
 
-    def by_cost(self):
-        quiet = statistics.median(q.engine / q.served for q in self.quiet)
-        return 1 - statistics.median(u.engine / u.served - quiet for u in self.under)
-
     def kept(self):
         if not self.is_full():
             return self.ratio("second")
-        return max(self.ratio("second"), self.ratio("processor"), 0 if self.is_steady() else self.by_cost())
+        return max(self.ratio("second"), self.ratio("processor"), 0 if self.is_steady() else 1 - self.engine())
 
     def engine(self):
         return statistics.median(u.engine for u in self.under) - statistics.median(q.engine for q in self.quiet)
@@ -167,7 +161,7 @@ class Outcome:
         rates = max(self.ratio("second"), self.ratio("processor"))
         if rates >= self.attack.least or not self.is_full():
             return "holds"
-        return "holds, by cost: the machine is unsteady"
+        return "holds, by the engine: the machine is unsteady"
 
 
 class Stage:
@@ -199,7 +193,7 @@ class Stage:
         passed = time.monotonic() - began
         return Rates(answers / passed, answers / processor * 1e6,
                      (ticks_later[0] - ticks[0]) / max(1, ticks_later[1] - ticks[1]), used, resident,
-                     engine / passed / 1e6, processor / passed / 1e6)
+                     engine / passed / 1e6)
 
     def under(self, attack, seconds, outcome):
         strangers = Program(self.programs, "strangers", self.port, attack.kind,
@@ -240,7 +234,7 @@ class Stage:
 
 
 HEAD = (f"{'':5} {'attack':14} {'begun':>6} {'closed':>6} {'quiet/s':>8} {'under/s':>8} {'kept':>5} {'of cpu':>6}"
-        f" {'idle':>5} {'engine':>6} {'cost':>5} {'budget':>7} {'grown':>6} {'joins':>7} {'lost':>4}  verdict")
+        f" {'idle':>5} {'engine':>6} {'budget':>7} {'grown':>6} {'joins':>7} {'lost':>4}  verdict")
 
 
 def row(mechanism, outcome, faults):
@@ -250,7 +244,7 @@ def row(mechanism, outcome, faults):
             f" {statistics.median(q.second for q in outcome.quiet):8.0f}"
             f" {statistics.median(u.second for u in outcome.under):8.0f}"
             f" {outcome.ratio('second'):5.0%} {outcome.ratio('processor'):6.0%}"
-            f" {statistics.median(u.idle for u in outcome.under):5.0%} {outcome.engine():6.0%} {outcome.by_cost():5.0%}"
+            f" {statistics.median(u.idle for u in outcome.under):5.0%} {outcome.engine():6.0%}"
             f" {outcome.used() / 2**20:5.1f} M {outcome.grown() / 1024:4.1f} M"
             f" {statistics.median(outcome.joins):4.0f} ms {outcome.lost:4.0f}"
             f"  {'; '.join(faults) if faults else outcome.praise()}")
