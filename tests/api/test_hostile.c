@@ -225,6 +225,7 @@ static void fault_b15__an_impostor__hears_no_octet_of_the_application(void)
 static char heard[1 << 16];
 static _Atomic size_t heard_len;
 static _Atomic unsigned failure_count;
+static _Atomic unsigned silent_count; /* failures without a reason */
 
 static void keep(const char *text)
 {
@@ -240,10 +241,16 @@ static void on_report(const struct mcq_report *report, void *hint)
 {
     (void) hint;
     keep(report->endpoint);
+    keep(report->address);
+    keep(report->why);
     keep(mcq_strerror(report->value));
     if (report->kind == MCQ_REPORT_HANDSHAKE_FAILED ||
-        report->kind == MCQ_REPORT_HANDSHAKE_BROKEN || report->kind == MCQ_REPORT_HANDSHAKE_REFUSED)
+        report->kind == MCQ_REPORT_HANDSHAKE_BROKEN ||
+        report->kind == MCQ_REPORT_HANDSHAKE_REFUSED) {
         failure_count++;
+        if (report->why[0] == '\0')
+            silent_count++;
+    }
 }
 
 static bool was_heard(const void *octets, size_t len)
@@ -273,6 +280,7 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
     assert_works(mcq_z85_to_octets(client_secret, secrets[1]));
     heard_len = 0;
     failure_count = 0;
+    silent_count = 0;
     begin_world(&world);
     (void) fflush(stderr);
     assert_true(dup2(log, STDERR_FILENO) >= 0);
@@ -305,6 +313,7 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
     while (failure_count < 8 && now_ms() < until)
         help();
     assert_true(failure_count >= 8);
+    assert_int_equal(silent_count, 0);
 
     /* The sentences of calls that have secrets in their arguments. */
     assert_fails(mcq_set_bytes(curve, MCQ_OPT_CURVE_SECRETKEY, server_secret, 39), EINVAL);
