@@ -202,8 +202,8 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
     return err;
 }
 
-/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but peers
- * may come and go without end: beyond the budget each has what it is read ahead then, and no more. */
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but
+ * peers may come and go without end: beyond the budget each has what a peer is read ahead then. */
 static void link_drain(struct mcq_link *link)
 {
     struct mcq_event event;

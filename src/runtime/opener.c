@@ -190,9 +190,10 @@ static void opener_answer(struct mcq_opener *opener)
 
 static enum mcq_err keep_identity(struct mcq_opener *opener, struct mcq_bytes identity)
 {
-    mcq_assert(identity.len <= MCQ_ROUTING_ID_MAX);
     if (identity.len == 0)
         return MCQ_OK;
+    if (identity.len > MCQ_ROUTING_ID_MAX) /* the looser profile lets it through */
+        return MCQ_PROTO;
     opener->identity = mcq_alloc(identity.len);
     if (opener->identity == NULL)
         return MCQ_NOMEM;
