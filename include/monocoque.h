@@ -131,7 +131,7 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 11 and 18 belong to types that are not there yet. Source: zmq_socket(3),
+/* The numbers of libzmq; 18 belongs to a type that is not there yet. Source: zmq_socket(3),
  * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
@@ -145,6 +145,10 @@ enum mcq_type {
     MCQ_PUSH = 8,   /* to one peer after the other */
     MCQ_XPUB = 9,  /* as PUB, and receives what subscribers say: 1 or 0 and a topic, or a message */
     MCQ_XSUB = 10, /* as SUB, and says what it wants by sending: 1 or 0 and a topic; or a message */
+    /* Octets of peers that speak no ZMTP, over tcp and ipc. Received: the peer's name, then what
+     * came; to it: its name, then octets. An empty part ends the connection, once what was sent
+     * before has left, and, received, says that it has begun or ended. */
+    MCQ_STREAM = 11,
     /* Messages of these have one part: several threads may use one socket. libzmq has them in
      * builds with drafts. RFC 41 (CLIENT, SERVER), 48 (RADIO, DISH), 49 (SCATTER, GATHER), 51
      * (PEER), 52 (CHANNEL). */
@@ -514,10 +518,11 @@ enum mcq_option {
 
     /* --- Names and subscriptions. */
 
-    /* 1..255 octets (none), the first one not 0: our name; later. */
+    /* 1..255 octets (none), the first one not 0: our name; later. Asked of a STREAM: the name of
+     * the peer that has come last. */
     MCQ_OPT_ROUTING_ID = 5,
-    /* 1..255 octets; ROUTER: our name for the peer of the next connect, to which may be sent at
-     * once; set only. */
+    /* 1..255 octets; ROUTER, STREAM: our name for the peer of the next connect, to which may be sent
+     * at once; set only. */
     MCQ_OPT_CONNECT_ROUTING_ID = 61,
     /* Octets; SUB: messages that begin with these, many times. XPUB with XPUB_MANUAL: for the peer
      * of the last request; set only. */
@@ -540,6 +545,13 @@ enum mcq_option {
     MCQ_OPT_ROUTER_HANDOVER = 56,
     /* 0..3 (0); ROUTER: an empty message from a peer that comes (1), or goes (2); later. */
     MCQ_OPT_ROUTER_NOTIFY = 97,
+    /* 0, 1 (1); STREAM: an empty part says that a connection has begun, or ended; set only. */
+    MCQ_OPT_STREAM_NOTIFY = 73,
+    /* 0, 1 (0); ROUTER: peers speak no ZMTP, as those of a STREAM; later, set only. */
+    MCQ_OPT_ROUTER_RAW = 41,
+    /* Octets, 1.. (8192): the most that one part of a STREAM, or of a ROUTER with ROUTER_RAW, has;
+     * later. */
+    MCQ_OPT_IN_BATCH_SIZE = 101,
 
     /* --- Publishers and subscribers. */
 

@@ -92,6 +92,9 @@ static const struct home homes[] = {
     {MCQ_OPTION_ROUTER_MANDATORY, KIND_PATTERN, MCQ_PATTERN_ROUTER_MANDATORY},
     {MCQ_OPTION_ROUTER_NOTIFY, KIND_PATTERN, MCQ_PATTERN_ROUTER_NOTIFY},
     {MCQ_OPTION_PROBE_ROUTER, KIND_PATTERN, MCQ_PATTERN_PROBE_ROUTER},
+    {MCQ_OPTION_ROUTER_RAW, KIND_BOOL, AT(is_raw)},
+    {MCQ_OPTION_STREAM_NOTIFY, KIND_PATTERN, MCQ_PATTERN_STREAM_NOTIFY},
+    {MCQ_OPTION_IN_BATCH_SIZE, KIND_INT, AT(piece_bytes)},
     {MCQ_OPTION_CONNECT_ROUTING_ID, KIND_PATTERN_OCTETS, MCQ_PATTERN_CONNECT_ROUTING_ID},
     {MCQ_OPTION_CONFLATE, KIND_BOOL, AT(conflates)},
     {MCQ_OPTION_IPV6, KIND_BOOL, AT(is_ipv6)},
@@ -218,6 +221,10 @@ static enum mcq_err apply(struct mcq_socket *socket, const struct home *home, in
     if (home->id == MCQ_OPTION_SUBSCRIPTIONS_MAX &&
         (ops->set == NULL ||
          ops->set(socket->pattern, MCQ_PATTERN_SUBSCRIPTION_BYTES, (int) value) != MCQ_OK))
+        return MCQ_INVAL;
+    if (home->id == MCQ_OPTION_ROUTER_RAW &&
+        (ops->set == NULL ||
+         ops->set(socket->pattern, MCQ_PATTERN_ROUTER_RAW, (int) value) != MCQ_OK))
         return MCQ_INVAL;
     if (home->id == MCQ_OPTION_CONFLATE && !is_of_type(home->id, socket->type))
         return MCQ_INVAL;
@@ -536,6 +543,21 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     return result;
 }
 
+/* A STREAM is told the name of its newest peer, if that was not given by the application. */
+static struct mcq_bytes routing_id_of(struct mcq_socket *socket)
+{
+    struct mcq_socket_options *options = &socket->options;
+    int64_t number;
+
+    if (socket->type == MCQ_SOCKET_TYPE_STREAM &&
+        socket->pattern->ops->get(socket->pattern, MCQ_PATTERN_LAST_PEER, &number) == MCQ_OK) {
+        mcq_put_u32be(mcq_put_u8(options->routing_id, MCQ_PROPERTY_IDENTITY_NOT_FIRST),
+                      (uint32_t) number);
+        options->routing_id_len = MCQ_ROUTER_GENERATED_BYTES;
+    }
+    return mcq_bytes(options->routing_id, options->routing_id_len);
+}
+
 static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option *option)
 {
     const struct mcq_socket_options *options = &socket->options;
@@ -544,7 +566,7 @@ static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option 
     if (option->home->kind == KIND_SECURITY)
         return mcq_security_octets(options->security, option->home->id);
     if (option->row->number == MCQ_OPTION_ROUTING_ID)
-        return mcq_bytes(options->routing_id, options->routing_id_len);
+        return routing_id_of(socket);
     if (option->home->kind == KIND_PROXY) {
         bytes = mcq_proxy_get(options->proxy, (enum mcq_proxy_part) option->home->at);
         return mcq_bytes(bytes.data, bytes.len + 1);

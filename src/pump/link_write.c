@@ -90,7 +90,7 @@ static enum mcq_err link_write_all(struct mcq_link *link)
     }
     mcq_link_set_dirty(link, false);
     mcq_link_set_blocked(link, false);
-    return MCQ_OK;
+    return MCQ_UNLIKELY(link->is_finishing) ? MCQ_CLOSED : MCQ_OK;
 }
 
 enum mcq_err mcq_link_write(struct mcq_link *link)

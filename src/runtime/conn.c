@@ -58,6 +58,8 @@ enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_connecting, struct 
                   (uint32_t) socket->options.recv_hwm);
     conn->peer.link.keeps_input = socket->pattern->ops->hear == NULL;
     conn->peer.link.conflates = socket->options.conflates;
+    if (MCQ_UNLIKELY(socket->options.is_raw))
+        conn->peer.link.framing = MCQ_FRAMING_RAW;
     conn->peer.is_connecting = is_connecting;
     conn->peer.epoch = mcq_context_next_epoch(socket->context);
     err = take_slot(socket, conn);
@@ -221,10 +223,13 @@ void mcq_socket_bury(struct mcq_socket *socket)
         struct mcq_conn *conn = mcq_conn_of(link);
         struct mcq_connector *connector = conn->connector;
         enum mcq_err why = link->lost_by;
+        bool is_over = link->is_finishing;
 
         socket->limited_count += why == MCQ_LIMIT;
         mcq_conn_down(conn);
-        if (connector != NULL)
+        if (connector != NULL && is_over)
+            mcq_connector_quit(connector);
+        else if (connector != NULL)
             mcq_connector_retry(connector, why);
     }
     for (struct mcq_conn *conn = socket->ending; conn != NULL; conn = next) {

@@ -375,6 +375,12 @@ enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes t
     return MCQ_OK;
 }
 
+void mcq_connector_quit(struct mcq_connector *connector)
+{
+    node_stop((struct mcq_endpoint_node *) connector);
+    mcq_connector_disown(connector);
+}
+
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all)
 {
     struct mcq_endpoint_node *node;

@@ -64,6 +64,8 @@ struct mcq_socket_options {
     struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
     struct mcq_proxy *proxy;         /* the same */
     int use_fd;                      /* for the next bind; -1: none */
+    bool is_raw;                     /* peers speak no ZMTP */
+    int piece_bytes;                 /* of those, the most that one part has */
     bool is_immediate;
     bool conflates;
     bool is_ipv6;
@@ -422,6 +424,8 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 /* runtime/endpoint.c */
 /* A connecting peer's connection was lost, or its request for one was refused. */
 void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
+/* The pattern wants nobody there any more: as disconnect. */
+void mcq_connector_quit(struct mcq_connector *connector);
 /* Where to; the text is its own. */
 const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */
