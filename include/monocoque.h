@@ -521,8 +521,8 @@ enum mcq_option {
     /* 1..255 octets (none), the first one not 0: our name; later. Asked of a STREAM: the name of
      * the peer that has come last. */
     MCQ_OPT_ROUTING_ID = 5,
-    /* 1..255 octets; ROUTER, STREAM: our name for the peer of the next connect, to which may be sent
-     * at once; set only. */
+    /* 1..255 octets; ROUTER, STREAM: our name for the peer of the next connect, to which may be
+     * sent at once; set only. */
     MCQ_OPT_CONNECT_ROUTING_ID = 61,
     /* Octets; SUB: messages that begin with these, many times. XPUB with XPUB_MANUAL: for the peer
      * of the last request; set only. */
