@@ -225,7 +225,10 @@ void mcq_socket_bury(struct mcq_socket *socket)
         enum mcq_err why = link->lost_by;
         bool is_over = link->is_finishing;
 
-        socket->limited_count += why == MCQ_LIMIT;
+        if (why == MCQ_LIMIT) {
+            socket->limited_count++;
+            link->tally.drops[MCQ_TALLY_OVERSIZED]++;
+        }
         mcq_conn_down(conn);
         if (connector != NULL && is_over)
             mcq_connector_quit(connector);

@@ -165,7 +165,7 @@ static bool is_generated(struct mcq_bytes id)
 static void say_down(struct mcq_routing *router, struct mcq_peer *peer)
 {
     if ((notices_of(router, peer) & MCQ_NOTICE_DOWN) && mcq_link_note(&peer->link) != MCQ_OK)
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
 }
 
 void mcq_routing_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -221,6 +221,7 @@ enum mcq_err mcq_routing_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
     MCQ_TRY(err);
     router->has_held = true;
     mcq_msg_copy(msg, &peer->identity);
+    msg->routing_id = peer->link.origin_number;
     return MCQ_OK;
 }
 
@@ -245,7 +246,8 @@ enum mcq_err mcq_routing_take_name(struct mcq_pattern *pattern, struct mcq_part 
     if (router->is_mandatory && (route == NULL || is_full))
         return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
     if (route == NULL || is_full)
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, is_full ? peer_of(route) : NULL,
+                         is_full ? MCQ_TALLY_FULL : MCQ_TALLY_NOBODY);
     MCQ_TRY(mcq_router_aim(&router->router, is_full ? NULL : route));
     mcq_part_drop(part);
     router->is_within = true;
@@ -289,7 +291,7 @@ enum mcq_err mcq_routing_send_body(struct mcq_pattern *pattern, struct mcq_part 
     more = part->more;
     err = mcq_outgoing_send(balance, part, &peer);
     if (err == MCQ_AGAIN) { /* there was room, and there is no memory */
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
         mcq_outgoing_void(balance, peer);
         err = router->is_mandatory ? MCQ_NOMEM : mcq_outgoing_send(balance, part, &peer);
     }
