@@ -109,9 +109,9 @@ void mcq_conn_free(struct mcq_conn *conn)
         socket->pattern->ops->detach(socket->pattern, &conn->peer);
     if (conn->key.generation != 0)
         put_slot(socket, conn);
+    mcq_link_fini(&conn->peer.link); /* what was begun in a pipe is taken back before that goes */
     if (conn->end != NULL)
         mcq_inproc_release(conn);
-    mcq_link_fini(&conn->peer.link);
     mcq_free(conn);
 }
 
