@@ -180,6 +180,20 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
     return MCQ_AGAIN;
 }
 
+/* Octets alone: each part is a whole message, and one without octets is nothing. */
+static enum mcq_err link_put_raw(struct mcq_link *link, struct mcq_part *part)
+{
+    struct mcq_bytes none = mcq_bytes(NULL, 0);
+
+    if (part->msg == NULL && part->body.len > 0)
+        return mcq_wpump_put_octets(&link->wpump, none, part->body, true);
+    if (part->body.len > 0)
+        return mcq_wpump_put(&link->wpump, none, part->msg, true);
+    if (part->msg != NULL)
+        mcq_msg_fini(part->msg);
+    return MCQ_OK;
+}
+
 static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
 {
     struct mcq_bytes run;
@@ -190,6 +204,8 @@ static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
 
     if (part->msg == NULL && MCQ_UNLIKELY(part->body.len > MCQ_WPUMP_COPY_MAX))
         return MCQ_NOMEM;
+    if (MCQ_UNLIKELY(link->framing == MCQ_FRAMING_RAW))
+        return link_put_raw(link, part);
     if (part->msg == NULL)
         return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
     if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
@@ -202,7 +218,11 @@ static void link_conflate(struct mcq_link *link)
 {
     uint32_t before = mcq_wpump_message_count(&link->wpump);
 
-    mcq_wpump_conflate(&link->wpump);
+    if (mcq_spump_clear_bytes(&link->spump) == 0)
+        mcq_wpump_conflate(&link->wpump);
+    else /* what is sealed has to leave */
+        while (mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
+            continue;
     link->tally.drops[MCQ_TALLY_OLDER] += before - mcq_wpump_message_count(&link->wpump);
 }
 
@@ -252,6 +272,15 @@ void mcq_link_cut(struct mcq_link *link)
         mcq_pipe_cut(&link->pipe);
     else
         mcq_wpump_cut(&link->wpump);
+}
+
+bool mcq_link_drop_oldest(struct mcq_link *link)
+{
+    if (mcq_link_is_piped(link) ||
+        !mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
+        return false;
+    link->tally.drops[MCQ_TALLY_OLDER]++;
+    return true;
 }
 
 void mcq_link_drop(struct mcq_link *link)

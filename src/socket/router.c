@@ -225,6 +225,11 @@ enum mcq_err mcq_routing_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
     return MCQ_OK;
 }
 
+static bool waits(const struct mcq_routing *router)
+{
+    return mcq_pattern_waits(&router->duplex.base, router->is_mandatory);
+}
+
 /* The name of a message's peer. Where there is no such peer, or no room for it, the message goes
  * nowhere, unless the application wants to hear of it. */
 enum mcq_err mcq_routing_take_name(struct mcq_pattern *pattern, struct mcq_part *part)
@@ -238,19 +243,40 @@ enum mcq_err mcq_routing_take_name(struct mcq_pattern *pattern, struct mcq_part 
         return MCQ_OK;
     }
     route = mcq_router_find(&router->router, part->body);
-    is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link);
+    is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link) &&
+              !mcq_pattern_relieve(&router->duplex.base, peer_of(route));
     if (is_full) {
         peer_of(route)->link.is_full = true; /* its room will be told */
         (void) mcq_router_set_ready(&router->router, route, route->turn.epoch, false);
     }
-    if (router->is_mandatory && (route == NULL || is_full))
-        return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
+    if (is_full && waits(router))
+        return MCQ_AGAIN;
+    if (route == NULL && router->is_mandatory)
+        return MCQ_NO_ROUTE;
     if (route == NULL || is_full)
         mcq_pattern_drop(&router->duplex.base, is_full ? peer_of(route) : NULL,
                          is_full ? MCQ_TALLY_FULL : MCQ_TALLY_NOBODY);
     MCQ_TRY(mcq_router_aim(&router->router, is_full ? NULL : route));
     mcq_part_drop(part);
     router->is_within = true;
+    return MCQ_OK;
+}
+
+/* A name that we gave may be that of a peer which is not there. */
+static enum mcq_err send_in_turn(struct mcq_routing *router, struct mcq_part *part)
+{
+    struct mcq_balance *balance = &router->router.balance;
+    bool more = part->more;
+    struct mcq_peer *peer;
+
+    for (;;) {
+        MCQ_TRY(mcq_outgoing_pick(balance, &peer));
+        if (MCQ_LIKELY(peer == NULL || peer->link.is_up))
+            break;
+        mcq_outgoing_full(balance, peer);
+    }
+    MCQ_TRY(mcq_outgoing_send(balance, part, &peer));
+    router->is_within = more;
     return MCQ_OK;
 }
 
@@ -304,8 +330,9 @@ static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *pa
 {
     struct mcq_routing *router = router_of(pattern);
 
-    return router->is_within ? mcq_routing_send_body(pattern, part)
-                             : mcq_routing_take_name(pattern, part);
+    if (router->is_within)
+        return mcq_routing_send_body(pattern, part);
+    return router->balances ? send_in_turn(router, part) : mcq_routing_take_name(pattern, part);
 }
 
 /* Whether anybody has room says nothing about the one that is meant, but all that can be said. */
@@ -313,7 +340,7 @@ static bool router_is_writable(struct mcq_pattern *pattern)
 {
     struct mcq_routing *router = router_of(pattern);
 
-    return !router->is_mandatory || mcq_balance_is_ready(&router->router.balance);
+    return !(waits(router) || router->balances) || mcq_balance_is_ready(&router->router.balance);
 }
 
 static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,
@@ -333,6 +360,8 @@ static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_opt
         router->is_raw = value != 0;
     else if (option == MCQ_PATTERN_ROUTER_MANDATORY)
         router->is_mandatory = value != 0;
+    else if (option == MCQ_PATTERN_ROUTER_BALANCE)
+        router->balances = value != 0;
     else if (option == MCQ_PATTERN_ROUTER_HANDOVER)
         router->hands_over = value != 0;
     else
@@ -357,16 +386,20 @@ enum mcq_err mcq_routing_set_bytes(struct mcq_pattern *pattern, enum mcq_pattern
 static enum mcq_err router_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
                                int64_t *value)
 {
-    if (option != MCQ_PATTERN_ROUTER_NOTIFY)
-        return MCQ_INVAL;
-    *value = ((const struct mcq_routing *) pattern)->notices;
-    return MCQ_OK;
+    const struct mcq_routing *router = (const struct mcq_routing *) pattern;
+
+    switch (option) {
+    case MCQ_PATTERN_ROUTER_NOTIFY: *value = router->notices; return MCQ_OK;
+    case MCQ_PATTERN_ROUTER_BALANCE: *value = router->balances; return MCQ_OK;
+    default: return MCQ_INVAL;
+    }
 }
 
 const struct mcq_pattern_ops mcq_pattern_router = {
     .type = MCQ_SOCKET_TYPE_ROUTER,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = mcq_routing_create,
     .free = mcq_routing_free,
     .attach = mcq_routing_attach,

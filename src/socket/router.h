@@ -25,6 +25,7 @@ struct mcq_routing {
     struct mcq_router router;
     bool is_mandatory;
     bool hands_over;
+    bool balances;  /* ROUTER_BALANCE: sends without names */
     bool is_raw;    /* peers that come speak no ZMTP: a body is one part */
     bool is_silent; /* STREAM_NOTIFY 0 */
     bool is_compat;
