@@ -612,6 +612,8 @@ enum mcq_option {
     MCQ_OPT_TYPE = 16,
     /* 1: the part received last is not the last of its message. */
     MCQ_OPT_RCVMORE = 13,
+    /* 1: of the types whose messages have one part. */
+    MCQ_OPT_THREAD_SAFE = 81,
     /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now. */
     MCQ_OPT_EVENTS = 15,
     /* Readable once EVENTS may have changed since it was asked for. */
@@ -645,6 +647,9 @@ enum mcq_option {
     MCQ_OPT_SNDHWM = 23,
     /* Messages, 0: no limit, 0.. (1000): received and not taken, for each peer. */
     MCQ_OPT_RCVHWM = 24,
+    /* 0, 1 (0): only peers whose handshake is over get messages, and what waits for one is lost
+     * with its connection; later. */
+    MCQ_OPT_IMMEDIATE = 39,
     /* 0, 1 (0); PUB, SUB, DEALER, PUSH, PULL: of what waits for a peer, or from it, only the newest
      * message stays; later. */
     MCQ_OPT_CONFLATE = 54,
@@ -688,6 +693,15 @@ enum mcq_option {
     MCQ_OPT_ROUTER_BALANCE = 1031,
     /* 0..3 (0); ROUTER: an empty message from a peer that comes (1), or goes (2); later. */
     MCQ_OPT_ROUTER_NOTIFY = 97,
+    /* Octets (none); DEALER, ROUTER, SERVER, CLIENT, PEER, CHANNEL: a message of one part that each
+     * new connection begins with; set only. */
+    MCQ_OPT_HELLO_MSG = 110,
+    /* The same; one that is received, as if it were the peer's last, when a peer goes that had
+     * connected to us. */
+    MCQ_OPT_DISCONNECT_MSG = 111,
+    /* The same, of DEALER, CLIENT, PEER, CHANNEL; when the connection to a peer is lost that we
+     * connect to, before it is tried again. */
+    MCQ_OPT_HICCUP_MSG = 114,
     /* 0, 1 (1); STREAM: an empty part says that a connection has begun, or ended; set only. */
     MCQ_OPT_STREAM_NOTIFY = 73,
     /* 0, 1 (0); ROUTER: peers speak no ZMTP, as those of a STREAM; later, set only. */

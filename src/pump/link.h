@@ -306,13 +306,13 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq
 MCQ_MUST_CHECK enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group,
                                           bool is_on);
 
-/* Queues a message of one empty part, in front of all messages; the link is UP, and nothing was
- * written on this connection. As mcq_session_probe. */
-MCQ_MUST_CHECK enum mcq_err mcq_link_probe(struct mcq_link *link);
+/* Queues a message of one part, in front of all messages; the link is UP, and nothing was written
+ * on this connection. As mcq_session_greet. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_greet(struct mcq_link *link, struct mcq_msg *msg);
 
-/* Adds a message of one empty part to what was received: the pattern's notice to the application.
+/* Adds a message of one part to what was received, as if it came from the peer; NULL: an empty one.
  * MCQ_NOMEM. */
-MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link);
+MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg *msg);
 
 /* --- octets ---------------------------------------------------------------------------------- */
 

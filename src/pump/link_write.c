@@ -321,23 +321,41 @@ enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool i
                                   : mcq_session_join(link->session, group, is_on));
 }
 
-enum mcq_err mcq_link_probe(struct mcq_link *link)
+enum mcq_err mcq_link_greet(struct mcq_link *link, struct mcq_msg *msg)
 {
-    struct mcq_part empty = {.body = mcq_bytes(NULL, 0)};
+    struct mcq_part part = {.body = mcq_bytes(NULL, 0)};
+    struct mcq_msg copy;
     enum mcq_err err;
 
-    if (mcq_link_is_piped(link))
-        return mcq_link_put(link, &empty);
-    err = mcq_session_probe(link->session);
+    if (mcq_link_is_piped(link)) {
+        mcq_msg_init(&copy);
+        if (msg != NULL)
+            mcq_msg_copy(&copy, msg);
+        part.body = mcq_msg_bytes(&copy);
+        part.msg = &copy;
+        err = mcq_link_put(link, &part);
+        mcq_msg_fini(&copy);
+        return err;
+    }
+    if (msg != NULL)
+        part.body = mcq_msg_bytes(msg);
+    err = mcq_session_greet(link->session, part.body);
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         mcq_link_set_dirty(link, true);
     return err;
 }
 
-enum mcq_err mcq_link_note(struct mcq_link *link)
+enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg *msg)
 {
-    struct mcq_msg msg;
+    struct mcq_msg copy;
+    enum mcq_err err;
 
-    mcq_msg_init(&msg);
-    return mcq_link_queue_push(&link->in, &msg);
+    mcq_msg_init(&copy);
+    if (msg != NULL)
+        mcq_msg_copy(&copy, msg);
+    copy.more = false;
+    copy.routing_id = link->origin_number;
+    err = mcq_link_queue_push(&link->in, &copy);
+    mcq_msg_fini(&copy);
+    return err;
 }

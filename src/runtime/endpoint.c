@@ -366,8 +366,11 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
 
 void mcq_connector_stop(struct mcq_connector *connector)
 {
+    struct mcq_conn *conn = mcq_connector_conn(connector);
+
     node_stop((struct mcq_endpoint_node *) connector);
-    (void) mcq_link_flush(&mcq_connector_conn(connector)->peer.link);
+    if (conn != NULL)
+        (void) mcq_link_flush(&conn->peer.link);
     mcq_connector_disown(connector);
 }
 

@@ -107,8 +107,7 @@ static void opener_read(struct mcq_mail *mail, struct mcq_socket *socket)
         (socket->state == MCQ_SOCKET_CLOSING && (node->is_listener || socket->is_draining))) {
         /* nobody wants it any more */
     } else if (!node->is_listener) {
-        opener->err = mcq_conn_up(mcq_connector_conn((struct mcq_connector *) node),
-                                  &opener->opening, identity);
+        opener->err = mcq_connector_meet((struct mcq_connector *) node, &opener->opening, identity);
     } else {
         opener->err = mcq_conn_new(socket, false, &conn);
         if (opener->err == MCQ_OK)

@@ -266,10 +266,10 @@ void mcq_session_seal(struct mcq_session *session, bool more, uint8_t *frame, si
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
 
-/* Queues a message of one empty part, in front of all messages: PROBE_ROUTER.
- *   MCQ_STATE   not in TRAFFIC
+/* Queues a message of one part, in front of all messages: PROBE_ROUTER, HELLO_MSG.
+ *   MCQ_STATE   neither in TRAFFIC nor RAW
  *   MCQ_NOMEM   nothing was queued */
-MCQ_MUST_CHECK enum mcq_err mcq_session_probe(struct mcq_session *session);
+MCQ_MUST_CHECK enum mcq_err mcq_session_greet(struct mcq_session *session, struct mcq_bytes body);
 
 /* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.1,
  * which does not know them; MCQ_INVAL: the group is longer than its rule allows or holds an octet

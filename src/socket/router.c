@@ -112,9 +112,9 @@ static enum mcq_err welcome(struct mcq_routing *router, struct mcq_peer *peer)
 {
     (void) mcq_router_set_ready(&router->router, &peer->route, epoch_of(peer), true);
     if (router->duplex.base.probes && !is_raw_peer(peer))
-        MCQ_TRY(mcq_link_probe(&peer->link));
+        MCQ_TRY(mcq_link_greet(&peer->link, NULL));
     if (notices_of(router, peer) & MCQ_NOTICE_UP) {
-        MCQ_TRY(mcq_link_note(&peer->link));
+        MCQ_TRY(mcq_link_note(&peer->link, NULL));
         mcq_incoming_readable(&router->duplex.incoming, peer);
     }
     return MCQ_OK;
@@ -164,7 +164,7 @@ static bool is_generated(struct mcq_bytes id)
 /* The rest of what it sent is read before that. */
 static void say_down(struct mcq_routing *router, struct mcq_peer *peer)
 {
-    if ((notices_of(router, peer) & MCQ_NOTICE_DOWN) && mcq_link_note(&peer->link) != MCQ_OK)
+    if ((notices_of(router, peer) & MCQ_NOTICE_DOWN) && mcq_link_note(&peer->link, NULL) != MCQ_OK)
         mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
 }
 

@@ -37,7 +37,6 @@ static void raw__says_nothing__and_is_ready_at_once(void **state)
     assert_int_equal(mcq_session_framing(&session), MCQ_FRAMING_RAW);
     assert_false(mcq_session_is_sealed(&session));
     assert_int_equal(mcq_session_tick(&session, UINT64_MAX - 1), MCQ_OK);
-    assert_int_equal(mcq_session_probe(&session), MCQ_STATE);
     assert_int_equal(mcq_session_subscribe(&session, none, true), MCQ_STATE);
     mcq_session_fini(&session);
 }
