@@ -168,7 +168,7 @@ int mcq_ctx_pending(struct mcq_context *context, struct mcq_pending *entries, si
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 11 and 18 belong to types that are not there yet. Source: zmq_socket(3),
+/* The numbers of libzmq; 18 belongs to a type that is not there yet. Source: zmq_socket(3),
  * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
@@ -182,6 +182,10 @@ enum mcq_type {
     MCQ_PUSH = 8,   /* to one peer after the other */
     MCQ_XPUB = 9,  /* as PUB, and receives what subscribers say: 1 or 0 and a topic, or a message */
     MCQ_XSUB = 10, /* as SUB, and says what it wants by sending: 1 or 0 and a topic; or a message */
+    /* Octets of peers that speak no ZMTP, over tcp and ipc. Received: the peer's name, then what
+     * came; to it: its name, then octets. An empty part ends the connection, once what was sent
+     * before has left, and, received, says that it has begun or ended. */
+    MCQ_STREAM = 11,
     /* Messages of these have one part: several threads may use one socket. libzmq has them in
      * builds with drafts. RFC 41 (CLIENT, SERVER), 48 (RADIO, DISH), 49 (SCATTER, GATHER), 51
      * (PEER), 52 (CHANNEL). */
@@ -746,6 +750,8 @@ enum mcq_option {
     MCQ_OPT_TYPE = 16,
     /* 1: the part received last is not the last of its message. */
     MCQ_OPT_RCVMORE = 13,
+    /* 1: of the types whose messages have one part. */
+    MCQ_OPT_THREAD_SAFE = 81,
     /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now. */
     MCQ_OPT_EVENTS = 15,
     /* Readable once EVENTS may have changed since it was asked for. */
@@ -779,6 +785,9 @@ enum mcq_option {
     MCQ_OPT_SNDHWM = 23,
     /* Messages, 0: no limit, 0.. (1000): received and not taken, for each peer. */
     MCQ_OPT_RCVHWM = 24,
+    /* 0, 1 (0): only peers whose handshake is over get messages, and what waits for one is lost
+     * with its connection; later. */
+    MCQ_OPT_IMMEDIATE = 39,
     /* 0, 1 (0); PUB, SUB, DEALER, PUSH, PULL: of what waits for a peer, or from it, only the newest
      * message stays; later. */
     MCQ_OPT_CONFLATE = 54,
@@ -789,10 +798,11 @@ enum mcq_option {
 
     /* --- Names and subscriptions. */
 
-    /* 1..255 octets (none), the first one not 0: our name; later. */
+    /* 1..255 octets (none), the first one not 0: our name; later. Asked of a STREAM: the name of
+     * the peer that has come last. */
     MCQ_OPT_ROUTING_ID = 5,
-    /* 1..255 octets; ROUTER: our name for the peer of the next connect, to which may be sent at
-     * once; set only. */
+    /* 1..255 octets; ROUTER, STREAM: our name for the peer of the next connect, to which may be
+     * sent at once; set only. */
     MCQ_OPT_CONNECT_ROUTING_ID = 61,
     /* Text, "X-NAME:VALUE": told to peers in the handshake, for mcq_origin_property; adds up to 16
      * KiB; set only; later. */
@@ -821,6 +831,22 @@ enum mcq_option {
     MCQ_OPT_ROUTER_BALANCE = 1031,
     /* 0..3 (0); ROUTER: an empty message from a peer that comes (1), or goes (2); later. */
     MCQ_OPT_ROUTER_NOTIFY = 97,
+    /* Octets (none); DEALER, ROUTER, SERVER, CLIENT, PEER, CHANNEL: a message of one part that each
+     * new connection begins with; set only. */
+    MCQ_OPT_HELLO_MSG = 110,
+    /* The same; one that is received, as if it were the peer's last, when a peer goes that had
+     * connected to us. */
+    MCQ_OPT_DISCONNECT_MSG = 111,
+    /* The same, of DEALER, CLIENT, PEER, CHANNEL; when the connection to a peer is lost that we
+     * connect to, before it is tried again. */
+    MCQ_OPT_HICCUP_MSG = 114,
+    /* 0, 1 (1); STREAM: an empty part says that a connection has begun, or ended; set only. */
+    MCQ_OPT_STREAM_NOTIFY = 73,
+    /* 0, 1 (0); ROUTER: peers speak no ZMTP, as those of a STREAM; later, set only. */
+    MCQ_OPT_ROUTER_RAW = 41,
+    /* Octets, 1.. (8192): the most that one part of a STREAM, or of a ROUTER with ROUTER_RAW, has;
+     * later. */
+    MCQ_OPT_IN_BATCH_SIZE = 101,
 
     /* --- Publishers and subscribers. */
 

@@ -107,8 +107,7 @@ static void opener_read(struct mcq_mail *mail, struct mcq_socket *socket)
         (socket->state == MCQ_SOCKET_CLOSING && (node->is_listener || socket->is_draining))) {
         /* nobody wants it any more */
     } else if (!node->is_listener) {
-        opener->err = mcq_conn_up(mcq_connector_conn((struct mcq_connector *) node),
-                                  &opener->opening, identity);
+        opener->err = mcq_connector_meet((struct mcq_connector *) node, &opener->opening, identity);
     } else {
         opener->err = mcq_conn_new(socket, false, &conn);
         if (opener->err == MCQ_OK)
@@ -280,6 +279,8 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->is_raw = options->is_raw;
+    config->piece_bytes = (uint32_t) options->piece_bytes;
     config->extra_metadata = mcq_properties_octets(options->properties);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);
