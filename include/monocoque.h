@@ -81,6 +81,10 @@ enum mcq_ctx_option {
                           there is something to do for mcq_ctx_run(context, 0); get only */
     MCQ_CTX_REFUSED = 1011, /* options of streams that the kernel has refused to the process, and
                                    the streams go on without; get only */
+    MCQ_CTX_ZAP_MAX =
+        1020, /* 1.. (64): questions that ZAP's handler has of an I/O thread at a time;
+                               others wait, each within its handshake's time */
+    MCQ_CTX_ZAP_HELD_UP = 1021, /* how many have had to wait because of it; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -244,7 +248,7 @@ int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
 /* --- messages -------------------------------------------------------------------------------- */
 
 /* One part of a message: a body of any octets, and whether more parts follow. The storage is the
- * caller's, for instance a local variable; the members are not for use. Up to 56 octets lie in it,
+ * caller's, for instance a local variable; the members are not for use. Up to 48 octets lie in it,
  * longer bodies elsewhere, shared and not copied. Copy it with mcq_message_copy, not with =.
  *
  *   (storage) --init...--> holds a body --send, close, moved away--> empty; may be used again
@@ -294,11 +298,21 @@ uint32_t mcq_message_routing_id(const struct mcq_message *message);
 /*   EINVAL   routing_id is 0 */
 int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id);
 
+/* What is known of the peer that a message came from: "Peer-Address" (in numbers, without a port;
+ * of ipc ":uid:gid:pid"), "User-Id" and what else ZAP's handler has said of it, "Socket-Type",
+ * "Identity" and what else it says of itself. Not over inproc, and not of messages that the
+ * application has made. Upper and lower case differ. Good until the message is sent or closed. Any
+ * thread that has the message.
+ *   len      octets of the value, in front of its zero; may be NULL
+ *   EINVAL   NULL: it has no such property
+ * Source: zmq_msg_gets(3). */
+const char *mcq_message_property(const struct mcq_message *message, const char *name, size_t *len);
+
 #define MCQ_GROUP_MAX 255
 
 /* The group that a DISH has received a message in, and for which a RADIO sends it; "" without one.
  * On other types it means nothing, and it is not sent. Good until the message is sent or closed.
- * Setting it copies a body of up to 56 octets: mcq_message_data is another address then. Source:
+ * Setting it copies a body of up to 48 octets: mcq_message_data is another address then. Source:
  * zmq_msg_group(3). */
 const char *mcq_message_group(const struct mcq_message *message);
 /*   EINVAL   the name is longer than MCQ_GROUP_MAX octets
@@ -421,8 +435,9 @@ enum mcq_report_kind {
     MCQ_REPORT_DISCONNECTED = 0x0200, /* value: a descriptor */
     MCQ_REPORT_HANDSHAKE_FAILED = 0x0800,    /* the connection ended in it; value: an errno */
     MCQ_REPORT_HANDSHAKE_SUCCEEDED = 0x1000, /* messages may pass */
-    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno */
-    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: an errno */
+    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno. Or ZAP's
+                                              * handler: a fault's number, from 0x20000000 on */
+    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: ZAP's status */
     MCQ_REPORT_ALL = 0xffff,
 };
 
@@ -632,8 +647,11 @@ enum mcq_option {
     MCQ_OPT_CURVE_SECRETKEY = 49,
     /* The server's public one: a client of CURVE; later. */
     MCQ_OPT_CURVE_SERVERKEY = 50,
-    /* 0..255 octets (none): what ZAP is asked about; later. */
+    /* 0..255 octets (none): what ZAP's handler is told, and with NULL that it is asked; later. */
     MCQ_OPT_ZAP_DOMAIN = 55,
+    /* 0, 1 (0): with a domain, nobody comes in while there is no handler; without one CURVE does
+     * not ask; later. */
+    MCQ_OPT_ZAP_ENFORCE_DOMAIN = 93,
 
     /* --- What the kernel is asked for. Texts have a zero octet behind them when they are asked
      * for. */

@@ -4,6 +4,7 @@
 
 #include "api/fail.h"
 #include "api/message.h"
+#include "pump/facts.h"
 #include "wire/command.h"
 
 static_assert(MCQ_GROUP_MAX == MCQ_JOIN_GROUP_BYTES_MAX, "as the protocol has it");
@@ -133,6 +134,24 @@ int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id)
         return mcq_fail(EINVAL, "message_set_routing_id: 0 is nobody's");
     mcq_msg_of(message)->routing_id = routing_id;
     return 0;
+}
+
+const char *mcq_message_property(const struct mcq_message *message, const char *name, size_t *len)
+{
+    const struct mcq_msg *msg = (const struct mcq_msg *) (const void *) message;
+    struct mcq_bytes value;
+
+    if (MCQ_UNLIKELY(message == NULL || name == NULL)) {
+        (void) mcq_fail_null("message_property", message == NULL ? "message" : "name");
+        return NULL;
+    }
+    if (msg->facts == NULL || !mcq_facts_find(msg->facts, mcq_bytes_of(name), &value)) {
+        (void) mcq_fail(EINVAL, "message_property %.100s: the message has none of this name", name);
+        return NULL;
+    }
+    if (len != NULL)
+        *len = value.len;
+    return (const char *) value.data;
 }
 
 const char *mcq_message_group(const struct mcq_message *message)

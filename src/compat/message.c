@@ -102,8 +102,5 @@ int zmq_msg_set(zmq_msg_t *msg, int property, int optval)
 
 const char *zmq_msg_gets(const zmq_msg_t *msg, const char *property)
 {
-    (void) msg;
-    (void) property;
-    errno = EINVAL;
-    return NULL;
+    return mcq_message_property(zmq_message_of(msg), property, NULL);
 }

@@ -119,6 +119,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     mcq_free(opening->rpump);
     link->rpump.receiver = &group->receiver;
     link->fd = opening->fd;
+    if (opening->facts != NULL)
+        mcq_handout_init(&link->facts, &opening->facts);
     *opening = (struct mcq_opening) {.fd = -1};
     link->key = key;
     link->epoch = epoch;
@@ -232,6 +234,9 @@ int mcq_link_end(struct mcq_link *link)
     mcq_spump_fini(&link->spump);
     mcq_session_fini(link->session);
     mcq_free(link->session);
+    if (link->facts.buf != NULL)
+        mcq_handout_fini(&link->facts);
+    link->facts = (struct mcq_handout) {0};
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
     link->is_in_out_set = false;

@@ -131,6 +131,7 @@ struct mcq_link {
     struct mcq_wpump wpump;
     struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
+    struct mcq_handout facts;    /* of the peer (pump/facts.h), for its messages; empty: none */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */
     uint64_t dirty_at;           /* the group's count when it came on the list */

@@ -40,6 +40,7 @@ enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
     mcq_msg_freeze(msg);
     msg->more = part->more;
     msg->routing_id = 0;
+    mcq_msg_drop_facts(msg);                  /* they are of the peer before */
     if (MCQ_UNLIKELY(mcq_msg_has_group(msg))) /* it is not sent */
         (void) !mcq_msg_set_group(msg, mcq_bytes(NULL, 0));
     err = mcq_pipe_put(&link->pipe, msg);

@@ -56,8 +56,11 @@ enum mcq_err mcq_link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mc
 
     for (;;) {
         err = mcq_rpump_next(&link->rpump, link->now_ns, msg, event);
-        if (MCQ_LIKELY(err == MCQ_OK) && event->kind != MCQ_EVENT_PING)
+        if (MCQ_LIKELY(err == MCQ_OK) && event->kind != MCQ_EVENT_PING) {
+            if (MCQ_LIKELY(event->kind == MCQ_EVENT_BODY && link->facts.buf != NULL))
+                msg->facts = mcq_handout_ref(&link->facts);
             return MCQ_OK;
+        }
         if (err == MCQ_AGAIN) {
             MCQ_TRY(link_read(link));
             continue;

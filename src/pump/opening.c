@@ -2,6 +2,7 @@
 
 #include "arena/alloc.h"
 #include "session/state.h"
+#include "wire/zap.h"
 
 static enum mcq_err make_session(struct mcq_opening *opening,
                                  const struct mcq_session_config *config)
@@ -109,6 +110,8 @@ static enum mcq_err opening_advance(struct mcq_opening *opening, struct mcq_even
             if (err == MCQ_OK)
                 ready->kind = MCQ_EVENT_IGNORED;
         }
+        if (err == MCQ_OK && ready->kind == MCQ_EVENT_REFUSED)
+            opening->refusal = mcq_zap_status(ready->reason);
     } while (err == MCQ_OK && ready->kind != MCQ_EVENT_READY && ready->kind != MCQ_EVENT_ZAP);
     return err;
 }
@@ -127,6 +130,8 @@ int mcq_opening_fini(struct mcq_opening *opening)
 
     if (opening->session != NULL)
         free_session(opening);
+    if (opening->facts != NULL)
+        mcq_buf_unref(opening->facts);
     *opening = (struct mcq_opening) {.fd = -1};
     return fd;
 }

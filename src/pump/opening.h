@@ -29,8 +29,10 @@ struct mcq_opening {
     struct mcq_receiver *receiver;
     struct mcq_rpump *rpump; /* as long as there is a session */
     int fd;
-    bool is_blocked; /* octets wait for room in the stream */
-    size_t greeted;  /* DOZING: octets of our greeting that have left */
+    bool is_blocked;       /* octets wait for room in the stream */
+    struct mcq_buf *facts; /* of the peer (pump/facts.h), for the link; NULL: none */
+    unsigned refusal;      /* of ZAP, as the peer's ERROR says it; 0: it has said none */
+    size_t greeted;        /* DOZING: octets of our greeting that have left */
 };
 
 /* The config's borrowed members outlive the session.

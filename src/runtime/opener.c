@@ -8,12 +8,15 @@
  * letter, and comes back to the engine as a task.
  */
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "pump/facts.h"
 #include "runtime/endpoint.h"
+#include "runtime/zap.h"
 #include "session/state.h"
 #include "wire/command.h"
 
@@ -30,7 +33,10 @@ struct mcq_opener {
     struct mcq_endpoint_node *node;
     enum opener_state state;
     enum mcq_err err;
+    enum mcq_report_of verdict; /* how a failure is reported, ... */
+    int verdict_value;          /* ... and with what */
     struct mcq_opening opening;
+    struct mcq_zap_asker asker;
     struct mcq_wait in;
     struct mcq_wait out;
     struct mcq_wait deadline;
@@ -40,7 +46,15 @@ struct mcq_opener {
     struct mcq_opener *newer;
     struct mcq_opener *older;
     uint8_t identity_len;
-    uint8_t *identity; /* NULL: none */
+    uint8_t *identity;         /* NULL: none */
+    struct decision *decision; /* NULL: ZAP has not said yes, or was not asked */
+};
+
+/* What ZAP has said of a peer that it lets in. */
+struct decision {
+    size_t user_id_len;
+    size_t metadata_len;
+    uint8_t octets[]; /* of both */
 };
 
 static void opener_link(struct mcq_opener *opener)
@@ -82,6 +96,7 @@ static void opener_free(struct mcq_opener *opener)
         mcq_reactor_close(mcq_node_engine(node)->reactor, fd);
     opener_unlink(opener);
     mcq_free(opener->identity);
+    mcq_free(opener->decision);
     mcq_free(opener);
     if (!node->is_listener)
         mcq_connector_opened((struct mcq_connector *) node, err);
@@ -152,19 +167,30 @@ static void opener_report(const struct mcq_opener *opener, enum mcq_report_of ki
         mcq_report_now(node->socket, kind, value, 0, mcq_node_name(node));
 }
 
-/* Whose fault it was: the peer's manners, its credentials, or just the connection. */
-static void report_failure(const struct mcq_opener *opener, enum mcq_err err)
+static void set_verdict(struct mcq_opener *opener, enum mcq_report_of kind, int value)
 {
-    opener_report(opener,
-                  err == MCQ_PROTO    ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
-                  : err == MCQ_DENIED ? MCQ_REPORT_OF_HANDSHAKE_REFUSED
-                                      : MCQ_REPORT_OF_HANDSHAKE_FAILED,
-                  mcq_err_errno(err));
+    opener->verdict = kind;
+    opener->verdict_value = value;
+}
+
+/* Whose fault it was: the peer's manners, its credentials, our handler of ZAP, or just the
+ * connection. */
+static void report_failure(struct mcq_opener *opener, enum mcq_err err)
+{
+    if (opener->verdict == 0 && opener->opening.refusal != 0)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_REFUSED, (int) opener->opening.refusal);
+    else if (opener->verdict == 0)
+        set_verdict(opener,
+                    err == MCQ_PROTO ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
+                                     : MCQ_REPORT_OF_HANDSHAKE_FAILED,
+                    mcq_err_errno(err));
+    opener_report(opener, opener->verdict, opener->verdict_value);
     opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd);
 }
 
 static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
 {
+    mcq_zap_forget(&opener->asker);
     report_failure(opener, err);
     opener->err = err;
     opener->state = OPENER_DEAD;
@@ -173,16 +199,135 @@ static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
 
 static void opener_step(struct mcq_opener *opener);
 
-/* A question to ZAP, of which there is no handler in any context: nobody answers. */
-static void opener_answer(struct mcq_opener *opener)
+/* --- ZAP ------------------------------------------------------------------------------------- */
+
+/* Keeps what it says until READY. */
+static enum mcq_err keep_decision(struct mcq_opener *opener, const struct mcq_zap_answer *answer)
 {
-    enum mcq_err err = mcq_session_zap(opener->opening.session, 0,
+    size_t len = answer->user_id.len + answer->metadata.len; /* of one reply, which is bounded */
+    struct decision *decision = mcq_alloc(sizeof *decision + len);
+
+    if (decision == NULL)
+        return MCQ_NOMEM;
+    decision->user_id_len = answer->user_id.len;
+    decision->metadata_len = answer->metadata.len;
+    mcq_put_bytes(mcq_put_bytes(decision->octets, answer->user_id), answer->metadata);
+    opener->decision = decision;
+    return MCQ_OK;
+}
+
+/* The peer is told what the mechanism tells it. */
+static void opener_refuse(struct mcq_opener *opener)
+{
+    struct mcq_event event;
+
+    (void) !mcq_opening_step(&opener->opening, &event);
+    opener_fail(opener, MCQ_DENIED);
+}
+
+/* `status` is what ZAP says, or would. */
+static void opener_decide(struct mcq_opener *opener, unsigned status)
+{
+    enum mcq_err err = mcq_session_zap(opener->opening.session, status,
                                        mcq_engine_now_ns(mcq_node_engine(opener->node)));
 
     if (err == MCQ_OK)
         opener_step(opener);
+    else if (err == MCQ_REFUSED)
+        opener_refuse(opener);
     else
         opener_fail(opener, err);
+}
+
+/* There is nobody who could be asked. */
+static void opener_unasked(struct mcq_opener *opener)
+{
+    bool is_admitted = mcq_security_admits_unasked(opener->node->options.security);
+
+    if (!is_admitted)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_FAILED, EFAULT);
+    opener_decide(opener, is_admitted ? MCQ_ZAP_STATUS_OK : 0);
+}
+
+static void opener_answered(struct mcq_zap_asker *asker, const struct mcq_zap_answer *answer)
+{
+    struct mcq_opener *opener = MCQ_CONTAINER_OF(asker, struct mcq_opener, asker);
+    enum mcq_err err = answer->err;
+
+    if (err == MCQ_NOT_FOUND) {
+        opener_unasked(opener);
+        return;
+    }
+    if (err == MCQ_CLOSED)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_FAILED, EFAULT);
+    else if (answer->fault != MCQ_ZAP_FAULT_NONE)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_BROKEN, (int) answer->fault);
+    else if (answer->status != MCQ_ZAP_STATUS_OK)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_REFUSED, (int) answer->status);
+    else
+        err = keep_decision(opener, answer);
+    if (err == MCQ_NOMEM)
+        opener_fail(opener, err);
+    else
+        opener_decide(opener, answer->status);
+}
+
+/* What the handler is told of the peer. */
+static enum mcq_err opener_ask(struct mcq_opener *opener, const struct mcq_event *event)
+{
+    const struct mcq_endpoint_node *node = opener->node;
+    const struct mcq_socket_options *options = &node->options;
+    const struct mcq_credentials *shown = &event->zap.credentials;
+    uint32_t quirks = mcq_profile_quirks(node->socket->profile);
+    char address[MCQ_TRANSPORT_TEXT_BYTES];
+    struct mcq_zap_request request = {
+        .request_id = mcq_bytes_of("1"), /* each has a pipe of its own, and asks once */
+        .domain = mcq_security_octets(options->security, MCQ_OPTION_ZAP_DOMAIN),
+        .identity = (quirks & MCQ_QUIRK_ZAP_IDENTITY_OWN) != 0
+                        ? mcq_bytes(options->routing_id, options->routing_id_len)
+                        : event->zap.identity,
+        .mechanism = mcq_bytes_of(event->zap.mechanism),
+        .username = shown->username,
+        .password = shown->password,
+        .client = shown->public_key,
+    };
+
+    mcq_transport_peer(mcq_node_engine(node)->reactor, opener->opening.fd, address);
+    request.address = mcq_bytes_of(address);
+    return mcq_zap_ask(&opener->asker, node->socket->context, mcq_node_engine(node), quirks,
+                       &request);
+}
+
+/* The peer is listened to meanwhile: it may go. */
+static void opener_question(struct mcq_opener *opener, const struct mcq_event *event)
+{
+    enum mcq_err err = opener_ask(opener, event);
+
+    if (err == MCQ_OK)
+        opener_step(opener);
+    else if (err == MCQ_NOT_FOUND)
+        opener_unasked(opener);
+    else
+        opener_fail(opener, err);
+}
+
+/* --- READY ----------------------------------------------------------------------------------- */
+
+/* What its messages will say of it. */
+static enum mcq_err keep_facts(struct mcq_opener *opener, struct mcq_bytes metadata)
+{
+    const struct decision *decision = opener->decision;
+    char address[MCQ_TRANSPORT_TEXT_BYTES];
+    struct mcq_facts facts = {.claimed = metadata};
+
+    mcq_transport_peer(mcq_node_engine(opener->node)->reactor, opener->opening.fd, address);
+    facts.address = mcq_bytes_of(address);
+    if (decision != NULL) {
+        facts.has_user_id = true;
+        facts.user_id = mcq_bytes(decision->octets, decision->user_id_len);
+        facts.decided = mcq_bytes(decision->octets + decision->user_id_len, decision->metadata_len);
+    }
+    return mcq_facts_new(&facts, &opener->opening.facts);
 }
 
 static enum mcq_err keep_identity(struct mcq_opener *opener, struct mcq_bytes identity)
@@ -228,10 +373,12 @@ static void opener_step(struct mcq_opener *opener)
             return;
         }
     } else if (err == MCQ_OK && ready.kind == MCQ_EVENT_ZAP) {
-        opener_answer(opener);
+        opener_question(opener, &ready);
         return;
     } else if (err == MCQ_OK) {
         err = keep_identity(opener, ready.ready.identity);
+        if (err == MCQ_OK)
+            err = keep_facts(opener, ready.ready.metadata);
         if (err == MCQ_OK) {
             opener->state = OPENER_READY;
             opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
@@ -314,6 +461,7 @@ enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
             .in.done = opener_in_done,
             .out.done = opener_out_done,
             .deadline.done = opener_deadline_done,
+            .asker.answered = opener_answered,
             .mail.read = opener_read,
             .task.run = opener_returned,
             .since_ns = mcq_engine_now_ns(engine),

@@ -209,6 +209,9 @@ static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg
     MCQ_TRY(err);
     router->has_held = true;
     mcq_msg_copy(msg, &peer->identity);
+    msg->facts = router->held.facts;
+    if (msg->facts != NULL)
+        mcq_buf_ref(msg->facts);
     return MCQ_OK;
 }
 

@@ -1,5 +1,8 @@
 #include "transport/transport.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static_assert(MCQ_TCP_TEXT_BYTES <= MCQ_TRANSPORT_TEXT_BYTES &&
                   MCQ_IPC_TEXT_BYTES <= MCQ_TRANSPORT_TEXT_BYTES,
               "there is room for the text of any address");
@@ -84,4 +87,19 @@ void mcq_transport_text(const struct mcq_address *address, char text[MCQ_TRANSPO
         mcq_ipc_text(address, text);
     else
         mcq_tcp_text(address, text);
+}
+
+void mcq_transport_peer(struct mcq_reactor *reactor, int fd, char text[MCQ_TRANSPORT_TEXT_BYTES])
+{
+    struct mcq_address address;
+    struct mcq_owner owner;
+
+    text[0] = '\0';
+    if (!mcq_reactor_peer_address(reactor, fd, &address))
+        return;
+    if (address.storage.ss_family != AF_UNIX)
+        mcq_tcp_host(&address, text, MCQ_TRANSPORT_TEXT_BYTES);
+    else if (mcq_reactor_owner(reactor, fd, &owner))
+        (void) snprintf(text, MCQ_TRANSPORT_TEXT_BYTES, ":%" PRIu32 ":%" PRIu32 ":%" PRIu32,
+                        owner.uid, owner.gid, owner.pid);
 }
