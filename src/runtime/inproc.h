@@ -68,7 +68,7 @@ void mcq_inproc_unbind_all(struct mcq_socket *socket);
 
 /* Embedded by whoever calls; all of it in the engine's thread. What crosses is wiped afterwards.
  *
- *   call --show, take--> ... --end--> the far side takes what was shown, and goes --gone--> ring_off
+ *   call --show, take--> ... --end--> the far side reads what was shown, goes --gone--> ring_off
  */
 struct mcq_inproc_caller {
     /* There may be more to take. is_over: no more comes; is_gone: what was shown has been read, or
@@ -81,8 +81,8 @@ struct mcq_inproc_caller {
 /* Whether somebody has bound the name by now. */
 bool mcq_inproc_is_bound(struct mcq_context *context, struct mcq_bytes text);
 
-/* To whoever has bound the name by now, as a socket of this type; `told` follows, at the latest when
- * the far side has gone or does not come.
+/* To whoever has bound the name by now, as a socket of this type; `told` follows, at the latest
+ * when the far side has gone or does not come.
  *   MCQ_NOT_FOUND   nobody has
  *   MCQ_MISMATCH    somebody who does not talk to this type
  *   MCQ_NOMEM */
