@@ -4,7 +4,6 @@
 
 #include "api/fail.h"
 #include "api/message.h"
-#include "pump/facts.h"
 #include "wire/command.h"
 
 static_assert(MCQ_GROUP_MAX == MCQ_JOIN_GROUP_BYTES_MAX, "as the protocol has it");
@@ -120,38 +119,24 @@ bool mcq_message_more(const struct mcq_message *message)
 
 uint32_t mcq_message_routing_id(const struct mcq_message *message)
 {
-    if (MCQ_LIKELY(message != NULL))
-        return ((const struct mcq_msg *) (const void *) message)->routing_id;
-    (void) mcq_fail_null("message_routing_id", "message");
-    return 0;
+    uint32_t id;
+
+    if (MCQ_UNLIKELY(message == NULL)) {
+        (void) mcq_fail_null("message_routing_id", "message");
+        return 0;
+    }
+    id = ((const struct mcq_msg *) (const void *) message)->routing_id;
+    return id & MCQ_MSG_ORIGIN_BIT ? 0 : id;
 }
 
 int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id)
 {
     if (MCQ_UNLIKELY(message == NULL))
         return mcq_fail_null("message_set_routing_id", "message");
-    if (routing_id == 0)
-        return mcq_fail(EINVAL, "message_set_routing_id: 0 is nobody's");
+    if (routing_id == 0 || routing_id & MCQ_MSG_ORIGIN_BIT)
+        return mcq_fail(EINVAL, "message_set_routing_id: %u is nobody's", routing_id);
     mcq_msg_of(message)->routing_id = routing_id;
     return 0;
-}
-
-const char *mcq_message_property(const struct mcq_message *message, const char *name, size_t *len)
-{
-    const struct mcq_msg *msg = (const struct mcq_msg *) (const void *) message;
-    struct mcq_bytes value;
-
-    if (MCQ_UNLIKELY(message == NULL || name == NULL)) {
-        (void) mcq_fail_null("message_property", message == NULL ? "message" : "name");
-        return NULL;
-    }
-    if (msg->facts == NULL || !mcq_facts_find(msg->facts, mcq_bytes_of(name), &value)) {
-        (void) mcq_fail(EINVAL, "message_property %.100s: the message has none of this name", name);
-        return NULL;
-    }
-    if (len != NULL)
-        *len = value.len;
-    return (const char *) value.data;
 }
 
 const char *mcq_message_group(const struct mcq_message *message)

@@ -96,14 +96,11 @@ void mcq_msg_copy(struct mcq_msg *target, struct mcq_msg *source)
         mcq_buf_ref(source->large.buf);
     if (mcq_msg_has_group(source))
         mcq_buf_ref(source->large.group);
-    if (source->facts != NULL)
-        mcq_buf_ref(source->facts);
     *target = *source;
 }
 
 void mcq_msg_fini(struct mcq_msg *msg)
 {
-    mcq_msg_drop_facts(msg);
     if (mcq_msg_has_group(msg))
         mcq_buf_unref(msg->large.group);
     if (msg->kind != MCQ_MSG_INLINE)

@@ -22,9 +22,7 @@
  *   up to MCQ_MSG_INLINE_MAX           in the message                  nothing else
  *   from a quarter of the receive      a reference to that block       at most 4
  *     block and its header
- *   all between                        a copy in a block of its class  (64 + 64) / 49 = 2.6 at most
- *
- * What is known of the peer is one list for all messages of a connection, and not in this sum.
+ *   all between                        a copy in a block of its class  (64 + 64) / 57 = 2.3 at most
  */
 #ifndef MCQ_ARENA_MSG_H
 #define MCQ_ARENA_MSG_H
@@ -36,9 +34,11 @@
 #include "arena/block.h"
 #include "arena/buf.h"
 
-#define MCQ_MSG_INLINE_MAX 48 /* what a line has left; copying costs half of a reference */
+#define MCQ_MSG_INLINE_MAX 56 /* what a line has left; copying costs half of a reference */
 #define MCQ_MSG_PIN_FACTOR 4
 #define MCQ_MSG_FRONT_MAX 16 /* octets in front of a place's body */
+/* A routing id with this bit is none, but the number of a received message's origin. */
+#define MCQ_MSG_ORIGIN_BIT (UINT32_C(1) << 31)
 
 enum mcq_msg_kind {
     MCQ_MSG_INLINE,
@@ -60,9 +60,7 @@ struct mcq_msg {
             struct mcq_buf *group; /* if there is one: a reference; its octets and a zero */
         } large;
     };
-    struct mcq_buf
-        *facts;          /* a reference to what is known of the peer it came from; NULL: nothing */
-    uint32_t routing_id; /* of the peer it came from or goes to; 0: none */
+    uint32_t routing_id; /* of the peer it came from or goes to, or its origin's; 0: none */
     bool more;           /* another part of the same message follows */
     uint8_t kind;        /* enum mcq_msg_kind */
     union {
@@ -83,10 +81,9 @@ static inline bool mcq_msg_has_group(const struct mcq_msg *msg)
     return msg->kind != MCQ_MSG_INLINE && msg->has_group != 0;
 }
 
-/* Starts an empty message: no body, no more, nothing of a peer. */
+/* Starts an empty message: no body, no more, routing id 0. */
 static inline void mcq_msg_init(struct mcq_msg *msg)
 {
-    msg->facts = NULL;
     msg->routing_id = 0;
     msg->more = false;
     msg->kind = MCQ_MSG_INLINE;
@@ -123,8 +120,8 @@ static inline void mcq_msg_move(struct mcq_msg *target, struct mcq_msg *source)
     mcq_msg_init(source);
 }
 
-/* Starts target as a second message with the same body, which is shared if it is large; all else
- * is copied. Neither body may be written afterwards unless it is inline. */
+/* Starts target as a second message with the same body, which is shared if it is large; more and
+ * routing id are copied. Neither body may be written afterwards unless it is inline. */
 void mcq_msg_copy(struct mcq_msg *target, struct mcq_msg *source);
 
 /* Releases the body. The message is empty and may be started anew; ending it twice is harmless. */
@@ -162,19 +159,9 @@ static inline uint8_t *mcq_msg_fill(struct mcq_msg *msg)
     return msg->kind == MCQ_MSG_SHARED ? NULL : (uint8_t *) (uintptr_t) msg->large.data;
 }
 
-/* Forgets the peer that it came from. */
-static inline void mcq_msg_drop_facts(struct mcq_msg *msg)
-{
-    if (MCQ_LIKELY(msg->facts == NULL))
-        return;
-    mcq_buf_unref(msg->facts);
-    msg->facts = NULL;
-}
-
 /* As mcq_msg_fini, for the owner of the pool that the body may be from. */
 static inline void mcq_msg_put(struct mcq_msg *msg, struct mcq_blocks *blocks)
 {
-    mcq_msg_drop_facts(msg);
     if (msg->kind == MCQ_MSG_INLINE)
         return;
     if (msg->has_group)

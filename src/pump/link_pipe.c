@@ -1,5 +1,7 @@
 #include "pump/link_pipe.h"
 
+#include "pump/link_parts.h"
+
 static_assert(MCQ_EVENT_SUBSCRIBE != MCQ_PIPE_PART && MCQ_EVENT_CANCEL != MCQ_PIPE_PART &&
                   MCQ_EVENT_JOIN != MCQ_PIPE_PART && MCQ_EVENT_LEAVE != MCQ_PIPE_PART,
               "an event's kind is the tag of what is no part of a message");
@@ -40,7 +42,6 @@ enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
     mcq_msg_freeze(msg);
     msg->more = part->more;
     msg->routing_id = 0;
-    mcq_msg_drop_facts(msg);                  /* they are of the peer before */
     if (MCQ_UNLIKELY(mcq_msg_has_group(msg))) /* it is not sent */
         (void) !mcq_msg_set_group(msg, mcq_bytes(NULL, 0));
     err = mcq_pipe_put(&link->pipe, msg);
@@ -76,8 +77,11 @@ static enum mcq_err take(struct mcq_link *link, struct mcq_msg *msg, uint8_t *ta
 
     if (MCQ_UNLIKELY(tells))
         group->tell(link, MCQ_TELL_ROOM);
-    if (MCQ_LIKELY(err == MCQ_OK))
+    if (MCQ_LIKELY(err == MCQ_OK)) {
+        if (MCQ_LIKELY(*tag == MCQ_PIPE_PART))
+            mcq_link_count_in(link, msg);
         return MCQ_OK;
+    }
     if (err == MCQ_AGAIN)
         link->can_read = false;
     else

@@ -121,7 +121,29 @@ enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *rea
     enum mcq_err err = opening_advance(opening, ready);
     enum mcq_err written = opening_write(opening); /* an ERROR is said before the end, too */
 
+    if (err == MCQ_OK && written == MCQ_OK && ready->kind == MCQ_EVENT_READY) {
+        opening->origin =
+            mcq_origin_new(opening->reactor, opening->fd, opening->decision, ready->ready.metadata);
+        mcq_free(opening->decision);
+        opening->decision = NULL;
+    }
     return err == MCQ_OK || err == MCQ_AGAIN ? (written != MCQ_OK ? written : err) : err;
+}
+
+enum mcq_err mcq_opening_keep(struct mcq_opening *opening, struct mcq_bytes user_id,
+                              struct mcq_bytes metadata)
+{
+    struct mcq_decision *decision =
+        mcq_alloc(mcq_size_add(sizeof *decision, mcq_size_add(user_id.len, metadata.len)));
+
+    if (decision == NULL)
+        return MCQ_NOMEM;
+    decision->user_id_len = user_id.len;
+    decision->metadata_len = metadata.len;
+    mcq_put_bytes(mcq_put_bytes(decision->octets, user_id), metadata);
+    mcq_assert(opening->decision == NULL);
+    opening->decision = decision;
+    return MCQ_OK;
 }
 
 int mcq_opening_fini(struct mcq_opening *opening)
@@ -130,8 +152,8 @@ int mcq_opening_fini(struct mcq_opening *opening)
 
     if (opening->session != NULL)
         free_session(opening);
-    if (opening->facts != NULL)
-        mcq_buf_unref(opening->facts);
+    mcq_origin_leave(&opening->origin);
+    mcq_free(opening->decision);
     *opening = (struct mcq_opening) {.fd = -1};
     return fd;
 }

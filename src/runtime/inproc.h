@@ -79,7 +79,7 @@ struct mcq_inproc_caller {
 };
 
 /* Whether somebody has bound the name by now. */
-bool mcq_inproc_is_bound(struct mcq_context *context, struct mcq_bytes text);
+bool mcq_inproc_has_name(struct mcq_context *context, struct mcq_bytes text);
 
 /* To whoever has bound the name by now, as a socket of this type; `told` follows, at the latest
  * when the far side has gone or does not come.
@@ -107,6 +107,11 @@ void mcq_inproc_caller_ring_off(struct mcq_inproc_caller *caller);
 
 /* The far side hears of it. */
 void mcq_inproc_tell(struct mcq_link *link, enum mcq_link_tell what);
+
+/* The name that was connected to; the end's. */
+const char *mcq_inproc_name(const struct mcq_inproc_end *end);
+/* Whether it is the side that has bound the name. */
+bool mcq_inproc_is_bound(const struct mcq_inproc_end *end);
 
 /* The far side hears that this one is gone. */
 void mcq_inproc_tell_down(struct mcq_conn *conn);

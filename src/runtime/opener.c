@@ -14,7 +14,6 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
-#include "pump/facts.h"
 #include "runtime/endpoint.h"
 #include "runtime/zap.h"
 #include "session/state.h"
@@ -46,15 +45,7 @@ struct mcq_opener {
     struct mcq_opener *newer;
     struct mcq_opener *older;
     uint8_t identity_len;
-    uint8_t *identity;         /* NULL: none */
-    struct decision *decision; /* NULL: ZAP has not said yes, or was not asked */
-};
-
-/* What ZAP has said of a peer that it lets in. */
-struct decision {
-    size_t user_id_len;
-    size_t metadata_len;
-    uint8_t octets[]; /* of both */
+    uint8_t *identity; /* NULL: none */
 };
 
 static void opener_link(struct mcq_opener *opener)
@@ -96,7 +87,6 @@ static void opener_free(struct mcq_opener *opener)
         mcq_reactor_close(mcq_node_engine(node)->reactor, fd);
     opener_unlink(opener);
     mcq_free(opener->identity);
-    mcq_free(opener->decision);
     mcq_free(opener);
     if (!node->is_listener)
         mcq_connector_opened((struct mcq_connector *) node, err);
@@ -201,21 +191,6 @@ static void opener_step(struct mcq_opener *opener);
 
 /* --- ZAP ------------------------------------------------------------------------------------- */
 
-/* Keeps what it says until READY. */
-static enum mcq_err keep_decision(struct mcq_opener *opener, const struct mcq_zap_answer *answer)
-{
-    size_t len = answer->user_id.len + answer->metadata.len; /* of one reply, which is bounded */
-    struct decision *decision = mcq_alloc(sizeof *decision + len);
-
-    if (decision == NULL)
-        return MCQ_NOMEM;
-    decision->user_id_len = answer->user_id.len;
-    decision->metadata_len = answer->metadata.len;
-    mcq_put_bytes(mcq_put_bytes(decision->octets, answer->user_id), answer->metadata);
-    opener->decision = decision;
-    return MCQ_OK;
-}
-
 /* The peer is told what the mechanism tells it. */
 static void opener_refuse(struct mcq_opener *opener)
 {
@@ -265,7 +240,7 @@ static void opener_answered(struct mcq_zap_asker *asker, const struct mcq_zap_an
     else if (answer->status != MCQ_ZAP_STATUS_OK)
         set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_REFUSED, (int) answer->status);
     else
-        err = keep_decision(opener, answer);
+        err = mcq_opening_keep(&opener->opening, answer->user_id, answer->metadata);
     if (err == MCQ_NOMEM)
         opener_fail(opener, err);
     else
@@ -292,8 +267,8 @@ static enum mcq_err opener_ask(struct mcq_opener *opener, const struct mcq_event
         .client = shown->public_key,
     };
 
-    mcq_transport_peer(mcq_node_engine(node)->reactor, opener->opening.fd, address);
-    request.address = mcq_bytes_of(address);
+    if (mcq_transport_peer_text(mcq_node_engine(node)->reactor, opener->opening.fd, address))
+        request.address = mcq_bytes_of(address);
     return mcq_zap_ask(&opener->asker, node->socket->context, mcq_node_engine(node), quirks,
                        &request);
 }
@@ -309,25 +284,6 @@ static void opener_question(struct mcq_opener *opener, const struct mcq_event *e
         opener_unasked(opener);
     else
         opener_fail(opener, err);
-}
-
-/* --- READY ----------------------------------------------------------------------------------- */
-
-/* What its messages will say of it. */
-static enum mcq_err keep_facts(struct mcq_opener *opener, struct mcq_bytes metadata)
-{
-    const struct decision *decision = opener->decision;
-    char address[MCQ_TRANSPORT_TEXT_BYTES];
-    struct mcq_facts facts = {.claimed = metadata};
-
-    mcq_transport_peer(mcq_node_engine(opener->node)->reactor, opener->opening.fd, address);
-    facts.address = mcq_bytes_of(address);
-    if (decision != NULL) {
-        facts.has_user_id = true;
-        facts.user_id = mcq_bytes(decision->octets, decision->user_id_len);
-        facts.decided = mcq_bytes(decision->octets + decision->user_id_len, decision->metadata_len);
-    }
-    return mcq_facts_new(&facts, &opener->opening.facts);
 }
 
 static enum mcq_err keep_identity(struct mcq_opener *opener, struct mcq_bytes identity)
@@ -377,8 +333,6 @@ static void opener_step(struct mcq_opener *opener)
         return;
     } else if (err == MCQ_OK) {
         err = keep_identity(opener, ready.ready.identity);
-        if (err == MCQ_OK)
-            err = keep_facts(opener, ready.ready.metadata);
         if (err == MCQ_OK) {
             opener->state = OPENER_READY;
             opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
@@ -424,6 +378,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->extra_metadata = mcq_properties_octets(options->properties);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;

@@ -85,8 +85,7 @@ bool mcq_security_has(enum mcq_option_id id)
     }
 }
 
-/* The numbers of libzmq's option. */
-static int number_of(enum mcq_mechanism mechanism)
+int mcq_mechanism_number(enum mcq_mechanism mechanism)
 {
     return mechanism == MCQ_MECHANISM_PLAIN ? 1 : mechanism == MCQ_MECHANISM_CURVE ? 2 : 0;
 }
@@ -99,7 +98,7 @@ int mcq_security_number(const struct mcq_security *security, enum mcq_option_id 
     if (security == NULL)
         return 0;
     if (id == MCQ_OPTION_MECHANISM)
-        return number_of(security->mechanism);
+        return mcq_mechanism_number(security->mechanism);
     if (id == MCQ_OPTION_ZAP_ENFORCE_DOMAIN)
         return security->enforces_domain;
     return security->mechanism == wanted && security->is_server;

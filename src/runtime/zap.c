@@ -197,7 +197,7 @@ enum mcq_err mcq_zap_ask(struct mcq_zap_asker *asker, struct mcq_context *contex
     enum mcq_err err;
 
     mcq_assert(count > 0 && asker->question == NULL);
-    if (!mcq_inproc_is_bound(context, mcq_bytes_of(HANDLER_NAME)))
+    if (!mcq_inproc_has_name(context, mcq_bytes_of(HANDLER_NAME)))
         return MCQ_NOT_FOUND;
     question = question_new(frames, count);
     if (question == NULL)

@@ -236,10 +236,3 @@ void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTE
         (void) snprintf(text, MCQ_TCP_TEXT_BYTES,
                         is_ipv6 ? "tcp://[%.64s]:%.8s" : "tcp://%.64s:%.8s", host, port);
 }
-
-void mcq_tcp_host(const struct mcq_address *address, char *text, size_t room)
-{
-    if (getnameinfo((const struct sockaddr *) &address->storage, address->len, text,
-                    (socklen_t) room, NULL, 0, NI_NUMERICHOST) != 0)
-        text[0] = '\0';
-}

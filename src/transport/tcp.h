@@ -56,7 +56,4 @@ bool mcq_tcp_is_same(const struct mcq_address *a, const struct mcq_address *b);
 /* "tcp://127.0.0.1:5555", "tcp://[::1]:5555": what can be connected to. */
 void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTES]);
 
-/* Its host alone, in numbers; "": it has none, or one that is longer than the room. */
-void mcq_tcp_host(const struct mcq_address *address, char *text, size_t room);
-
 #endif

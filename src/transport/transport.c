@@ -1,6 +1,6 @@
 #include "transport/transport.h"
 
-#include <inttypes.h>
+#include <netdb.h>
 #include <stdio.h>
 
 static_assert(MCQ_TCP_TEXT_BYTES <= MCQ_TRANSPORT_TEXT_BYTES &&
@@ -89,17 +89,20 @@ void mcq_transport_text(const struct mcq_address *address, char text[MCQ_TRANSPO
         mcq_tcp_text(address, text);
 }
 
-void mcq_transport_peer(struct mcq_reactor *reactor, int fd, char text[MCQ_TRANSPORT_TEXT_BYTES])
+bool mcq_transport_peer_text(struct mcq_reactor *reactor, int fd,
+                             char text[MCQ_TRANSPORT_TEXT_BYTES])
 {
     struct mcq_address address;
     struct mcq_owner owner;
 
-    text[0] = '\0';
     if (!mcq_reactor_peer_address(reactor, fd, &address))
-        return;
+        return false;
     if (address.storage.ss_family != AF_UNIX)
-        mcq_tcp_host(&address, text, MCQ_TRANSPORT_TEXT_BYTES);
-    else if (mcq_reactor_owner(reactor, fd, &owner))
-        (void) snprintf(text, MCQ_TRANSPORT_TEXT_BYTES, ":%" PRIu32 ":%" PRIu32 ":%" PRIu32,
-                        owner.uid, owner.gid, owner.pid);
+        return getnameinfo((const struct sockaddr *) &address.storage, address.len, text,
+                           MCQ_TRANSPORT_TEXT_BYTES, NULL, 0, NI_NUMERICHOST) == 0;
+    if (!mcq_reactor_owner(reactor, fd, &owner))
+        return false;
+    (void) snprintf(text, MCQ_TRANSPORT_TEXT_BYTES, "localhost:%u:%u:%u", owner.uid, owner.gid,
+                    owner.pid);
+    return true;
 }

@@ -105,7 +105,7 @@ static void init_copy__any_length__is_the_same_octets(void **state)
     mcq_alloc_fail_at(1);
     struct mcq_msg msg;
 
-    assert_int_equal(mcq_msg_init_copy(&msg, mcq_bytes(body, MCQ_MSG_INLINE_MAX + 1)), MCQ_NOMEM);
+    assert_int_equal(mcq_msg_init_copy(&msg, mcq_bytes(body, 57)), MCQ_NOMEM);
     assert_int_equal(mcq_msg_len(&msg), 0);
     mcq_msg_fini(&msg);
 }
@@ -321,17 +321,16 @@ static void init_slice__no_memory__only_copies_fail(void **state)
     receiver_init(&receiver, 4096);
     data = receiver.handout.buf->data;
     mcq_alloc_fail_at(1);
-    assert_int_equal(mcq_msg_init_slice(&msg, &receiver.handout, receiver.blocks,
-                                        mcq_bytes(data, MCQ_MSG_INLINE_MAX)),
-                     MCQ_OK);
+    assert_int_equal(
+        mcq_msg_init_slice(&msg, &receiver.handout, receiver.blocks, mcq_bytes(data, 56)), MCQ_OK);
     mcq_msg_fini(&msg);
     assert_int_equal(
         mcq_msg_init_slice(&msg, &receiver.handout, receiver.blocks, mcq_bytes(data, 2000)),
         MCQ_OK);
     mcq_msg_fini(&msg);
-    assert_int_equal(mcq_msg_init_slice(&msg, &receiver.handout, receiver.blocks,
-                                        mcq_bytes(data, MCQ_MSG_INLINE_MAX + 1)),
-                     MCQ_NOMEM);
+    assert_int_equal(
+        mcq_msg_init_slice(&msg, &receiver.handout, receiver.blocks, mcq_bytes(data, 57)),
+        MCQ_NOMEM);
     assert_int_equal(mcq_msg_len(&msg), 0);
     mcq_msg_fini(&msg);
     receiver_fini(&receiver);
