@@ -125,11 +125,40 @@ int mcq_ctx_shutdown(struct mcq_context *context);
 /* Shuts down, waits until all sockets are closed and have lingered, and frees the context.
  *   timeout_ms   -1: as long as it takes
  *   0            the context is gone
- *   EAGAIN       not in time: the context is there and shut down; this may be called again
+ *   EAGAIN       not in time: the context is there and shut down; this may be called again, and
+ *                mcq_ctx_pending says what it waits for, of which mcq_last_error has the first
  *   EINTR        a signal handler ran; the same
  *   EACCES       it has no threads, and belongs to another one: mcq_ctx_run
  * Source: zmq_ctx_term(3). */
 int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
+
+/* What keeps a context from its end: a socket, or a peer that messages wait for. */
+enum mcq_pending_state {
+    MCQ_PENDING_OPEN = 0,   /* the application has not closed it */
+    MCQ_PENDING_LINGER = 1, /* it is closed, and messages wait to be sent */
+    MCQ_PENDING_DRAIN = 2,  /* they have left; its peers have not said yet that they end, too */
+};
+
+/* Later versions add members at the end only. */
+struct mcq_pending {
+    uint64_t socket;      /* a number of its own, the same in each entry of a socket */
+    int32_t type;         /* enum mcq_type */
+    int32_t state;        /* enum mcq_pending_state */
+    int64_t linger_ms;    /* so long it will wait yet, or would if it were closed; -1: no limit */
+    uint64_t peer;        /* id of the peer that messages wait for; 0: there is none */
+    uint64_t messages;    /* that wait for it */
+    uint64_t bytes;       /* octets of these, on the wire; 0 over inproc */
+    int32_t is_connected; /* 1: it is there, and takes them slowly or not at all */
+    char endpoint[256];   /* where it has bound, or we have */
+};
+
+/* Says what mcq_ctx_term waits for, or would: fills in up to `count` entries and gives how many
+ * there are: one for each peer that messages wait for, and one for each other socket. Any thread,
+ * also while others use the sockets, but not while another one's mcq_ctx_term may end the context.
+ *   entries       may be NULL with count 0
+ *   entry_bytes   sizeof *entries; a program that knows less members than the library gets those */
+int mcq_ctx_pending(struct mcq_context *context, struct mcq_pending *entries, size_t count,
+                    size_t entry_bytes);
 
 /* --- sockets --------------------------------------------------------------------------------- */
 
@@ -245,12 +274,22 @@ int mcq_leave(struct mcq_socket *socket, const char *group);
  *   EINTR        a signal handler ran */
 int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
 
+/* Waits until so many peers would get a message of a PUB or XPUB that begins with this topic, or of
+ * a RADIO for this group. Messages sent afterwards reach them: nobody has to sleep for slow joiners.
+ *   topic        len octets, which may be none
+ *   timeout_ms   0: looks; -1: as long as it takes
+ *   EAGAIN       not in time
+ *   EINTR        a signal handler ran
+ *   ENOTSUP      another type of socket */
+int mcq_wait_subscribers(struct mcq_socket *socket, const void *topic, size_t len, uint32_t count,
+                         int timeout_ms);
+
 /* --- peers and counters ---------------------------------------------------------------------- */
 
 /* Why a message went nowhere: indices of the counters `drops`, of which the others are 0. */
 enum mcq_drop {
     MCQ_DROP_FULL = 0,         /* to send: as many wait for the peer as SNDHWM allows */
-    MCQ_DROP_OLDER = 1,        /* it waited, and gave way to a newer one (CONFLATE) */
+    MCQ_DROP_OLDER = 1,        /* it waited, and gave way to a newer one (CONFLATE, WHEN_FULL) */
     MCQ_DROP_NOBODY = 2,       /* to send: nobody has subscribed to it, or has this routing id */
     MCQ_DROP_FILTERED = 3,     /* received: it matches no subscription, or no group */
     MCQ_DROP_REFUSED = 4,      /* received: the type has no use for it, for instance a late reply */
@@ -526,6 +565,10 @@ struct mcq_report {
     int value;
     uint64_t epoch;       /* of the connection, which no other one has had; 0: none stood */
     const char *endpoint; /* ours where the peer came to us, else the peer's; for the call */
+    uint64_t peer;        /* its id as in mcq_peers; 0: it is not one, or not yet */
+    const char *address;  /* the other side's own; "" if it has none; for the call */
+    int cause;            /* of an end: an errno; 0: this side wanted it */
+    const char *why;      /* the same as a constant text; "" */
 };
 
 /* Calls `tell` for each of these from now on, in one thread of the context after the other, and
@@ -607,6 +650,10 @@ enum mcq_option {
      * message stays; later. */
     MCQ_OPT_CONFLATE = 54,
 
+    /* enum mcq_when_full (0); types that send, but REQ and REP: what becomes of a message that a
+     * peer has no room for. */
+    MCQ_OPT_WHEN_FULL = 1030,
+
     /* --- Names and subscriptions. */
 
     /* 1..255 octets (none), the first one not 0: our name; later. */
@@ -636,6 +683,9 @@ enum mcq_option {
     MCQ_OPT_ROUTER_MANDATORY = 33,
     /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only. */
     MCQ_OPT_ROUTER_HANDOVER = 56,
+    /* 0, 1 (0); ROUTER: sends messages without a routing id to one connected peer with room after
+     * the other, and waits if there is none; received ones have theirs in front. */
+    MCQ_OPT_ROUTER_BALANCE = 1031,
     /* 0..3 (0); ROUTER: an empty message from a peer that comes (1), or goes (2); later. */
     MCQ_OPT_ROUTER_NOTIFY = 97,
 
@@ -787,6 +837,19 @@ enum mcq_option {
     MCQ_OPT_SOCKS_USERNAME = 99,
     /* Text of up to 255 octets (none): the password that goes with it; later. */
     MCQ_OPT_SOCKS_PASSWORD = 100,
+};
+
+/* What becomes of a message that a peer has no room for. A type's own policy is in
+ * docs/reference/sockets.md; one that is chosen counts more than XPUB_NODROP and ROUTER_MANDATORY,
+ * which still tells of peers that are not there. Each is counted: mcq_stats, mcq_peers. */
+enum mcq_when_full {
+    MCQ_FULL_AS_TYPE = 0,
+    MCQ_FULL_WAIT = 1,        /* sending waits; PUB and its like, for all who are to get it */
+    MCQ_FULL_DROP_NEWEST = 2, /* the message is dropped, for who is full; PUSH: if all are */
+    MCQ_FULL_DROP_OLDEST = 3, /* the oldest that waits is, and nothing that has begun to leave; over
+                                 inproc as DROP_NEWEST */
+    MCQ_FULL_DISCONNECT = 4,  /* the peer's connection ends, and what waits for it is dropped; not
+                                 PAIR, DEALER, PUSH, CLIENT, SCATTER, CHANNEL */
 };
 
 /* Sets an option with a number as its value, or gives that value. The descriptors of

@@ -24,6 +24,7 @@ enum kind {
     KIND_PROXY,          /* the same, an enum mcq_proxy_part */
     KIND_RULE,           /* adds to who may connect; an enum mcq_admission_kind */
     KIND_SECURITY,       /* of runtime/security.h, a number or not */
+    KIND_POLICY,         /* a policy, which some types have */
     KIND_PATTERN_OCTETS, /* not a number, and an enum mcq_pattern_option */
 };
 
@@ -92,6 +93,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_RCVTIMEO, KIND_INT, AT(recv_timeout_ms)},
     {MCQ_OPTION_SNDTIMEO, KIND_INT, AT(send_timeout_ms)},
     {MCQ_OPTION_ROUTER_MANDATORY, KIND_PATTERN, MCQ_PATTERN_ROUTER_MANDATORY},
+    {MCQ_OPTION_ROUTER_BALANCE, KIND_PATTERN, MCQ_PATTERN_ROUTER_BALANCE},
     {MCQ_OPTION_ROUTER_NOTIFY, KIND_PATTERN, MCQ_PATTERN_ROUTER_NOTIFY},
     {MCQ_OPTION_PROBE_ROUTER, KIND_PATTERN, MCQ_PATTERN_PROBE_ROUTER},
     {MCQ_OPTION_CONNECT_ROUTING_ID, KIND_PATTERN_OCTETS, MCQ_PATTERN_CONNECT_ROUTING_ID},
@@ -126,6 +128,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_RECV_FD, KIND_STATE, 0},
     {MCQ_OPTION_SEND_FD, KIND_STATE, 0},
     {MCQ_OPTION_PARKED, KIND_STATE, 0},
+    {MCQ_OPTION_WHEN_FULL, KIND_POLICY, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -239,6 +242,16 @@ static enum mcq_err set_in_pattern(struct mcq_socket *socket, const struct home 
     return ops->set(socket->pattern, (enum mcq_pattern_option) home->at, (int) value);
 }
 
+/* Who waits for a full peer may not have to any more. */
+static enum mcq_err set_policy(struct mcq_socket *socket, enum mcq_policy policy)
+{
+    if ((socket->pattern->ops->policies >> policy & 1) == 0)
+        return MCQ_INVAL;
+    socket->pattern->policy = policy;
+    socket->news |= MCQ_NEWS_OUT;
+    return MCQ_OK;
+}
+
 static enum mcq_err add_rule(struct mcq_socket *socket, const struct home *home, int64_t value)
 {
     const struct mcq_admission_rule rule = {.kind = (enum mcq_admission_kind) home->at,
@@ -277,6 +290,8 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
         err = set_in_pattern(socket, option.home, value);
     else if (option.home->kind == KIND_RULE)
         err = add_rule(socket, option.home, value);
+    else if (option.home->kind == KIND_POLICY)
+        err = set_policy(socket, (enum mcq_policy) value);
     else if (option.home->kind == KIND_SECURITY)
         err = mcq_security_set_number(&socket->options.security, option.home->id, (int) value);
     else
@@ -347,6 +362,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         err = MCQ_INVAL;
     else if (home->kind == KIND_PATTERN)
         err = get_from_pattern(socket, home, value);
+    else if (home->id == MCQ_OPTION_WHEN_FULL)
+        *value = (int64_t) socket->pattern->policy;
     else if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;
     else if (home->id == MCQ_OPTION_RCVMORE)

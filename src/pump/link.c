@@ -36,13 +36,19 @@ void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe)
     mcq_blocks_set_cache(link->group->receiver.blocks, MCQ_BLOCK_LENT_CACHE_BYTES);
 }
 
+void mcq_link_retire(struct mcq_link *link)
+{
+    if (!mcq_link_is_piped(link))
+        mcq_link_cut(link);
+    mcq_link_count_lost(link);
+    mcq_tally_add(&link->group->tally, &link->tally);
+    link->tally = (struct mcq_tally) {0};
+}
+
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
     mcq_link_forget_roomy(link);
-    mcq_link_cut(link);
-    mcq_link_count_lost(link);
-    mcq_tally_add(&link->group->tally, &link->tally);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);

@@ -177,6 +177,9 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
 /* Other high-water marks, from now on. */
 void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max);
 
+/* OFF, and about to end: what waits counts as lost, and its tally is its group's. A pipe is there. */
+void mcq_link_retire(struct mcq_link *link);
+
 /* OFF: drops all that is queued. */
 void mcq_link_fini(struct mcq_link *link);
 
@@ -250,6 +253,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_b
 
 /* Takes back the message that was begun and not ended. */
 void mcq_link_cut(struct mcq_link *link);
+
+/* Drops the oldest message that waits and of which nothing has left; not within one. False: there
+ * is none that can be taken back, as in a pipe. */
+bool mcq_link_drop_oldest(struct mcq_link *link);
 
 /* Drops all that waits: it was for a peer that is gone. */
 void mcq_link_drop(struct mcq_link *link);

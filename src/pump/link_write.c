@@ -202,7 +202,11 @@ static void link_conflate(struct mcq_link *link)
 {
     uint32_t before = mcq_wpump_message_count(&link->wpump);
 
-    mcq_wpump_conflate(&link->wpump);
+    if (mcq_spump_clear_bytes(&link->spump) == 0)
+        mcq_wpump_conflate(&link->wpump);
+    else /* what is sealed has to leave */
+        while (mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
+            continue;
     link->tally.drops[MCQ_TALLY_OLDER] += before - mcq_wpump_message_count(&link->wpump);
 }
 
@@ -252,6 +256,15 @@ void mcq_link_cut(struct mcq_link *link)
         mcq_pipe_cut(&link->pipe);
     else
         mcq_wpump_cut(&link->wpump);
+}
+
+bool mcq_link_drop_oldest(struct mcq_link *link)
+{
+    if (mcq_link_is_piped(link) ||
+        !mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
+        return false;
+    link->tally.drops[MCQ_TALLY_OLDER]++;
+    return true;
 }
 
 void mcq_link_drop(struct mcq_link *link)

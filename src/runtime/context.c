@@ -70,6 +70,7 @@ static enum mcq_err new_context(struct mcq_context **out)
 
     if (context == NULL)
         return MCQ_NOMEM;
+    mcq_bias_enable();
     *context = (struct mcq_context) {
         .engines_wanted = MCQ_CONTEXT_IO_THREADS_DEFAULT,
         .sockets_max = MCQ_CONTEXT_MAX_SOCKETS_DEFAULT,

@@ -188,7 +188,8 @@ static void listener_accepted(struct mcq_wait *wait)
     if (result == MCQ_IO_DONE) {
         int fd = wait->op.opened;
 
-        mcq_report_accepted(listener->node.socket, MCQ_REPORT_OF_ACCEPTED, fd, 0, fd);
+        mcq_report_of_stream(listener->node.socket, MCQ_REPORT_OF_ACCEPTED, fd,
+                             &(struct mcq_report_stream) {.fd = fd});
         if (atomic_load(&listener->node.is_stopped) || !listener_admits(listener, fd))
             mcq_reactor_close(engine->reactor, fd);
         else

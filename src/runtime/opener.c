@@ -147,14 +147,17 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
-static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value)
+static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value,
+                          enum mcq_err why)
 {
     const struct mcq_endpoint_node *node = opener->node;
+    const struct mcq_report_stream stream = {
+        .fd = opener->opening.fd,
+        .endpoint = node->is_listener ? NULL : mcq_node_name(node),
+        .why = why,
+    };
 
-    if (node->is_listener)
-        mcq_report_accepted(node->socket, kind, value, 0, opener->opening.fd);
-    else
-        mcq_report_now(node->socket, kind, value, 0, mcq_node_name(node));
+    mcq_report_of_stream(node->socket, kind, value, &stream);
 }
 
 static void set_verdict(struct mcq_opener *opener, enum mcq_report_of kind, int value)
@@ -174,8 +177,8 @@ static void report_failure(struct mcq_opener *opener, enum mcq_err err)
                     err == MCQ_PROTO ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
                                      : MCQ_REPORT_OF_HANDSHAKE_FAILED,
                     mcq_err_errno(err));
-    opener_report(opener, opener->verdict, opener->verdict_value);
-    opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd);
+    opener_report(opener, opener->verdict, opener->verdict_value, err);
+    opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd, err);
 }
 
 static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
@@ -335,7 +338,6 @@ static void opener_step(struct mcq_opener *opener)
         err = keep_identity(opener, ready.ready.identity);
         if (err == MCQ_OK) {
             opener->state = OPENER_READY;
-            opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
             opener_settle(opener);
             return;
         }

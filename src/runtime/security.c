@@ -238,8 +238,9 @@ enum mcq_err mcq_security_check(const struct mcq_security *security, const char 
 {
     if (security == NULL || security->mechanism != MCQ_MECHANISM_CURVE)
         return MCQ_OK;
-    *fault =
-        mcq_crypto_init() == MCQ_OK ? curve_fault(security) : "the system has no random octets";
+    *fault = mcq_random_is_there() && mcq_crypto_init() == MCQ_OK
+                 ? curve_fault(security)
+                 : "the system has no random octets";
     return *fault == NULL ? MCQ_OK : MCQ_INVAL;
 }
 

@@ -356,6 +356,11 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_bell_fd(struct mcq_socket *socket, bool i
 MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count,
                                                   int timeout_ms);
 
+/* The same, until so many would get a message of this topic, or group.
+ *   MCQ_NOT_SUPPORTED   the type does not choose */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_topic(struct mcq_socket *socket, struct mcq_bytes topic,
+                                                  uint32_t count, int timeout_ms);
+
 /* --- endpoints (runtime/endpoint.c); the lock is held ----------------------------------------- */
 
 /* MCQ_INVAL: *fault says what is wrong with the text; MCQ_NOT_SUPPORTED, MCQ_NOT_FOUND, MCQ_IN_USE,

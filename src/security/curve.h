@@ -30,6 +30,7 @@ struct mcq_curve_keys {
 
 struct mcq_curve {
     bool is_server;
+    bool is_unfit; /* there were no random octets for it: what it has put may not leave */
     const struct mcq_curve_keys *keys;
     struct mcq_random random;
     uint32_t max_properties;           /* in the peer's metadata */
@@ -55,7 +56,8 @@ MCQ_MUST_CHECK struct mcq_curve *mcq_curve_new(const struct mcq_curve_keys *keys
 /* Wipes it first. NULL is nothing. */
 void mcq_curve_free(struct mcq_curve **curve);
 
-/* --- the handshake's commands: their bodies from `at` on; each returns where it ends ---------- */
+/* --- the handshake's commands: their bodies from `at` on; each returns where it ends ----------
+ * Nothing of them may leave if the connection is unfit then. */
 
 uint8_t *mcq_curve_put_hello(struct mcq_curve *curve, uint8_t *at);
 uint8_t *mcq_curve_put_welcome(struct mcq_curve *curve, uint8_t *at);
