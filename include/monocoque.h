@@ -780,6 +780,9 @@ enum mcq_option {
     MCQ_OPT_CURVE_SECRETKEY = 49,
     /* The server's public one: a client of CURVE; later. */
     MCQ_OPT_CURVE_SERVERKEY = 50,
+    /* 0, 1 (0): over any network, and not over ipc and loopback only: its password can be read
+     * there, so the process is warned once; later. */
+    MCQ_OPT_PLAIN_REMOTE = 1050,
     /* 0..255 octets (none): what ZAP's handler is told, and with NULL that it is asked; later. */
     MCQ_OPT_ZAP_DOMAIN = 55,
     /* 0, 1 (0): with a domain, nobody comes in while there is no handler; without one CURVE does

@@ -131,6 +131,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_WHEN_FULL, KIND_POLICY, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
+    {MCQ_OPTION_PLAIN_REMOTE, KIND_BOOL, AT(sends_plain_afar)},
 };
 
 static const struct home *home_of(int id)

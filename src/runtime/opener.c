@@ -14,6 +14,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "base/warn.h"
 #include "runtime/endpoint.h"
 #include "runtime/zap.h"
 #include "session/state.h"
@@ -403,6 +404,41 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     }
 }
 
+/* Once: it says something of the program. */
+static void warn_of_plain(void)
+{
+    static atomic_flag has_warned = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set(&has_warned))
+        mcq_warn("PLAIN beyond this machine", "names and passwords can be read on the way");
+}
+
+/* What crosses in clear is for this machine, unless the application says otherwise. */
+static bool may_open(const struct mcq_endpoint_node *node, int fd)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(node)->reactor;
+
+    if (!mcq_security_is_plain(node->options.security) || mcq_transport_is_local(reactor, fd))
+        return true;
+    if (node->options.sends_plain_afar)
+        warn_of_plain();
+    return node->options.sends_plain_afar;
+}
+
+static enum mcq_err refuse_plain(struct mcq_endpoint_node *node, int fd)
+{
+    const struct mcq_report_stream stream = {
+        .fd = fd,
+        .endpoint = node->is_listener ? NULL : mcq_node_name(node),
+        .why = MCQ_DENIED,
+    };
+
+    mcq_report_of_stream(node->socket, MCQ_REPORT_OF_HANDSHAKE_FAILED, mcq_err_errno(MCQ_DENIED),
+                         &stream);
+    mcq_reactor_close(mcq_node_engine(node)->reactor, fd);
+    return MCQ_DENIED;
+}
+
 enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
 {
     struct mcq_engine *engine = mcq_node_engine(node);
@@ -411,6 +447,10 @@ enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
     uint64_t late_ns;
     enum mcq_err err = MCQ_NOMEM;
 
+    if (!may_open(node, fd)) {
+        mcq_free(opener);
+        return refuse_plain(node, fd);
+    }
     session_config(node, &config);
     if (opener != NULL) {
         *opener = (struct mcq_opener) {

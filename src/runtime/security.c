@@ -268,6 +268,11 @@ bool mcq_security_asks(const struct mcq_security *security)
     }
 }
 
+bool mcq_security_is_plain(const struct mcq_security *security)
+{
+    return security != NULL && security->mechanism == MCQ_MECHANISM_PLAIN;
+}
+
 bool mcq_security_admits_unasked(const struct mcq_security *security)
 {
     return security->mechanism != MCQ_MECHANISM_PLAIN && !security->enforces_domain;

@@ -52,6 +52,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_security_check(const struct mcq_security *securi
  * enforced and there is none, PLAIN always. */
 bool mcq_security_asks(const struct mcq_security *security);
 
+/* Whether credentials cross in clear. */
+bool mcq_security_is_plain(const struct mcq_security *security);
+
 /* Whether a peer comes in of which nobody can be asked: not by PLAIN, and not where domains are
  * enforced. */
 bool mcq_security_admits_unasked(const struct mcq_security *security);

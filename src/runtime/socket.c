@@ -276,6 +276,7 @@ static void init_options(struct mcq_socket *socket)
             },
         .use_fd = preset(socket, MCQ_OPTION_USE_FD),
         .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
+        .sends_plain_afar = preset(socket, MCQ_OPTION_PLAIN_REMOTE),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }
