@@ -89,6 +89,10 @@ enum mcq_ctx_option {
                           there is something to do for mcq_ctx_run(context, 0); get only */
     MCQ_CTX_REFUSED = 1011, /* options of streams that the kernel has refused to the process, and
                                    the streams go on without; get only */
+    MCQ_CTX_ZAP_MAX =
+        1020, /* 1.. (64): questions that ZAP's handler has of an I/O thread at a time;
+                               others wait, each within its handshake's time */
+    MCQ_CTX_ZAP_HELD_UP = 1021, /* how many have had to wait because of it; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -562,8 +566,9 @@ enum mcq_report_kind {
     MCQ_REPORT_DISCONNECTED = 0x0200, /* value: a descriptor */
     MCQ_REPORT_HANDSHAKE_FAILED = 0x0800,    /* the connection ended in it; value: an errno */
     MCQ_REPORT_HANDSHAKE_SUCCEEDED = 0x1000, /* messages may pass */
-    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno */
-    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: an errno */
+    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno. Or ZAP's
+                                              * handler: a fault's number, from 0x20000000 on */
+    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: ZAP's status */
     MCQ_REPORT_ALL = 0xffff,
 };
 
@@ -939,8 +944,14 @@ enum mcq_option {
     MCQ_OPT_CURVE_SECRETKEY = 49,
     /* The server's public one: a client of CURVE; later. */
     MCQ_OPT_CURVE_SERVERKEY = 50,
-    /* 0..255 octets (none): what ZAP is asked about; later. */
+    /* 0, 1 (0): over any network, and not over ipc and loopback only: its password can be read
+     * there, so the process is warned once; later. */
+    MCQ_OPT_PLAIN_REMOTE = 1050,
+    /* 0..255 octets (none): what ZAP's handler is told, and with NULL that it is asked; later. */
     MCQ_OPT_ZAP_DOMAIN = 55,
+    /* 0, 1 (0): with a domain, nobody comes in while there is no handler; without one CURVE does
+     * not ask; later. */
+    MCQ_OPT_ZAP_ENFORCE_DOMAIN = 93,
 
     /* --- What the kernel is asked for. Texts have a zero octet behind them when they are asked
      * for. */

@@ -72,7 +72,8 @@ struct mcq_socket_options {
     bool conflates;
     bool is_ipv6;
     bool has_full_jitter;
-    bool meets_older; /* peers before 3.0 are welcome */
+    bool meets_older;      /* peers before 3.0 are welcome */
+    bool sends_plain_afar; /* PLAIN leaves this machine */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
     struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
