@@ -26,6 +26,8 @@ static const struct home homes[] = {
     {MCQ_CONTEXT_THREAD_AFFINITY_CPU_REMOVE, 0},
     {MCQ_CONTEXT_BUDGET, 0},
     {MCQ_CONTEXT_BUDGET_USED, 0},
+    {MCQ_CONTEXT_ZAP_MAX, 0},
+    {MCQ_CONTEXT_ZAP_HELD_UP, 0},
     {MCQ_CONTEXT_FD, 0},
     {MCQ_CONTEXT_REFUSED, 0},
 };
@@ -106,6 +108,8 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
     is_late = is_of_threads(option) && context->engine_count > 0;
     if (option == MCQ_CTX_BUDGET)
         mcq_context_set_budget(context, value);
+    else if (option == MCQ_CTX_ZAP_MAX)
+        atomic_store_explicit(&context->zap_max, (uint32_t) value, memory_order_relaxed);
     else if (!is_late && (option == MCQ_CTX_THREAD_CPU_ADD || option == MCQ_CTX_THREAD_CPU_REMOVE))
         is_taken = mcq_thread_set_cpu(&context->threads, value, option == MCQ_CTX_THREAD_CPU_ADD);
     else if (!is_late)
@@ -150,6 +154,10 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         *value = (int64_t) mcq_context_budget(context);
     else if (option == MCQ_CTX_BUDGET_USED)
         *value = (int64_t) mcq_permits_used_bytes(&context->budget);
+    else if (option == MCQ_CTX_ZAP_MAX)
+        *value = atomic_load_explicit(&context->zap_max, memory_order_relaxed);
+    else if (option == MCQ_CTX_ZAP_HELD_UP)
+        *value = (int64_t) atomic_load_explicit(&context->zap_held_up_count, memory_order_relaxed);
     else if (option == MCQ_CTX_REFUSED)
         *value = (int64_t) mcq_kernel_refused_count();
     else

@@ -10,8 +10,6 @@
 
 #include "compat/compat.h"
 
-#define STATUS_MIN 200 /* statuses of ZAP; below it is an errno */
-#define STATUS_DENIED 400
 #define EVENT_BYTES (sizeof(uint16_t) + sizeof(uint32_t))
 
 static void send_event(struct mcq_socket *pair, uint16_t event, uint32_t value,
@@ -76,8 +74,6 @@ static void tell(const struct mcq_report *report, void *hint)
     if (kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
         value < ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED) /* else it is such a number already */
         value = code;
-    else if (kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH && value < STATUS_MIN)
-        value = STATUS_DENIED;
     if (kind & socket->monitor_kinds)
         send_event(socket->monitor, (uint16_t) kind, value, report->endpoint);
 }

@@ -32,14 +32,21 @@
 struct mcq_reactor;
 struct mcq_origin;
 
+/* What ZAP has said of a peer that it lets in. */
+struct mcq_decision {
+    size_t user_id_len;
+    size_t metadata_len;
+    uint8_t octets[]; /* the user's id, and properties that were checked */
+};
+
 /* Of the connection that has this stream.
  *   reactor    of the engine that the connection belongs to
- *   user       whom ZAP has found; empty: nobody was asked
+ *   decision   what ZAP has said of it; NULL: nobody was asked
  *   metadata   properties as the peer sent them, checked; what it says of its own address and of
- *              who it is does not count
+ *              who it is does not count, nor what ZAP has said already
  *   NULL       out of memory: nothing is known */
-struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd, struct mcq_bytes user,
-                                  struct mcq_bytes metadata);
+struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd,
+                                  const struct mcq_decision *decision, struct mcq_bytes metadata);
 
 /* The connection is over; *origin becomes NULL, if it is not. */
 void mcq_origin_leave(struct mcq_origin **origin);

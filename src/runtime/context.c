@@ -80,6 +80,8 @@ static enum mcq_err new_context(struct mcq_context **out)
     };
     atomic_init(&context->epoch, FIRST_EPOCH);
     atomic_init(&context->slots, NULL);
+    atomic_init(&context->zap_max, MCQ_CONTEXT_ZAP_MAX_DEFAULT);
+    atomic_init(&context->zap_held_up_count, 0);
     mcq_permits_init_counting(&context->budget, UINT64_MAX, NULL);
     if (pthread_mutex_init(&context->mutex, NULL) != 0) {
         mcq_free(context);

@@ -51,6 +51,8 @@ struct mcq_context {
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
     struct mcq_names names;             /* of inproc */
     struct mcq_permits budget;          /* octets that its sockets hold */
+    _Atomic uint32_t zap_max;           /* questions that a handler has of each engine */
+    _Atomic uint64_t zap_held_up_count; /* questions that had to wait for their turn */
     uint64_t seed;                      /* of a simulated world; 0: the kernel's random numbers */
     _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
 };

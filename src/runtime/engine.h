@@ -39,11 +39,18 @@ struct mcq_wait {
     void (*done)(struct mcq_wait *wait);
 };
 
+struct mcq_question;
+
 struct mcq_engine {
     struct mcq_reactor *reactor;
     _Atomic(struct mcq_task *) inbox; /* newest first */
     struct mcq_receiver receiver;     /* of connections that are being opened */
     uint64_t random;                  /* state of mcq_engine_random */
+    struct {
+        uint32_t asked_count;       /* questions that a handler has, or has not let go of */
+        struct mcq_question *first; /* that wait, oldest first */
+        struct mcq_question *last;
+    } zap;                /* runtime/zap.h */
     const char *fallback; /* why it is not on io_uring, which was looked for; NULL: not so */
     _Atomic bool is_ending;
     bool has_thread;
