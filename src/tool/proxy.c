@@ -71,8 +71,24 @@ static int pass(struct proxy *proxy, struct side *from, struct side *to)
     return 0;
 }
 
+/* Peers that are connected, and messages that were dropped, on both sides. */
+static void add_stats(const struct proxy *proxy, uint64_t *peers, uint64_t *dropped)
+{
+    struct mcq_socket_stats stats;
+
+    for (size_t i = 0; i < TOOL_SIDES; i++) {
+        if (mcq_stats(proxy->sides[i].socket, &stats, sizeof stats) != 0)
+            continue;
+        *peers += stats.connected;
+        for (size_t cause = 0; cause < MCQ_DROP_ROOM; cause++)
+            *dropped += stats.drops[cause];
+    }
+}
+
 static void tell(struct proxy *proxy)
 {
+    uint64_t peers = 0;
+    uint64_t dropped = 0;
     uint64_t now = now_ms();
     uint64_t counts[2] = {proxy->sides[0].in + proxy->sides[1].in,
                           proxy->sides[0].out + proxy->sides[1].out};
@@ -81,9 +97,11 @@ static void tell(struct proxy *proxy)
 
     if (seconds * 1000 < TELL_EVERY_MS || (!is_shown && counts[0] == proxy->told[0]))
         return;
-    (void) printf("%sin %s msg/s  out %s msg/s%s", is_shown ? "\r\033[K" : "",
+    add_stats(proxy, &peers, &dropped);
+    (void) printf("%sin %s msg/s  out %s msg/s  peers %s  dropped %s%s", is_shown ? "\r\033[K" : "",
                   mcq_tool_number((double) (counts[0] - proxy->told[0]) / seconds),
                   mcq_tool_number((double) (counts[1] - proxy->told[1]) / seconds),
+                  mcq_tool_number((double) peers), mcq_tool_number((double) dropped),
                   is_shown ? "" : "\n");
     (void) fflush(stdout);
     proxy->told_ms = now;
