@@ -75,12 +75,11 @@ enum mcq_ctx_option {
     MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
     /* How its threads run; while the context has had no socket. What the system denies stays as it
      * is. */
-    MCQ_CTX_THREAD_PRIORITY = 3,     /* -1: the system's, 0.. (-1) */
-    MCQ_CTX_THREAD_SCHED_POLICY = 4, /* -1: the system's, SCHED_FIFO and its like (-1) */
-    MCQ_CTX_THREAD_AFFINITY_CPU_ADD =
-        7, /* a processor that they may use, instead of all; adds up; set only */
-    MCQ_CTX_THREAD_AFFINITY_CPU_REMOVE = 8, /* takes one back; set only */
-    MCQ_CTX_THREAD_NAME_PREFIX = 9, /* 0: none, 1.. (0): their names begin with this number */
+    MCQ_CTX_THREAD_PRIORITY = 3,            /* -1: the system's, 0.. (-1); set only */
+    MCQ_CTX_THREAD_SCHED_POLICY = 4,        /* -1: the system's, SCHED_FIFO or the like (-1) */
+    MCQ_CTX_THREAD_AFFINITY_CPU_ADD = 7,    /* 0..1023: may be used, others not; set only */
+    MCQ_CTX_THREAD_AFFINITY_CPU_REMOVE = 8, /* 0..1023: takes one back; set only */
+    MCQ_CTX_THREAD_NAME_PREFIX = 9,         /* 0: none, 1.. (0): what their names begin with */
     MCQ_CTX_BUDGET = 1000, /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */

@@ -732,7 +732,7 @@ static void break_at(void *bound, size_t index)
 
     zmq_getsockopt(bound, ZMQ_LAST_ENDPOINT, endpoint, &len);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((uint16_t) atoi(strrchr(endpoint, ':') + 1));
+    address.sin_port = htons((uint16_t) strtol(strrchr(endpoint, ':') + 1, NULL, 10));
     memcpy(octets, broken[index].greeting, broken[index].greeting_len);
     memcpy(octets + GREETING_BYTES, broken[index].said, broken[index].said_len);
     TRY(connect(fd, (struct sockaddr *) &address, sizeof address));
