@@ -585,6 +585,7 @@ struct mcq_report {
     const char *address;  /* the other side's own; "" if it has none; for the call */
     int cause;            /* of an end: an errno; 0: this side wanted it */
     const char *why;      /* the same as a constant text; "" */
+    const char *rule;     /* of a handshake: what the peer broke, as docs/reference has it; "" */
 };
 
 /* Calls `tell` for each of these from now on, in one thread of the context after the other, and
