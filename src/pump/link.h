@@ -261,6 +261,10 @@ bool mcq_link_drop_oldest(struct mcq_link *link);
 /* Drops all that waits: it was for a peer that is gone. */
 void mcq_link_drop(struct mcq_link *link);
 
+/* Drops what was received, but for the rest of a message that was begun to be taken, and for what
+ * is in a pipe. OFF. */
+void mcq_link_drop_input(struct mcq_link *link);
+
 /* Whether the first part of a message would be taken now; tries to write if it seems full. After a
  * false the link comes up in mcq_link_next_roomy once it would. */
 bool mcq_link_has_room(struct mcq_link *link);

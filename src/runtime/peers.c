@@ -103,15 +103,13 @@ enum mcq_err mcq_socket_close_peer(struct mcq_socket *socket, uint64_t id)
 
     if (conn == NULL)
         return MCQ_NOT_FOUND;
-    if (conn->connector != NULL) {
+    if (conn->connector != NULL)
         mcq_connector_stop(conn->connector); /* conn may be gone */
-        conn = find(socket, id);
-    } else if (conn->peer.link.is_up) {
+    else if (conn->peer.link.is_up || conn->end != NULL)
         mcq_conn_down(conn);
-        conn = find(socket, id);
-    }
-    if (conn != NULL) /* it has left something behind, or never came up */
-        mcq_conn_free(conn);
+    conn = find(socket, id);
+    if (conn != NULL) /* what it has left behind; it is buried before the lock is let go of */
+        mcq_link_drop_input(&conn->peer.link);
     return MCQ_OK;
 }
 

@@ -31,7 +31,7 @@ struct mcq_conn *mcq_socket_next_peer(const struct mcq_socket *socket, uint32_t 
 void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state);
 
 /* Ends the connection with this peer and drops what waits for it; one that was connected to is not
- * tried again. What it has sent, and what was not received yet, is gone.
+ * tried again. What it has sent and nobody has begun to receive is gone, unless it is in a pipe.
  *   MCQ_NOT_FOUND   no such peer, or it has gone */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_close_peer(struct mcq_socket *socket, uint64_t id);
 
