@@ -63,6 +63,7 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
 {
     const struct mcq_link *link = &conn->peer.link;
     struct mcq_socket *socket = conn->socket;
+    const char *user_id = NULL;
 
     *state = (struct mcq_peer_state) {
         .id = conn->peer.epoch,
@@ -82,6 +83,9 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
         state->queued_out = mcq_wpump_message_count(&link->wpump);
         state->queued_out_bytes = mcq_wpump_kept_bytes(&link->wpump);
     }
+    if (link->origin != NULL)
+        user_id = mcq_origin_text(link->origin, MCQ_ORIGIN_USER);
+    state->user_id = user_id != NULL ? user_id : "";
     describe_place(conn, state);
 }
 

@@ -20,6 +20,7 @@ struct mcq_peer_state {
     uint64_t queued_out_bytes; /* frames; 0 of a pipe */
     bool is_accepted;
     enum mcq_mechanism mechanism;
+    const char *user_id;         /* borrowed; "": ZAP said nothing */
     struct mcq_bytes routing_id; /* borrowed; empty: it has none that the application knows */
     char endpoint[MCQ_ENDPOINT_BYTES];
     char address[MCQ_TRANSPORT_TEXT_BYTES]; /* the other side's; "" if it has none */
