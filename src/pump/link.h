@@ -178,7 +178,8 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
 /* Other high-water marks, from now on. */
 void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max);
 
-/* OFF, and about to end: what waits counts as lost, and its tally is its group's. A pipe is there. */
+/* OFF, and about to end: what waits counts as lost, and its tally is its group's. A pipe is still
+ * there. */
 void mcq_link_retire(struct mcq_link *link);
 
 /* OFF: drops all that is queued. */
