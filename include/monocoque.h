@@ -349,7 +349,8 @@ struct mcq_peer_info {
 int mcq_peers(struct mcq_socket *socket, struct mcq_peer_info *infos, size_t count,
               size_t info_bytes);
 
-/* Ends the connection with this peer, and what waits for it or was not received from it is dropped.
+/* Ends the connection with this peer, and what waits for it or was not received from it is dropped;
+ * but for the rest of a message that was begun to be received, and for what came over inproc.
  * One that we have connected to is not tried again, as after mcq_disconnect; one that came to us
  * may come back (and is another peer then).
  *   ENOENT   there is no such peer any more */

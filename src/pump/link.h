@@ -178,7 +178,8 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
 /* Other high-water marks, from now on. */
 void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max);
 
-/* OFF, and about to end: what waits counts as lost, and its tally is its group's. A pipe is there. */
+/* OFF, and about to end: what waits counts as lost, and its tally is its group's. A pipe is still
+ * there. */
 void mcq_link_retire(struct mcq_link *link);
 
 /* OFF: drops all that is queued. */
@@ -261,6 +262,10 @@ bool mcq_link_drop_oldest(struct mcq_link *link);
 
 /* Drops all that waits: it was for a peer that is gone. */
 void mcq_link_drop(struct mcq_link *link);
+
+/* Drops what was received, but for the rest of a message that was begun to be taken, and for what
+ * is in a pipe. OFF. */
+void mcq_link_drop_input(struct mcq_link *link);
 
 /* Whether the first part of a message would be taken now; tries to write if it seems full. After a
  * false the link comes up in mcq_link_next_roomy once it would. */

@@ -83,7 +83,7 @@ enum mcq_policy {
     MCQ_POLICY_WAIT,
     MCQ_POLICY_DROP_NEWEST,
     MCQ_POLICY_DROP_OLDEST, /* of those that wait for the peer */
-    MCQ_POLICY_DISCONNECT, /* the peer; where all are full (PUSH and its like) there is no such one */
+    MCQ_POLICY_DISCONNECT, /* the peer; where all are full, as of a PUSH, there is no such one */
 };
 
 /* The policies that a type has beside its own: of one that sends to many, or to the peer that is
@@ -212,7 +212,7 @@ static inline void mcq_pattern_drop(struct mcq_pattern *pattern, struct mcq_peer
     tally->drops[why]++;
 }
 
-/* Whether sending waits for a full peer: as the policy says, else as the type or its option does. */
+/* Whether sending waits for a full peer: as the policy says, else as the type or its option. */
 static inline bool mcq_pattern_waits(const struct mcq_pattern *pattern, bool is_usual)
 {
     return MCQ_LIKELY(pattern->policy == MCQ_POLICY_BY_TYPE) ? is_usual
