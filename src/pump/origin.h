@@ -11,7 +11,8 @@
  *
  * A message carries the number of its origin where SERVER's have their routing id, and holds
  * nothing: so a message costs no count of references, but what is known of a connection that has
- * ended may be forgotten before its last message is. Whoever asks (mcq_origin_find) holds what it
+ * ended may be forgotten before its last message is. Links leave their origin when the last message
+ * was taken, so those who ask at once are in time. Whoever asks (mcq_origin_find) holds what it
  * finds. Numbers come again after 2^31 connections.
  */
 #ifndef MCQ_PUMP_ORIGIN_H
@@ -23,8 +24,8 @@
 
 #include "base/bytes.h"
 
-#define MCQ_ORIGIN_BYTES_MAX 4096 /* properties that do not fit in are left out */
-#define MCQ_ORIGINS_GONE_BYTES (UINT32_C(1) << 20)
+#define MCQ_ORIGIN_BYTES_MAX 4096    /* properties that do not fit in are left out */
+#define MCQ_ORIGINS_GONE_BYTES 49152 /* some four hundred */
 #define MCQ_ORIGIN_ADDRESS "Peer-Address"
 #define MCQ_ORIGIN_USER "User-Id"
 

@@ -389,6 +389,37 @@ const char *mcq_connector_name(const struct mcq_connector *connector)
     return mcq_node_name(&connector->node);
 }
 
+static void own(struct mcq_connector *connector, struct mcq_conn *conn)
+{
+    connector->conn = conn;
+    conn->connector = connector;
+    conn->is_dialed = true;
+}
+
+enum mcq_err mcq_connector_meet(struct mcq_connector *connector, struct mcq_opening *opening,
+                                struct mcq_bytes identity)
+{
+    struct mcq_conn *conn = connector->conn;
+    enum mcq_err err;
+
+    if (conn != NULL)
+        return mcq_conn_up(conn, opening, identity);
+    MCQ_TRY(mcq_conn_new(connector->node.socket, false, &conn));
+    own(connector, conn);
+    err = mcq_conn_up(conn, opening, identity);
+    if (err != MCQ_OK) {
+        mcq_connector_let_go(connector);
+        mcq_conn_free(conn);
+    }
+    return err;
+}
+
+void mcq_connector_let_go(struct mcq_connector *connector)
+{
+    connector->conn->connector = NULL;
+    connector->conn = NULL;
+}
+
 void mcq_connector_disown(struct mcq_connector *connector)
 {
     struct mcq_conn *conn = connector->conn;
@@ -480,7 +511,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         err = mcq_security_check(socket->options.security, fault);
     if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
-    if (err == MCQ_OK)
+    if (err == MCQ_OK && !socket->options.is_immediate)
         err = mcq_conn_new(socket, true, &connector->conn);
     if (err != MCQ_OK) {
         if (err == MCQ_MISMATCH)
@@ -492,7 +523,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         mcq_free(connector);
         return err;
     }
-    connector->conn->connector = connector;
+    if (connector->conn != NULL)
+        own(connector, connector->conn);
     mcq_node_join(&connector->node);
     return MCQ_OK;
 }

@@ -111,6 +111,10 @@ void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err);
 /* Its tunnel is gone. MCQ_OK: the stream leads to the peer, and is the connector's; else it is
  * closed. */
 void mcq_connector_tunneled(struct mcq_connector *connector, int fd, enum mcq_err err);
+/* Under the socket's lock: its opener's connection has a peer from now on. As mcq_conn_up. */
+MCQ_MUST_CHECK enum mcq_err mcq_connector_meet(struct mcq_connector *connector,
+                                               struct mcq_opening *opening,
+                                               struct mcq_bytes identity);
 /* Under the socket's lock: its peer goes, or is one that was accepted from now on. */
 void mcq_connector_disown(struct mcq_connector *connector);
 /* Under the socket's lock: ends, and its peer with it, which it has. */

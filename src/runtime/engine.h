@@ -25,6 +25,7 @@
 #include "reactor/bell.h"
 #include "reactor/reactor.h"
 #include "reactor/sleeper.h"
+#include "runtime/thread.h"
 
 struct mcq_task {
     struct mcq_task *next;
@@ -75,10 +76,12 @@ MCQ_MUST_CHECK enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mc
                                             uint64_t random);
 
 /* An engine with a reactor and a thread of its own, in which all signals are blocked.
+ *   wish, index   how the thread runs; borrowed for the call
  *   MCQ_NOMEM   no memory or threads
  *   MCQ_NO_FDS  no descriptors
  *   MCQ_INVAL   MONOCOQUE_ENGINE asks for what is not there */
-MCQ_MUST_CHECK enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random);
+MCQ_MUST_CHECK enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random,
+                                             const struct mcq_thread_wish *wish, uint32_t index);
 
 /* An engine with a reactor of the calling thread, which drives it by mcq_engine_sleep. */
 MCQ_MUST_CHECK enum mcq_err mcq_engine_begin(struct mcq_engine *engine, uint64_t random);

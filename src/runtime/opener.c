@@ -113,8 +113,7 @@ static void opener_read(struct mcq_mail *mail, struct mcq_socket *socket)
         (socket->state == MCQ_SOCKET_CLOSING && (node->is_listener || socket->is_draining))) {
         /* nobody wants it any more */
     } else if (!node->is_listener) {
-        opener->err = mcq_conn_up(mcq_connector_conn((struct mcq_connector *) node),
-                                  &opener->opening, identity);
+        opener->err = mcq_connector_meet((struct mcq_connector *) node, &opener->opening, identity);
     } else {
         opener->err = mcq_conn_new(socket, false, &conn);
         if (opener->err == MCQ_OK)
@@ -292,9 +291,10 @@ static void opener_question(struct mcq_opener *opener, const struct mcq_event *e
 
 static enum mcq_err keep_identity(struct mcq_opener *opener, struct mcq_bytes identity)
 {
-    mcq_assert(identity.len <= MCQ_ROUTING_ID_MAX);
     if (identity.len == 0)
         return MCQ_OK;
+    if (identity.len > MCQ_ROUTING_ID_MAX) /* the looser profile lets it through */
+        return MCQ_PROTO;
     opener->identity = mcq_alloc(identity.len);
     if (opener->identity == NULL)
         return MCQ_NOMEM;
@@ -381,6 +381,8 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->is_raw = options->is_raw;
+    config->piece_bytes = (uint32_t) options->piece_bytes;
     config->extra_metadata = mcq_properties_octets(options->properties);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);
