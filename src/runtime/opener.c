@@ -466,8 +466,8 @@ enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
     if (opener != NULL) {
         *opener = (struct mcq_opener) {
             .node = node,
-            .in.done = opener_in_done,
-            .out.done = opener_out_done,
+            .in = {.done = opener_in_done, .gives_way = true},
+            .out = {.done = opener_out_done, .gives_way = true},
             .deadline.done = opener_deadline_done,
             .asker.answered = opener_answered,
             .mail.read = opener_read,
