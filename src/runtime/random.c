@@ -2,10 +2,13 @@
 
 #include <sodium.h>
 
+#include "arena/poison.h"
+
 static void fill(void *context, uint8_t *octets, size_t len)
 {
     (void) context;
     randombytes_buf(octets, len);
+    mcq_written(octets, len);
 }
 
 struct mcq_random mcq_random_system(void)
