@@ -101,6 +101,7 @@ void mcq_conn_free(struct mcq_conn *conn)
     struct mcq_socket *socket = conn->socket;
 
     forget_unread(socket, conn);
+    mcq_conn_unlist(conn);
     if (conn->is_ending)
         forget(&socket->ending, conn, offsetof(struct mcq_conn, ending_next));
     if (conn->is_attached)
@@ -132,15 +133,17 @@ enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
     struct mcq_socket *socket = conn->socket;
     const struct mcq_pattern_ops *ops = socket->pattern->ops;
     struct mcq_peer *older = NULL;
-    enum mcq_err err;
+    enum mcq_err err = MCQ_OK;
 
     if (!conn->is_attached) {
         MCQ_TRY(ops->attach(socket->pattern, &conn->peer));
         conn->is_attached = true;
     }
     MCQ_TRY(start(conn, opening));
-    socket->up_count++;
-    err = ops->up(socket->pattern, &conn->peer, identity, &older);
+    if (!conn->is_leaving) {
+        socket->up_count++;
+        err = ops->up(socket->pattern, &conn->peer, identity, &older);
+    }
     if (older != NULL)
         mcq_link_lose(&older->link, MCQ_MISMATCH);
     if (err != MCQ_OK) {
@@ -195,7 +198,7 @@ void mcq_conn_down(struct mcq_conn *conn)
 
     if (link->is_up) {
         end(conn);
-        socket->up_count--;
+        socket->up_count -= !conn->is_leaving;
         socket->pattern->ops->down(socket->pattern, &conn->peer);
         if (mcq_link_is_readable(link) && socket->pattern->ops->can_recv)
             socket->pattern->ops->readable(socket->pattern, &conn->peer);
@@ -203,6 +206,7 @@ void mcq_conn_down(struct mcq_conn *conn)
     }
     if (conn->connector != NULL)
         return;
+    mcq_conn_unlist(conn);
     if (!has_input_left(conn)) {
         mcq_conn_free(conn);
     } else if (!conn->is_ending) {

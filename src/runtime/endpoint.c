@@ -341,12 +341,18 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     return MCQ_OK;
 }
 
+static bool is_leaving(struct mcq_endpoint_node *node)
+{
+    return !node->is_listener && mcq_connector_conn((struct mcq_connector *) node)->is_leaving;
+}
+
 /* The newest of just this text that was not ended yet. */
 static struct mcq_endpoint_node *find_node(const struct mcq_socket *socket, bool is_listener,
                                            struct mcq_bytes text)
 {
     for (struct mcq_endpoint_node *node = socket->endpoints; node != NULL; node = node->next)
         if (node->is_listener == is_listener && !atomic_load(&node->is_stopped) &&
+            !is_leaving(node) &&
             (mcq_bytes_equal(mcq_bytes_of(node->text), text) ||
              mcq_bytes_equal(mcq_bytes_of(node->bound), text)))
             return node;
@@ -369,10 +375,14 @@ enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes t
 
     if (node == NULL)
         return mcq_inproc_disconnect(socket, text);
-    node_stop(node);
-    (void) mcq_link_flush(&mcq_connector_conn((struct mcq_connector *) node)->peer.link);
-    mcq_connector_disown((struct mcq_connector *) node);
+    mcq_conn_leave(mcq_connector_conn((struct mcq_connector *) node));
     return MCQ_OK;
+}
+
+void mcq_connector_dismiss(struct mcq_connector *connector)
+{
+    node_stop((struct mcq_endpoint_node *) connector);
+    mcq_connector_disown(connector);
 }
 
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all)

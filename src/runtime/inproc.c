@@ -370,9 +370,10 @@ enum mcq_err mcq_inproc_disconnect(struct mcq_socket *socket, struct mcq_bytes t
         struct mcq_conn *conn = socket->slots[i].conn;
 
         if (conn == NULL || conn->end == NULL || conn->end != &conn->end->inproc->ends[0] ||
-            conn->is_ending || !mcq_bytes_equal(mcq_bytes_of(conn->end->inproc->text), text))
+            conn->is_ending || conn->is_leaving ||
+            !mcq_bytes_equal(mcq_bytes_of(conn->end->inproc->text), text))
             continue;
-        mcq_conn_down(conn);
+        mcq_conn_leave(conn);
         err = MCQ_OK;
     }
     return err;

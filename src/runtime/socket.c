@@ -6,7 +6,6 @@
 #include "runtime/holder.h"
 
 #define MS UINT64_C(1000000)
-#define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 
 /* --- closing --------------------------------------------------------------------------------- */
 
@@ -43,7 +42,7 @@ static void begin_drain(struct mcq_socket *socket, uint64_t now_ns)
         }
     }
     mcq_socket_stop_endpoints(socket, false);
-    atomic_store_explicit(&socket->close_at_ns, now_ns + DRAIN_NS, memory_order_release);
+    atomic_store_explicit(&socket->close_at_ns, now_ns + MCQ_DRAIN_NS, memory_order_release);
     mcq_socket_ask(socket, MCQ_REQUEST_CLOSE_TIMER);
     mcq_socket_serve_input(socket);
     mcq_socket_bury(socket);
@@ -68,7 +67,7 @@ static void close_step(struct mcq_socket *socket)
             return;
         begin_drain(socket, now_ns);
     }
-    if (socket->up_count > 0 && now_ns < atomic_load(&socket->close_at_ns))
+    if (socket->up_count + socket->stream_count > 0 && now_ns < atomic_load(&socket->close_at_ns))
         return;
     end_all(socket);
     mcq_socket_stop_endpoints(socket, true);
@@ -87,6 +86,7 @@ static void begin_close(struct mcq_socket *socket)
         mcq_msg_fini(&socket->peeked);
     socket->has_peeked = false;
     socket->state = MCQ_SOCKET_CLOSING;
+    mcq_socket_stop_leaving(socket);
     socket->news |= MCQ_NEWS_ALL;
     socket->linger_until_ns = linger_ms < 0 ? MCQ_NEVER_NS : now_ns + (uint64_t) linger_ms * MS;
     for (uint32_t i = 0; i < socket->slot_count; i++)
@@ -140,6 +140,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->recv_bell = NULL; /* the parent's loop has them */
     socket->send_bell = NULL;
     socket->ending = NULL;
+    socket->leaving = NULL;
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
     socket->group.dirty_first = NULL;
@@ -175,6 +176,16 @@ static void tidy(struct mcq_socket *socket)
         (void) mcq_socket_tell_room(socket);
 }
 
+/* Looking may find that connections are lost, which may be what they waited for. */
+static MCQ_COLD void see_off(struct mcq_socket *socket)
+{
+    mcq_socket_see_off(socket);
+    while (socket->group.lost_first != NULL) {
+        tidy(socket);
+        mcq_socket_see_off(socket);
+    }
+}
+
 /* Looking may find that connections are lost, and what they leave rings again. */
 static void ring(struct mcq_socket *socket)
 {
@@ -188,6 +199,8 @@ static void ring(struct mcq_socket *socket)
 static void settle(struct mcq_socket *socket)
 {
     tidy(socket);
+    if (MCQ_UNLIKELY(socket->leaving != NULL))
+        see_off(socket);
     if (MCQ_UNLIKELY(socket->recv_bell != NULL || socket->send_bell != NULL))
         ring(socket);
     if (MCQ_UNLIKELY(socket->state == MCQ_SOCKET_CLOSING))

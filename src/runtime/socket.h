@@ -112,8 +112,13 @@ struct mcq_conn {
     bool is_attached;
     bool is_unread; /* on the list */
     struct mcq_conn *unread_next;
-    bool is_ending; /* gone, with input left: on the list */
+    bool is_ending;   /* gone, with input left: on the list */
+    bool is_leaving;  /* disconnected; for the pattern it is down */
+    bool is_draining; /* leaving, and all of it has left */
     struct mcq_conn *ending_next;
+    uint64_t leave_until_ns;
+    struct mcq_conn **leaving_at; /* what points to it on the list; NULL: it is not on it */
+    struct mcq_conn *leaving_next;
 };
 
 struct mcq_conn_slot {
@@ -155,6 +160,8 @@ struct mcq_socket {
     struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
+    struct mcq_conn *leaving; /* with messages that have not left, or are just read */
+    uint64_t leave_at_ns;     /* what the close timer is set for; NEVER: it is not */
     struct mcq_endpoint_node *endpoints;
     char last_endpoint[MCQ_ENDPOINT_BYTES];
 
@@ -364,8 +371,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mc
                                             const char **fault);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
                                                const char **fault);
-/* Ends a bind or a connect of just this text (or of last_endpoint's); the connection made by a
- * connect ends at once, with what has not left on it. MCQ_NOT_FOUND. */
+/* Ends a bind or a connect of just this text (or of last_endpoint's). For the pattern the peer of a
+ * connect is gone at once; what waits for it lingers as the option says. MCQ_NOT_FOUND. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text);
 
@@ -390,6 +397,15 @@ MCQ_MUST_CHECK enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_openin
                                         struct mcq_bytes identity);
 /* Ends its connection, if it has one; one that was accepted goes once its input was taken. */
 void mcq_conn_down(struct mcq_conn *conn);
+
+/* runtime/leave.c: it was disconnected from. What waits for it lingers. */
+void mcq_conn_leave(struct mcq_conn *conn);
+/* It is on the list of those that leave no more. */
+void mcq_conn_unlist(struct mcq_conn *conn);
+/* Ends those that have left, or whose linger is over. */
+void mcq_socket_see_off(struct mcq_socket *socket);
+/* The socket closes: they are peers like others. */
+void mcq_socket_stop_leaving(struct mcq_socket *socket);
 
 /* Ends the connections that have failed. */
 void mcq_socket_bury(struct mcq_socket *socket);
@@ -422,6 +438,8 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 /* runtime/endpoint.c */
 /* A connecting peer's connection was lost, or its request for one was refused. */
 void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
+/* No more attempts, and the end of its connection. */
+void mcq_connector_dismiss(struct mcq_connector *connector);
 /* Where to; the text is its own. */
 const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */

@@ -39,7 +39,8 @@ static void rep_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     (void) mcq_rep_peer_down(&rep_of(pattern)->state, peer->epoch);
     mcq_outgoing_void(&rep_of(pattern)->duplex.balance, peer);
-    mcq_link_drop(&peer->link);
+    if (!peer->link.is_up)
+        mcq_link_drop(&peer->link);
     mcq_duplex_down(pattern, peer);
 }
 

@@ -162,13 +162,13 @@ static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     struct router *router = router_of(pattern);
 
-    if (peer->is_named) { /* what waits is for whoever is there next */
+    if (peer->is_named && peer->is_connecting) { /* what waits is for whoever is there next */
         say_down(router, peer);
         return;
     }
-    if (mcq_router_down(&router->router, &peer->route, peer->link.epoch))
+    if (mcq_router_down(&router->router, &peer->route, epoch_of(peer)))
         say_down(router, peer);
-    if (is_generated(mcq_msg_bytes(&peer->identity)))
+    if (!peer->link.is_up && is_generated(mcq_msg_bytes(&peer->identity)))
         mcq_link_drop(&peer->link);
 }
 
