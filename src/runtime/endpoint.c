@@ -196,8 +196,8 @@ static void listener_accepted(struct mcq_wait *wait)
         if (mcq_wait_is_armed(wait) && !has_room(listener))
             mcq_reactor_cancel(engine->reactor, &wait->op);
     } else if (result != MCQ_IO_ABORTED && result != MCQ_IO_CANCELED) {
-        mcq_report_now(listener->node.socket, MCQ_REPORT_OF_ACCEPT_FAILED, EMFILE, 0,
-                       listener->node.bound);
+        mcq_report_now(listener->node.socket, MCQ_REPORT_OF_ACCEPT_FAILED,
+                       wait->op.number != 0 ? wait->op.number : EIO, 0, listener->node.bound);
         atomic_fetch_add_explicit(&listener->node.socket->parked_count, 1, memory_order_relaxed);
         listener_pause(listener, mcq_engine_now_ns(engine) + ACCEPT_PAUSE_NS);
     }

@@ -40,6 +40,7 @@ struct mcq_peer {
     struct mcq_subscriber subscriber; /* what it wants of a publisher */
     struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
     bool is_named;                    /* ROUTER: by us, whatever it calls itself */
+    bool was_too_deep;                /* REP: an envelope of it was too long */
     uint32_t number;                  /* SERVER, PEER: what their messages carry */
     bool takes_message;               /* a publisher's message under way goes to it */
     struct mcq_peer *next_taker;

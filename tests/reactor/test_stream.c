@@ -204,6 +204,7 @@ static void fault_f3__accept_without_descriptors__ends_and_is_armed_again(enum w
     struct rlimit before = take_descriptors();
 
     assert_int_equal(await_op(&f, &accepting), MCQ_IO_NO_FDS);
+    assert_int_equal(accepting.number, EMFILE);
     give_descriptors(&before);
     assert_true(accepting.is_final);
     mcq_reactor_arm_accept(f.reactor, &accepting, listener);
