@@ -5,9 +5,9 @@
  *                                |
  *                                +------- linger is over, or there is no way left ------> gone
  *
- * For the pattern it is down from the beginning: nothing is put for it any more. Its connector goes
- * on, for a connection may have to be made, or made anew. What it says meanwhile is received, but
- * by types that answer subscriptions. A socket that closes has its own linger, which is theirs, too.
+ * For the pattern it is down from the beginning: nothing is put for it any more. Its connector
+ * goes on, for a connection may have to be made, or made anew. What it says meanwhile is received
+ * if its type only hands messages on. A socket that closes has its own linger, which is theirs too.
  */
 
 #include "runtime/holder.h"
