@@ -379,13 +379,6 @@ int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value)
 
 /* --- octets ---------------------------------------------------------------------------------- */
 
-static int set_routing_id(struct mcq_socket *socket, struct mcq_bytes id)
-{
-    (void) mcq_put_bytes(socket->options.routing_id, id);
-    socket->options.routing_id_len = (uint8_t) id.len;
-    return 0;
-}
-
 /* A part of the topic that can be shown. */
 static int fail_topic(const struct mcq_option_row *row, struct mcq_bytes topic, enum mcq_err err)
 {
@@ -475,6 +468,14 @@ static int set_text(struct mcq_socket *socket, const struct option *option, stru
     return 0;
 }
 
+static int set_routing_id(struct mcq_socket *socket, const struct mcq_option_row *row,
+                          struct mcq_bytes id)
+{
+    enum mcq_err err = mcq_socket_options_name(&socket->options, id);
+
+    return err == MCQ_OK ? 0 : fail("set", row, socket, err);
+}
+
 static int set_proxy(struct mcq_socket *socket, const struct option *option, struct mcq_bytes text)
 {
     struct mcq_endpoint endpoint;
@@ -505,7 +506,7 @@ static int set_octets(struct mcq_socket *socket, const struct option *option,
     if (option->home->kind == KIND_PATTERN_OCTETS)
         return set_pattern_bytes(socket, option, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
-        return set_routing_id(socket, bytes);
+        return set_routing_id(socket, option->row, bytes);
     return subscribe(socket, option->row, bytes);
 }
 
@@ -544,7 +545,7 @@ static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option 
     if (option->home->kind == KIND_SECURITY)
         return mcq_security_octets(options->security, option->home->id);
     if (option->row->number == MCQ_OPTION_ROUTING_ID)
-        return mcq_bytes(options->routing_id, options->routing_id_len);
+        return mcq_socket_options_routing_id(options);
     if (option->home->kind == KIND_PROXY) {
         bytes = mcq_proxy_get(options->proxy, (enum mcq_proxy_part) option->home->at);
         return mcq_bytes(bytes.data, bytes.len + 1);

@@ -115,13 +115,14 @@ void mcq_inproc_tell_down(struct mcq_conn *conn)
 static void claim(struct mcq_inproc_end *end, struct mcq_conn *conn)
 {
     const struct mcq_socket *socket = conn->socket;
+    struct mcq_bytes identity = mcq_socket_options_routing_id(&socket->options);
 
     hold(end->inproc);
     conn->end = end;
     end->conn = conn;
     end->type = socket->type;
-    end->identity_len = socket->options.routing_id_len;
-    memcpy(end->identity, socket->options.routing_id, end->identity_len);
+    end->identity_len = (uint8_t) identity.len;
+    memcpy(end->identity, identity.data, identity.len);
     mcq_link_set_pipe(&conn->peer.link,
                       mcq_pipe_end(&end->inproc->pipe, (unsigned) (end - end->inproc->ends)));
 }

@@ -276,7 +276,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
-    config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->routing_id = mcq_socket_options_routing_id(options);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;

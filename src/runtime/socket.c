@@ -300,6 +300,15 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
     target->admission = mcq_admission_ref(source->admission);
     target->proxy = mcq_proxy_ref(source->proxy);
     target->security = mcq_security_ref(source->security);
+    if (target->routing_id != NULL)
+        mcq_buf_ref(target->routing_id);
+}
+
+static void drop_routing_id(struct mcq_socket_options *options)
+{
+    if (options->routing_id != NULL)
+        mcq_buf_unref(options->routing_id);
+    options->routing_id = NULL;
 }
 
 void mcq_socket_options_drop(struct mcq_socket_options *options)
@@ -308,6 +317,27 @@ void mcq_socket_options_drop(struct mcq_socket_options *options)
     mcq_proxy_unref(&options->proxy);
     mcq_security_unref(options->security);
     options->security = NULL;
+    drop_routing_id(options);
+}
+
+enum mcq_err mcq_socket_options_name(struct mcq_socket_options *options,
+                                     struct mcq_bytes routing_id)
+{
+    struct mcq_buf *buf;
+
+    MCQ_TRY(mcq_buf_new(routing_id.len, &buf));
+    memcpy(mcq_buf_room(buf), routing_id.data, routing_id.len);
+    (void) mcq_buf_freeze(buf, routing_id.len);
+    drop_routing_id(options);
+    options->routing_id = buf;
+    return MCQ_OK;
+}
+
+struct mcq_bytes mcq_socket_options_routing_id(const struct mcq_socket_options *options)
+{
+    const struct mcq_buf *buf = options->routing_id;
+
+    return buf != NULL ? mcq_bytes(buf->data, buf->size) : mcq_bytes_of("");
 }
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)

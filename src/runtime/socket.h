@@ -68,10 +68,9 @@ struct mcq_socket_options {
     bool conflates;
     bool is_ipv6;
     bool has_full_jitter;
-    bool meets_older; /* peers before 3.0 are welcome */
-    uint8_t routing_id[MCQ_ROUTING_ID_MAX];
-    uint8_t routing_id_len;
-    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
+    bool meets_older;              /* peers before 3.0 are welcome */
+    struct mcq_buf *routing_id;    /* NULL: none; counted by who has the options */
+    struct mcq_security *security; /* the same */
 };
 
 enum mcq_socket_state {
@@ -237,6 +236,12 @@ struct mcq_socket {
 void mcq_socket_options_copy(struct mcq_socket_options *target,
                              const struct mcq_socket_options *source);
 void mcq_socket_options_drop(struct mcq_socket_options *options);
+
+/* 1..MCQ_ROUTING_ID_MAX octets. MCQ_NOMEM: nothing changed. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_options_name(struct mcq_socket_options *options,
+                                                    struct mcq_bytes routing_id);
+/* Theirs. */
+struct mcq_bytes mcq_socket_options_routing_id(const struct mcq_socket_options *options);
 
 /* --- life ------------------------------------------------------------------------------------ */
 
