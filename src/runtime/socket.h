@@ -109,15 +109,17 @@ struct mcq_conn {
     struct mcq_inproc_end *end;      /* its end of a pipe; NULL: it has a stream */
     struct mcq_ready_key key;
     bool is_attached;
-    bool is_unread; /* on the list */
-    struct mcq_conn *unread_next;
+    bool is_unread;   /* on the list */
     bool is_ending;   /* gone, with input left: on the list */
     bool is_leaving;  /* disconnected; for the pattern it is down */
     bool is_draining; /* leaving, and all of it has left */
-    struct mcq_conn *ending_next;
-    uint64_t leave_until_ns;
+    struct mcq_conn *unread_next;
+    union { /* who ends leaves no more */
+        struct mcq_conn *ending_next;
+        struct mcq_conn *leaving_next;
+    };
     struct mcq_conn **leaving_at; /* what points to it on the list; NULL: it is not on it */
-    struct mcq_conn *leaving_next;
+    uint64_t leave_until_ns;
 };
 
 struct mcq_conn_slot {
