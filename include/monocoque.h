@@ -121,11 +121,40 @@ int mcq_ctx_shutdown(struct mcq_context *context);
 /* Shuts down, waits until all sockets are closed and have lingered, and frees the context.
  *   timeout_ms   -1: as long as it takes
  *   0            the context is gone
- *   EAGAIN       not in time: the context is there and shut down; this may be called again
+ *   EAGAIN       not in time: the context is there and shut down; this may be called again, and
+ *                mcq_ctx_pending says what it waits for, of which mcq_last_error has the first
  *   EINTR        a signal handler ran; the same
  *   EACCES       it has no threads, and belongs to another one: mcq_ctx_run
  * Source: zmq_ctx_term(3). */
 int mcq_ctx_term(struct mcq_context *context, int timeout_ms);
+
+/* What keeps a context from its end: a socket, or a peer that messages wait for. */
+enum mcq_pending_state {
+    MCQ_PENDING_OPEN = 0,   /* the application has not closed it */
+    MCQ_PENDING_LINGER = 1, /* it is closed, and messages wait to be sent */
+    MCQ_PENDING_DRAIN = 2,  /* they have left; its peers have not said yet that they end, too */
+};
+
+/* Later versions add members at the end only. */
+struct mcq_pending {
+    uint64_t socket;      /* a number of its own, the same in each entry of a socket */
+    int32_t type;         /* enum mcq_type */
+    int32_t state;        /* enum mcq_pending_state */
+    int64_t linger_ms;    /* so long it will wait yet, or would if it were closed; -1: no limit */
+    uint64_t peer;        /* id of the peer that messages wait for; 0: there is none */
+    uint64_t messages;    /* that wait for it */
+    uint64_t bytes;       /* octets of these, on the wire; 0 over inproc */
+    int32_t is_connected; /* 1: it is there, and takes them slowly or not at all */
+    char endpoint[256];   /* where it has bound, or we have */
+};
+
+/* Says what mcq_ctx_term waits for, or would: fills in up to `count` entries and gives how many
+ * there are: one for each peer that messages wait for, and one for each other socket. Any thread,
+ * also while others use the sockets, but not while another one's mcq_ctx_term may end the context.
+ *   entries       may be NULL with count 0
+ *   entry_bytes   sizeof *entries; a program that knows less members than the library gets those */
+int mcq_ctx_pending(struct mcq_context *context, struct mcq_pending *entries, size_t count,
+                    size_t entry_bytes);
 
 /* --- sockets --------------------------------------------------------------------------------- */
 
@@ -243,6 +272,85 @@ int mcq_leave(struct mcq_socket *socket, const char *group);
  *   EINTR        a signal handler ran */
 int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
 
+/* Waits until so many peers would get a message of a PUB or XPUB that begins with this topic, or of
+ * a RADIO for this group. Messages sent afterwards reach them: nobody has to sleep for slow joiners.
+ *   topic        len octets, which may be none
+ *   timeout_ms   0: looks; -1: as long as it takes
+ *   EAGAIN       not in time
+ *   EINTR        a signal handler ran
+ *   ENOTSUP      another type of socket */
+int mcq_wait_subscribers(struct mcq_socket *socket, const void *topic, size_t len, uint32_t count,
+                         int timeout_ms);
+
+/* --- peers and counters ---------------------------------------------------------------------- */
+
+/* Why a message went nowhere: indices of the counters `drops`, of which the others are 0. */
+enum mcq_drop {
+    MCQ_DROP_FULL = 0,         /* to send: as many wait for the peer as SNDHWM allows */
+    MCQ_DROP_OLDER = 1,        /* it waited, and gave way to a newer one (CONFLATE, WHEN_FULL) */
+    MCQ_DROP_NOBODY = 2,       /* to send: nobody has subscribed to it, or has this routing id */
+    MCQ_DROP_FILTERED = 3,     /* received: it matches no subscription, or no group */
+    MCQ_DROP_REFUSED = 4,      /* received: the type has no use for it, for instance a late reply */
+    MCQ_DROP_OVERSIZED = 5,    /* received in part: beyond a limit, and the connection was ended */
+    MCQ_DROP_DISCONNECTED = 6, /* it waited for a peer that is gone */
+    MCQ_DROP_NO_MEMORY = 7,
+    MCQ_DROP_ROOM = 16, /* counters that there is room for */
+};
+
+/* A peer as it was when it was asked for. Counters begin with the peer, not with its connection.
+ * Later versions add members at the end only. */
+struct mcq_peer_info {
+    uint64_t id;           /* for mcq_close_peer; no other peer of this context ever has it */
+    uint64_t epoch;        /* of its connection, as struct mcq_report has it; 0: none stands */
+    uint64_t connected_ms; /* so long has that stood */
+    uint64_t connections;  /* that it has had; a peer that was accepted has one */
+    int32_t is_accepted;   /* 1: it came to us */
+    int32_t mechanism;     /* as MCQ_OPT_MECHANISM has it */
+    uint64_t queued_out;   /* messages that wait for it; over inproc, those that it has not taken */
+    uint64_t queued_out_bytes; /* octets of these, on the wire; 0 over inproc */
+    uint64_t queued_out_max;   /* MCQ_OPT_SNDHWM in force; 0: no limit */
+    uint64_t queued_in;        /* messages received from it, and not taken; over inproc 0 */
+    uint64_t queued_in_bytes;  /* octets of these */
+    uint64_t queued_in_max;    /* MCQ_OPT_RCVHWM in force; 0: no limit */
+    uint64_t messages_out;     /* that were taken to be sent to it */
+    uint64_t bytes_out;        /* octets of these */
+    uint64_t messages_in;      /* that came from it */
+    uint64_t bytes_in;         /* octets of these */
+    uint64_t drops[MCQ_DROP_ROOM];
+    uint32_t routing_id_len;
+    uint8_t routing_id[256]; /* of a ROUTER's peer; of a SERVER's or PEER's, a uint32_t */
+    char user_id[256];       /* who it is to ZAP; "" where nobody said so */
+    char endpoint[256];      /* where we have bound or connected */
+    char address[128];       /* its own, as an endpoint; "" if it has none */
+};
+
+/* Fills in the socket's peers, `count` at most, in no order, and gives how many there are. It holds
+ * up who uses the socket for about a microsecond each.
+ *   infos        may be NULL with count 0
+ *   info_bytes   sizeof *infos; a program that knows less members than the library gets those */
+int mcq_peers(struct mcq_socket *socket, struct mcq_peer_info *infos, size_t count,
+              size_t info_bytes);
+
+/* Ends the connection with this peer, and what waits for it or was not received from it is dropped.
+ * One that we have connected to is not tried again, as after mcq_disconnect; one that came to us
+ * may come back (and is another peer then).
+ *   ENOENT   there is no such peer any more */
+int mcq_close_peer(struct mcq_socket *socket, uint64_t id);
+
+/* Sums over all peers, also those that are gone. Later versions add members at the end only. */
+struct mcq_socket_stats {
+    uint64_t peers;     /* that mcq_peers would tell of */
+    uint64_t connected; /* of these */
+    uint64_t messages_out;
+    uint64_t bytes_out;
+    uint64_t messages_in;
+    uint64_t bytes_in;
+    uint64_t drops[MCQ_DROP_ROOM];
+};
+
+/*   stats_bytes   sizeof *stats; a program that knows less members than the library gets those */
+int mcq_stats(struct mcq_socket *socket, struct mcq_socket_stats *stats, size_t stats_bytes);
+
 /* --- messages -------------------------------------------------------------------------------- */
 
 /* One part of a message: a body of any octets, and whether more parts follow. The storage is the
@@ -295,6 +403,27 @@ bool mcq_message_more(const struct mcq_message *message);
 uint32_t mcq_message_routing_id(const struct mcq_message *message);
 /*   EINVAL   routing_id is 0 */
 int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id);
+
+/* What is known of the peer that a received message came from. */
+struct mcq_origin;
+
+/* The caller holds it until mcq_origin_release, in any thread; the message may be gone before that.
+ * NULL is a failure, and the message has none:
+ *   ENOENT   it was not received, it came over inproc, or a SERVER or PEER received it; or its
+ *            connection has ended, and since then its context did or thousands of others */
+struct mcq_origin *mcq_message_origin(const struct mcq_message *message);
+void mcq_origin_release(struct mcq_origin *origin);
+
+/* A property of the peer, as text; good while the origin is held. NULL is a failure.
+ *   name     "Peer-Address": numeric, without the port; over ipc "localhost:UID:GID:PID". Any other
+ *            one that the peer has sent in its handshake: "Socket-Type", "Identity", those of its
+ *            application ("X-..."). As they are written there
+ *   ENOENT   it has none of this name
+ * Source: zmq_msg_gets(3). */
+const char *mcq_origin_property(const struct mcq_origin *origin, const char *name);
+
+/* The number of the descriptor that it came by, for reports: it may be another's by now. */
+int mcq_origin_descriptor(const struct mcq_origin *origin);
 
 #define MCQ_GROUP_MAX 255
 
@@ -433,6 +562,10 @@ struct mcq_report {
     int value;
     uint64_t epoch;       /* of the connection, which no other one has had; 0: none stood */
     const char *endpoint; /* ours where the peer came to us, else the peer's; for the call */
+    uint64_t peer;        /* its id as in mcq_peers; 0: it is not one, or not yet */
+    const char *address;  /* the other side's own; "" if it has none; for the call */
+    int cause;            /* of an end: an errno; 0: this side wanted it */
+    const char *why;      /* the same as a constant text; "" */
 };
 
 /* Calls `tell` for each of these from now on, in one thread of the context after the other, and
@@ -514,6 +647,10 @@ enum mcq_option {
      * message stays; later. */
     MCQ_OPT_CONFLATE = 54,
 
+    /* enum mcq_when_full (0); types that send, but REQ and REP: what becomes of a message that a
+     * peer has no room for. */
+    MCQ_OPT_WHEN_FULL = 1030,
+
     /* --- Names and subscriptions. */
 
     /* 1..255 octets (none), the first one not 0: our name; later. */
@@ -521,6 +658,9 @@ enum mcq_option {
     /* 1..255 octets; ROUTER: our name for the peer of the next connect, to which may be sent at
      * once; set only. */
     MCQ_OPT_CONNECT_ROUTING_ID = 61,
+    /* Text, "X-NAME:VALUE": told to peers in the handshake, for mcq_origin_property; adds up to 16
+     * KiB; set only; later. */
+    MCQ_OPT_METADATA = 95,
     /* Octets; SUB: messages that begin with these, many times. XPUB with XPUB_MANUAL: for the peer
      * of the last request; set only. */
     MCQ_OPT_SUBSCRIBE = 6,
@@ -540,6 +680,9 @@ enum mcq_option {
     MCQ_OPT_ROUTER_MANDATORY = 33,
     /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only. */
     MCQ_OPT_ROUTER_HANDOVER = 56,
+    /* 0, 1 (0); ROUTER: sends messages without a routing id to one connected peer with room after
+     * the other, and waits if there is none; received ones have theirs in front. */
+    MCQ_OPT_ROUTER_BALANCE = 1031,
     /* 0..3 (0); ROUTER: an empty message from a peer that comes (1), or goes (2); later. */
     MCQ_OPT_ROUTER_NOTIFY = 97,
 
@@ -688,6 +831,19 @@ enum mcq_option {
     MCQ_OPT_SOCKS_USERNAME = 99,
     /* Text of up to 255 octets (none): the password that goes with it; later. */
     MCQ_OPT_SOCKS_PASSWORD = 100,
+};
+
+/* What becomes of a message that a peer has no room for. A type's own policy is in
+ * docs/reference/sockets.md; one that is chosen counts more than XPUB_NODROP and ROUTER_MANDATORY,
+ * which still tells of peers that are not there. Each is counted: mcq_stats, mcq_peers. */
+enum mcq_when_full {
+    MCQ_FULL_AS_TYPE = 0,
+    MCQ_FULL_WAIT = 1,        /* sending waits; PUB and its like, for all who are to get it */
+    MCQ_FULL_DROP_NEWEST = 2, /* the message is dropped, for who is full; PUSH: if all are */
+    MCQ_FULL_DROP_OLDEST = 3, /* the oldest that waits is, and nothing that has begun to leave; over
+                                 inproc as DROP_NEWEST */
+    MCQ_FULL_DISCONNECT = 4,  /* the peer's connection ends, and what waits for it is dropped; not
+                                 PAIR, DEALER, PUSH, CLIENT, SCATTER, CHANNEL */
 };
 
 /* Sets an option with a number as its value, or gives that value. The descriptors of

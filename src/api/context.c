@@ -3,6 +3,7 @@
 #include <monocoque.h>
 
 #include "api/fail.h"
+#include "api/pending.h"
 #include "arena/own.h"
 #include "table/option.h"
 
@@ -185,9 +186,25 @@ static uint64_t until_of(struct mcq_context *context, int timeout_ms)
     return until_ns;
 }
 
+/* Not in time: how many sockets are left, and what the first of them waits for. */
+static MCQ_COLD int fail_late(struct mcq_context *context, int timeout_ms)
+{
+    struct mcq_pending first = {0};
+    char reason[400] = "";
+    uint32_t open_count;
+
+    if (mcq_ctx_pending(context, &first, 1, sizeof first) > 0)
+        mcq_pending_text(&first, reason, sizeof reason);
+    lock(context);
+    open_count = context->open_count;
+    unlock(context);
+    return mcq_fail(EAGAIN,
+                    "ctx_term: %" PRIu32 " of its sockets are not closed, or linger, after %d ms%s",
+                    open_count, timeout_ms, reason);
+}
+
 int mcq_ctx_term(struct mcq_context *context, int timeout_ms)
 {
-    uint32_t open_count;
     enum mcq_err err;
 
     if (!is_usable("ctx_term", context))
@@ -203,10 +220,5 @@ int mcq_ctx_term(struct mcq_context *context, int timeout_ms)
         return mcq_fail(EACCES, "ctx_term: the context has no threads, and is another thread's");
     if (err != MCQ_TIMEOUT)
         return mcq_fail(mcq_err_errno(err), "ctx_term: %s", mcq_err_text(err));
-    lock(context);
-    open_count = context->open_count;
-    unlock(context);
-    return mcq_fail(EAGAIN,
-                    "ctx_term: %" PRIu32 " of its sockets are not closed, or linger, after %d ms",
-                    open_count, timeout_ms);
+    return fail_late(context, timeout_ms);
 }

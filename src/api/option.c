@@ -24,6 +24,7 @@ enum kind {
     KIND_PROXY,          /* the same, an enum mcq_proxy_part */
     KIND_RULE,           /* adds to who may connect; an enum mcq_admission_kind */
     KIND_SECURITY,       /* of runtime/security.h, a number or not */
+    KIND_POLICY,         /* a policy, which some types have */
     KIND_PATTERN_OCTETS, /* not a number, and an enum mcq_pattern_option */
 };
 
@@ -47,6 +48,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_SUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_UNSUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_LAST_ENDPOINT, KIND_OCTETS, 0},
+    {MCQ_OPTION_METADATA, KIND_OCTETS, 0},
     {MCQ_OPTION_MECHANISM, KIND_SECURITY, 0},
     {MCQ_OPTION_PLAIN_SERVER, KIND_SECURITY, 0},
     {MCQ_OPTION_PLAIN_USERNAME, KIND_SECURITY, 0},
@@ -90,6 +92,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_RCVTIMEO, KIND_INT, AT(recv_timeout_ms)},
     {MCQ_OPTION_SNDTIMEO, KIND_INT, AT(send_timeout_ms)},
     {MCQ_OPTION_ROUTER_MANDATORY, KIND_PATTERN, MCQ_PATTERN_ROUTER_MANDATORY},
+    {MCQ_OPTION_ROUTER_BALANCE, KIND_PATTERN, MCQ_PATTERN_ROUTER_BALANCE},
     {MCQ_OPTION_ROUTER_NOTIFY, KIND_PATTERN, MCQ_PATTERN_ROUTER_NOTIFY},
     {MCQ_OPTION_PROBE_ROUTER, KIND_PATTERN, MCQ_PATTERN_PROBE_ROUTER},
     {MCQ_OPTION_CONNECT_ROUTING_ID, KIND_PATTERN_OCTETS, MCQ_PATTERN_CONNECT_ROUTING_ID},
@@ -124,6 +127,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_RECV_FD, KIND_STATE, 0},
     {MCQ_OPTION_SEND_FD, KIND_STATE, 0},
     {MCQ_OPTION_PARKED, KIND_STATE, 0},
+    {MCQ_OPTION_WHEN_FULL, KIND_POLICY, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
 };
@@ -237,6 +241,16 @@ static enum mcq_err set_in_pattern(struct mcq_socket *socket, const struct home 
     return ops->set(socket->pattern, (enum mcq_pattern_option) home->at, (int) value);
 }
 
+/* Who waits for a full peer may not have to any more. */
+static enum mcq_err set_policy(struct mcq_socket *socket, enum mcq_policy policy)
+{
+    if ((socket->pattern->ops->policies >> policy & 1) == 0)
+        return MCQ_INVAL;
+    socket->pattern->policy = policy;
+    socket->news |= MCQ_NEWS_OUT;
+    return MCQ_OK;
+}
+
 static enum mcq_err add_rule(struct mcq_socket *socket, const struct home *home, int64_t value)
 {
     const struct mcq_admission_rule rule = {.kind = (enum mcq_admission_kind) home->at,
@@ -275,6 +289,8 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
         err = set_in_pattern(socket, option.home, value);
     else if (option.home->kind == KIND_RULE)
         err = add_rule(socket, option.home, value);
+    else if (option.home->kind == KIND_POLICY)
+        err = set_policy(socket, (enum mcq_policy) value);
     else if (option.home->kind == KIND_SECURITY)
         err = mcq_security_set_number(&socket->options.security, option.home->id, (int) value);
     else
@@ -345,6 +361,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         err = MCQ_INVAL;
     else if (home->kind == KIND_PATTERN)
         err = get_from_pattern(socket, home, value);
+    else if (home->id == MCQ_OPTION_WHEN_FULL)
+        *value = (int64_t) socket->pattern->policy;
     else if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;
     else if (home->id == MCQ_OPTION_RCVMORE)
@@ -491,6 +509,20 @@ static int set_proxy(struct mcq_socket *socket, const struct option *option, str
     return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
 }
 
+static int add_property(struct mcq_socket *socket, const struct mcq_option_row *row,
+                        struct mcq_bytes text)
+{
+    enum mcq_err err = mcq_properties_add(&socket->options.properties, text);
+
+    if (err == MCQ_INVAL || err == MCQ_LIMIT)
+        return mcq_fail(EINVAL,
+                        err == MCQ_LIMIT ? "set %s to %.*s: all of them have more than 16 KiB"
+                                         : "set %s to %.*s: a property is written X-NAME:VALUE",
+                        row->name, (int) mcq_min_size(text.len, SHOWN_MAX),
+                        (const char *) text.data);
+    return err == MCQ_OK ? 0 : fail("set", row, socket, err);
+}
+
 /* Those that are neither a number nor a text are told apart by their ids. */
 static int set_octets(struct mcq_socket *socket, const struct option *option,
                       struct mcq_bytes bytes)
@@ -507,6 +539,8 @@ static int set_octets(struct mcq_socket *socket, const struct option *option,
         return set_pattern_bytes(socket, option, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
         return set_routing_id(socket, option->row, bytes);
+    if (option->home->id == MCQ_OPTION_METADATA)
+        return add_property(socket, option->row, bytes);
     return subscribe(socket, option->row, bytes);
 }
 

@@ -113,6 +113,11 @@ void mcq_wpump_cut(struct mcq_wpump *pump);
  * octets are lent, nor within a message. */
 void mcq_wpump_conflate(struct mcq_wpump *pump);
 
+/* Takes back the oldest whole message of which nothing has left, nor any of the first `kept_bytes`
+ * octets that wait. Not while octets are lent, nor within a message. False: there is none, or no
+ * memory to part it from others. */
+bool mcq_wpump_drop_oldest(struct mcq_wpump *pump, uint64_t kept_bytes);
+
 /* Lends whole messages that wait to a write, up to iov_max runs and about MCQ_WPUMP_BATCH_BYTES;
  * returns how many runs of iov are filled, 0: nothing waits. The write's end is
  * mcq_wpump_on_written. Not while octets are lent.

@@ -108,10 +108,25 @@ void mcq_conn_free(struct mcq_conn *conn)
         socket->pattern->ops->detach(socket->pattern, &conn->peer);
     if (conn->key.generation != 0)
         put_slot(socket, conn);
+    mcq_link_retire(&conn->peer.link);
     if (conn->end != NULL)
         mcq_inproc_release(conn);
     mcq_link_fini(&conn->peer.link);
     mcq_free(conn);
+}
+
+/* Of its stream, which may be no link's any more. */
+static void report(const struct mcq_conn *conn, enum mcq_report_of kind, int value, int fd)
+{
+    const struct mcq_report_stream stream = {
+        .fd = fd,
+        .endpoint = conn->connector != NULL ? mcq_connector_name(conn->connector) : NULL,
+        .epoch = conn->peer.link.epoch,
+        .peer = conn->peer.epoch,
+        .why = conn->peer.link.lost_by,
+    };
+
+    mcq_report_of_stream(conn->socket, kind, value, &stream);
 }
 
 static enum mcq_err start(struct mcq_conn *conn, struct mcq_opening *opening)
@@ -124,6 +139,7 @@ static enum mcq_err start(struct mcq_conn *conn, struct mcq_opening *opening)
     }
     MCQ_TRY(mcq_link_start(&conn->peer.link, opening, epoch, conn->key));
     conn->socket->stream_count++;
+    report(conn, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0, conn->peer.link.fd);
     return MCQ_OK;
 }
 
@@ -165,24 +181,14 @@ static bool has_input_left(const struct mcq_conn *conn)
            mcq_link_is_readable(&conn->peer.link);
 }
 
-static void report_end(const struct mcq_conn *conn, int fd, uint64_t epoch)
-{
-    if (conn->connector == NULL)
-        mcq_report_accepted(conn->socket, MCQ_REPORT_OF_DISCONNECTED, fd, epoch, fd);
-    else
-        mcq_report_now(conn->socket, MCQ_REPORT_OF_DISCONNECTED, fd, epoch,
-                       mcq_connector_name(conn->connector));
-}
-
 /* What is put for a peer with a pipe waits for no other connection. */
 static void end(struct mcq_conn *conn)
 {
     struct mcq_socket *socket = conn->socket;
-    uint64_t epoch = conn->peer.link.epoch;
     int fd = mcq_link_end(&conn->peer.link);
 
     if (conn->end == NULL) {
-        report_end(conn, fd, epoch);
+        report(conn, MCQ_REPORT_OF_DISCONNECTED, fd, fd);
         mcq_reactor_close(socket->engine->reactor, fd);
         socket->stream_count--;
         return;
@@ -226,7 +232,10 @@ void mcq_socket_bury(struct mcq_socket *socket)
         struct mcq_connector *connector = conn->connector;
         enum mcq_err why = link->lost_by;
 
-        socket->limited_count += why == MCQ_LIMIT;
+        if (why == MCQ_LIMIT) {
+            socket->limited_count++;
+            link->tally.drops[MCQ_TALLY_OVERSIZED]++;
+        }
         mcq_conn_down(conn);
         if (connector != NULL)
             mcq_connector_retry(connector, why);

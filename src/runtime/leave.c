@@ -10,6 +10,7 @@
  * if its type only hands messages on. A socket that closes has its own linger, which is theirs too.
  */
 
+#include "runtime/endpoint.h"
 #include "runtime/holder.h"
 
 #define MS UINT64_C(1000000)
@@ -63,7 +64,7 @@ static void finish(struct mcq_conn *conn)
 {
     mcq_conn_unlist(conn);
     if (conn->connector != NULL)
-        mcq_connector_dismiss(conn->connector);
+        mcq_connector_stop(conn->connector);
     else
         mcq_conn_down(conn);
 }

@@ -142,14 +142,17 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
-static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value)
+static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value,
+                          enum mcq_err why)
 {
     const struct mcq_endpoint_node *node = opener->node;
+    const struct mcq_report_stream stream = {
+        .fd = opener->opening.fd,
+        .endpoint = node->is_listener ? NULL : mcq_node_name(node),
+        .why = why,
+    };
 
-    if (node->is_listener)
-        mcq_report_accepted(node->socket, kind, value, 0, opener->opening.fd);
-    else
-        mcq_report_now(node->socket, kind, value, 0, mcq_node_name(node));
+    mcq_report_of_stream(node->socket, kind, value, &stream);
 }
 
 /* Whose fault it was: the peer's manners, its credentials, or just the connection. */
@@ -159,8 +162,8 @@ static void report_failure(const struct mcq_opener *opener, enum mcq_err err)
                   err == MCQ_PROTO    ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
                   : err == MCQ_DENIED ? MCQ_REPORT_OF_HANDSHAKE_REFUSED
                                       : MCQ_REPORT_OF_HANDSHAKE_FAILED,
-                  mcq_err_errno(err));
-    opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd);
+                  mcq_err_errno(err), err);
+    opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd, err);
 }
 
 static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
@@ -234,7 +237,6 @@ static void opener_step(struct mcq_opener *opener)
         err = keep_identity(opener, ready.ready.identity);
         if (err == MCQ_OK) {
             opener->state = OPENER_READY;
-            opener_report(opener, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0);
             opener_settle(opener);
             return;
         }
@@ -277,6 +279,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_socket_options_routing_id(options);
+    config->extra_metadata = mcq_properties_octets(options->properties);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;

@@ -4,19 +4,18 @@
 #include <string.h>
 
 #include "runtime/holder.h"
+#include "runtime/peers.h"
 
 #define MS UINT64_C(1000000)
 
 /* --- closing --------------------------------------------------------------------------------- */
 
-/* What waits for somebody to bind a name waits in vain once the context ends. */
 static bool has_waiting(const struct mcq_socket *socket)
 {
     for (uint32_t i = 0; i < socket->slot_count; i++) {
         const struct mcq_conn *conn = socket->slots[i].conn;
 
-        if (conn != NULL && mcq_link_waiting_count(&conn->peer.link) > 0 &&
-            (conn->end == NULL || !socket->is_terminated))
+        if (conn != NULL && mcq_conn_keeping_count(conn) > 0)
             return true;
     }
     return false;
@@ -87,6 +86,7 @@ static void begin_close(struct mcq_socket *socket)
     socket->has_peeked = false;
     socket->state = MCQ_SOCKET_CLOSING;
     mcq_socket_stop_leaving(socket);
+    mcq_lock_set_biasable(&socket->lock, false); /* who leaves last must not look back */
     socket->news |= MCQ_NEWS_ALL;
     socket->linger_until_ns = linger_ms < 0 ? MCQ_NEVER_NS : now_ns + (uint64_t) linger_ms * MS;
     for (uint32_t i = 0; i < socket->slot_count; i++)
@@ -299,6 +299,7 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
     *target = *source;
     target->admission = mcq_admission_ref(source->admission);
     target->proxy = mcq_proxy_ref(source->proxy);
+    target->properties = mcq_properties_ref(source->properties);
     target->security = mcq_security_ref(source->security);
     if (target->routing_id != NULL)
         mcq_buf_ref(target->routing_id);
@@ -315,6 +316,7 @@ void mcq_socket_options_drop(struct mcq_socket_options *options)
 {
     mcq_admission_unref(&options->admission);
     mcq_proxy_unref(&options->proxy);
+    mcq_properties_unref(&options->properties);
     mcq_security_unref(options->security);
     options->security = NULL;
     drop_routing_id(options);
@@ -389,6 +391,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     MCQ_TRY(mcq_context_take_slot(context, &socket, &engine, &profile));
     mcq_lock_take(&socket->lock);
     init_slot(socket);
+    mcq_lock_set_biasable(&socket->lock, true);
     socket->context = context;
     socket->engine = engine;
     atomic_store_explicit(&socket->type, type, memory_order_relaxed);

@@ -27,6 +27,7 @@
 #include "reactor/hint.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/properties.h"
 #include "runtime/report.h"
 #include "runtime/security.h"
 #include "socket/pattern.h"
@@ -61,9 +62,10 @@ struct mcq_socket_options {
     int64_t max_message_bytes; /* -1: the profile's */
     int64_t message_max;       /* of all its parts; -1: the profile's */
     struct mcq_tuning tuning;
-    struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
-    struct mcq_proxy *proxy;         /* the same */
-    int use_fd;                      /* for the next bind; -1: none */
+    struct mcq_admission *admission;   /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;           /* the same */
+    struct mcq_properties *properties; /* the same; NULL: none */
+    int use_fd;                        /* for the next bind; -1: none */
     bool is_immediate;
     bool conflates;
     bool is_ipv6;
@@ -368,6 +370,11 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_bell_fd(struct mcq_socket *socket, bool i
 MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count,
                                                   int timeout_ms);
 
+/* The same, until so many would get a message of this topic, or group.
+ *   MCQ_NOT_SUPPORTED   the type does not choose */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_topic(struct mcq_socket *socket, struct mcq_bytes topic,
+                                                  uint32_t count, int timeout_ms);
+
 /* --- endpoints (runtime/endpoint.c); the lock is held ----------------------------------------- */
 
 /* MCQ_INVAL: *fault says what is wrong with the text; MCQ_NOT_SUPPORTED, MCQ_NOT_FOUND, MCQ_IN_USE,
@@ -445,8 +452,6 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 /* runtime/endpoint.c */
 /* A connecting peer's connection was lost, or its request for one was refused. */
 void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
-/* No more attempts, and the end of its connection. */
-void mcq_connector_dismiss(struct mcq_connector *connector);
 /* Where to; the text is its own. */
 const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */

@@ -180,12 +180,19 @@ static enum mcq_err put_plain_welcome(struct mcq_session *session)
                              : MCQ_NOMEM;
 }
 
+/* Without random octets there is no session. */
+static enum mcq_err end_curve(struct mcq_session *session, const struct output *output,
+                              uint8_t *end)
+{
+    return session->curve->is_unfit ? MCQ_NOMEM : end_frame(session, output, end);
+}
+
 static enum mcq_err put_curve_hello(struct mcq_session *session)
 {
     struct output output = begin_command(session, MCQ_CURVE_HELLO_BYTES);
 
     return output.at != NULL
-               ? end_frame(session, &output, mcq_curve_put_hello(session->curve, output.at))
+               ? end_curve(session, &output, mcq_curve_put_hello(session->curve, output.at))
                : MCQ_NOMEM;
 }
 
@@ -194,7 +201,7 @@ static enum mcq_err put_curve_welcome(struct mcq_session *session)
     struct output output = begin_command(session, MCQ_CURVE_WELCOME_BYTES);
 
     return output.at != NULL
-               ? end_frame(session, &output, mcq_curve_put_welcome(session->curve, output.at))
+               ? end_curve(session, &output, mcq_curve_put_welcome(session->curve, output.at))
                : MCQ_NOMEM;
 }
 
@@ -209,7 +216,7 @@ static enum mcq_err put_curve_metadata(struct mcq_session *session, size_t befor
     if (output.at == NULL)
         return MCQ_NOMEM;
     (void) encode_metadata(output.at + before, &session->config);
-    return end_frame(session, &output, put(session->curve, output.at, len));
+    return end_curve(session, &output, put(session->curve, output.at, len));
 }
 
 /* The reason of an ERROR is the status of ZAP's reply, in digits. */

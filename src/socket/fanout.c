@@ -114,7 +114,13 @@ static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *pa
     if (MCQ_UNLIKELY(mcq_link_is_piped(link) ||
                      !mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
         return mcq_link_put(link, &own);
-    return mcq_link_put_run(link, encoded->buf, encoded->run, !part->more);
+    return mcq_link_put_run(link, encoded->buf, encoded->run, part->body.len, !part->more);
+}
+
+static enum mcq_err put_to(struct mcq_link *link, const struct mcq_part *part,
+                           const struct encoded *encoded)
+{
+    return encoded->buf == NULL ? put_copy(link, part) : put_encoded(link, part, encoded);
 }
 
 /* Who is full, or has no memory for it, does not get this message, nor its next parts. */
@@ -125,9 +131,10 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
     struct mcq_peer *peer;
 
     while ((peer = *at) != NULL) {
-        enum mcq_err err = encoded->buf == NULL ? put_copy(&peer->link, part)
-                                                : put_encoded(&peer->link, part, encoded);
+        enum mcq_err err = put_to(&peer->link, part, encoded);
 
+        if (MCQ_UNLIKELY(err == MCQ_AGAIN) && mcq_pattern_relieve(pattern, peer))
+            err = put_to(&peer->link, part, encoded);
         if (MCQ_LIKELY(err == MCQ_OK)) {
             at = &peer->next_taker;
             continue;
@@ -135,7 +142,7 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
         mcq_link_cut(&peer->link);
         *at = peer->next_taker;
         peer->takes_message = false;
-        pattern->dropped_count++;
+        mcq_pattern_drop(pattern, peer, err == MCQ_AGAIN ? MCQ_TALLY_FULL : MCQ_TALLY_NO_MEMORY);
     }
 }
 
@@ -145,6 +152,8 @@ enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *patte
     struct encoded encoded = {0};
     enum mcq_err err = MCQ_OK;
 
+    if (!fanout->is_within && fanout->takers == NULL)
+        pattern->group->tally.drops[MCQ_TALLY_NOBODY]++;
     if (part->body.len > MCQ_WPUMP_COPY_MAX)
         err = part->msg != NULL ? MCQ_OK : MCQ_NOMEM;
     else if (fanout->takers != NULL && !encode_in_place(pattern, part, &encoded))

@@ -52,9 +52,9 @@ static void rep_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 }
 
 /* Once may be a mistake of somebody behind it; who does it again means it. */
-static void on_too_deep(struct rep *rep, struct mcq_peer *peer)
+static void on_too_deep(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    rep->duplex.base.dropped_count++;
+    mcq_pattern_drop(pattern, peer, MCQ_TALLY_REFUSED);
     if (peer->was_too_deep)
         mcq_link_lose(&peer->link, MCQ_LIMIT);
     peer->was_too_deep = true;
@@ -79,9 +79,9 @@ static enum mcq_err rep_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
         if (err == MCQ_OK && frame == MCQ_REQUEST_BODY)
             return MCQ_OK;
         if (err == MCQ_LIMIT)
-            on_too_deep(rep, peer);
+            on_too_deep(pattern, peer);
         else if (frame == MCQ_REQUEST_BROKEN && !msg->more)
-            rep->duplex.base.dropped_count++;
+            mcq_pattern_drop(pattern, peer, MCQ_TALLY_REFUSED);
         mcq_msg_fini(msg);
     }
 }
@@ -123,9 +123,12 @@ static enum mcq_err begin_reply(struct rep *rep, struct mcq_part *part, bool *is
 
     *is_put = false;
     /* A request may be read after its sender has gone. */
+    if (link == NULL)
+        mcq_pattern_drop(&rep->duplex.base, NULL, MCQ_TALLY_DISCONNECTED);
     if (link != NULL && (node->part == MCQ_RING_OUT || !mcq_link_has_room(link))) {
         link = NULL;
-        rep->duplex.base.dropped_count++;
+        mcq_pattern_drop(&rep->duplex.base, mcq_peer_of_turn(node),
+                         node->part == MCQ_RING_OUT ? MCQ_TALLY_DISCONNECTED : MCQ_TALLY_FULL);
     }
     if (link != NULL) {
         err = put_envelope(rep, link);

@@ -13,6 +13,7 @@ struct router {
     struct mcq_router router;
     bool is_mandatory;
     bool hands_over;
+    bool balances;  /* ROUTER_BALANCE: sends without names */
     bool is_within; /* of an outgoing message: its name was taken */
     bool has_held;  /* a first part, behind the name that was handed out */
     struct mcq_msg held;
@@ -155,7 +156,7 @@ static bool is_generated(struct mcq_bytes id)
 static void say_down(struct router *router, struct mcq_peer *peer)
 {
     if ((router->notices & NOTICE_DOWN) && mcq_link_note(&peer->link) != MCQ_OK)
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
 }
 
 static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -209,7 +210,13 @@ static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg
     MCQ_TRY(err);
     router->has_held = true;
     mcq_msg_copy(msg, &peer->identity);
+    msg->routing_id = peer->link.origin_number;
     return MCQ_OK;
+}
+
+static bool waits(const struct router *router)
+{
+    return mcq_pattern_waits(&router->duplex.base, router->is_mandatory);
 }
 
 /* The name of a message's peer. Where there is no such peer, or no room for it, the message goes
@@ -224,18 +231,40 @@ static enum mcq_err take_name(struct router *router, struct mcq_part *part)
         return MCQ_OK;
     }
     route = mcq_router_find(&router->router, part->body);
-    is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link);
+    is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link) &&
+              !mcq_pattern_relieve(&router->duplex.base, peer_of(route));
     if (is_full) {
         peer_of(route)->link.is_full = true; /* its room will be told */
         (void) mcq_router_set_ready(&router->router, route, route->turn.epoch, false);
     }
-    if (router->is_mandatory && (route == NULL || is_full))
-        return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
+    if (is_full && waits(router))
+        return MCQ_AGAIN;
+    if (route == NULL && router->is_mandatory)
+        return MCQ_NO_ROUTE;
     if (route == NULL || is_full)
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, is_full ? peer_of(route) : NULL,
+                         is_full ? MCQ_TALLY_FULL : MCQ_TALLY_NOBODY);
     MCQ_TRY(mcq_router_aim(&router->router, is_full ? NULL : route));
     mcq_part_drop(part);
     router->is_within = true;
+    return MCQ_OK;
+}
+
+/* A name that we gave may be that of a peer which is not there. */
+static enum mcq_err send_in_turn(struct router *router, struct mcq_part *part)
+{
+    struct mcq_balance *balance = &router->router.balance;
+    bool more = part->more;
+    struct mcq_peer *peer;
+
+    for (;;) {
+        MCQ_TRY(mcq_outgoing_pick(balance, &peer));
+        if (MCQ_LIKELY(peer == NULL || peer->link.is_up))
+            break;
+        mcq_outgoing_full(balance, peer);
+    }
+    MCQ_TRY(mcq_outgoing_send(balance, part, &peer));
+    router->is_within = more;
     return MCQ_OK;
 }
 
@@ -247,11 +276,13 @@ static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *pa
     struct mcq_peer *peer;
     enum mcq_err err;
 
+    if (router->balances && !router->is_within)
+        return send_in_turn(router, part);
     if (!router->is_within)
         return take_name(router, part);
     err = mcq_outgoing_send(balance, part, &peer);
     if (err == MCQ_AGAIN) { /* there was room, and there is no memory */
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
         mcq_outgoing_void(balance, peer);
         err = router->is_mandatory ? MCQ_NOMEM : mcq_outgoing_send(balance, part, &peer);
     }
@@ -265,7 +296,7 @@ static bool router_is_writable(struct mcq_pattern *pattern)
 {
     struct router *router = router_of(pattern);
 
-    return !router->is_mandatory || mcq_balance_is_ready(&router->router.balance);
+    return !(waits(router) || router->balances) || mcq_balance_is_ready(&router->router.balance);
 }
 
 static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,
@@ -283,6 +314,8 @@ static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_opt
         return MCQ_INVAL;
     if (option == MCQ_PATTERN_ROUTER_MANDATORY)
         router->is_mandatory = value != 0;
+    else if (option == MCQ_PATTERN_ROUTER_BALANCE)
+        router->balances = value != 0;
     else if (option == MCQ_PATTERN_ROUTER_HANDOVER)
         router->hands_over = value != 0;
     else
@@ -307,16 +340,20 @@ static enum mcq_err router_set_bytes(struct mcq_pattern *pattern, enum mcq_patte
 static enum mcq_err router_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
                                int64_t *value)
 {
-    if (option != MCQ_PATTERN_ROUTER_NOTIFY)
-        return MCQ_INVAL;
-    *value = ((const struct router *) pattern)->notices;
-    return MCQ_OK;
+    const struct router *router = (const struct router *) pattern;
+
+    switch (option) {
+    case MCQ_PATTERN_ROUTER_NOTIFY: *value = router->notices; return MCQ_OK;
+    case MCQ_PATTERN_ROUTER_BALANCE: *value = router->balances; return MCQ_OK;
+    default: return MCQ_INVAL;
+    }
 }
 
 const struct mcq_pattern_ops mcq_pattern_router = {
     .type = MCQ_SOCKET_TYPE_ROUTER,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = router_create,
     .free = router_free,
     .attach = router_attach,

@@ -722,13 +722,14 @@ static void log_final(struct run *run)
 }
 
 /* What the script says, then zeros. */
-static void fill_from_script(void *context, uint8_t *octets, size_t len)
+static bool fill_from_script(void *context, uint8_t *octets, size_t len)
 {
     struct run *run = context;
     const struct text *random = &run->script->random;
 
     for (size_t i = 0; i < len; i++, run->drawn++)
         octets[i] = run->drawn < random->len ? (uint8_t) random->data[run->drawn] : 0;
+    return true;
 }
 
 static void run_script(struct run *run)
