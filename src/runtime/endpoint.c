@@ -360,7 +360,10 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
 
 static bool is_leaving(struct mcq_endpoint_node *node)
 {
-    return !node->is_listener && mcq_connector_conn((struct mcq_connector *) node)->is_leaving;
+    const struct mcq_conn *conn =
+        node->is_listener ? NULL : mcq_connector_conn((struct mcq_connector *) node);
+
+    return conn != NULL && conn->is_leaving;
 }
 
 /* The newest of just this text that was not ended yet. */
@@ -388,19 +391,33 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
 
 void mcq_connector_stop(struct mcq_connector *connector)
 {
+    struct mcq_conn *conn = mcq_connector_conn(connector);
+
     node_stop((struct mcq_endpoint_node *) connector);
-    (void) mcq_link_flush(&mcq_connector_conn(connector)->peer.link);
+    if (conn != NULL)
+        (void) mcq_link_flush(&conn->peer.link);
     mcq_connector_disown(connector);
 }
 
 enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text)
 {
     struct mcq_endpoint_node *node = find_node(socket, false, text);
+    struct mcq_conn *conn;
 
     if (node == NULL)
         return mcq_inproc_disconnect(socket, text);
-    mcq_conn_leave(mcq_connector_conn((struct mcq_connector *) node));
+    conn = mcq_connector_conn((struct mcq_connector *) node);
+    if (conn != NULL)
+        mcq_conn_leave(conn);
+    else
+        node_stop(node);
     return MCQ_OK;
+}
+
+void mcq_connector_quit(struct mcq_connector *connector)
+{
+    node_stop((struct mcq_endpoint_node *) connector);
+    mcq_connector_disown(connector);
 }
 
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all)

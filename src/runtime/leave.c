@@ -104,6 +104,7 @@ void mcq_conn_leave(struct mcq_conn *conn)
     mcq_link_cut(&conn->peer.link);
     conn->peer.is_connecting = false;
     conn->is_leaving = true;
+    conn->is_met = false;
     if (conn->peer.link.is_up)
         socket->up_count--;
     socket->pattern->ops->down(socket->pattern, &conn->peer);
@@ -116,6 +117,8 @@ void mcq_conn_leave(struct mcq_conn *conn)
 
 void mcq_socket_stop_leaving(struct mcq_socket *socket)
 {
-    while (socket->leaving != NULL)
+    while (socket->leaving != NULL) {
+        socket->leaving->peer.is_connecting = true; /* again: its queue outlives its connection */
         mcq_conn_unlist(socket->leaving);
+    }
 }

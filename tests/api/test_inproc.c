@@ -22,7 +22,7 @@ static struct couple open_pipe(struct world *world, enum mcq_type bound, enum mc
     return couple;
 }
 
-static void connect_before_bind__messages_wait_for_the_name(void)
+static void fault_g14__connect_before_bind__messages_wait_for_the_name(void)
 {
     struct world world;
 
@@ -641,7 +641,7 @@ static int churn(void *argument)
 }
 
 /* Bind, connect, send and close in every order, by several threads at once. */
-static void threads__any_order_of_bind_connect_and_close(void)
+static void fault_g14__any_order_of_bind_connect_and_close__by_threads(void)
 {
     struct helper helpers[SENDER_COUNT];
     struct sender senders[SENDER_COUNT];
@@ -660,7 +660,7 @@ static void threads__any_order_of_bind_connect_and_close(void)
 }
 
 #define ON_BOTH(X)                                                                                 \
-    X(connect_before_bind__messages_wait_for_the_name)                                             \
+    X(fault_g14__connect_before_bind__messages_wait_for_the_name)                                  \
     X(bind__a_name_has_one_owner)                                                                  \
     X(last_endpoint__is_the_name)                                                                  \
     X(names__belong_to_a_context)                                                                  \
@@ -685,7 +685,7 @@ static void threads__any_order_of_bind_connect_and_close(void)
     X(disconnect__what_was_sent_arrives)                                                           \
     X(threads__all_arrives_in_each_sender_s_order)                                                 \
     X(threads__ping_pong_never_stalls)                                                             \
-    X(threads__any_order_of_bind_connect_and_close)
+    X(fault_g14__any_order_of_bind_connect_and_close__by_threads)
 
 ON_BOTH(BOTH_TESTS)
 
