@@ -82,8 +82,7 @@ struct world {
     uint32_t next_expected; /* at b: all below have come, or been lost */
     uint32_t received_count;
     uint32_t answered_count; /* at a */
-    uint64_t tried_ns;       /* PUB: its last message that may have met no subscriber, */
-    uint32_t tried_audience; /* ... and how many subscribers there were */
+    uint32_t tried_audience; /* PUB: subscribers that there were when it has spoken last */
     uint32_t cuts_left;
     uint32_t cut_count;
     bool is_starving;        /* allocations fail, now and then */
