@@ -270,8 +270,10 @@ int mcq_connect(struct mcq_socket *socket, const char *endpoint);
  * Source: zmq_connect_peer(3). */
 int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *routing_id);
 
-/* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
- * that was there has left: it is received.
+/* Ends the connection. For the socket the peer is gone at once; what was sent to it before leaves
+ * within LINGER, as after mcq_close, and by a new connection if there is none. A type that only
+ * hands messages on receives what the peer sends until then. What was sent over inproc to a socket
+ * that was there has left.
  *   ENOENT   there was no mcq_connect of this endpoint
  *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);

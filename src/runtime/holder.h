@@ -8,7 +8,7 @@
  *   transfer.c  send and receive                output.c   flushes, full streams, the unsent tail
  *   poll.c      poll, wait_peers                wait.c     how a call sleeps
  *   conn.c      a peer's connections            relief.c   want of memory, and giving it back
- *   bells.c     descriptors for foreign loops
+ *   bells.c     descriptors for foreign loops  leave.c    disconnected, with messages left
  *   letters.c   the engine's side: letters from it, requests to it
  *   inproc.c    letters from and to other sockets
  *
@@ -22,6 +22,8 @@
 #define MCQ_HARVEST_COUNT 64 /* edges taken from a ready set at a time */
 /* The unsent tail leaves after at most twice this and the timer's slack (docs/adr/0006). */
 #define MCQ_TAIL_NS UINT64_C(500000)
+/* For a peer to take what was sent, and to say that it ends, too. */
+#define MCQ_DRAIN_NS UINT64_C(1000000000)
 
 /* What the holder asks of the engine. */
 enum mcq_socket_request {

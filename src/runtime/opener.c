@@ -271,7 +271,7 @@ static enum mcq_err opener_ask(struct mcq_opener *opener, const struct mcq_event
         .request_id = mcq_bytes_of("1"), /* each has a pipe of its own, and asks once */
         .domain = mcq_security_octets(options->security, MCQ_OPTION_ZAP_DOMAIN),
         .identity = (quirks & MCQ_QUIRK_ZAP_IDENTITY_OWN) != 0
-                        ? mcq_bytes(options->routing_id, options->routing_id_len)
+                        ? mcq_socket_options_routing_id(options)
                         : event->zap.identity,
         .mechanism = mcq_bytes_of(event->zap.mechanism),
         .username = shown->username,
@@ -389,7 +389,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
-    config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->routing_id = mcq_socket_options_routing_id(options);
     config->is_raw = options->is_raw;
     config->piece_bytes = (uint32_t) options->piece_bytes;
     config->extra_metadata = mcq_properties_octets(options->properties);

@@ -300,7 +300,7 @@ static bool probe(struct mcq_socket *socket)
     for (uint32_t i = 0; socket->up_count == 1 && i < socket->slot_count; i++) {
         struct mcq_conn *conn = socket->slots[i].conn;
 
-        if (conn == NULL || !conn->peer.link.is_up)
+        if (conn == NULL || !conn->peer.link.is_up || conn->is_leaving)
             continue;
         conn->peer.link.can_read = true;
         socket->pattern->ops->readable(socket->pattern, &conn->peer);

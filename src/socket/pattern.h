@@ -13,6 +13,8 @@
  *     queued for it; down leaves it in, with its queue
  *   - one that was accepted is attached when its handshake is over; up follows at once, and after
  *     down nothing can be sent to it any more
+ *   - one that is disconnected from, connects no more: down is told while its link may be up, on
+ *     which what waits still leaves. Once that is over down is told again
  *   - detach comes once nothing of what it sent is left to be taken, or when the socket closes
  *
  * No call blocks. MCQ_AGAIN is for the runtime to wait on: after room (send) or readable (recv), or
@@ -38,6 +40,7 @@ struct mcq_peer {
     struct mcq_subscriber subscriber; /* what it wants of a publisher */
     struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
     bool is_named;                    /* ROUTER: by us, whatever it calls itself */
+    bool was_too_deep;                /* REP: an envelope of it was too long */
     uint32_t number;                  /* SERVER, PEER: what their messages carry */
     bool takes_message;               /* a publisher's message under way goes to it */
     struct mcq_peer *next_taker;

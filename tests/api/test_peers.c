@@ -273,6 +273,7 @@ static void counters__disconnected__what_waited(void)
     send_text(push, "one", 0);
     send_text(push, "two", 0);
     assert_int_equal(stats_of(push).messages_out, 2);
+    assert_works(mcq_set(push, MCQ_OPT_LINGER, 0));
     assert_works(mcq_disconnect(push, endpoint));
     assert_int_equal(stats_of(push).drops[MCQ_DROP_DISCONNECTED], 2);
     assert_int_equal(stats_of(push).messages_out, 2);
