@@ -59,6 +59,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_CURVE_SECRETKEY, KIND_SECURITY, 0},
     {MCQ_OPTION_CURVE_SERVERKEY, KIND_SECURITY, 0},
     {MCQ_OPTION_ZAP_DOMAIN, KIND_SECURITY, 0},
+    {MCQ_OPTION_ZAP_ENFORCE_DOMAIN, KIND_SECURITY, 0},
     {MCQ_OPTION_RCVMORE, KIND_STATE, 0},
     {MCQ_OPTION_FD, KIND_STATE, 0},
     {MCQ_OPTION_EVENTS, KIND_STATE, 0},
@@ -139,6 +140,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_WHEN_FULL, KIND_POLICY, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
+    {MCQ_OPTION_PLAIN_REMOTE, KIND_BOOL, AT(sends_plain_afar)},
 };
 
 static const struct home *home_of(int id)

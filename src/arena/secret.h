@@ -10,9 +10,9 @@
  *
  *   FREE, poisoned --take--> OUT, zero --put--> wiped, FREE
  *
- * Chunks are mappings that the kernel leaves out of core dumps, does not write to swap as far as the
- * process's limits allow, and shows forked children as zeros (mcq_map_secret). What says which cell
- * is free lies apart, on the heap, so that it is there after a fork.
+ * Chunks are mappings that the kernel leaves out of core dumps, does not write to swap as far as
+ * the process's limits allow, and shows forked children as zeros (mcq_map_secret). What says which
+ * cell is free lies apart, on the heap, so that it is there after a fork.
  */
 #ifndef MCQ_ARENA_SECRET_H
 #define MCQ_ARENA_SECRET_H

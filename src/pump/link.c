@@ -52,6 +52,7 @@ void mcq_link_fini(struct mcq_link *link)
     mcq_assert(!link->is_up);
     mcq_link_forget_lost(link);
     mcq_link_forget_roomy(link);
+    mcq_origin_leave(&link->origin);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -127,6 +128,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
+    mcq_origin_leave(&link->origin);
     link->origin = opening->origin;
     link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
@@ -203,8 +205,8 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
     return err;
 }
 
-/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but peers
- * may come and go without end: beyond the budget each has what it is read ahead then, and no more. */
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but
+ * peers may come and go without end: beyond the budget each has what a peer is read ahead then. */
 static void link_drain(struct mcq_link *link)
 {
     struct mcq_event event;
@@ -271,7 +273,6 @@ int mcq_link_end(struct mcq_link *link)
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
-    mcq_origin_leave(&link->origin);
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;

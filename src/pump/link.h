@@ -135,7 +135,7 @@ struct mcq_link {
     struct mcq_wpump wpump;
     struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
-    struct mcq_origin *origin;   /* of the connection; NULL: OFF, a pipe's, or without memory */
+    struct mcq_origin *origin;   /* of the connection, or the last one; NULL: unknown */
     uint32_t origin_number;      /* the same for messages */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */

@@ -229,10 +229,13 @@ static void connector_tunnel(struct mcq_connector *connector, int fd)
 
 static void connector_open(struct mcq_connector *connector, int fd)
 {
+    enum mcq_err err;
+
     connector->state = CONNECTOR_OPENING;
     connector_report(connector, MCQ_REPORT_OF_CONNECTED, fd);
-    if (mcq_opener_new(&connector->node, fd) != MCQ_OK)
-        connector_fail(connector, MCQ_NOMEM);
+    err = mcq_opener_new(&connector->node, fd);
+    if (err != MCQ_OK)
+        connector_fail(connector, err);
 }
 
 static bool gives_up_if_refused(const struct mcq_connector *connector)

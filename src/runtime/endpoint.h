@@ -79,7 +79,8 @@ void mcq_node_end(struct mcq_endpoint_node *node);
 /* --- openers (opener.c) ---------------------------------------------------------------------- */
 
 /* Begins a handshake on a stream, which it owns from now on. The node may be gone afterwards.
- *   MCQ_NOMEM, MCQ_INVAL   the stream is closed */
+ *   MCQ_DENIED             PLAIN does not leave this machine
+ *   MCQ_NOMEM, MCQ_INVAL   the stream is closed, in all three */
 MCQ_MUST_CHECK enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd);
 /* All that are still running end. */
 void mcq_openers_stop(struct mcq_endpoint_node *node);

@@ -63,7 +63,7 @@ struct mcq_socket_options {
     int64_t message_max;       /* of all its parts; -1: the profile's */
     struct mcq_tuning tuning;
     struct mcq_admission *admission;   /* who holds a copy of the options holds a reference */
-    struct mcq_proxy *proxy;           /* the same */
+    struct mcq_socks_proxy *proxy;     /* the same */
     struct mcq_properties *properties; /* the same; NULL: none */
     int use_fd;                        /* for the next bind; -1: none */
     bool is_raw;                       /* peers speak no ZMTP */
@@ -72,7 +72,8 @@ struct mcq_socket_options {
     bool conflates;
     bool is_ipv6;
     bool has_full_jitter;
-    bool meets_older; /* peers before 3.0 are welcome */
+    bool meets_older;      /* peers before 3.0 are welcome */
+    bool sends_plain_afar; /* PLAIN leaves this machine */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
     struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */

@@ -27,6 +27,11 @@ static const struct profile_row profile_table[] = {
     [MCQ_PROFILE_COMPAT] = PROFILE_ROW(COMPAT, true),
 };
 
+uint32_t mcq_profile_quirks(enum mcq_profile profile)
+{
+    return profile_table[profile].quirks;
+}
+
 void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_type type,
                              enum mcq_profile profile)
 {

@@ -121,6 +121,7 @@ struct mcq_event {
         struct {
             const char *mechanism;
             struct mcq_credentials credentials; /* secret: copies are to be wiped */
+            struct mcq_bytes identity;          /* the peer's, if it has said it by now */
         } zap;
         struct {
             enum mcq_zmtp version; /* what the peer speaks */
@@ -168,6 +169,9 @@ struct mcq_session; /* its storage is in session/state.h, for those who embed on
 /* Defaults of a profile, NULL mechanism, no heartbeats. Never fails. */
 void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_type type,
                              enum mcq_profile profile);
+
+/* The readings that a profile accepts: MCQ_QUIRK_* bits. */
+uint32_t mcq_profile_quirks(enum mcq_profile profile);
 
 /* Starts a session in the caller's storage; the handshake deadline counts from now_ns.
  *   MCQ_OK      live; end it with mcq_session_fini

@@ -124,7 +124,7 @@ enum mcq_err mcq_server_get(const struct mcq_pattern *pattern, enum mcq_pattern_
 {
     if (option != MCQ_PATTERN_LAST_PEER)
         return MCQ_INVAL;
-    *value = ((const struct mcq_server *) pattern)->last_id;
+    *value = ((const struct mcq_server *) pattern)->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
     return MCQ_OK;
 }
 

@@ -34,7 +34,7 @@ static void make_keys(void)
     assert_works(mcq_curve_keypair(client_public, client_secret));
 }
 
-/* Handshakes have limits of their own: libzmq holds this one against them, too, and nobody gets in. */
+/* Handshakes have limits of their own: libzmq holds this one against them, and nobody gets in. */
 static void fault_a6__a_small_maxmsgsize__lets_handshakes_through(void)
 {
     make_keys();
@@ -126,6 +126,65 @@ static size_t hear_out(int fd, uint8_t *octets, size_t room, size_t after, const
     return 0;
 }
 
+/* A READY of a DEALER with an Identity of `len` octets, in a long frame. */
+static size_t ready_with_identity(uint8_t *octets, size_t len)
+{
+    static const char before[] = "\5READY\13Socket-Type\0\0\0\6"
+                                 "DEALER"
+                                 "\10Identity\0\0";
+    size_t at = 9;
+
+    memset(octets, 0, at);
+    octets[0] = RAW_COMMAND | RAW_LONG;
+    memcpy(octets + at, before, sizeof before - 1);
+    at += sizeof before - 1;
+    octets[at++] = (uint8_t) (len >> 8);
+    octets[at++] = (uint8_t) len;
+    memset(octets + at, 'i', len);
+    at += len;
+    octets[7] = (uint8_t) ((at - 9) >> 8);
+    octets[8] = (uint8_t) (at - 9);
+    return at;
+}
+
+/* libzmq takes any length; a name that is too long to be one ends its connection here, and nothing
+ * else, whoever's habits the socket has. */
+static void fault_e7__identity_of_256_octets_and_more__ends_its_connection(void)
+{
+    static const size_t lens[] = {0, 1, 255, 256, 257, 1000, 60000};
+
+    for (int profile = 0; profile < 2; profile++) {
+        struct world world;
+        char endpoint[ENDPOINT_BYTES];
+        uint8_t octets[RAW_GREETING_BYTES + 61000];
+        char body[8];
+
+        begin_world(&world);
+        assert_works(mcq_ctx_set(world.context, MCQ_CTX_PROFILE, profile));
+        struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
+
+        bind_somewhere(router, endpoint);
+        for (size_t i = 0; i < MCQ_COUNTOF(lens); i++) {
+            int fd = raw_connect((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
+            size_t len = RAW_GREETING_BYTES;
+
+            raw_greeting(octets, "NULL");
+            len += ready_with_identity(octets + len, lens[i]);
+            assert_true(raw_send(fd, octets, len));
+            assert_true(raw_send_frame(fd, 0, "hello", 5) || lens[i] > 255);
+            if (lens[i] <= 255) {
+                assert_int_equal(mcq_recv(router, body, sizeof body, 0),
+                                 lens[i] > 0 ? (ptrdiff_t) lens[i] : 5);
+                assert_int_equal(mcq_recv(router, body, sizeof body, 0), 5);
+            } else {
+                (void) hear_out(fd, octets, sizeof octets, SIZE_MAX, NULL, 0);
+            }
+            assert_int_equal(close(fd), 0);
+        }
+        end_world(&world);
+    }
+}
+
 /* Messages wait until the peer has proved that it is the server. */
 static void fault_b15__an_impostor__hears_no_octet_of_the_application(void)
 {
@@ -166,6 +225,7 @@ static void fault_b15__an_impostor__hears_no_octet_of_the_application(void)
 static char heard[1 << 16];
 static _Atomic size_t heard_len;
 static _Atomic unsigned failure_count;
+static _Atomic unsigned silent_count; /* failures without a reason */
 
 static void keep(const char *text)
 {
@@ -181,10 +241,16 @@ static void on_report(const struct mcq_report *report, void *hint)
 {
     (void) hint;
     keep(report->endpoint);
+    keep(report->address);
+    keep(report->why);
     keep(mcq_strerror(report->value));
     if (report->kind == MCQ_REPORT_HANDSHAKE_FAILED ||
-        report->kind == MCQ_REPORT_HANDSHAKE_BROKEN || report->kind == MCQ_REPORT_HANDSHAKE_REFUSED)
+        report->kind == MCQ_REPORT_HANDSHAKE_BROKEN ||
+        report->kind == MCQ_REPORT_HANDSHAKE_REFUSED) {
         failure_count++;
+        if (report->why[0] == '\0')
+            silent_count++;
+    }
 }
 
 static bool was_heard(const void *octets, size_t len)
@@ -214,6 +280,7 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
     assert_works(mcq_z85_to_octets(client_secret, secrets[1]));
     heard_len = 0;
     failure_count = 0;
+    silent_count = 0;
     begin_world(&world);
     (void) fflush(stderr);
     assert_true(dup2(log, STDERR_FILENO) >= 0);
@@ -246,6 +313,7 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
     while (failure_count < 8 && now_ms() < until)
         help();
     assert_true(failure_count >= 8);
+    assert_int_equal(silent_count, 0);
 
     /* The sentences of calls that have secrets in their arguments. */
     assert_fails(mcq_set_bytes(curve, MCQ_OPT_CURVE_SECRETKEY, server_secret, 39), EINVAL);
@@ -278,6 +346,7 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
 
 #define ON_BOTH(X)                                                                                 \
     X(fault_a6__a_small_maxmsgsize__lets_handshakes_through)                                       \
+    X(fault_e7__identity_of_256_octets_and_more__ends_its_connection)                              \
     X(fault_b15__an_impostor__hears_no_octet_of_the_application)                                   \
     X(fault_b21__failed_handshakes__are_reported_without_secrets)
 

@@ -869,8 +869,8 @@ static void endless_subscriptions(struct world *w)
 #define GONE_BUDGET (UINT64_C(1) << 20)
 #define GONE_EACH ((UINT64_C(16) << 10) + (UINT64_C(64) << 10)) /* a floor, and what is untold */
 
-/* They say as much as the stream takes, and are gone before anybody has read it: what is found of it
- * when they are missed is kept as far as the budget goes. */
+/* They say as much as the stream takes, and are gone before anybody has read it: what is found of
+ * it when they are missed is kept as far as the budget goes. */
 static void gone_with_much_unread(struct world *w)
 {
     static const uint8_t frame[2 + 64] = {0, 64};
