@@ -148,7 +148,7 @@ static void reconnect__what_was_said_before__comes_first(void **state)
     enum { COUNT = 400 }; /* more octets than one turn has */
     struct fixture f;
     struct joined again;
-    char text[64];
+    char text[80];
 
     (void) state;
     start(&f);
