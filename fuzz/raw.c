@@ -2,10 +2,10 @@
  * A STREAM that a plain peer talks to, in a simulated world: octets and ends of the peer's, and
  * messages and ends of the socket's, as the input says, cut anywhere.
  *
- * Oracle: what the socket receives of a connection is a notice, then the peer's octets, each once and
- * in order, in parts of the length that was asked for at most, and at the end another notice unless
- * the socket ended it; the peer gets what was sent to it, to the last octet. Nothing is left behind.
- * The first choice is the length of a part, the second how much the stream holds.
+ * Oracle: what the socket receives of a connection is a notice, then the peer's octets, each once
+ * and in order, in parts of the length that was asked for at most, and at the end another notice
+ * unless the socket ended it; the peer gets what was sent to it, to the last octet. Nothing is left
+ * behind. The first choice is the length of a part, the second how much the stream holds.
  */
 
 #include <netinet/in.h>

@@ -14,8 +14,8 @@
  * message is longer than turn_bytes, and a turn stays in one peer's memory. A frame counts as its
  * octets and MCQ_FAIR_FRAME_BYTES, so that empty ones end a turn, too.
  *
- * A peer that has gone, with something left, comes before all that are there: whoever connects again
- * has said that before what it says now.
+ * A peer that has gone, with something left, comes before all that are there: whoever connects
+ * again has said that before what it says now.
  *
  * A reader never changes peers inside a message. If the rest of it is not there yet, it waits for
  * that peer alone: NOBODY. Whoever shows only complete messages never meets this.

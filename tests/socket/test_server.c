@@ -142,7 +142,7 @@ static void full_peer__again__and_others_are_not_waited_for(void **state)
     world_fini(&f.world);
 }
 
-/* A client that connects again is another one to the SERVER; all that it said before comes first. */
+/* A client that connects again is another one to the SERVER; what it said before comes first. */
 static void reconnect__what_was_said_before__comes_first(void **state)
 {
     enum { COUNT = 400 }; /* more octets than one turn has */
