@@ -243,8 +243,11 @@ void mcq_socket_guard_input(struct mcq_socket *socket)
         wait_for_cold(socket);
 }
 
+/* Who comes may have been here before: what others have said by now, and their ends, come first. */
 void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
 {
+    if (socket->stream_count > 1)
+        mcq_socket_serve_input(socket);
     if (serve_conn(socket, conn))
         mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
     mcq_socket_begin_flush(socket);
