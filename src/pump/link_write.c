@@ -230,6 +230,24 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
     return MCQ_OK;
 }
 
+uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *frames)
+{
+    uint32_t at = 0;
+
+    mcq_assert_hot(!mcq_link_is_piped(link) && !link->conflates);
+    while (at < frames->count && mcq_link_has_room(link)) {
+        uint32_t count = frames->count - at;
+
+        if (link->out_max > 0)
+            count = (uint32_t) mcq_min_u64(count, link->out_max - mcq_link_waiting_count(link));
+        if (mcq_wpump_put_frames(&link->wpump, frames, at, count) != MCQ_OK)
+            break;
+        link_on_put(link);
+        at += count;
+    }
+    return at;
+}
+
 void mcq_link_cut(struct mcq_link *link)
 {
     if (mcq_link_is_piped(link))

@@ -98,6 +98,28 @@ MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct 
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf,
                                               struct mcq_bytes run, bool ends_message);
 
+/* Whole messages that lie one behind the other: one encoding for many peers. */
+#define MCQ_FRAMES_MAX 64
+
+struct mcq_frames {
+    struct mcq_buf *buf; /* frozen octets of it */
+    const uint8_t *start;
+    uint32_t count;
+    uint32_t ends[MCQ_FRAMES_MAX]; /* of each, in octets from the start */
+};
+
+/* Where this one begins, in octets from the start; behind the last one: where that ends. */
+static inline uint32_t mcq_frames_at(const struct mcq_frames *frames, uint32_t index)
+{
+    return index > 0 ? frames->ends[index - 1] : 0;
+}
+
+/* Queues `count` of these from the one at `from` on, between two messages; as mcq_wpump_put_run.
+ *   MCQ_NOMEM   nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_frames(struct mcq_wpump *pump,
+                                                 const struct mcq_frames *frames, uint32_t from,
+                                                 uint32_t count);
+
 /* Queues `run`, the body of *msg and its frame's header in front of it, which lie in a place
  * (arena/place.h): nothing is copied. What the place has behind them is given back.
  *   msg         moved: empty afterwards

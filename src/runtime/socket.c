@@ -118,6 +118,13 @@ static enum mcq_err refusal(const struct mcq_socket *socket)
 
 enum mcq_err mcq_socket_enter(struct mcq_socket *socket)
 {
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
+    mcq_socket_share(socket);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_socket_enter_to_send(struct mcq_socket *socket)
+{
     enum mcq_err err;
 
     mcq_lock_take(&socket->lock);
@@ -144,6 +151,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
     socket->group.dirty_first = NULL;
+    socket->group.has_deferred = false;
     socket->group.blocked_count = 0;
     socket->group.is_starved = false;
     socket->group.is_swollen = false;
@@ -160,6 +168,7 @@ static MCQ_COLD void read_mail(struct mcq_socket *socket)
 {
     struct mcq_letter *letter = mcq_lock_take_letters(&socket->lock);
 
+    mcq_socket_share(socket);
     while (letter != NULL) {
         struct mcq_mail *mail = (struct mcq_mail *) letter; /* its first member */
 
@@ -222,6 +231,7 @@ enum mcq_err mcq_socket_resume(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
     socket->call_count--;
+    mcq_socket_share(socket);
     return refusal(socket);
 }
 
