@@ -174,7 +174,22 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
     return MCQ_AGAIN;
 }
 
-static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
+/* A frame whose body is copied is written where it leaves from. */
+static enum mcq_err link_copy(struct mcq_link *link, const struct mcq_part *part)
+{
+    uint8_t *start;
+    uint8_t *end;
+
+    MCQ_TRY(mcq_wpump_room(&link->wpump, MCQ_FRAME_HEAD_MAX + part->body.len, &start));
+    end = mcq_encode_frame_head_as(link->framing, start, part->more ? MCQ_FRAME_MORE : 0,
+                                   part->body.len);
+    end = mcq_put_bytes(end, part->body);
+    mcq_wpump_put_written(&link->wpump, (size_t) (end - start), !part->more);
+    return MCQ_OK;
+}
+
+/* One that is not: its body stays where it is. */
+static enum mcq_err link_refer(struct mcq_link *link, struct mcq_part *part)
 {
     struct mcq_bytes run;
     uint8_t octets[MCQ_FRAME_HEAD_MAX];
@@ -182,13 +197,22 @@ static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
                                             part->body.len);
     struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
 
-    if (part->msg == NULL && MCQ_UNLIKELY(part->body.len > MCQ_WPUMP_COPY_MAX))
-        return MCQ_NOMEM;
-    if (part->msg == NULL)
-        return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
     if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
         return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
     return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
+}
+
+static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
+{
+    if (part->msg != NULL &&
+        (part->body.len > MCQ_WPUMP_COPY_MAX || part->msg->kind == MCQ_MSG_PLACE))
+        return link_refer(link, part);
+    if (MCQ_UNLIKELY(part->body.len > MCQ_WPUMP_COPY_MAX))
+        return MCQ_NOMEM;
+    MCQ_TRY(link_copy(link, part));
+    if (part->msg != NULL)
+        mcq_msg_fini(part->msg);
+    return MCQ_OK;
 }
 
 static bool link_is_within(const struct mcq_link *link)

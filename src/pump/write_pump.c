@@ -140,6 +140,24 @@ static void end_message(struct mcq_wpump *pump, bool ends_message)
     pump->whole_at = pump->put_at;
 }
 
+enum mcq_err mcq_wpump_room(struct mcq_wpump *pump, size_t len, uint8_t **at)
+{
+    mcq_assert_hot(len <= MCQ_WPUMP_COPY_MAX * 2);
+    pump_check(pump);
+    MCQ_TRY(reserve_rings(pump, 1));
+    MCQ_TRY(reserve_block(pump, len));
+    *at = mcq_buf_room(pump->block);
+    return MCQ_OK;
+}
+
+void mcq_wpump_put_written(struct mcq_wpump *pump, size_t len, bool ends_message)
+{
+    mcq_assert_hot(len > 0);
+    add_shared_run(pump, mcq_buf_freeze(pump->block, len), pump->block);
+    end_message(pump, ends_message);
+    pump_check(pump);
+}
+
 enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
                                   struct mcq_bytes body, bool ends_message)
 {

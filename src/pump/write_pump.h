@@ -88,6 +88,12 @@ void mcq_wpump_trim(struct mcq_wpump *pump);
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head,
                                           struct mcq_msg *msg, bool ends_message);
 
+/* Room for a frame of at most `len` octets, to be written by the caller, who then says with
+ * mcq_wpump_put_written how many they are; nothing else is done with the pump in between.
+ *   MCQ_AGAIN, MCQ_NOMEM   as mcq_wpump_put */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_room(struct mcq_wpump *pump, size_t len, uint8_t **at);
+void mcq_wpump_put_written(struct mcq_wpump *pump, size_t len, bool ends_message);
+
 /* The same with a body that is not in a message: at most MCQ_WPUMP_COPY_MAX octets, copied. */
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
                                                  struct mcq_bytes body, bool ends_message);
