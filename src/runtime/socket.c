@@ -195,7 +195,18 @@ static void ring(struct mcq_socket *socket)
     }
 }
 
-static void settle(struct mcq_socket *socket)
+/* Whether settle has anything to do: one question, for mostly it has not. */
+static inline bool has_chores(const struct mcq_socket *socket)
+{
+    const struct mcq_link_group *group = &socket->group;
+
+    return ((uintptr_t) group->lost_first | (uintptr_t) group->roomy_first |
+            (uintptr_t) socket->ending | (uintptr_t) socket->recv_bell |
+            (uintptr_t) socket->send_bell | (uintptr_t) (socket->state ^ MCQ_SOCKET_OPEN) |
+            socket->news | group->is_starved | group->is_swollen) != 0;
+}
+
+static MCQ_COLD void settle(struct mcq_socket *socket)
 {
     tidy(socket);
     if (MCQ_UNLIKELY(socket->recv_bell != NULL || socket->send_bell != NULL))
@@ -214,7 +225,8 @@ static void settle(struct mcq_socket *socket)
 
 void mcq_socket_leave(struct mcq_socket *socket)
 {
-    settle(socket);
+    if (MCQ_UNLIKELY(has_chores(socket)))
+        settle(socket);
     while (MCQ_UNLIKELY(!mcq_lock_release(&socket->lock))) {
         read_mail(socket);
         settle(socket);
