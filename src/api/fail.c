@@ -28,6 +28,10 @@ static const char *const call_names[] = {
     [MCQ_CALL_RESERVE] = "reserve",
     [MCQ_CALL_POLL] = "poll",
     [MCQ_CALL_WAIT_PEERS] = "wait_peers",
+    [MCQ_CALL_WAIT_SUBSCRIBERS] = "wait_subscribers",
+    [MCQ_CALL_PEERS] = "peers",
+    [MCQ_CALL_CLOSE_PEER] = "close_peer",
+    [MCQ_CALL_STATS] = "stats",
     [MCQ_CALL_OTHER] = "call",
 };
 
@@ -49,6 +53,12 @@ static const struct text_row text_table[] = {
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_PUB, "too few peers have subscribed in time"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_XPUB, "too few peers have subscribed in time"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_RADIO, "too few peers have joined in time"},
+    {MCQ_AGAIN, MCQ_CALL_WAIT_SUBSCRIBERS, MCQ_SOCKET_TYPE_RADIO,
+     "too few peers have joined this group in time"},
+    {MCQ_AGAIN, MCQ_CALL_WAIT_SUBSCRIBERS, MCQ_SOCKET_TYPE_NONE,
+     "too few peers have subscribed to this topic in time"},
+    {MCQ_NOT_SUPPORTED, MCQ_CALL_WAIT_SUBSCRIBERS, MCQ_SOCKET_TYPE_NONE,
+     "this type has no subscribers"},
     {MCQ_AGAIN, MCQ_CALL_WAIT_PEERS, MCQ_SOCKET_TYPE_NONE, "too few peers have connected in time"},
     {MCQ_STATE, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_REQ,
      "receive the reply to the last request first, or set REQ_RELAXED"},

@@ -4,6 +4,8 @@
 #include "wire/encode.h"
 #include "wire/limits.h"
 
+#define DISCARD_PARTS 64
+
 void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
                    uint32_t in_max)
 {
@@ -36,10 +38,21 @@ void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe)
     mcq_blocks_set_cache(link->group->receiver.blocks, MCQ_BLOCK_LENT_CACHE_BYTES);
 }
 
+void mcq_link_retire(struct mcq_link *link)
+{
+    if (!mcq_link_is_piped(link))
+        mcq_link_cut(link);
+    mcq_link_count_lost(link);
+    mcq_tally_add(&link->group->tally, &link->tally);
+    link->tally = (struct mcq_tally) {0};
+}
+
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
+    mcq_link_forget_lost(link);
     mcq_link_forget_roomy(link);
+    mcq_origin_leave(&link->origin);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -115,6 +128,9 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
+    mcq_origin_leave(&link->origin);
+    link->origin = opening->origin;
+    link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
     mcq_free(opening->rpump);
     link->rpump.receiver = &group->receiver;
@@ -129,6 +145,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
+    link->started_ns = link->now_ns;
+    link->start_count++;
     mcq_link_set_dirty(link, true);
     mcq_link_settle(link);
     return MCQ_OK;
@@ -153,6 +171,8 @@ void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
     link->can_read = true;
     link->can_write = true;
     link->lost_by = MCQ_OK;
+    link->started_ns = mcq_reactor_now_ns(link->group->reactor);
+    link->start_count++;
     mcq_link_set_dirty(link, true);
     mcq_link_note_room(link); /* as many more as the far side's high-water mark says */
 }
@@ -185,23 +205,40 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
     return err;
 }
 
-/* A peer that is gone may have left messages in the stream. What the kernel holds is finite. */
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but
+ * peers may come and go without end: beyond the budget each has what a peer is read ahead then. */
 static void link_drain(struct mcq_link *link)
 {
     struct mcq_event event;
     struct mcq_msg msg;
 
     link->can_read = true;
-    link->is_drained = true;
     while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
+        msg.routing_id = link->origin_number;
         if (mcq_link_queue_push(&link->in, &msg) != MCQ_OK) {
             mcq_msg_fini(&msg);
             break;
         }
     }
-    link->is_drained = false;
+}
+
+/* A stream that is closed with unread octets is reset, and with it goes what the peer has not read
+ * yet. Of a peer that never stops so many parts are read. */
+static void link_discard(struct mcq_link *link)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    link->can_read = true;
+    for (int i = 0; i < DISCARD_PARTS; i++) {
+        if (link_pull_unanswered(link, &msg, &event) != MCQ_OK)
+            break;
+        if (event.kind == MCQ_EVENT_BODY)
+            mcq_msg_fini(&msg);
+    }
+    mcq_link_queue_fini(&link->in);
 }
 
 int mcq_link_end(struct mcq_link *link)
@@ -220,7 +257,9 @@ int mcq_link_end(struct mcq_link *link)
         link->table_bytes = 0;
         return -1;
     }
-    if (link->keeps_input && link->lost_by == MCQ_CLOSED)
+    if (MCQ_UNLIKELY(link->is_finishing))
+        link_discard(link);
+    else if (link->keeps_input && link->lost_by == MCQ_CLOSED)
         link_drain(link);
     mcq_ready_remove(group->in_set, fd);
     if (link->is_in_out_set)

@@ -90,7 +90,7 @@ static enum mcq_err link_write_all(struct mcq_link *link)
     }
     mcq_link_set_dirty(link, false);
     mcq_link_set_blocked(link, false);
-    return MCQ_OK;
+    return MCQ_UNLIKELY(link->is_finishing) ? MCQ_CLOSED : MCQ_OK;
 }
 
 enum mcq_err mcq_link_write(struct mcq_link *link)
@@ -148,9 +148,15 @@ uint64_t mcq_link_waiting_count(const struct mcq_link *link)
 
 /* A part was queued. A pipe shows each message at once: whoever looks for it after the send that
  * returned finds it, in another thread or in this one. */
-static void link_on_put(struct mcq_link *link)
+static void link_on_put(struct mcq_link *link, size_t body_bytes, bool ends_message)
 {
     link->group->put_count++;
+    link->begun_out_bytes += body_bytes;
+    if (ends_message) {
+        link->tally.out_messages++;
+        link->tally.out_bytes += link->begun_out_bytes;
+        link->begun_out_bytes = 0;
+    }
     if (MCQ_UNLIKELY(link->wpump.put_at >= link->settle_at))
         mcq_link_settle(link);
     if (!link->is_up || link->is_lost || link->is_blocked)
@@ -172,6 +178,20 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
         return MCQ_NOMEM;
     link->is_full = true;
     return MCQ_AGAIN;
+}
+
+/* Octets alone: each part is a whole message, and one without octets is nothing. */
+static enum mcq_err link_put_raw(struct mcq_link *link, struct mcq_part *part)
+{
+    struct mcq_bytes none = mcq_bytes(NULL, 0);
+
+    if (part->msg == NULL && part->body.len > 0)
+        return mcq_wpump_put_octets(&link->wpump, none, part->body, true);
+    if (part->body.len > 0)
+        return mcq_wpump_put(&link->wpump, none, part->msg, true);
+    if (part->msg != NULL)
+        mcq_msg_fini(part->msg);
+    return MCQ_OK;
 }
 
 /* A frame whose body is copied is written where it leaves from. */
@@ -204,15 +224,30 @@ static enum mcq_err link_refer(struct mcq_link *link, struct mcq_part *part)
 
 static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
 {
+    if (MCQ_UNLIKELY(part->msg == NULL && part->body.len > MCQ_WPUMP_COPY_MAX))
+        return MCQ_NOMEM;
+    if (MCQ_UNLIKELY(link->framing == MCQ_FRAMING_RAW))
+        return link_put_raw(link, part);
     if (part->msg != NULL &&
         (part->body.len > MCQ_WPUMP_COPY_MAX || part->msg->kind == MCQ_MSG_PLACE))
         return link_refer(link, part);
-    if (MCQ_UNLIKELY(part->body.len > MCQ_WPUMP_COPY_MAX))
-        return MCQ_NOMEM;
     MCQ_TRY(link_copy(link, part));
     if (part->msg != NULL)
         mcq_msg_fini(part->msg);
     return MCQ_OK;
+}
+
+/* What waits gives way to what comes. */
+static void link_conflate(struct mcq_link *link)
+{
+    uint32_t before = mcq_wpump_message_count(&link->wpump);
+
+    if (mcq_spump_clear_bytes(&link->spump) == 0)
+        mcq_wpump_conflate(&link->wpump);
+    else /* what is sealed has to leave */
+        while (mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
+            continue;
+    link->tally.drops[MCQ_TALLY_OLDER] += before - mcq_wpump_message_count(&link->wpump);
 }
 
 static bool link_is_within(const struct mcq_link *link)
@@ -229,16 +264,16 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
     if (MCQ_UNLIKELY(link->conflates) && begins && !mcq_link_is_piped(link))
-        mcq_wpump_conflate(&link->wpump);
+        link_conflate(link);
     err = mcq_link_is_piped(link) ? mcq_link_pipe_put(link, part) : link_encode(link, part);
     if (MCQ_UNLIKELY(err != MCQ_OK))
         return link_put_error(link, err, begins);
-    link_on_put(link);
+    link_on_put(link, part->body.len, !part->more);
     return MCQ_OK;
 }
 
 enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct mcq_bytes run,
-                              bool ends_message)
+                              size_t body_bytes, bool ends_message)
 {
     bool begins = !mcq_wpump_is_within(&link->wpump);
     enum mcq_err err;
@@ -246,11 +281,11 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
     if (MCQ_UNLIKELY(link->conflates) && begins)
-        mcq_wpump_conflate(&link->wpump);
+        link_conflate(link);
     err = mcq_wpump_put_run(&link->wpump, buf, run, ends_message);
     if (err != MCQ_OK)
         return link_put_error(link, err, begins);
-    link_on_put(link);
+    link_on_put(link, body_bytes, ends_message);
     return MCQ_OK;
 }
 
@@ -266,7 +301,10 @@ uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *fra
             count = (uint32_t) mcq_min_u64(count, link->out_max - mcq_link_waiting_count(link));
         if (mcq_wpump_put_frames(&link->wpump, frames, at, count) != MCQ_OK)
             break;
-        link_on_put(link);
+        link->tally.out_messages += count;
+        link->tally.out_bytes +=
+            mcq_frames_body_bytes(frames, at + count) - mcq_frames_body_bytes(frames, at);
+        link_on_put(link, 0, false);
         at += count;
     }
     return at;
@@ -274,14 +312,25 @@ uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *fra
 
 void mcq_link_cut(struct mcq_link *link)
 {
+    link->begun_out_bytes = 0;
     if (mcq_link_is_piped(link))
         mcq_pipe_cut(&link->pipe);
     else
         mcq_wpump_cut(&link->wpump);
 }
 
+bool mcq_link_drop_oldest(struct mcq_link *link)
+{
+    if (mcq_link_is_piped(link) ||
+        !mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
+        return false;
+    link->tally.drops[MCQ_TALLY_OLDER]++;
+    return true;
+}
+
 void mcq_link_drop(struct mcq_link *link)
 {
+    mcq_link_count_lost(link);
     mcq_wpump_fini(&link->wpump);
     if (link->is_full)
         mcq_link_note_room(link);
@@ -317,23 +366,41 @@ enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool i
                                   : mcq_session_join(link->session, group, is_on));
 }
 
-enum mcq_err mcq_link_probe(struct mcq_link *link)
+enum mcq_err mcq_link_greet(struct mcq_link *link, struct mcq_msg *msg)
 {
-    struct mcq_part empty = {.body = mcq_bytes(NULL, 0)};
+    struct mcq_part part = {.body = mcq_bytes(NULL, 0)};
+    struct mcq_msg copy;
     enum mcq_err err;
 
-    if (mcq_link_is_piped(link))
-        return mcq_link_put(link, &empty);
-    err = mcq_session_probe(link->session);
+    if (mcq_link_is_piped(link)) {
+        mcq_msg_init(&copy);
+        if (msg != NULL)
+            mcq_msg_copy(&copy, msg);
+        part.body = mcq_msg_bytes(&copy);
+        part.msg = &copy;
+        err = mcq_link_put(link, &part);
+        mcq_msg_fini(&copy);
+        return err;
+    }
+    if (msg != NULL)
+        part.body = mcq_msg_bytes(msg);
+    err = mcq_session_greet(link->session, part.body);
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         mcq_link_set_dirty(link, true);
     return err;
 }
 
-enum mcq_err mcq_link_note(struct mcq_link *link)
+enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg *msg)
 {
-    struct mcq_msg msg;
+    struct mcq_msg copy;
+    enum mcq_err err;
 
-    mcq_msg_init(&msg);
-    return mcq_link_queue_push(&link->in, &msg);
+    mcq_msg_init(&copy);
+    if (msg != NULL)
+        mcq_msg_copy(&copy, msg);
+    copy.more = false;
+    copy.routing_id = link->origin_number;
+    err = mcq_link_queue_push(&link->in, &copy);
+    mcq_msg_fini(&copy);
+    return err;
 }

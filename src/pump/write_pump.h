@@ -79,7 +79,7 @@ void mcq_wpump_fini(struct mcq_wpump *pump);
 void mcq_wpump_trim(struct mcq_wpump *pump);
 
 /* Queues `head`, then the body of *msg, which may be NULL for octets that stand alone.
- *   head           at most MCQ_WPUMP_COPY_MAX octets; copied
+ *   head           at most MCQ_WPUMP_COPY_MAX octets; copied; empty only if the body is not
  *   msg            moved: empty afterwards; frozen if it is referenced
  *   ends_message   a new connection may begin behind these octets
  *   MCQ_OK      queued
@@ -111,13 +111,20 @@ struct mcq_frames {
     struct mcq_buf *buf; /* frozen octets of it */
     const uint8_t *start;
     uint32_t count;
-    uint32_t ends[MCQ_FRAMES_MAX]; /* of each, in octets from the start */
+    uint32_t ends[MCQ_FRAMES_MAX];       /* of each, in octets from the start */
+    uint32_t body_bytes[MCQ_FRAMES_MAX]; /* of the bodies up to each */
 };
 
 /* Where this one begins, in octets from the start; behind the last one: where that ends. */
 static inline uint32_t mcq_frames_at(const struct mcq_frames *frames, uint32_t index)
 {
     return index > 0 ? frames->ends[index - 1] : 0;
+}
+
+/* Octets of the bodies in front of this one. */
+static inline uint32_t mcq_frames_body_bytes(const struct mcq_frames *frames, uint32_t index)
+{
+    return index > 0 ? frames->body_bytes[index - 1] : 0;
 }
 
 /* Queues `count` of these from the one at `from` on, between two messages; as mcq_wpump_put_run.
@@ -140,6 +147,11 @@ void mcq_wpump_cut(struct mcq_wpump *pump);
 /* Takes back all whole messages of which nothing has left: the next one stands for them. Not while
  * octets are lent, nor within a message. */
 void mcq_wpump_conflate(struct mcq_wpump *pump);
+
+/* Takes back the oldest whole message of which nothing has left, nor any of the first `kept_bytes`
+ * octets that wait. Not while octets are lent, nor within a message. False: there is none, or no
+ * memory to part it from others. */
+bool mcq_wpump_drop_oldest(struct mcq_wpump *pump, uint64_t kept_bytes);
 
 /* Lends whole messages that wait to a write, up to iov_max runs and about MCQ_WPUMP_BATCH_BYTES;
  * returns how many runs of iov are filled, 0: nothing waits. The write's end is

@@ -188,7 +188,8 @@ static void listener_accepted(struct mcq_wait *wait)
     if (result == MCQ_IO_DONE) {
         int fd = wait->op.opened;
 
-        mcq_report_accepted(listener->node.socket, MCQ_REPORT_OF_ACCEPTED, fd, 0, fd);
+        mcq_report_of_stream(listener->node.socket, MCQ_REPORT_OF_ACCEPTED, fd,
+                             &(struct mcq_report_stream) {.fd = fd});
         if (atomic_load(&listener->node.is_stopped) || !listener_admits(listener, fd))
             mcq_reactor_close(engine->reactor, fd);
         else
@@ -363,16 +364,30 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
     return MCQ_OK;
 }
 
+void mcq_connector_stop(struct mcq_connector *connector)
+{
+    struct mcq_conn *conn = mcq_connector_conn(connector);
+
+    node_stop((struct mcq_endpoint_node *) connector);
+    if (conn != NULL)
+        (void) mcq_link_flush(&conn->peer.link);
+    mcq_connector_disown(connector);
+}
+
 enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text)
 {
     struct mcq_endpoint_node *node = find_node(socket, false, text);
 
     if (node == NULL)
         return mcq_inproc_disconnect(socket, text);
-    node_stop(node);
-    (void) mcq_link_flush(&mcq_connector_conn((struct mcq_connector *) node)->peer.link);
-    mcq_connector_disown((struct mcq_connector *) node);
+    mcq_connector_stop((struct mcq_connector *) node);
     return MCQ_OK;
+}
+
+void mcq_connector_quit(struct mcq_connector *connector)
+{
+    node_stop((struct mcq_endpoint_node *) connector);
+    mcq_connector_disown(connector);
 }
 
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all)

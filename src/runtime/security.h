@@ -36,6 +36,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_security_set_number(struct mcq_security **securi
 MCQ_MUST_CHECK enum mcq_err mcq_security_set_octets(struct mcq_security **security,
                                                     enum mcq_option_id id, struct mcq_bytes octets);
 
+/* The numbers of libzmq's option. */
+int mcq_mechanism_number(enum mcq_mechanism mechanism);
+
 /* What they are. Octets are borrowed until the next set. */
 int mcq_security_number(const struct mcq_security *security, enum mcq_option_id id);
 struct mcq_bytes mcq_security_octets(const struct mcq_security *security, enum mcq_option_id id);
@@ -44,6 +47,17 @@ struct mcq_bytes mcq_security_octets(const struct mcq_security *security, enum m
  *   MCQ_INVAL   *fault says what is not */
 MCQ_MUST_CHECK enum mcq_err mcq_security_check(const struct mcq_security *security,
                                                const char **fault);
+
+/* Whether ZAP is to be asked about a peer: NULL only with a domain, CURVE unless domains are
+ * enforced and there is none, PLAIN always. */
+bool mcq_security_asks(const struct mcq_security *security);
+
+/* Whether credentials cross in clear. */
+bool mcq_security_is_plain(const struct mcq_security *security);
+
+/* Whether a peer comes in of which nobody can be asked: not by PLAIN, and not where domains are
+ * enforced. */
+bool mcq_security_admits_unasked(const struct mcq_security *security);
 
 /* For a new session, which borrows from it until its handshake is over. */
 void mcq_security_configure(const struct mcq_security *security, struct mcq_session_config *config);

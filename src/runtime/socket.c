@@ -4,20 +4,19 @@
 #include <string.h>
 
 #include "runtime/holder.h"
+#include "runtime/peers.h"
 
 #define MS UINT64_C(1000000)
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 
 /* --- closing --------------------------------------------------------------------------------- */
 
-/* What waits for somebody to bind a name waits in vain once the context ends. */
 static bool has_waiting(const struct mcq_socket *socket)
 {
     for (uint32_t i = 0; i < socket->slot_count; i++) {
         const struct mcq_conn *conn = socket->slots[i].conn;
 
-        if (conn != NULL && mcq_link_waiting_count(&conn->peer.link) > 0 &&
-            (conn->end == NULL || !socket->is_terminated))
+        if (conn != NULL && mcq_conn_keeping_count(conn) > 0)
             return true;
     }
     return false;
@@ -298,7 +297,10 @@ static void init_options(struct mcq_socket *socket)
                 .user_timeout_ms = preset(socket, MCQ_OPTION_TCP_MAXRT),
             },
         .use_fd = preset(socket, MCQ_OPTION_USE_FD),
+        .is_raw = mcq_socket_type_row(socket->type)->peers == 0,
+        .piece_bytes = preset(socket, MCQ_OPTION_IN_BATCH_SIZE),
         .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
+        .sends_plain_afar = preset(socket, MCQ_OPTION_PLAIN_REMOTE),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }
@@ -309,6 +311,7 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
     *target = *source;
     target->admission = mcq_admission_ref(source->admission);
     target->proxy = mcq_proxy_ref(source->proxy);
+    target->properties = mcq_properties_ref(source->properties);
     target->security = mcq_security_ref(source->security);
 }
 
@@ -316,6 +319,7 @@ void mcq_socket_options_drop(struct mcq_socket_options *options)
 {
     mcq_admission_unref(&options->admission);
     mcq_proxy_unref(&options->proxy);
+    mcq_properties_unref(&options->properties);
     mcq_security_unref(options->security);
     options->security = NULL;
 }

@@ -132,7 +132,13 @@ static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *pa
 
     if (MCQ_UNLIKELY(!reads_frames(link)))
         return mcq_link_put(link, &own);
-    return mcq_link_put_run(link, encoded->buf, encoded->run, !part->more);
+    return mcq_link_put_run(link, encoded->buf, encoded->run, part->body.len, !part->more);
+}
+
+static enum mcq_err put_to(struct mcq_link *link, const struct mcq_part *part,
+                           const struct encoded *encoded)
+{
+    return encoded->buf == NULL ? put_copy(link, part) : put_encoded(link, part, encoded);
 }
 
 /* Who is full, or has no memory for it, does not get this message, nor its next parts. */
@@ -143,9 +149,10 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
     struct mcq_peer *peer;
 
     while ((peer = *at) != NULL) {
-        enum mcq_err err = encoded->buf == NULL ? put_copy(&peer->link, part)
-                                                : put_encoded(&peer->link, part, encoded);
+        enum mcq_err err = put_to(&peer->link, part, encoded);
 
+        if (MCQ_UNLIKELY(err == MCQ_AGAIN) && mcq_pattern_relieve(pattern, peer))
+            err = put_to(&peer->link, part, encoded);
         if (MCQ_LIKELY(err == MCQ_OK)) {
             at = &peer->next_taker;
             continue;
@@ -153,7 +160,7 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
         mcq_link_cut(&peer->link);
         *at = peer->next_taker;
         peer->takes_message = false;
-        pattern->dropped_count++;
+        mcq_pattern_drop(pattern, peer, err == MCQ_AGAIN ? MCQ_TALLY_FULL : MCQ_TALLY_NO_MEMORY);
     }
 }
 
@@ -177,7 +184,8 @@ bool mcq_fanout_defer(struct mcq_fanout *fanout, struct mcq_pattern *pattern, st
         frames->buf = fanout->block;
         frames->start = run.data;
     }
-    fanout->head_lens[frames->count] = (uint8_t) head_len;
+    frames->body_bytes[frames->count] =
+        mcq_frames_body_bytes(frames, frames->count) + (uint32_t) part->body.len;
     frames->ends[frames->count] = mcq_frames_at(frames, frames->count) + (uint32_t) run.len;
     frames->count++;
     pattern->group->put_count++;
@@ -195,9 +203,10 @@ static uint32_t put_one_by_one(const struct mcq_fanout *fanout, struct mcq_link 
     for (uint32_t i = 0; i < frames->count; i++) {
         struct mcq_bytes body = mcq_bytes(frames->start + mcq_frames_at(frames, i),
                                           frames->ends[i] - mcq_frames_at(frames, i));
+        size_t body_len = mcq_frames_body_bytes(frames, i + 1) - mcq_frames_body_bytes(frames, i);
         struct mcq_part part;
 
-        mcq_bytes_skip(&body, fanout->head_lens[i]);
+        mcq_bytes_skip(&body, body.len - body_len);
         part = (struct mcq_part) {.body = body};
         if (mcq_link_put(link, &part) == MCQ_OK)
             taken_count++;
@@ -205,6 +214,12 @@ static uint32_t put_one_by_one(const struct mcq_fanout *fanout, struct mcq_link 
             mcq_link_cut(link);
     }
     return taken_count;
+}
+
+static void drop(struct mcq_pattern *pattern, struct mcq_link *link, uint32_t count)
+{
+    pattern->dropped_count += count;
+    link->tally.drops[mcq_link_has_room(link) ? MCQ_TALLY_NO_MEMORY : MCQ_TALLY_FULL] += count;
 }
 
 void mcq_fanout_share(struct mcq_fanout *fanout, struct mcq_pattern *pattern)
@@ -217,7 +232,8 @@ void mcq_fanout_share(struct mcq_fanout *fanout, struct mcq_pattern *pattern)
                                    ? mcq_link_put_frames(link, frames)
                                    : put_one_by_one(fanout, link);
 
-        pattern->dropped_count += frames->count - taken_count;
+        if (MCQ_UNLIKELY(taken_count < frames->count))
+            drop(pattern, link, frames->count - taken_count);
     }
     frames->count = 0;
     pattern->group->has_deferred = false;
@@ -231,6 +247,8 @@ enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *patte
     enum mcq_err err = MCQ_OK;
 
     mcq_assert_hot(!mcq_fanout_has_deferred(fanout));
+    if (!fanout->is_within && fanout->takers == NULL)
+        pattern->group->tally.drops[MCQ_TALLY_NOBODY]++;
     if (part->body.len > MCQ_WPUMP_COPY_MAX)
         err = part->msg != NULL ? MCQ_OK : MCQ_NOMEM;
     else if (fanout->takers != NULL && !encode_in_place(pattern, part, &encoded))

@@ -22,7 +22,6 @@ struct mcq_fanout {
     struct mcq_peer *takers; /* of the message under way, by next_taker */
     bool is_within;
     struct mcq_frames deferred; /* messages for all takers, in nobody's queue yet */
-    uint8_t head_lens[MCQ_FRAMES_MAX];
 };
 
 /* Zero at first. */

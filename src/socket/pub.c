@@ -95,14 +95,20 @@ static enum mcq_err subscribe(struct mcq_pub *pub, struct mcq_peer *peer, struct
 }
 
 /* Before 3.1 subscriptions are messages. All others are nobody's. */
-static enum mcq_err hear_message(struct mcq_pub *pub, struct mcq_peer *peer, struct mcq_bytes body)
+static enum mcq_err hear_message(struct mcq_pub *pub, struct mcq_peer *peer, struct mcq_msg *msg)
 {
+    struct mcq_bytes body = mcq_msg_bytes(msg);
     enum mcq_command_id id = mcq_command_of_message(body);
+    enum mcq_err err;
 
-    if (id == MCQ_COMMAND_UNKNOWN)
+    if (id == MCQ_COMMAND_UNKNOWN) {
+        mcq_peer_refuse(peer, msg);
         return MCQ_OK;
+    }
     mcq_bytes_skip(&body, 1);
-    return subscribe(pub, peer, body, id == MCQ_COMMAND_SUBSCRIBE);
+    err = subscribe(pub, peer, body, id == MCQ_COMMAND_SUBSCRIBE);
+    mcq_msg_fini(msg);
+    return err;
 }
 
 static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -114,8 +120,7 @@ static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
 
     for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++) {
         if (event.kind == MCQ_EVENT_BODY) {
-            err = hear_message(pub, peer, mcq_msg_bytes(&msg));
-            mcq_msg_fini(&msg);
+            err = hear_message(pub, peer, &msg);
         } else {
             err = subscribe(pub, peer, event.topic, event.kind == MCQ_EVENT_SUBSCRIBE);
         }
@@ -162,7 +167,8 @@ static bool may_defer(const struct mcq_pub *pub, const struct mcq_part *part,
                       const struct mcq_peer *only)
 {
     return pub->duplex.base.group->may_defer && !part->more && only == NULL &&
-           !pub->waits_for_all && !pub->is_inverted && part->body.len <= MCQ_WPUMP_COPY_MAX &&
+           !pub->waits_for_all && !pub->is_inverted &&
+           pub->duplex.base.policy == MCQ_POLICY_BY_TYPE && part->body.len <= MCQ_WPUMP_COPY_MAX &&
            (part->msg == NULL || part->msg->kind != MCQ_MSG_PLACE);
 }
 
@@ -184,6 +190,8 @@ static bool defer(struct mcq_pub *pub, struct mcq_part *part)
         return false;
     find_takers(pub, part->body, NULL);
     pub->audience = audience;
+    if (pub->fanout.takers == NULL)
+        return false;
     if (mcq_fanout_defer(&pub->fanout, pattern, part))
         return true;
     mcq_fanout_void(&pub->fanout);
@@ -197,7 +205,8 @@ enum mcq_err mcq_pub_send(struct mcq_pub *pub, struct mcq_part *part, const stru
             return MCQ_OK;
         mcq_pub_share(&pub->duplex.base);
         find_takers(pub, part->body, only);
-        if (MCQ_UNLIKELY(pub->waits_for_all) && !mcq_fanout_has_room(&pub->fanout)) {
+        if (MCQ_UNLIKELY(mcq_pattern_waits(&pub->duplex.base, pub->waits_for_all)) &&
+            !mcq_fanout_has_room(&pub->fanout)) {
             mcq_fanout_void(&pub->fanout);
             pub->is_held = true;
             return MCQ_AGAIN;
@@ -219,7 +228,9 @@ void mcq_pub_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 
 bool mcq_pub_is_writable(struct mcq_pattern *pattern)
 {
-    return !mcq_pub_of(pattern)->is_held;
+    const struct mcq_pub *pub = mcq_pub_of(pattern);
+
+    return !pub->is_held || !mcq_pattern_waits(pattern, pub->waits_for_all);
 }
 
 uint32_t mcq_pub_audience(const struct mcq_pattern *pattern)
@@ -231,6 +242,22 @@ uint32_t mcq_pub_audience(const struct mcq_pattern *pattern)
     for (const struct mcq_subscriber *peer = mcq_subscriptions_first(subscriptions); peer != NULL;
          peer = mcq_subscriptions_next(subscriptions, peer))
         count += peer->link_count > 0;
+    return count;
+}
+
+uint32_t mcq_pub_reach(struct mcq_pattern *pattern, struct mcq_bytes topic)
+{
+    struct mcq_pub *pub = mcq_pub_of(pattern);
+    struct mcq_subscription_match match;
+    uint32_t count = 0;
+
+    mcq_subscription_match_init(&match, &pub->subscriptions, topic);
+    while (mcq_subscription_match_next(&match) != NULL)
+        count += !pub->is_inverted;
+    if (pub->is_inverted)
+        for (struct mcq_subscriber *each = mcq_subscriptions_first(&pub->subscriptions);
+             each != NULL; each = mcq_subscriptions_next(&pub->subscriptions, each))
+            count += !mcq_subscriptions_found(&pub->subscriptions, each);
     return count;
 }
 
@@ -274,6 +301,7 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .type = MCQ_SOCKET_TYPE_PUB,
     .can_send = true,
     .shares_output = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = pub_create,
     .free = mcq_pub_free,
     .attach = pub_attach,
@@ -289,4 +317,5 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .get = mcq_pub_get,
     .is_writable = mcq_pub_is_writable,
     .audience = mcq_pub_audience,
+    .reach = mcq_pub_reach,
 };
