@@ -412,7 +412,7 @@ static enum mcq_err part_segment(struct mcq_wpump *pump, uint32_t index, size_t 
 {
     struct mcq_wpump_segment *segment;
 
-    MCQ_TRY(ring_grow(&pump->segments, sizeof *segment));
+    MCQ_TRY(ring_reserve(&pump->segments, sizeof *segment, 1));
     for (uint32_t i = pump->segments.head; i != index + 1; i++)
         *segment_at(pump, i - 1) = *segment_at(pump, i);
     pump->segments.head--;
