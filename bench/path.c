@@ -6,8 +6,8 @@
  * Method:   one thread has both sockets: it sends LOT messages and then receives them, so that
  *           neither side ever waits, sleeps or meets the other in a cache line at the same time.
  *           Each half is timed by the thread's own clock, which does not run while others do; the
- *           median over all lots is shown. Under `valgrind --tool=callgrind` (MONOCOQUE_ENGINE=epoll)
- *           it counts the instructions of the same two halves.
+ *           median over all lots is shown. Under `valgrind --tool=callgrind`
+ *           (MONOCOQUE_ENGINE=epoll) it counts the instructions of the same two halves.
  *
  *     path [tcp|ipc|inproc] [OCTETS] [LOTS] [copy|give]
  */

@@ -9,8 +9,8 @@
  *
  * A part is encoded once: short ones into a block whose octets all queues share, long ones by
  * reference. Messages for the same peers may be put into their queues many at a time: what makes a
- * put dear is that its peer's queue lies in no cache. Who is full at the first part, or has no memory for one, misses the whole message, and
- * nobody waits.
+ * put dear is that its peer's queue lies in no cache. Who is full at the first part, or has no
+ * memory for one, misses the whole message, and nobody waits.
  */
 #ifndef MCQ_SOCKET_FANOUT_H
 #define MCQ_SOCKET_FANOUT_H

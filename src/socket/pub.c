@@ -172,8 +172,8 @@ static bool may_defer(const struct mcq_pub *pub, const struct mcq_part *part,
            (part->msg == NULL || part->msg->kind != MCQ_MSG_PLACE);
 }
 
-/* Keeps the message for those that the last one was kept for, or begins anew. False: it is to be put
- * like any other; nothing is deferred. */
+/* Keeps the message for those that the last one was kept for, or begins anew. False: it is to be
+ * put like any other; nothing is deferred. */
 static bool defer(struct mcq_pub *pub, struct mcq_part *part)
 {
     struct mcq_pattern *pattern = &pub->duplex.base;
