@@ -90,13 +90,15 @@ struct mcq_link_group {
     uint64_t flush_count;         /* writes so far */
     struct mcq_permits *budget;   /* of all groups together; NULL: none, and what follows is idle */
     _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
-    bool shares_output;           /* what links queue is in send blocks, for many at a time */
-    bool is_starved;              /* a link was not read, for the budget is used up */
-    bool is_swollen;              /* much was held, and is not any more: mcq_link_group_trim */
-    uint64_t held_bytes;          /* by all links, as of their last settling */
-    uint64_t most_bytes;          /* that were held since the last trim */
-    uint64_t charged_bytes;       /* of the budget: held_bytes, up to a lot */
-    struct mcq_tally tally;       /* of links that are gone, and of what was for no link */
+    bool may_defer;         /* what is put now need not be in the queues before the next flush */
+    bool has_deferred;      /* such messages are with the pattern, which has to share them out */
+    bool shares_output;     /* what links queue is in send blocks, for many at a time */
+    bool is_starved;        /* a link was not read, for the budget is used up */
+    bool is_swollen;        /* much was held, and is not any more: mcq_link_group_trim */
+    uint64_t held_bytes;    /* by all links, as of their last settling */
+    uint64_t most_bytes;    /* that were held since the last trim */
+    uint64_t charged_bytes; /* of the budget: held_bytes, up to a lot */
+    struct mcq_tally tally; /* of links that are gone, and of what was for no link */
 };
 
 struct mcq_link {
@@ -252,6 +254,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part 
 MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf,
                                              struct mcq_bytes run, size_t body_bytes,
                                              bool ends_message);
+
+/* The same with messages of a part each, to a stream, between two messages; the link does not
+ * conflate. Returns how many were queued: there was no room, or no memory, for those behind. */
+uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *frames);
 
 /* Takes back the message that was begun and not ended. */
 void mcq_link_cut(struct mcq_link *link);

@@ -98,6 +98,19 @@ bool mcq_socket_may_send(struct mcq_socket *socket);
 /* Sets the bells that there are (bells.c). */
 void mcq_socket_ring(struct mcq_socket *socket);
 
+/* What was sent and is with the pattern goes into the peers' queues: before anybody looks at those,
+ * at peers, or at what they say. */
+static inline void mcq_socket_share(struct mcq_socket *socket)
+{
+    if (MCQ_UNLIKELY(socket->group.has_deferred))
+        socket->pattern->ops->share(socket->pattern);
+}
+
+static inline bool mcq_socket_has_unsent(const struct mcq_socket *socket)
+{
+    return socket->group.dirty_first != NULL || socket->group.has_deferred;
+}
+
 /* Whoever asks for something does not go on sending: what waits leaves now. */
 static inline void mcq_socket_end_burst(struct mcq_socket *socket)
 {

@@ -117,6 +117,13 @@ static enum mcq_err refusal(const struct mcq_socket *socket)
 
 enum mcq_err mcq_socket_enter(struct mcq_socket *socket)
 {
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
+    mcq_socket_share(socket);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_socket_enter_to_send(struct mcq_socket *socket)
+{
     enum mcq_err err;
 
     mcq_lock_take(&socket->lock);
@@ -144,6 +151,7 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
     socket->group.dirty_first = NULL;
+    socket->group.has_deferred = false;
     socket->group.blocked_count = 0;
     socket->group.is_starved = false;
     socket->group.is_swollen = false;
@@ -160,6 +168,7 @@ static MCQ_COLD void read_mail(struct mcq_socket *socket)
 {
     struct mcq_letter *letter = mcq_lock_take_letters(&socket->lock);
 
+    mcq_socket_share(socket);
     while (letter != NULL) {
         struct mcq_mail *mail = (struct mcq_mail *) letter; /* its first member */
 
@@ -196,7 +205,18 @@ static void ring(struct mcq_socket *socket)
     }
 }
 
-static void settle(struct mcq_socket *socket)
+/* Whether settle has anything to do: one question, for mostly it has not. */
+static inline bool has_chores(const struct mcq_socket *socket)
+{
+    const struct mcq_link_group *group = &socket->group;
+
+    return ((uintptr_t) group->lost_first | (uintptr_t) group->roomy_first |
+            (uintptr_t) socket->ending | (uintptr_t) socket->recv_bell |
+            (uintptr_t) socket->send_bell | (uintptr_t) (socket->state ^ MCQ_SOCKET_OPEN) |
+            socket->news | group->is_starved | group->is_swollen) != 0;
+}
+
+static MCQ_COLD void settle(struct mcq_socket *socket)
 {
     tidy(socket);
     if (MCQ_UNLIKELY(socket->leaving != NULL))
@@ -217,7 +237,8 @@ static void settle(struct mcq_socket *socket)
 
 void mcq_socket_leave(struct mcq_socket *socket)
 {
-    settle(socket);
+    if (MCQ_UNLIKELY(has_chores(socket)))
+        settle(socket);
     while (MCQ_UNLIKELY(!mcq_lock_release(&socket->lock))) {
         read_mail(socket);
         settle(socket);
@@ -234,6 +255,7 @@ enum mcq_err mcq_socket_resume(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
     socket->call_count--;
+    mcq_socket_share(socket);
     return refusal(socket);
 }
 

@@ -290,6 +290,9 @@ bool mcq_socket_shed(struct mcq_socket *socket, uint64_t least);
  *   MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED: not taken */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_enter(struct mcq_socket *socket);
 
+/* The same for who does nothing but send: what was sent before may wait on. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_enter_to_send(struct mcq_socket *socket);
+
 /* Reads the mail, ends what was lost, wakes whom there is news for, and lets go. */
 void mcq_socket_leave(struct mcq_socket *socket);
 

@@ -154,6 +154,10 @@ struct mcq_pattern_ops {
     enum mcq_err (*send)(struct mcq_pattern *pattern, struct mcq_part *part);
     enum mcq_err (*recv)(struct mcq_pattern *pattern, struct mcq_msg *msg);
 
+    /* Puts into the queues what send has kept while the group's may_defer allowed it. NULL: send
+     * keeps nothing. */
+    void (*share)(struct mcq_pattern *pattern);
+
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
 
