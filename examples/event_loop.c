@@ -57,8 +57,10 @@ int main(void)
     watch(fd, req);
 
     check(mcq_send(req, "request", 7, MCQ_DONTWAIT) == 0);
-    while (asked < COUNT && epoll_wait(loop, &event, 1, -1) >= 0) {
-        if (event.data.ptr == context) {
+    while (asked < COUNT) {
+        if (epoll_wait(loop, &event, 1, -1) < 0) {
+            check(errno == EINTR);
+        } else if (event.data.ptr == context) {
             check(mcq_ctx_run(context, 0) == 0);
         } else if (event.data.ptr == rep) {
             answered += answer(rep);

@@ -241,6 +241,75 @@ int mcq_leave(struct mcq_socket *socket, const char *group);
  *   EINTR        a signal handler ran */
 int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
 
+/* --- peers and counters ---------------------------------------------------------------------- */
+
+/* Why a message went nowhere: indices of the counters `drops`, of which the others are 0. */
+enum mcq_drop {
+    MCQ_DROP_FULL = 0,         /* to send: as many wait for the peer as SNDHWM allows */
+    MCQ_DROP_OLDER = 1,        /* it waited, and gave way to a newer one (CONFLATE) */
+    MCQ_DROP_NOBODY = 2,       /* to send: nobody has subscribed to it, or has this routing id */
+    MCQ_DROP_FILTERED = 3,     /* received: it matches no subscription, or no group */
+    MCQ_DROP_REFUSED = 4,      /* received: the type has no use for it, for instance a late reply */
+    MCQ_DROP_OVERSIZED = 5,    /* received in part: beyond a limit, and the connection was ended */
+    MCQ_DROP_DISCONNECTED = 6, /* it waited for a peer that is gone */
+    MCQ_DROP_NO_MEMORY = 7,
+    MCQ_DROP_ROOM = 16, /* counters that there is room for */
+};
+
+/* A peer as it was when it was asked for. Counters begin with the peer, not with its connection.
+ * Later versions add members at the end only. */
+struct mcq_peer_info {
+    uint64_t id;           /* for mcq_close_peer; no other peer of this context ever has it */
+    uint64_t epoch;        /* of its connection, as struct mcq_report has it; 0: none stands */
+    uint64_t connected_ms; /* so long has that stood */
+    uint64_t connections;  /* that it has had; a peer that was accepted has one */
+    int32_t is_accepted;   /* 1: it came to us */
+    int32_t mechanism;     /* as MCQ_OPT_MECHANISM has it */
+    uint64_t queued_out;   /* messages that wait for it; over inproc, those that it has not taken */
+    uint64_t queued_out_bytes; /* octets of these, on the wire; 0 over inproc */
+    uint64_t queued_out_max;   /* MCQ_OPT_SNDHWM in force; 0: no limit */
+    uint64_t queued_in;        /* messages received from it, and not taken; over inproc 0 */
+    uint64_t queued_in_bytes;  /* octets of these */
+    uint64_t queued_in_max;    /* MCQ_OPT_RCVHWM in force; 0: no limit */
+    uint64_t messages_out;     /* that were taken to be sent to it */
+    uint64_t bytes_out;        /* octets of these */
+    uint64_t messages_in;      /* that came from it */
+    uint64_t bytes_in;         /* octets of these */
+    uint64_t drops[MCQ_DROP_ROOM];
+    uint32_t routing_id_len;
+    uint8_t routing_id[256]; /* of a ROUTER's peer; of a SERVER's or PEER's, a uint32_t */
+    char user_id[256];       /* who it is to ZAP; "" where nobody said so */
+    char endpoint[256];      /* where we have bound or connected */
+    char address[128];       /* its own, as an endpoint; "" if it has none */
+};
+
+/* Fills in the socket's peers, `count` at most, in no order, and gives how many there are. It holds
+ * up who uses the socket for about a microsecond each.
+ *   infos        may be NULL with count 0
+ *   info_bytes   sizeof *infos; a program that knows less members than the library gets those */
+int mcq_peers(struct mcq_socket *socket, struct mcq_peer_info *infos, size_t count,
+              size_t info_bytes);
+
+/* Ends the connection with this peer, and what waits for it or was not received from it is dropped.
+ * One that we have connected to is not tried again, as after mcq_disconnect; one that came to us
+ * may come back (and is another peer then).
+ *   ENOENT   there is no such peer any more */
+int mcq_close_peer(struct mcq_socket *socket, uint64_t id);
+
+/* Sums over all peers, also those that are gone. Later versions add members at the end only. */
+struct mcq_socket_stats {
+    uint64_t peers;     /* that mcq_peers would tell of */
+    uint64_t connected; /* of these */
+    uint64_t messages_out;
+    uint64_t bytes_out;
+    uint64_t messages_in;
+    uint64_t bytes_in;
+    uint64_t drops[MCQ_DROP_ROOM];
+};
+
+/*   stats_bytes   sizeof *stats; a program that knows less members than the library gets those */
+int mcq_stats(struct mcq_socket *socket, struct mcq_socket_stats *stats, size_t stats_bytes);
+
 /* --- messages -------------------------------------------------------------------------------- */
 
 /* One part of a message: a body of any octets, and whether more parts follow. The storage is the
@@ -293,6 +362,27 @@ bool mcq_message_more(const struct mcq_message *message);
 uint32_t mcq_message_routing_id(const struct mcq_message *message);
 /*   EINVAL   routing_id is 0 */
 int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id);
+
+/* What is known of the peer that a received message came from. */
+struct mcq_origin;
+
+/* The caller holds it until mcq_origin_release, in any thread; the message may be gone before that.
+ * NULL is a failure, and the message has none:
+ *   ENOENT   it was not received, it came over inproc, or a SERVER or PEER received it; or its
+ *            connection has ended, and since then its context did or thousands of others */
+struct mcq_origin *mcq_message_origin(const struct mcq_message *message);
+void mcq_origin_release(struct mcq_origin *origin);
+
+/* A property of the peer, as text; good while the origin is held. NULL is a failure.
+ *   name     "Peer-Address": numeric, without the port; over ipc "localhost:UID:GID:PID". Any other
+ *            one that the peer has sent in its handshake: "Socket-Type", "Identity", those of its
+ *            application ("X-..."). As they are written there
+ *   ENOENT   it has none of this name
+ * Source: zmq_msg_gets(3). */
+const char *mcq_origin_property(const struct mcq_origin *origin, const char *name);
+
+/* The number of the descriptor that it came by, for reports: it may be another's by now. */
+int mcq_origin_descriptor(const struct mcq_origin *origin);
 
 #define MCQ_GROUP_MAX 255
 
@@ -519,6 +609,9 @@ enum mcq_option {
     /* 1..255 octets; ROUTER: our name for the peer of the next connect, to which may be sent at
      * once; set only. */
     MCQ_OPT_CONNECT_ROUTING_ID = 61,
+    /* Text, "X-NAME:VALUE": told to peers in the handshake, for mcq_origin_property; adds up to 16
+     * KiB; set only; later. */
+    MCQ_OPT_METADATA = 95,
     /* Octets; SUB: messages that begin with these, many times. XPUB with XPUB_MANUAL: for the peer
      * of the last request; set only. */
     MCQ_OPT_SUBSCRIBE = 6,

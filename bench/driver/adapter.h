@@ -4,8 +4,8 @@
  * One file per library defines `bench_library`, and each is linked into a program of its own. All
  * calls of a socket come from one thread, in the process that opened it. Each adapter uses its
  * library as its manual advises, defaults untouched but for high-water marks: they are the
- * library's "1000 messages" or nearest to it, none for PUB (row_crowd.c says why). A process has one
- * context; a thread that does without engine threads has one of its own.
+ * library's "1000 messages" or nearest to it, none for PUB (row_crowd.c says why). A process has
+ * one context; a thread that does without engine threads has one of its own.
  */
 #ifndef MCQ_BENCH_ADAPTER_H
 #define MCQ_BENCH_ADAPTER_H

@@ -312,7 +312,7 @@ static void tell(void)
     if (row->measures < 0) {
         tell_memory();
     } else {
-        printf(", \"count\": %.0f, \"seconds\": %.6f, \"per_s\": %.3f", run->count, run->took_s,
+        printf(", \"count\": %.0f, \"seconds\": %.9f, \"per_s\": %.3f", run->count, run->took_s,
                run->count / run->took_s);
         tell_costs();
     }

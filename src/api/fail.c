@@ -28,6 +28,9 @@ static const char *const call_names[] = {
     [MCQ_CALL_RESERVE] = "reserve",
     [MCQ_CALL_POLL] = "poll",
     [MCQ_CALL_WAIT_PEERS] = "wait_peers",
+    [MCQ_CALL_PEERS] = "peers",
+    [MCQ_CALL_CLOSE_PEER] = "close_peer",
+    [MCQ_CALL_STATS] = "stats",
     [MCQ_CALL_OTHER] = "call",
 };
 

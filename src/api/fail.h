@@ -17,6 +17,9 @@ enum mcq_call {
     MCQ_CALL_RESERVE,
     MCQ_CALL_POLL,
     MCQ_CALL_WAIT_PEERS,
+    MCQ_CALL_PEERS,
+    MCQ_CALL_CLOSE_PEER,
+    MCQ_CALL_STATS,
     MCQ_CALL_OTHER,
 };
 

@@ -119,18 +119,22 @@ bool mcq_message_more(const struct mcq_message *message)
 
 uint32_t mcq_message_routing_id(const struct mcq_message *message)
 {
-    if (MCQ_LIKELY(message != NULL))
-        return ((const struct mcq_msg *) (const void *) message)->routing_id;
-    (void) mcq_fail_null("message_routing_id", "message");
-    return 0;
+    uint32_t id;
+
+    if (MCQ_UNLIKELY(message == NULL)) {
+        (void) mcq_fail_null("message_routing_id", "message");
+        return 0;
+    }
+    id = ((const struct mcq_msg *) (const void *) message)->routing_id;
+    return id & MCQ_MSG_ORIGIN_BIT ? 0 : id;
 }
 
 int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id)
 {
     if (MCQ_UNLIKELY(message == NULL))
         return mcq_fail_null("message_set_routing_id", "message");
-    if (routing_id == 0)
-        return mcq_fail(EINVAL, "message_set_routing_id: 0 is nobody's");
+    if (routing_id == 0 || routing_id & MCQ_MSG_ORIGIN_BIT)
+        return mcq_fail(EINVAL, "message_set_routing_id: %u is nobody's", routing_id);
     mcq_msg_of(message)->routing_id = routing_id;
     return 0;
 }

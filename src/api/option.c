@@ -47,6 +47,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_SUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_UNSUBSCRIBE, KIND_OCTETS, 0},
     {MCQ_OPTION_LAST_ENDPOINT, KIND_OCTETS, 0},
+    {MCQ_OPTION_METADATA, KIND_OCTETS, 0},
     {MCQ_OPTION_MECHANISM, KIND_SECURITY, 0},
     {MCQ_OPTION_PLAIN_SERVER, KIND_SECURITY, 0},
     {MCQ_OPTION_PLAIN_USERNAME, KIND_SECURITY, 0},
@@ -490,6 +491,20 @@ static int set_proxy(struct mcq_socket *socket, const struct option *option, str
     return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
 }
 
+static int add_property(struct mcq_socket *socket, const struct mcq_option_row *row,
+                        struct mcq_bytes text)
+{
+    enum mcq_err err = mcq_properties_add(&socket->options.properties, text);
+
+    if (err == MCQ_INVAL || err == MCQ_LIMIT)
+        return mcq_fail(EINVAL,
+                        err == MCQ_LIMIT ? "set %s to %.*s: all of them have more than 16 KiB"
+                                         : "set %s to %.*s: a property is written X-NAME:VALUE",
+                        row->name, (int) mcq_min_size(text.len, SHOWN_MAX),
+                        (const char *) text.data);
+    return err == MCQ_OK ? 0 : fail("set", row, socket, err);
+}
+
 /* Those that are neither a number nor a text are told apart by their ids. */
 static int set_octets(struct mcq_socket *socket, const struct option *option,
                       struct mcq_bytes bytes)
@@ -506,6 +521,8 @@ static int set_octets(struct mcq_socket *socket, const struct option *option,
         return set_pattern_bytes(socket, option, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
         return set_routing_id(socket, bytes);
+    if (option->home->id == MCQ_OPTION_METADATA)
+        return add_property(socket, option->row, bytes);
     return subscribe(socket, option->row, bytes);
 }
 

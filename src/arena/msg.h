@@ -37,6 +37,8 @@
 #define MCQ_MSG_INLINE_MAX 56 /* what a line has left; copying costs half of a reference */
 #define MCQ_MSG_PIN_FACTOR 4
 #define MCQ_MSG_FRONT_MAX 16 /* octets in front of a place's body */
+/* A routing id with this bit is none, but the number of a received message's origin. */
+#define MCQ_MSG_ORIGIN_BIT (UINT32_C(1) << 31)
 
 enum mcq_msg_kind {
     MCQ_MSG_INLINE,
@@ -58,7 +60,7 @@ struct mcq_msg {
             struct mcq_buf *group; /* if there is one: a reference; its octets and a zero */
         } large;
     };
-    uint32_t routing_id; /* of the peer it came from or goes to; 0: none */
+    uint32_t routing_id; /* of the peer it came from or goes to, or its origin's; 0: none */
     bool more;           /* another part of the same message follows */
     uint8_t kind;        /* enum mcq_msg_kind */
     union {

@@ -80,8 +80,9 @@ static inline struct zmq_socket *zmq_socket_of(void *handle)
 /* --- messages -------------------------------------------------------------------------------- */
 
 #define ZMQ_MSG_MARK_AT 63
-#define ZMQ_MSG_BEGUN 0x6d
-#define ZMQ_MSG_COPIED 0x6e /* the same, and its body is shared */
+#define ZMQ_MSG_BEGUN 0x6c
+#define ZMQ_MSG_COPIED 1 /* added: its body is shared */
+#define ZMQ_MSG_ASKED 2  /* added: it holds its origin, whose texts the caller may have */
 #define ZMQ_MSG_ENDED 0
 
 static_assert(sizeof(zmq_msg_t) == sizeof(struct mcq_message), "one storage");
@@ -94,12 +95,21 @@ static inline struct mcq_message *zmq_message_of(const zmq_msg_t *msg)
 static inline bool zmq_is_begun(const zmq_msg_t *msg)
 {
     return msg != NULL &&
-           (msg->_[ZMQ_MSG_MARK_AT] == ZMQ_MSG_BEGUN || msg->_[ZMQ_MSG_MARK_AT] == ZMQ_MSG_COPIED);
+           (msg->_[ZMQ_MSG_MARK_AT] & ~(ZMQ_MSG_COPIED | ZMQ_MSG_ASKED)) == ZMQ_MSG_BEGUN;
 }
 
 static inline void zmq_set_mark(zmq_msg_t *msg, unsigned char mark)
 {
     msg->_[ZMQ_MSG_MARK_AT] = mark;
+}
+
+/* Lets go of the origin, if it has asked for it: before the message changes hands. */
+void zmq_forget_origin(zmq_msg_t *msg);
+
+static inline void zmq_drop_origin(zmq_msg_t *msg)
+{
+    if (__builtin_expect((msg->_[ZMQ_MSG_MARK_AT] & ZMQ_MSG_ASKED) != 0, 0))
+        zmq_forget_origin(msg);
 }
 
 /* --- options --------------------------------------------------------------------------------- */

@@ -192,6 +192,7 @@ int zmq_msg_send(zmq_msg_t *msg, void *handle, int flags)
         return -1;
     if (!zmq_is_begun(msg))
         return zmq_fail(EFAULT);
+    zmq_drop_origin(msg);
     len = mcq_message_size(zmq_message_of(msg));
     if (mcq_send_message(socket->inner, zmq_message_of(msg), flags & SEND_FLAGS) != 0)
         return -1;
@@ -208,6 +209,7 @@ int zmq_msg_recv(zmq_msg_t *msg, void *handle, int flags)
         return -1;
     if (!zmq_is_begun(msg))
         return zmq_fail(EFAULT);
+    zmq_drop_origin(msg);
     result = mcq_recv_message(socket->inner, zmq_message_of(msg), flags & ZMQ_DONTWAIT);
     zmq_set_mark(msg, ZMQ_MSG_BEGUN);
     return result == 0 ? zmq_int_of(mcq_message_size(zmq_message_of(msg))) : -1;

@@ -40,6 +40,9 @@ void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
     mcq_link_forget_roomy(link);
+    mcq_link_cut(link);
+    mcq_link_count_lost(link);
+    mcq_tally_add(&link->group->tally, &link->tally);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -115,6 +118,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
+    link->origin = opening->origin;
+    link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
     mcq_free(opening->rpump);
     link->rpump.receiver = &group->receiver;
@@ -129,6 +134,8 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);
+    link->started_ns = link->now_ns;
+    link->start_count++;
     mcq_link_set_dirty(link, true);
     mcq_link_settle(link);
     return MCQ_OK;
@@ -153,6 +160,8 @@ void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
     link->can_read = true;
     link->can_write = true;
     link->lost_by = MCQ_OK;
+    link->started_ns = mcq_reactor_now_ns(link->group->reactor);
+    link->start_count++;
     mcq_link_set_dirty(link, true);
     mcq_link_note_room(link); /* as many more as the far side's high-water mark says */
 }
@@ -185,23 +194,23 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
     return err;
 }
 
-/* A peer that is gone may have left messages in the stream. What the kernel holds is finite. */
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but peers
+ * may come and go without end: beyond the budget each has what it is read ahead then, and no more. */
 static void link_drain(struct mcq_link *link)
 {
     struct mcq_event event;
     struct mcq_msg msg;
 
     link->can_read = true;
-    link->is_drained = true;
     while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
+        msg.routing_id = link->origin_number;
         if (mcq_link_queue_push(&link->in, &msg) != MCQ_OK) {
             mcq_msg_fini(&msg);
             break;
         }
     }
-    link->is_drained = false;
 }
 
 int mcq_link_end(struct mcq_link *link)
@@ -234,6 +243,7 @@ int mcq_link_end(struct mcq_link *link)
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
+    mcq_origin_leave(&link->origin);
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;

@@ -36,6 +36,7 @@
 #include "pump/pipe.h"
 #include "pump/read_pump.h"
 #include "pump/seal_pump.h"
+#include "pump/tally.h"
 #include "pump/write_pump.h"
 #include "reactor/reactor.h"
 #include "reactor/ready.h"
@@ -95,6 +96,7 @@ struct mcq_link_group {
     uint64_t held_bytes;          /* by all links, as of their last settling */
     uint64_t most_bytes;          /* that were held since the last trim */
     uint64_t charged_bytes;       /* of the budget: held_bytes, up to a lot */
+    struct mcq_tally tally;       /* of links that are gone, and of what was for no link */
 };
 
 struct mcq_link {
@@ -103,6 +105,8 @@ struct mcq_link {
     enum mcq_framing framing; /* of what is queued in wpump */
     int fd;                   /* -1: OFF */
     uint64_t epoch;           /* of the connection; grows with each start */
+    uint64_t started_ns;      /* when it began */
+    uint32_t start_count;     /* connections so far */
     bool can_read;            /* recv has not said AGAIN since the last edge */
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
@@ -117,7 +121,6 @@ struct mcq_link {
     bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
     bool is_starved;      /* not read, for the budget is used up */
-    bool is_drained;      /* whatever the budget says */
     uint64_t now_ns;      /* of the last read */
     enum mcq_err lost_by; /* why; the session's failure has more if it failed */
     uint32_t out_max;     /* high-water marks in messages; 0: none */
@@ -131,9 +134,13 @@ struct mcq_link {
     struct mcq_wpump wpump;
     struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
+    struct mcq_origin *origin;   /* of the connection; NULL: OFF, a pipe's, or without memory */
+    uint32_t origin_number;      /* the same for messages */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */
-    uint64_t dirty_at;           /* the group's count when it came on the list */
+    struct mcq_tally tally;
+    uint64_t begun_out_bytes; /* of the message that was begun to be put */
+    uint64_t dirty_at;        /* the group's count when it came on the list */
     struct mcq_link *dirty_next;
     struct mcq_link *dirty_prev;
     struct mcq_link *lost_next;
@@ -235,9 +242,11 @@ void mcq_link_group_trim(struct mcq_link_group *group);
  *   MCQ_NOMEM   the part could not be kept; the message was begun: mcq_link_cut takes it back */
 MCQ_MUST_CHECK enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part);
 
-/* The same with encoded frames that many links share; see mcq_wpump_put_run. */
+/* The same with an encoded frame, whose body has so many octets, that many links share; see
+ * mcq_wpump_put_run. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf,
-                                             struct mcq_bytes run, bool ends_message);
+                                             struct mcq_bytes run, size_t body_bytes,
+                                             bool ends_message);
 
 /* Takes back the message that was begun and not ended. */
 void mcq_link_cut(struct mcq_link *link);

@@ -113,7 +113,7 @@ void mcq_link_group_trim(struct mcq_link_group *group)
 /* Whether the link has to do without more for now. */
 bool mcq_link_starves(struct mcq_link *link)
 {
-    if (link->is_drained || input_bytes(link) < MCQ_LINK_FLOOR_BYTES)
+    if (input_bytes(link) < MCQ_LINK_FLOOR_BYTES)
         return false;
     link->is_starved = true;
     link->group->is_starved = true;

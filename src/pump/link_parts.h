@@ -66,14 +66,27 @@ static inline void mcq_link_set_blocked(struct mcq_link *link, bool is_blocked)
 void mcq_link_forget_lost(struct mcq_link *link);
 void mcq_link_forget_roomy(struct mcq_link *link);
 
+/* What waits for the peer will not leave. */
+static inline void mcq_link_count_lost(struct mcq_link *link)
+{
+    link->tally.drops[MCQ_TALLY_DISCONNECTED] += mcq_link_waiting_count(link);
+}
+
+/* A message of the peer, or a part of one, is here. */
+static inline void mcq_link_count_in(struct mcq_link *link, const struct mcq_msg *msg)
+{
+    link->tally.in_messages += !msg->more;
+    link->tally.in_bytes += mcq_msg_len(msg);
+}
+
 /* --- link_queue.c ---------------------------------------------------------------------------- */
 
 /* MCQ_NOMEM: *msg is the caller's. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_queue_push(struct mcq_link_queue *queue, struct mcq_msg *msg);
 /* false: there is no whole message. */
 bool mcq_link_queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg);
-/* Only the newest whole message stays. */
-void mcq_link_queue_conflate(struct mcq_link_queue *queue);
+/* Only the newest whole message stays. Returns how many went. */
+uint32_t mcq_link_queue_conflate(struct mcq_link_queue *queue);
 /* The rest of a message that was begun does not come any more. */
 void mcq_link_queue_cut(struct mcq_link_queue *queue);
 void mcq_link_queue_fini(struct mcq_link_queue *queue);

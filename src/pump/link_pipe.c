@@ -1,5 +1,7 @@
 #include "pump/link_pipe.h"
 
+#include "pump/link_parts.h"
+
 static_assert(MCQ_EVENT_SUBSCRIBE != MCQ_PIPE_PART && MCQ_EVENT_CANCEL != MCQ_PIPE_PART &&
                   MCQ_EVENT_JOIN != MCQ_PIPE_PART && MCQ_EVENT_LEAVE != MCQ_PIPE_PART,
               "an event's kind is the tag of what is no part of a message");
@@ -75,8 +77,11 @@ static enum mcq_err take(struct mcq_link *link, struct mcq_msg *msg, uint8_t *ta
 
     if (MCQ_UNLIKELY(tells))
         group->tell(link, MCQ_TELL_ROOM);
-    if (MCQ_LIKELY(err == MCQ_OK))
+    if (MCQ_LIKELY(err == MCQ_OK)) {
+        if (MCQ_LIKELY(*tag == MCQ_PIPE_PART))
+            mcq_link_count_in(link, msg);
         return MCQ_OK;
+    }
     if (err == MCQ_AGAIN)
         link->can_read = false;
     else

@@ -9,6 +9,12 @@ static struct mcq_msg *part_at(const struct mcq_link_queue *queue, uint32_t inde
     return &queue->parts[index & queue->mask];
 }
 
+/* What a body takes besides its place in the queue; short ones are in there. */
+static size_t cost_of(const struct mcq_msg *msg)
+{
+    return mcq_msg_len(msg) + (msg->kind == MCQ_MSG_INLINE ? 0 : sizeof(struct mcq_buf));
+}
+
 enum mcq_err mcq_link_queue_push(struct mcq_link_queue *queue, struct mcq_msg *msg)
 {
     uint32_t capacity = queue->parts != NULL ? queue->mask + 1 : 0;
@@ -26,7 +32,7 @@ enum mcq_err mcq_link_queue_push(struct mcq_link_queue *queue, struct mcq_msg *m
         queue->parts = parts;
         queue->mask = wider - 1;
     }
-    queue->body_bytes += mcq_msg_len(msg);
+    queue->body_bytes += cost_of(msg);
     queue->begun_bytes += mcq_msg_len(msg) + sizeof *msg;
     mcq_msg_move(part_at(queue, queue->tail++), msg);
     if (!part_at(queue, queue->tail - 1)->more) {
@@ -42,7 +48,7 @@ bool mcq_link_queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg)
     if (queue->head == queue->whole_at)
         return false;
     mcq_msg_move(msg, part_at(queue, queue->head++));
-    queue->body_bytes -= mcq_msg_len(msg);
+    queue->body_bytes -= cost_of(msg);
     if (!msg->more)
         queue->message_count--;
     queue->is_within = msg->more;
@@ -50,8 +56,9 @@ bool mcq_link_queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg)
 }
 
 /* Only the newest message stays, beside one that was begun to be taken. */
-void mcq_link_queue_conflate(struct mcq_link_queue *queue)
+uint32_t mcq_link_queue_conflate(struct mcq_link_queue *queue)
 {
+    uint32_t before = queue->message_count;
     struct mcq_msg msg;
 
     while (queue->message_count > 1 && !queue->is_within) {
@@ -60,6 +67,7 @@ void mcq_link_queue_conflate(struct mcq_link_queue *queue)
             mcq_msg_fini(&msg);
         } while (queue->is_within);
     }
+    return before - queue->message_count;
 }
 
 /* The rest of a message that was begun does not come any more. */
@@ -68,7 +76,7 @@ void mcq_link_queue_cut(struct mcq_link_queue *queue)
     while (queue->tail != queue->whole_at) {
         struct mcq_msg *last = part_at(queue, --queue->tail);
 
-        queue->body_bytes -= mcq_msg_len(last);
+        queue->body_bytes -= cost_of(last);
         mcq_msg_fini(last);
     }
     queue->begun_bytes = 0;

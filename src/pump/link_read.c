@@ -56,8 +56,11 @@ enum mcq_err mcq_link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mc
 
     for (;;) {
         err = mcq_rpump_next(&link->rpump, link->now_ns, msg, event);
-        if (MCQ_LIKELY(err == MCQ_OK) && event->kind != MCQ_EVENT_PING)
+        if (MCQ_LIKELY(err == MCQ_OK) && event->kind != MCQ_EVENT_PING) {
+            if (MCQ_LIKELY(event->kind == MCQ_EVENT_BODY))
+                mcq_link_count_in(link, msg);
             return MCQ_OK;
+        }
         if (err == MCQ_AGAIN) {
             MCQ_TRY(link_read(link));
             continue;
@@ -87,6 +90,8 @@ static enum mcq_err link_receive(struct mcq_link *link, struct mcq_msg *msg,
     if (link_is_deaf(link))
         return MCQ_AGAIN;
     err = mcq_link_pull(link, msg, event);
+    if (MCQ_LIKELY(err == MCQ_OK))
+        msg->routing_id = link->origin_number;
     if (err == MCQ_OK || err == MCQ_AGAIN)
         return err;
     mcq_link_lose(link, err);
@@ -119,7 +124,7 @@ static void read_newest(struct mcq_link *link)
             break;
         if (event.kind == MCQ_EVENT_BODY && link_enqueue(link, &msg, &is_whole) != MCQ_OK)
             break;
-        mcq_link_queue_conflate(&link->in);
+        link->tally.drops[MCQ_TALLY_OLDER] += mcq_link_queue_conflate(&link->in);
     }
 }
 

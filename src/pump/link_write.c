@@ -148,9 +148,15 @@ uint64_t mcq_link_waiting_count(const struct mcq_link *link)
 
 /* A part was queued. A pipe shows each message at once: whoever looks for it after the send that
  * returned finds it, in another thread or in this one. */
-static void link_on_put(struct mcq_link *link)
+static void link_on_put(struct mcq_link *link, size_t body_bytes, bool ends_message)
 {
     link->group->put_count++;
+    link->begun_out_bytes += body_bytes;
+    if (ends_message) {
+        link->tally.out_messages++;
+        link->tally.out_bytes += link->begun_out_bytes;
+        link->begun_out_bytes = 0;
+    }
     if (MCQ_UNLIKELY(link->wpump.put_at >= link->settle_at))
         mcq_link_settle(link);
     if (!link->is_up || link->is_lost || link->is_blocked)
@@ -191,6 +197,15 @@ static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
     return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
 }
 
+/* What waits gives way to what comes. */
+static void link_conflate(struct mcq_link *link)
+{
+    uint32_t before = mcq_wpump_message_count(&link->wpump);
+
+    mcq_wpump_conflate(&link->wpump);
+    link->tally.drops[MCQ_TALLY_OLDER] += before - mcq_wpump_message_count(&link->wpump);
+}
+
 static bool link_is_within(const struct mcq_link *link)
 {
     return mcq_link_is_piped(link) ? mcq_pipe_is_within(&link->pipe)
@@ -205,16 +220,16 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
     if (MCQ_UNLIKELY(link->conflates) && begins && !mcq_link_is_piped(link))
-        mcq_wpump_conflate(&link->wpump);
+        link_conflate(link);
     err = mcq_link_is_piped(link) ? mcq_link_pipe_put(link, part) : link_encode(link, part);
     if (MCQ_UNLIKELY(err != MCQ_OK))
         return link_put_error(link, err, begins);
-    link_on_put(link);
+    link_on_put(link, part->body.len, !part->more);
     return MCQ_OK;
 }
 
 enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct mcq_bytes run,
-                              bool ends_message)
+                              size_t body_bytes, bool ends_message)
 {
     bool begins = !mcq_wpump_is_within(&link->wpump);
     enum mcq_err err;
@@ -222,16 +237,17 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
     if (MCQ_UNLIKELY(link->conflates) && begins)
-        mcq_wpump_conflate(&link->wpump);
+        link_conflate(link);
     err = mcq_wpump_put_run(&link->wpump, buf, run, ends_message);
     if (err != MCQ_OK)
         return link_put_error(link, err, begins);
-    link_on_put(link);
+    link_on_put(link, body_bytes, ends_message);
     return MCQ_OK;
 }
 
 void mcq_link_cut(struct mcq_link *link)
 {
+    link->begun_out_bytes = 0;
     if (mcq_link_is_piped(link))
         mcq_pipe_cut(&link->pipe);
     else
@@ -240,6 +256,7 @@ void mcq_link_cut(struct mcq_link *link)
 
 void mcq_link_drop(struct mcq_link *link)
 {
+    mcq_link_count_lost(link);
     mcq_wpump_fini(&link->wpump);
     if (link->is_full)
         mcq_link_note_room(link);

@@ -118,6 +118,9 @@ enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *rea
     enum mcq_err err = opening_advance(opening, ready);
     enum mcq_err written = opening_write(opening); /* an ERROR is said before the end, too */
 
+    if (err == MCQ_OK && written == MCQ_OK && ready->kind == MCQ_EVENT_READY)
+        opening->origin = mcq_origin_new(opening->reactor, opening->fd, mcq_bytes(NULL, 0),
+                                         ready->ready.metadata);
     return err == MCQ_OK || err == MCQ_AGAIN ? (written != MCQ_OK ? written : err) : err;
 }
 
@@ -127,6 +130,7 @@ int mcq_opening_fini(struct mcq_opening *opening)
 
     if (opening->session != NULL)
         free_session(opening);
+    mcq_origin_leave(&opening->origin);
     *opening = (struct mcq_opening) {.fd = -1};
     return fd;
 }

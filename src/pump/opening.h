@@ -19,6 +19,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "pump/origin.h"
 #include "pump/read_pump.h"
 #include "reactor/reactor.h"
 #include "session/session.h"
@@ -27,7 +28,8 @@ struct mcq_opening {
     struct mcq_reactor *reactor;
     struct mcq_session *session; /* NULL: empty, or it dozes */
     struct mcq_receiver *receiver;
-    struct mcq_rpump *rpump; /* as long as there is a session */
+    struct mcq_rpump *rpump;   /* as long as there is a session */
+    struct mcq_origin *origin; /* once READY */
     int fd;
     bool is_blocked; /* octets wait for room in the stream */
     size_t greeted;  /* DOZING: octets of our greeting that have left */

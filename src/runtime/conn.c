@@ -222,7 +222,10 @@ void mcq_socket_bury(struct mcq_socket *socket)
         struct mcq_connector *connector = conn->connector;
         enum mcq_err why = link->lost_by;
 
-        socket->limited_count += why == MCQ_LIMIT;
+        if (why == MCQ_LIMIT) {
+            socket->limited_count++;
+            link->tally.drops[MCQ_TALLY_OVERSIZED]++;
+        }
         mcq_conn_down(conn);
         if (connector != NULL)
             mcq_connector_retry(connector, why);

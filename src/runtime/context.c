@@ -6,6 +6,7 @@
 #include "arena/alloc.h"
 #include "base/assert.h"
 #include "base/warn.h"
+#include "pump/origin.h"
 #include "runtime/memory.h"
 #include "runtime/socket.h"
 
@@ -26,6 +27,7 @@ static void mark_forked(void)
     struct mcq_context *context = atomic_load(&contexts);
 
     contexts_mutex = fresh;
+    mcq_origins_mark_forked();
     for (; context != NULL; context = atomic_load(&context->next)) {
         struct mcq_socket *socket = atomic_load(&context->slots);
 

@@ -363,15 +363,20 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
     return MCQ_OK;
 }
 
+void mcq_connector_stop(struct mcq_connector *connector)
+{
+    node_stop((struct mcq_endpoint_node *) connector);
+    (void) mcq_link_flush(&mcq_connector_conn(connector)->peer.link);
+    mcq_connector_disown(connector);
+}
+
 enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text)
 {
     struct mcq_endpoint_node *node = find_node(socket, false, text);
 
     if (node == NULL)
         return mcq_inproc_disconnect(socket, text);
-    node_stop(node);
-    (void) mcq_link_flush(&mcq_connector_conn((struct mcq_connector *) node)->peer.link);
-    mcq_connector_disown((struct mcq_connector *) node);
+    mcq_connector_stop((struct mcq_connector *) node);
     return MCQ_OK;
 }
 

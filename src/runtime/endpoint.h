@@ -112,6 +112,8 @@ void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err);
 void mcq_connector_tunneled(struct mcq_connector *connector, int fd, enum mcq_err err);
 /* Under the socket's lock: its peer goes, or is one that was accepted from now on. */
 void mcq_connector_disown(struct mcq_connector *connector);
+/* Under the socket's lock: ends, and its peer with it, which it has. */
+void mcq_connector_stop(struct mcq_connector *connector);
 /* Under the socket's lock: the peer, NULL after disconnect. */
 struct mcq_conn *mcq_connector_conn(const struct mcq_connector *connector);
 /* What it has of its own is freed; itself is the caller's. */

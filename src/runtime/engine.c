@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/assert.h"
+#include "pump/origin.h"
 
 /* A peer that is not known yet gets small blocks, and they are given back while it is silent: all
  * that are opening together share these. */
@@ -233,6 +234,7 @@ void mcq_engine_fini(struct mcq_engine *engine)
     mcq_blocks_free(&engine->receiver.blocks);
     mcq_slab_free(&engine->receiver.slab);
     mcq_bell_free(&engine->bell);
+    mcq_origins_forget(engine->reactor);
     mcq_reactor_free(&engine->reactor);
 }
 

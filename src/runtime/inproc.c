@@ -106,6 +106,16 @@ void mcq_inproc_tell(struct mcq_link *link, enum mcq_link_tell what)
     tell(mcq_conn_of(link)->end->far, what);
 }
 
+const char *mcq_inproc_name(const struct mcq_inproc_end *end)
+{
+    return end->inproc->text;
+}
+
+bool mcq_inproc_is_bound(const struct mcq_inproc_end *end)
+{
+    return end == &end->inproc->ends[1];
+}
+
 void mcq_inproc_tell_down(struct mcq_conn *conn)
 {
     tell(conn->end->far, END_DOWN);

@@ -63,6 +63,11 @@ void mcq_inproc_unbind_all(struct mcq_socket *socket);
 /* The far side hears of it. */
 void mcq_inproc_tell(struct mcq_link *link, enum mcq_link_tell what);
 
+/* The name that was connected to; the end's. */
+const char *mcq_inproc_name(const struct mcq_inproc_end *end);
+/* Whether it is the side that has bound the name. */
+bool mcq_inproc_is_bound(const struct mcq_inproc_end *end);
+
 /* The far side hears that this one is gone. */
 void mcq_inproc_tell_down(struct mcq_conn *conn);
 

@@ -277,6 +277,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->extra_metadata = mcq_properties_octets(options->properties);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;

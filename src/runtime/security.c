@@ -83,8 +83,7 @@ bool mcq_security_has(enum mcq_option_id id)
     }
 }
 
-/* The numbers of libzmq's option. */
-static int number_of(enum mcq_mechanism mechanism)
+int mcq_mechanism_number(enum mcq_mechanism mechanism)
 {
     return mechanism == MCQ_MECHANISM_PLAIN ? 1 : mechanism == MCQ_MECHANISM_CURVE ? 2 : 0;
 }
@@ -97,7 +96,7 @@ int mcq_security_number(const struct mcq_security *security, enum mcq_option_id 
     if (security == NULL)
         return 0;
     if (id == MCQ_OPTION_MECHANISM)
-        return number_of(security->mechanism);
+        return mcq_mechanism_number(security->mechanism);
     return security->mechanism == wanted && security->is_server;
 }
 

@@ -36,6 +36,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_security_set_number(struct mcq_security **securi
 MCQ_MUST_CHECK enum mcq_err mcq_security_set_octets(struct mcq_security **security,
                                                     enum mcq_option_id id, struct mcq_bytes octets);
 
+/* The numbers of libzmq's option. */
+int mcq_mechanism_number(enum mcq_mechanism mechanism);
+
 /* What they are. Octets are borrowed until the next set. */
 int mcq_security_number(const struct mcq_security *security, enum mcq_option_id id);
 struct mcq_bytes mcq_security_octets(const struct mcq_security *security, enum mcq_option_id id);

@@ -286,6 +286,7 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
     *target = *source;
     target->admission = mcq_admission_ref(source->admission);
     target->proxy = mcq_proxy_ref(source->proxy);
+    target->properties = mcq_properties_ref(source->properties);
     target->security = mcq_security_ref(source->security);
 }
 
@@ -293,6 +294,7 @@ void mcq_socket_options_drop(struct mcq_socket_options *options)
 {
     mcq_admission_unref(&options->admission);
     mcq_proxy_unref(&options->proxy);
+    mcq_properties_unref(&options->properties);
     mcq_security_unref(options->security);
     options->security = NULL;
 }

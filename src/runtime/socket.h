@@ -27,6 +27,7 @@
 #include "reactor/hint.h"
 #include "runtime/context.h"
 #include "runtime/lock.h"
+#include "runtime/properties.h"
 #include "runtime/report.h"
 #include "runtime/security.h"
 #include "socket/pattern.h"
@@ -61,9 +62,10 @@ struct mcq_socket_options {
     int64_t max_message_bytes; /* -1: the profile's */
     int64_t message_max;       /* of all its parts; -1: the profile's */
     struct mcq_tuning tuning;
-    struct mcq_admission *admission; /* who holds a copy of the options holds a reference */
-    struct mcq_proxy *proxy;         /* the same */
-    int use_fd;                      /* for the next bind; -1: none */
+    struct mcq_admission *admission;   /* who holds a copy of the options holds a reference */
+    struct mcq_proxy *proxy;           /* the same */
+    struct mcq_properties *properties; /* the same; NULL: none */
+    int use_fd;                        /* for the next bind; -1: none */
     bool is_immediate;
     bool conflates;
     bool is_ipv6;

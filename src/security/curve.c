@@ -320,6 +320,12 @@ void mcq_curve_seal_message(struct mcq_curve *curve, uint8_t *body, size_t data_
 {
     uint8_t number[MCQ_CURVE_MESSAGE_NONCE_BYTES];
 
+    if (MCQ_UNLIKELY(curve->sent_nonce == UINT64_MAX)) { /* the peer has had that: it ends here */
+        memset(body + MCQ_CURVE_MESSAGE_SEALED_AT, 0,
+               MCQ_CRYPTO_TAG_BYTES + MCQ_CURVE_MESSAGE_SEALED_DATA_AT + data_len);
+        (void) mcq_encode_curve_message(body, curve->sent_nonce, mcq_bytes(NULL, 0));
+        return;
+    }
     mcq_put_u64be(number, ++curve->sent_nonce);
     body[MCQ_CURVE_DATA_AT - 1] = flags;
     mcq_crypto_seal_derived(body + MCQ_CURVE_MESSAGE_SEALED_AT,

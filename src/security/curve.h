@@ -73,7 +73,8 @@ uint8_t *mcq_curve_put_ready(struct mcq_curve *curve, uint8_t *at, size_t metada
 void mcq_curve_begin_messages(struct mcq_curve *curve);
 
 /* Makes a MESSAGE of the data that stands at body + MCQ_CURVE_DATA_AT: everything in front of it is
- * written, and the data is sealed in place. `flags`: MCQ_CURVE_MESSAGE_SEALED_FLAGS_*. */
+ * written, and the data is sealed in place. `flags`: MCQ_CURVE_MESSAGE_SEALED_FLAGS_*. Behind the last
+ * number of all there are zeros in its place, which the peer refuses: no number seals twice. */
 void mcq_curve_seal_message(struct mcq_curve *curve, uint8_t *body, size_t data_len, uint8_t flags);
 
 /* Opens the body of a MESSAGE in place, `len` octets that the command's decoder found well-formed:

@@ -104,14 +104,16 @@ static bool has_joined(struct dish *dish, struct mcq_bytes group)
 }
 
 /* The next message, its group and its body. MCQ_CLOSED: it was none, look again. */
-static enum mcq_err take(struct dish *dish, struct mcq_msg *group, struct mcq_msg *body)
+static enum mcq_err take(struct dish *dish, struct mcq_msg *group, struct mcq_msg *body,
+                         struct mcq_peer **from)
 {
     struct mcq_incoming *incoming = &dish->duplex.incoming;
     bool begins = !incoming->fair.is_within;
     struct mcq_peer *peer;
     enum mcq_err err;
 
-    MCQ_TRY(mcq_incoming_take(incoming, group, &peer));
+    MCQ_TRY(mcq_incoming_take(incoming, group, from));
+    peer = *from;
     if (begins && group->more && mcq_msg_len(group) <= MCQ_JOIN_GROUP_BYTES_MAX) {
         err = mcq_incoming_take(incoming, body, &peer);
         if (err == MCQ_OK && !body->more)
@@ -127,11 +129,12 @@ static enum mcq_err take(struct dish *dish, struct mcq_msg *group, struct mcq_ms
 static enum mcq_err dish_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 {
     struct dish *dish = dish_of(pattern);
+    struct mcq_peer *peer;
     struct mcq_msg group;
     bool is_mine;
 
     for (;;) {
-        enum mcq_err err = take(dish, &group, msg);
+        enum mcq_err err = take(dish, &group, msg, &peer);
 
         if (err == MCQ_CLOSED)
             continue;
@@ -142,7 +145,7 @@ static enum mcq_err dish_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
         if (is_mine)
             return MCQ_OK;
         mcq_msg_fini(msg);
-        pattern->dropped_count++;
+        mcq_pattern_drop(pattern, peer, MCQ_TALLY_FILTERED);
     }
 }
 

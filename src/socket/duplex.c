@@ -102,7 +102,7 @@ void mcq_duplex_hear_nothing(struct mcq_pattern *pattern, struct mcq_peer *peer)
     (void) pattern;
     for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++)
         if (event.kind == MCQ_EVENT_BODY)
-            mcq_msg_fini(&msg);
+            mcq_peer_refuse(peer, &msg);
 }
 
 enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part)

@@ -114,7 +114,7 @@ static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *pa
     if (MCQ_UNLIKELY(mcq_link_is_piped(link) ||
                      !mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
         return mcq_link_put(link, &own);
-    return mcq_link_put_run(link, encoded->buf, encoded->run, !part->more);
+    return mcq_link_put_run(link, encoded->buf, encoded->run, part->body.len, !part->more);
 }
 
 /* Who is full, or has no memory for it, does not get this message, nor its next parts. */
@@ -135,7 +135,7 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
         mcq_link_cut(&peer->link);
         *at = peer->next_taker;
         peer->takes_message = false;
-        pattern->dropped_count++;
+        mcq_pattern_drop(pattern, peer, err == MCQ_AGAIN ? MCQ_TALLY_FULL : MCQ_TALLY_NO_MEMORY);
     }
 }
 
@@ -145,6 +145,8 @@ enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *patte
     struct encoded encoded = {0};
     enum mcq_err err = MCQ_OK;
 
+    if (!fanout->is_within && fanout->takers == NULL)
+        pattern->group->tally.drops[MCQ_TALLY_NOBODY]++;
     if (part->body.len > MCQ_WPUMP_COPY_MAX)
         err = part->msg != NULL ? MCQ_OK : MCQ_NOMEM;
     else if (fanout->takers != NULL && !encode_in_place(pattern, part, &encoded))

@@ -175,6 +175,23 @@ struct mcq_pattern {
     uint64_t dropped_count; /* whole messages dropped by the type's rules */
 };
 
+/* A whole message is dropped; peer NULL: it is nobody's. */
+static inline void mcq_pattern_drop(struct mcq_pattern *pattern, struct mcq_peer *peer,
+                                    enum mcq_tally_drop why)
+{
+    struct mcq_tally *tally = peer != NULL ? &peer->link.tally : &pattern->group->tally;
+
+    pattern->dropped_count++;
+    tally->drops[why]++;
+}
+
+/* A part that was received is nobody's. */
+static inline void mcq_peer_refuse(struct mcq_peer *peer, struct mcq_msg *msg)
+{
+    peer->link.tally.drops[MCQ_TALLY_REFUSED] += !msg->more;
+    mcq_msg_fini(msg);
+}
+
 /* The table; NULL: this type is not there (yet). */
 const struct mcq_pattern_ops *mcq_pattern_find(enum mcq_socket_type type);
 

@@ -94,14 +94,20 @@ static enum mcq_err subscribe(struct mcq_pub *pub, struct mcq_peer *peer, struct
 }
 
 /* Before 3.1 subscriptions are messages. All others are nobody's. */
-static enum mcq_err hear_message(struct mcq_pub *pub, struct mcq_peer *peer, struct mcq_bytes body)
+static enum mcq_err hear_message(struct mcq_pub *pub, struct mcq_peer *peer, struct mcq_msg *msg)
 {
+    struct mcq_bytes body = mcq_msg_bytes(msg);
     enum mcq_command_id id = mcq_command_of_message(body);
+    enum mcq_err err;
 
-    if (id == MCQ_COMMAND_UNKNOWN)
+    if (id == MCQ_COMMAND_UNKNOWN) {
+        mcq_peer_refuse(peer, msg);
         return MCQ_OK;
+    }
     mcq_bytes_skip(&body, 1);
-    return subscribe(pub, peer, body, id == MCQ_COMMAND_SUBSCRIBE);
+    err = subscribe(pub, peer, body, id == MCQ_COMMAND_SUBSCRIBE);
+    mcq_msg_fini(msg);
+    return err;
 }
 
 static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -113,8 +119,7 @@ static void pub_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
 
     for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(&peer->link, &msg, &event) == MCQ_OK; i++) {
         if (event.kind == MCQ_EVENT_BODY) {
-            err = hear_message(pub, peer, mcq_msg_bytes(&msg));
-            mcq_msg_fini(&msg);
+            err = hear_message(pub, peer, &msg);
         } else {
             err = subscribe(pub, peer, event.topic, event.kind == MCQ_EVENT_SUBSCRIBE);
         }

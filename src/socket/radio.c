@@ -100,7 +100,7 @@ static void radio_hear(struct mcq_pattern *pattern, struct mcq_peer *peer)
         enum mcq_err err = MCQ_OK;
 
         if (event.kind == MCQ_EVENT_BODY)
-            mcq_msg_fini(&msg);
+            mcq_peer_refuse(peer, &msg);
         else if (event.kind == MCQ_EVENT_JOIN)
             err = mcq_subscriptions_add(groups, &peer->subscriber, event.group, &change);
         else if (event.kind == MCQ_EVENT_LEAVE)

@@ -69,7 +69,7 @@ static enum mcq_err rep_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
             return MCQ_OK;
         mcq_msg_fini(msg);
         if (frame == MCQ_REQUEST_BROKEN && !msg->more)
-            rep->duplex.base.dropped_count++;
+            mcq_pattern_drop(pattern, peer, MCQ_TALLY_REFUSED);
     }
 }
 
@@ -110,9 +110,12 @@ static enum mcq_err begin_reply(struct rep *rep, struct mcq_part *part, bool *is
 
     *is_put = false;
     /* A request may be read after its sender has gone. */
+    if (link == NULL)
+        mcq_pattern_drop(&rep->duplex.base, NULL, MCQ_TALLY_DISCONNECTED);
     if (link != NULL && (node->part == MCQ_RING_OUT || !mcq_link_has_room(link))) {
         link = NULL;
-        rep->duplex.base.dropped_count++;
+        mcq_pattern_drop(&rep->duplex.base, mcq_peer_of_turn(node),
+                         node->part == MCQ_RING_OUT ? MCQ_TALLY_DISCONNECTED : MCQ_TALLY_FULL);
     }
     if (link != NULL) {
         err = put_envelope(rep, link);

@@ -155,7 +155,7 @@ static bool is_generated(struct mcq_bytes id)
 static void say_down(struct router *router, struct mcq_peer *peer)
 {
     if ((router->notices & NOTICE_DOWN) && mcq_link_note(&peer->link) != MCQ_OK)
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
 }
 
 static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -209,6 +209,7 @@ static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg
     MCQ_TRY(err);
     router->has_held = true;
     mcq_msg_copy(msg, &peer->identity);
+    msg->routing_id = peer->link.origin_number;
     return MCQ_OK;
 }
 
@@ -232,7 +233,8 @@ static enum mcq_err take_name(struct router *router, struct mcq_part *part)
     if (router->is_mandatory && (route == NULL || is_full))
         return is_full ? MCQ_AGAIN : MCQ_NO_ROUTE;
     if (route == NULL || is_full)
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, is_full ? peer_of(route) : NULL,
+                         is_full ? MCQ_TALLY_FULL : MCQ_TALLY_NOBODY);
     MCQ_TRY(mcq_router_aim(&router->router, is_full ? NULL : route));
     mcq_part_drop(part);
     router->is_within = true;
@@ -251,7 +253,7 @@ static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *pa
         return take_name(router, part);
     err = mcq_outgoing_send(balance, part, &peer);
     if (err == MCQ_AGAIN) { /* there was room, and there is no memory */
-        router->duplex.base.dropped_count++;
+        mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
         mcq_outgoing_void(balance, peer);
         err = router->is_mandatory ? MCQ_NOMEM : mcq_outgoing_send(balance, part, &peer);
     }

@@ -34,7 +34,8 @@ void mcq_server_free(struct mcq_pattern *pattern)
     mcq_duplex_free(pattern);
 }
 
-/* 0 is nobody's, and a number that is still somebody's is passed over. */
+/* 0 is nobody's, and a number that is still somebody's is passed over; so is what means an origin.
+ */
 enum mcq_err mcq_server_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     struct mcq_server *server = server_of(pattern);
@@ -42,10 +43,10 @@ enum mcq_err mcq_server_attach(struct mcq_pattern *pattern, struct mcq_peer *pee
     enum mcq_err err;
 
     do {
-        uint32_t id = ++server->last_id;
+        uint32_t id = ++server->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
 
         if (id == 0)
-            id = ++server->last_id;
+            id = ++server->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
         peer->number = id;
         err =
             mcq_router_up(&server->router, &peer->route, peer->epoch, name_of(&id), false, &older);

@@ -14,7 +14,8 @@ enum mcq_err mcq_single_take(struct mcq_pattern *pattern, struct mcq_msg *msg,
         MCQ_TRY(err);
         if (MCQ_LIKELY(begins && !msg->more))
             return MCQ_OK;
-        pattern->dropped_count += !msg->more;
+        if (!msg->more)
+            mcq_pattern_drop(pattern, *peer, MCQ_TALLY_REFUSED);
         mcq_msg_fini(msg);
     }
 }

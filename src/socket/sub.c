@@ -105,17 +105,22 @@ static enum mcq_err sub_subscribe(struct mcq_pattern *pattern, struct mcq_bytes 
 static enum mcq_err sub_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 {
     struct mcq_sub *sub = mcq_sub_of(pattern);
+    struct mcq_peer *peer;
 
     for (;;) {
         bool begins = !sub->duplex.incoming.fair.is_within;
+        enum mcq_err err = mcq_incoming_take(&sub->duplex.incoming, msg, &peer);
 
-        MCQ_TRY(mcq_duplex_recv(pattern, msg));
+        if (err == MCQ_CLOSED)
+            continue;
+        MCQ_TRY(err);
         if (begins)
             sub->skips =
                 mcq_subscriptions_want(&sub->subscriptions, mcq_msg_bytes(msg)) == sub->is_inverted;
         if (!sub->skips)
             return MCQ_OK;
-        pattern->dropped_count += !msg->more;
+        if (!msg->more)
+            mcq_pattern_drop(pattern, peer, MCQ_TALLY_FILTERED);
         mcq_msg_fini(msg);
     }
 }

@@ -175,6 +175,7 @@ static enum mcq_err report_wish(struct xpub *xpub, struct mcq_peer *peer, struct
     at = mcq_msg_fill(&report.msg);
     (void) (is_on ? mcq_encode_subscribe_message(at, topic) : mcq_encode_cancel_message(at, topic));
     mcq_msg_freeze(&report.msg);
+    report.msg.routing_id = peer != NULL ? peer->link.origin_number : 0;
     err = put_report(xpub, &report);
     if (err != MCQ_OK)
         mcq_msg_fini(&report.msg);
@@ -249,7 +250,7 @@ static enum mcq_err xpub_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
 static void report_end(struct xpub *xpub, const struct mcq_subscription_change *change)
 {
     if (report_wish(xpub, NULL, change->prefix, false) != MCQ_OK)
-        xpub->pub.duplex.base.dropped_count++;
+        mcq_pattern_drop(&xpub->pub.duplex.base, NULL, MCQ_TALLY_NO_MEMORY);
 }
 
 static void drain_asked(struct xpub *xpub, struct mcq_peer *peer)

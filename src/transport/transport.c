@@ -1,5 +1,8 @@
 #include "transport/transport.h"
 
+#include <netdb.h>
+#include <stdio.h>
+
 static_assert(MCQ_TCP_TEXT_BYTES <= MCQ_TRANSPORT_TEXT_BYTES &&
                   MCQ_IPC_TEXT_BYTES <= MCQ_TRANSPORT_TEXT_BYTES,
               "there is room for the text of any address");
@@ -84,4 +87,22 @@ void mcq_transport_text(const struct mcq_address *address, char text[MCQ_TRANSPO
         mcq_ipc_text(address, text);
     else
         mcq_tcp_text(address, text);
+}
+
+bool mcq_transport_peer_text(struct mcq_reactor *reactor, int fd,
+                             char text[MCQ_TRANSPORT_TEXT_BYTES])
+{
+    struct mcq_address address;
+    struct mcq_owner owner;
+
+    if (!mcq_reactor_peer_address(reactor, fd, &address))
+        return false;
+    if (address.storage.ss_family != AF_UNIX)
+        return getnameinfo((const struct sockaddr *) &address.storage, address.len, text,
+                           MCQ_TRANSPORT_TEXT_BYTES, NULL, 0, NI_NUMERICHOST) == 0;
+    if (!mcq_reactor_owner(reactor, fd, &owner))
+        return false;
+    (void) snprintf(text, MCQ_TRANSPORT_TEXT_BYTES, "localhost:%u:%u:%u", owner.uid, owner.gid,
+                    owner.pid);
+    return true;
 }

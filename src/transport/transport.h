@@ -60,6 +60,11 @@ void mcq_transport_leave(struct mcq_reactor *reactor, struct mcq_seat *seat);
 /* What can be connected to: "tcp://127.0.0.1:5555", "ipc:///tmp/x". */
 void mcq_transport_text(const struct mcq_address *address, char text[MCQ_TRANSPORT_TEXT_BYTES]);
 
+/* Who is at the other end of a stream: a numeric address without the port; of ipc, which has none,
+ * "localhost:UID:GID:PID". false: nobody knows. */
+bool mcq_transport_peer_text(struct mcq_reactor *reactor, int fd,
+                             char text[MCQ_TRANSPORT_TEXT_BYTES]);
+
 /* How an attempt to listen ended, for those who asked. */
 enum mcq_err mcq_transport_listen_err(enum mcq_io_result result);
 

@@ -1,8 +1,6 @@
 /* zmq_msg_*: what a message is before, while and after it holds something. */
 
-#include <compat/zmq.h>
-
-#include "api/test_support.h"
+#include "compat/test_support.h"
 
 struct release {
     int count;
@@ -127,12 +125,82 @@ static void free_function__after_socket_and_context__is_called_once(void)
     assert_int_equal(release.count, 1);
 }
 
+/* What gets has given is good until the message is closed, whatever becomes of the peer. */
+static void received__tells_of_its_peer(void)
+{
+    void *context = zmq_ctx_new();
+    void *push = zmq_open(context, ZMQ_PUSH);
+    void *pull = zmq_open(context, ZMQ_PULL);
+    const char *type;
+    zmq_msg_t other;
+    zmq_msg_t msg;
+
+    assert_zmq(zmq_setsockopt(push, MCQ_OPT_METADATA, "X-key:value", 11));
+    assert_fails(zmq_setsockopt(push, MCQ_OPT_METADATA, "key:value", 9), EINVAL);
+    zmq_join(pull, push);
+    zmq_say(push, "one", ZMQ_SNDMORE);
+    zmq_say(push, "two", 0);
+    assert_int_equal(zmq_msg_init(&msg), 0);
+    assert_int_equal(zmq_msg_recv(&msg, pull, 0), 3);
+    type = zmq_msg_gets(&msg, "Socket-Type");
+    assert_string_equal(type, "PUSH");
+    assert_ptr_equal(zmq_msg_gets(&msg, "Socket-Type"), type);
+    assert_string_equal(zmq_msg_gets(&msg, "Peer-Address"), "127.0.0.1");
+    assert_string_equal(zmq_msg_gets(&msg, "X-key"), "value");
+    assert_null(zmq_msg_gets(&msg, "Routing-Id"));
+    assert_int_equal(errno, EINVAL);
+    assert_true(zmq_msg_get(&msg, ZMQ_SRCFD) > 2);
+    assert_int_equal(zmq_msg_init(&other), 0);
+    assert_int_equal(zmq_msg_copy(&other, &msg), 0);
+    assert_string_equal(zmq_msg_gets(&other, "X-key"), "value");
+    assert_int_equal(zmq_msg_recv(&other, pull, 0), 3);
+    assert_string_equal(zmq_msg_gets(&other, "X-key"), "value");
+    assert_int_equal(zmq_msg_move(&other, &msg), 0);
+    assert_null(zmq_msg_gets(&msg, "X-key"));
+    assert_zmq(zmq_close(push));
+    assert_zmq(zmq_close(pull));
+    assert_zmq(zmq_ctx_term(context));
+    assert_string_equal(type, "PUSH");
+    assert_string_equal(zmq_msg_gets(&other, "X-key"), "value");
+    assert_int_equal(zmq_msg_close(&other), 0);
+    assert_int_equal(zmq_msg_close(&msg), 0);
+}
+
+/* A message that was received and is sent on has forgotten whom it is from. */
+static void sent_on__has_the_new_peer(void)
+{
+    void *context = zmq_ctx_new();
+    void *pair[4];
+    zmq_msg_t msg;
+
+    for (int i = 0; i < 4; i++)
+        pair[i] = zmq_open(context, ZMQ_PAIR);
+    zmq_join(pair[0], pair[1]);
+    assert_zmq(zmq_bind(pair[2], "inproc://on"));
+    assert_zmq(zmq_connect(pair[3], "inproc://on"));
+    zmq_say(pair[1], "x", 0);
+    assert_int_equal(zmq_msg_init(&msg), 0);
+    assert_int_equal(zmq_msg_recv(&msg, pair[0], 0), 1);
+    assert_non_null(zmq_msg_gets(&msg, "Socket-Type"));
+    assert_int_equal(zmq_msg_send(&msg, pair[2], 0), 1);
+    assert_null(zmq_msg_gets(&msg, "Socket-Type"));
+    assert_int_equal(zmq_msg_recv(&msg, pair[3], 0), 1);
+    assert_null(zmq_msg_gets(&msg, "Socket-Type"));
+    assert_fails(zmq_msg_get(&msg, ZMQ_SRCFD), EINVAL);
+    assert_int_equal(zmq_msg_close(&msg), 0);
+    for (int i = 0; i < 4; i++)
+        assert_zmq(zmq_close(pair[i]));
+    assert_zmq(zmq_ctx_term(context));
+}
+
 #define ON_BOTH(X)                                                                                 \
     X(body__of_any_length__is_there)                                                               \
     X(close__twice_or_never_begun__is_efault)                                                      \
     X(free_function__is_called_once_with_the_last_copy)                                            \
     X(move__leaves_an_empty_message)                                                               \
     X(properties__that_are_none__are_einval)                                                       \
+    X(received__tells_of_its_peer)                                                                 \
+    X(sent_on__has_the_new_peer)                                                                   \
     X(free_function__after_socket_and_context__is_called_once)
 
 ON_BOTH(BOTH_TESTS)

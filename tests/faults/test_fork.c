@@ -92,7 +92,7 @@ static void fault_g1__child__opens_its_own_context(void)
     struct world world;
     struct couple couple;
 
-    need_threads_after_fork();
+    need_life_after_fork();
     begin_world(&world);
     couple = open_couple(&world, MCQ_REP, MCQ_REQ);
     send_text(couple.connected, "question", 0);
@@ -127,6 +127,7 @@ static void fault_g1__child_that_exits__is_quiet(void)
     struct world world;
     struct couple couple;
 
+    need_life_after_fork();
     begin_world(&world);
     couple = open_couple(&world, MCQ_PULL, MCQ_PUSH);
     (void) fflush(NULL);

@@ -5,14 +5,82 @@
 #define CLOSES_LATE_MS 2000
 #define LIFE_US 30000 /* at most, before a kill; at any moment of its start, traffic and end */
 
-/* Kills and waits; the address is free, for what a dead process had is closed. */
-static void kill_child(pid_t pid)
-{
-    int status;
+/* Starts and kills the victims. It is forked before the test has threads: a child that is forked
+ * beside them may find the allocator of a sanitizer locked, for ever. */
+struct spawner {
+    pid_t pid;
+    int fd;
+};
 
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+/* Each request is an endpoint, to start a victim with, or "", to kill it; the answer is "ok". The
+ * end of the requests is the end of the victim. */
+static void spawn_for_ever(int fd, void (*victim)(const char *endpoint))
+{
+    char request[ENDPOINT_BYTES];
+    pid_t pid = 0;
+    ssize_t len;
+
+    while ((len = recv(fd, request, sizeof request, 0)) > 0) {
+        int status;
+
+        if (request[0] == '\0') {
+            child_check(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+            child_check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+            pid = 0;
+        } else {
+            pid = fork();
+            if (pid == 0) {
+                (void) close(fd);
+                victim(request);
+            }
+            child_check(pid > 0);
+        }
+        child_check(send(fd, "ok", sizeof "ok", 0) == sizeof "ok");
+    }
+    if (pid != 0)
+        child_check(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    _exit(0);
+}
+
+static void start_spawner(struct spawner *spawner, void (*victim)(const char *endpoint))
+{
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    spawner->fd = ends[0];
+    spawner->pid = fork();
+    assert_true(spawner->pid >= 0);
+    if (spawner->pid == 0) {
+        (void) close(ends[0]);
+        spawn_for_ever(ends[1], victim);
+    }
+    assert_int_equal(close(ends[1]), 0);
+}
+
+static void ask_spawner(const struct spawner *spawner, const char *request)
+{
+    char answer[sizeof "ok"];
+    ssize_t len = (ssize_t) strlen(request) + 1;
+
+    assert_int_equal(send(spawner->fd, request, (size_t) len, 0), len);
+    assert_int_equal(recv(spawner->fd, answer, sizeof answer, 0), sizeof answer);
+}
+
+static void start_victim(const struct spawner *spawner, const char *endpoint)
+{
+    ask_spawner(spawner, endpoint);
+}
+
+/* Its address is free when this returns: what a dead process had is closed. */
+static void kill_victim(const struct spawner *spawner)
+{
+    ask_spawner(spawner, "");
+}
+
+static void end_spawner(const struct spawner *spawner)
+{
+    assert_int_equal(close(spawner->fd), 0);
+    join_child(spawner->pid);
 }
 
 static uint64_t next_random(uint64_t *state) /* splitmix64 */
@@ -85,9 +153,10 @@ static void fault_g13__clients_are_killed__server_goes_on(void)
     struct world world;
     struct helper helper;
     char endpoint[ENDPOINT_BYTES];
+    struct spawner spawner;
     uint64_t number = 7;
 
-    need_threads_after_fork();
+    start_spawner(&spawner, request_for_ever);
     begin_world(&world);
     struct mcq_socket *rep = open_socket(&world, MCQ_REP);
 
@@ -95,12 +164,9 @@ static void fault_g13__clients_are_killed__server_goes_on(void)
     bind_somewhere(rep, endpoint);
     start_helper(&helper, reply_until_over, rep);
     for (int i = 0; i < KILLS; i++) {
-        pid_t pid = fork();
-
-        if (pid == 0)
-            request_for_ever(endpoint);
+        start_victim(&spawner, endpoint);
         live_for(next_random(&random) % LIFE_US);
-        kill_child(pid);
+        kill_victim(&spawner);
     }
     struct mcq_socket *req = open_socket(&world, MCQ_REQ);
 
@@ -112,6 +178,7 @@ static void fault_g13__clients_are_killed__server_goes_on(void)
     join_helper(&helper);
     assert_true(helper.result > 0);
     end_world(&world);
+    end_spawner(&spawner);
 }
 
 /* --- the server dies -------------------------------------------------------------------------- */
@@ -157,8 +224,10 @@ static void ask(struct mcq_socket *req, uint64_t number)
 static void kill_servers(const char *endpoint)
 {
     uint64_t random = seed_of_run();
+    struct spawner spawner;
     struct world world;
 
+    start_spawner(&spawner, reply_for_ever);
     begin_world(&world);
     struct mcq_socket *req = open_socket(&world, MCQ_REQ);
 
@@ -168,26 +237,23 @@ static void kill_servers(const char *endpoint)
     assert_works(mcq_set(req, MCQ_OPT_RCVTIMEO, 200));
     assert_works(mcq_connect(req, endpoint));
     for (uint64_t i = 0; i < KILLS; i++) {
-        pid_t pid = fork();
-
-        if (pid == 0)
-            reply_for_ever(endpoint);
+        start_victim(&spawner, endpoint);
         for (uint64_t end = now_ms() + next_random(&random) % (LIFE_US / 1000);;) {
             ask(req, i);
             if (now_ms() >= end)
                 break;
         }
-        kill_child(pid);
+        kill_victim(&spawner);
     }
     assert_works(mcq_set(req, MCQ_OPT_LINGER, 0));
     end_world(&world);
+    end_spawner(&spawner);
 }
 
 static void fault_g13__server_is_killed__client_comes_back(void)
 {
     char endpoint[ENDPOINT_BYTES];
 
-    need_threads_after_fork();
     free_endpoint(endpoint);
     kill_servers(endpoint);
 }
@@ -198,7 +264,6 @@ static void fault_g13__server_over_ipc_is_killed__client_comes_back(void)
     char folder[] = "/tmp/mcq-kill-XXXXXX";
     char endpoint[ENDPOINT_BYTES];
 
-    need_threads_after_fork();
     assert_non_null(mkdtemp(folder));
     (void) snprintf(endpoint, sizeof endpoint, "ipc://%s/s", folder);
     kill_servers(endpoint);
@@ -225,21 +290,20 @@ static void fault_g13__sender_is_killed_in_a_message__only_whole_ones_arrive(voi
     uint64_t random = seed_of_run();
     struct world world;
     char endpoint[ENDPOINT_BYTES];
+    struct spawner spawner;
     uint64_t count = 0;
 
-    need_threads_after_fork();
+    start_spawner(&spawner, push_for_ever);
     begin_world(&world);
     struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
 
     bind_somewhere(pull, endpoint);
     for (int i = 0; i < KILLS; i++) {
-        pid_t pid = fork();
         uint32_t numbers[3];
 
-        if (pid == 0)
-            push_for_ever(endpoint);
+        start_victim(&spawner, endpoint);
         live_for(next_random(&random) % LIFE_US);
-        kill_child(pid);
+        kill_victim(&spawner);
         /* The end of the stream may come after what is waited for here; then it is the next's. */
         assert_works(mcq_set(pull, MCQ_OPT_RCVTIMEO, 20));
         while (mcq_recv(pull, &numbers[0], 4, 0) == 4) {
@@ -256,6 +320,7 @@ static void fault_g13__sender_is_killed_in_a_message__only_whole_ones_arrive(voi
     print_message("# %llu messages\n", (unsigned long long) count);
     assert_true(count > 0);
     end_world(&world);
+    end_spawner(&spawner);
 }
 
 #define FAULTS(X)                                                                                  \

@@ -37,7 +37,8 @@ static void run(const struct fuzz_input *input, struct feed *feed, unsigned vari
 {
     struct mcq_command_decoder decoder;
     struct mcq_command command;
-    enum mcq_err err = read_command(&decoder, MCQ_SCOPE_TRAFFIC, input, 0, feed);
+    enum mcq_command_scope scope = (enum mcq_command_scope)(input->choice[0] % MCQ_SCOPE_COUNT);
+    enum mcq_err err = read_command(&decoder, scope, input, fuzz_quirks(input), feed);
 
     (void) variant;
     write_verdict(text, err, decoder.rule, decoder.at);

@@ -843,6 +843,40 @@ static void endless_subscriptions(struct world *w)
     expect_no_more_than(w, inner);
 }
 
+#define GONE_COUNT 40
+#define GONE_BUDGET (UINT64_C(1) << 20)
+#define GONE_EACH ((UINT64_C(16) << 10) + (UINT64_C(64) << 10)) /* a floor, and what is untold */
+
+/* They say as much as the stream takes, and are gone before anybody has read it: what is found of it
+ * when they are missed is kept as far as the budget goes. */
+static void gone_with_much_unread(struct world *w)
+{
+    static const uint8_t frame[2 + 64] = {0, 64};
+    struct mcq_msg msg;
+
+    mcq_context_set_budget(w->context, GONE_BUDGET);
+    for (int i = 0; i < GONE_COUNT; i++) {
+        char name[16];
+        int fd;
+
+        (void) snprintf(name, sizeof name, "gone-%d", i);
+        fd = raw_join(w->patient_port, peer_type(w), name);
+        while (send(fd, frame, sizeof frame, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof frame)
+            continue;
+        raw_reset(fd);
+        for (int said = 0; said < 2; said++) { /* nobody hears it, and the second one shows that */
+            send_part(w, name, strlen(name), true);
+            send_part(w, "there?", 6, false);
+        }
+    }
+    assert_true(mcq_permits_used_bytes(&w->context->budget) <=
+                GONE_BUDGET + GONE_COUNT * GONE_EACH);
+    assert_int_equal(mcq_socket_enter(w->socket), MCQ_OK);
+    mcq_socket_leave(w->socket);
+    while (mcq_socket_recv(w->socket, &msg, 0) == MCQ_OK) /* all that are left are whole */
+        mcq_msg_fini(&msg);
+}
+
 /* --- tests ----------------------------------------------------------------------------------- */
 
 static const char *asked_engine; /* NULL: any */
@@ -916,6 +950,8 @@ static const struct {
     {"fault_c10__subscriber_that_does_not_read__misses_whole_messages", MCQ_SOCKET_TYPE_PUB,
      mute_subscriber},
     {"fault_c3__endless_subscriptions__are_closed", MCQ_SOCKET_TYPE_PUB, endless_subscriptions},
+    {"fault_c13__peers_gone_with_much_unread__stay_within_the_budget", MCQ_SOCKET_TYPE_ROUTER,
+     gone_with_much_unread},
 };
 
 static const enum mcq_socket_type types[] = {MCQ_SOCKET_TYPE_PULL, MCQ_SOCKET_TYPE_ROUTER,

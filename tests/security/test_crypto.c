@@ -53,7 +53,7 @@ static void agree__either_side__the_same_key(void **state)
 }
 
 /* With these points the key is the same for every secret. */
-static void agree__a_point_of_low_order__is_refused(void **state)
+static void fault_b9__a_point_of_low_order__is_refused(void **state)
 {
     static const struct mcq_crypto_key low[] = {
         {{0}}, {{1}}, {{0xec, [1 ... 30] = 0xff, 0x7f}}, {{0xed, [1 ... 30] = 0xff, 0x7f}}};
@@ -101,7 +101,7 @@ static void box__each_of_the_table__opens_with_its_key_and_nonce_only(void **sta
     }
 }
 
-static void box_check__inner_flags__reserved_bits_only_with_the_quirk(void **state)
+static void fault_b10__inner_flags__reserved_bits_only_with_the_quirk(void **state)
 {
     uint8_t content[] = {MCQ_CURVE_MESSAGE_SEALED_FLAGS_COMMAND | 0x80, 'a'};
     struct mcq_bytes bytes = mcq_bytes(content, sizeof content);
@@ -170,9 +170,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agree__either_side__the_same_key),
-        cmocka_unit_test(agree__a_point_of_low_order__is_refused),
+        cmocka_unit_test(fault_b9__a_point_of_low_order__is_refused),
         cmocka_unit_test(box__each_of_the_table__opens_with_its_key_and_nonce_only),
-        cmocka_unit_test(box_check__inner_flags__reserved_bits_only_with_the_quirk),
+        cmocka_unit_test(fault_b10__inner_flags__reserved_bits_only_with_the_quirk),
         cmocka_unit_test(derived__every_length__the_octets_of_the_whole_key),
         cmocka_unit_test(random__of_the_system__differs),
     };

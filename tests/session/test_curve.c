@@ -44,7 +44,7 @@ static void handshake__the_same_random_octets__the_same_conversation(void **stat
     finish(&client[1], &server[1]);
 }
 
-static void handshake__another_servers_key__hello_does_not_open(void **state)
+static void fault_b4__another_servers_key__hello_does_not_open(void **state)
 {
     struct end client;
     struct end server;
@@ -59,7 +59,7 @@ static void handshake__another_servers_key__hello_does_not_open(void **state)
 }
 
 /* The peers of libzmq's servers may prove themselves to one server and be passed on to another. */
-static void handshake__a_vouch_for_another_server__is_refused(void **state)
+static void fault_b6__a_vouch_for_another_server__is_refused(void **state)
 {
     struct end client;
     struct end server;
@@ -76,7 +76,7 @@ static void handshake__a_vouch_for_another_server__is_refused(void **state)
     finish(&client, &server);
 }
 
-static void handshake__a_vouch_by_another_key__is_refused(void **state)
+static void fault_b6__a_vouch_by_another_key__is_refused(void **state)
 {
     struct end client;
     struct end server;
@@ -90,7 +90,7 @@ static void handshake__a_vouch_by_another_key__is_refused(void **state)
 }
 
 /* What one connection said opens nothing on the next: its cookie has a key of its own. */
-static void handshake__recorded_and_replayed__the_cookie_does_not_open(void **state)
+static void fault_b5__recorded_and_replayed__the_cookie_does_not_open(void **state)
 {
     struct end client;
     struct end server;
@@ -107,7 +107,7 @@ static void handshake__recorded_and_replayed__the_cookie_does_not_open(void **st
     finish(&client, &server);
 }
 
-static void handshake__a_key_that_agrees_with_everyone__is_refused(void **state)
+static void fault_b9__a_key_that_agrees_with_everyone__is_refused(void **state)
 {
     struct end client;
     struct end server;
@@ -124,7 +124,8 @@ static void handshake__a_key_that_agrees_with_everyone__is_refused(void **state)
 }
 
 /* Each octet of the handshake matters, but for those that a native reader does not look at. */
-static void handshake__any_octet_changed__nobody_is_ready_who_should_not_be(void **state)
+static void
+fault_d8__any_octet_of_a_handshake_changed__nobody_is_ready_who_should_not_be(void **state)
 {
     struct end client;
     struct end server;
@@ -149,7 +150,46 @@ static void handshake__any_octet_changed__nobody_is_ready_who_should_not_be(void
     }
 }
 
-static void handshake__commands_out_of_their_states__are_refused(void **state)
+/* Wherever a box does not open, and whichever it is, the peer sees the end and nothing else. */
+static void fault_b11__whatever_does_not_open__the_same_silence(void **state)
+{
+    const size_t hello_at[] = {FRAME_HEAD + MCQ_CURVE_HELLO_CLIENT_AT,
+                               FRAME_HEAD + MCQ_CURVE_HELLO_SEALED_AT,
+                               FRAME_HEAD + MCQ_CURVE_HELLO_BYTES - 1};
+    const size_t initiate_head = 1 + sizeof(uint64_t); /* it is a long frame, or a short one */
+
+    (void) state;
+    for (size_t i = 0; i < 6; i++) {
+        struct end client;
+        struct end server;
+        uint8_t octets[LOG_BYTES];
+        struct mcq_bytes initiate;
+        size_t len;
+
+        begin(&client, &server);
+        take_hello(&client, &server, octets, &len);
+        if (i < 3)
+            octets[hello_at[i]] ^= 1;
+        (void) feed(&server, octets, len);
+        if (i >= 3) {
+            struct mcq_bytes welcome = take(&server, SIZE_MAX);
+
+            assert_int_equal(feed(&client, welcome.data, welcome.len), MCQ_AGAIN);
+            initiate = take(&client, SIZE_MAX);
+            memcpy(octets, initiate.data, initiate.len);
+            octets[i == 3   ? initiate_head + MCQ_CURVE_INITIATE_COOKIE_AT
+                   : i == 4 ? initiate_head + MCQ_CURVE_INITIATE_SEALED_AT
+                            : initiate.len - 1] ^= 1;
+            (void) feed(&server, octets, initiate.len);
+        }
+        assert_int_equal(server.err, MCQ_PROTO);
+        assert_int_equal(mcq_session_want(&server.session).len, 0);
+        assert_int_equal(mcq_session_failure(&server.session)->reason, MCQ_REASON_NOT_OPENED);
+        finish(&client, &server);
+    }
+}
+
+static void fault_b8__commands_out_of_their_states__are_refused(void **state)
 {
     struct end client;
     struct end server;
@@ -178,7 +218,7 @@ static void handshake__commands_out_of_their_states__are_refused(void **state)
     finish(&client, &server);
 }
 
-static void handshake__padding_that_is_not_zero__is_refused_unopened(void **state)
+static void fault_b12__padding_that_is_not_zero__is_refused_unopened(void **state)
 {
     struct end client;
     struct end server;
@@ -284,7 +324,7 @@ static bool holds(const void *memory, size_t len, const uint8_t *secret)
     return false;
 }
 
-static void secrets__of_the_handshake__are_gone_once_it_is_over(void **state)
+static void fault_b14__secrets_of_the_handshake__are_gone_once_it_is_over(void **state)
 {
     struct end client;
     struct end server;
@@ -305,7 +345,7 @@ static void secrets__of_the_handshake__are_gone_once_it_is_over(void **state)
 }
 
 /* Between WELCOME and INITIATE all that the server needs is in the client's cookie. */
-static void secrets__of_the_server__are_in_the_cookie_alone(void **state)
+static void fault_b14__secrets_of_the_server__are_in_the_cookie_alone(void **state)
 {
     struct end client;
     struct end server;
@@ -332,19 +372,21 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake__at_every_step__ready_on_both_sides),
         cmocka_unit_test(handshake__the_same_random_octets__the_same_conversation),
-        cmocka_unit_test(handshake__another_servers_key__hello_does_not_open),
-        cmocka_unit_test(handshake__a_vouch_for_another_server__is_refused),
-        cmocka_unit_test(handshake__a_vouch_by_another_key__is_refused),
-        cmocka_unit_test(handshake__recorded_and_replayed__the_cookie_does_not_open),
-        cmocka_unit_test(handshake__a_key_that_agrees_with_everyone__is_refused),
-        cmocka_unit_test(handshake__any_octet_changed__nobody_is_ready_who_should_not_be),
-        cmocka_unit_test(handshake__commands_out_of_their_states__are_refused),
-        cmocka_unit_test(handshake__padding_that_is_not_zero__is_refused_unopened),
+        cmocka_unit_test(fault_b4__another_servers_key__hello_does_not_open),
+        cmocka_unit_test(fault_b6__a_vouch_for_another_server__is_refused),
+        cmocka_unit_test(fault_b6__a_vouch_by_another_key__is_refused),
+        cmocka_unit_test(fault_b5__recorded_and_replayed__the_cookie_does_not_open),
+        cmocka_unit_test(fault_b9__a_key_that_agrees_with_everyone__is_refused),
+        cmocka_unit_test(
+            fault_d8__any_octet_of_a_handshake_changed__nobody_is_ready_who_should_not_be),
+        cmocka_unit_test(fault_b11__whatever_does_not_open__the_same_silence),
+        cmocka_unit_test(fault_b8__commands_out_of_their_states__are_refused),
+        cmocka_unit_test(fault_b12__padding_that_is_not_zero__is_refused_unopened),
         cmocka_unit_test(handshake__each_allocation_refused_once__no_memory_or_ready),
         cmocka_unit_test(zap__asked__about_the_key_that_was_proved),
         cmocka_unit_test(zap__says_no__error_tells_the_client),
-        cmocka_unit_test(secrets__of_the_handshake__are_gone_once_it_is_over),
-        cmocka_unit_test(secrets__of_the_server__are_in_the_cookie_alone),
+        cmocka_unit_test(fault_b14__secrets_of_the_handshake__are_gone_once_it_is_over),
+        cmocka_unit_test(fault_b14__secrets_of_the_server__are_in_the_cookie_alone),
     };
 
     return cmocka_run_group_tests(tests, make_keys, NULL);

@@ -4,7 +4,7 @@
 
 /* --- messages --------------------------------------------------------------------------------- */
 
-static void messages__said_twice_or_late__are_refused(void **state)
+static void fault_b7__messages_said_twice_or_late__are_refused(void **state)
 {
     uint8_t first[512];
     uint8_t second[512];
@@ -43,7 +43,7 @@ static void messages__with_a_gap__are_taken(void **state)
     finish(&client, &server);
 }
 
-static void messages__any_octet_changed__are_refused(void **state)
+static void fault_d8__any_octet_of_a_message_changed__ends_the_connection(void **state)
 {
     uint8_t frame[512];
 
@@ -62,7 +62,7 @@ static void messages__any_octet_changed__are_refused(void **state)
     }
 }
 
-static void messages__of_ones_own__do_not_open(void **state)
+static void fault_b22__messages_of_ones_own__do_not_open(void **state)
 {
     uint8_t frame[512];
     struct end client;
@@ -77,7 +77,7 @@ static void messages__of_ones_own__do_not_open(void **state)
 }
 
 /* RFC 37's way to send them. libzmq opens such a frame and throws away what is in it. */
-static void messages__with_the_command_bit_outside__are_taken(void **state)
+static void defect_command_bit_of_messages__taken_and_never_sent(void **state)
 {
     uint8_t frame[512];
     struct end client;
@@ -113,7 +113,7 @@ static void messages__with_more_outside__are_refused(void **state)
     finish(&client, &server);
 }
 
-static void messages__in_clear_or_short__are_refused(void **state)
+static void fault_b10__messages_in_clear_or_short__are_refused(void **state)
 {
     static const uint8_t clear[] = {0, 2, 'h', 'i'};
     static const uint8_t empty[] = {0, 0};
@@ -167,6 +167,32 @@ static void messages__beyond_the_limits_of_their_content__are_refused(void **sta
 }
 
 /* --- commands in boxes ------------------------------------------------------------------------ */
+
+/* The numbers of messages have 64 bits, and none is used twice. */
+static void fault_c14__numbers_beyond_32_bits__and_the_last_one_ends_it(void **state)
+{
+    uint8_t frame[512];
+    struct end client;
+    struct end server;
+    size_t len;
+
+    (void) state;
+    meet(&client, &server);
+    client.session.curve->sent_nonce = UINT32_MAX - 1;
+    say(&client, &server, "a");
+    say(&client, &server, "b");
+    assert_true(server.session.curve->seen_nonce == UINT64_C(1) << 32);
+    client.session.curve->sent_nonce = UINT64_MAX - 1;
+    say(&client, &server, "c");
+    assert_memory_equal(server.heard, "abc", 3);
+    len = seal(&client, false, "dddddddd", frame);
+    for (size_t i = 0; i + 8 <= len; i++)
+        assert_memory_not_equal(frame + i, "dddddddd", 8);
+    assert_int_equal(feed(&server, frame, len), MCQ_PROTO);
+    assert_failed(&server, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE_NONCE);
+    assert_int_equal(server.heard_len, 3);
+    finish(&client, &server);
+}
 
 static void commands__heartbeats_and_groups__travel_in_boxes(void **state)
 {
@@ -228,14 +254,15 @@ static void commands__pings_that_nobody_writes_answers_to__are_answered_once(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages__said_twice_or_late__are_refused),
+        cmocka_unit_test(fault_b7__messages_said_twice_or_late__are_refused),
         cmocka_unit_test(messages__with_a_gap__are_taken),
-        cmocka_unit_test(messages__any_octet_changed__are_refused),
-        cmocka_unit_test(messages__of_ones_own__do_not_open),
-        cmocka_unit_test(messages__with_the_command_bit_outside__are_taken),
+        cmocka_unit_test(fault_d8__any_octet_of_a_message_changed__ends_the_connection),
+        cmocka_unit_test(fault_b22__messages_of_ones_own__do_not_open),
+        cmocka_unit_test(defect_command_bit_of_messages__taken_and_never_sent),
         cmocka_unit_test(messages__with_more_outside__are_refused),
-        cmocka_unit_test(messages__in_clear_or_short__are_refused),
+        cmocka_unit_test(fault_b10__messages_in_clear_or_short__are_refused),
         cmocka_unit_test(messages__beyond_the_limits_of_their_content__are_refused),
+        cmocka_unit_test(fault_c14__numbers_beyond_32_bits__and_the_last_one_ends_it),
         cmocka_unit_test(commands__heartbeats_and_groups__travel_in_boxes),
         cmocka_unit_test(commands__pings_that_nobody_writes_answers_to__are_answered_once),
     };

@@ -298,7 +298,7 @@ static bool holds_password(const struct mcq_grow *grow)
     return false;
 }
 
-static void plain_client__hello_has_left__no_password_stays(void **state)
+static void fault_b14__hello_of_plain_has_left__no_password_stays(void **state)
 {
     struct end client;
 
@@ -312,7 +312,7 @@ static void plain_client__hello_has_left__no_password_stays(void **state)
     end_fini(&client);
 }
 
-static void plain_server__password_judged__none_stays(void **state)
+static void fault_b14__password_was_judged__none_stays(void **state)
 {
     uint8_t hello[128];
     uint8_t octets[140];
@@ -491,8 +491,8 @@ int main(void)
         security_test(plain_server__any_command_while_zap_is_asked__early_and_refused),
         security_test(plain_client__each_command_out_of_turn__refused_by_its_state),
         security_test(plain_client__error_in_both_spellings__the_reason_and_refused),
-        security_test(plain_client__hello_has_left__no_password_stays),
-        security_test(plain_server__password_judged__none_stays),
+        security_test(fault_b14__hello_of_plain_has_left__no_password_stays),
+        security_test(fault_b14__password_was_judged__none_stays),
         security_test(null__zap_answers_after_the_peer_is_ready__its_metadata_was_kept),
         security_test(null__zap_answers_while_ready_arrives__no_octet_is_lost),
         security_test(null__a_second_command_before_zap_answers__refused_and_ready_never_told),

@@ -515,7 +515,7 @@ static void want__never_empty__memory_for_what_has_left_comes_back(void **state)
     side_end(&side);
 }
 
-static void ping_ttl__656_tenths__65600_ms_and_not_64(void **state)
+static void defect_ttl_overflow__656_tenths__65600_ms_and_not_64(void **state)
 {
     static const char ping[] = "\x04\x07\x04PING\x02\x90";
     struct side side;
@@ -530,7 +530,7 @@ static void ping_ttl__656_tenths__65600_ms_and_not_64(void **state)
     side_end(&side);
 }
 
-static void ping__without_its_ttl__refused_and_nothing_leaks_back(void **state)
+static void defect_ping_without_ttl__refused_and_nothing_leaks_back(void **state)
 {
     struct side side;
 
@@ -637,8 +637,8 @@ int main(void)
         session_test(ping__while_a_pong_waits__busy_until_it_left),
         session_test(ping__while_a_pong_waits_that_yields__one_pong_for_both),
         session_test(want__never_empty__memory_for_what_has_left_comes_back),
-        session_test(ping_ttl__656_tenths__65600_ms_and_not_64),
-        session_test(ping__without_its_ttl__refused_and_nothing_leaks_back),
+        session_test(defect_ttl_overflow__656_tenths__65600_ms_and_not_64),
+        session_test(defect_ping_without_ttl__refused_and_nothing_leaks_back),
         session_test(heartbeat__silent_peer__pings_then_timeout__any_octet_saves_it),
         session_test(each_allocation_refused__a_whole_conversation__fails_cleanly),
         session_test(end_of_stream__at_any_place__closed_and_nothing_partial),

@@ -1,0 +1,65 @@
+/*
+ * origin: what is known of whom a message came from: the properties of its handshake, the address,
+ * the descriptor.
+ *
+ * Layer:   pump.
+ * Threads: any; one mutex, under which nothing else is taken, orders them.
+ * Bound:   one for each connection, of MCQ_ORIGIN_BYTES_MAX at most; of those that are gone as many
+ *          as MCQ_ORIGINS_GONE_BYTES hold, the newest, and those that somebody holds.
+ *
+ *   new --leave--> GONE --put out by newer ones, or with its engine--> freed, once nobody holds it
+ *
+ * A message carries the number of its origin where SERVER's have their routing id, and holds
+ * nothing: so a message costs no count of references, but what is known of a connection that has
+ * ended may be forgotten before its last message is. Whoever asks (mcq_origin_find) holds what it
+ * finds. Numbers come again after 2^31 connections.
+ */
+#ifndef MCQ_PUMP_ORIGIN_H
+#define MCQ_PUMP_ORIGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+#define MCQ_ORIGIN_BYTES_MAX 4096 /* properties that do not fit in are left out */
+#define MCQ_ORIGINS_GONE_BYTES (UINT32_C(1) << 20)
+#define MCQ_ORIGIN_ADDRESS "Peer-Address"
+#define MCQ_ORIGIN_USER "User-Id"
+
+struct mcq_reactor;
+struct mcq_origin;
+
+/* Of the connection that has this stream.
+ *   reactor    of the engine that the connection belongs to
+ *   user       whom ZAP has found; empty: nobody was asked
+ *   metadata   properties as the peer sent them, checked; what it says of its own address and of
+ *              who it is does not count
+ *   NULL       out of memory: nothing is known */
+struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd, struct mcq_bytes user,
+                                  struct mcq_bytes metadata);
+
+/* The connection is over; *origin becomes NULL, if it is not. */
+void mcq_origin_leave(struct mcq_origin **origin);
+
+/* What messages carry: not 0, and no routing id. 0: there is no origin. */
+uint32_t mcq_origin_number(const struct mcq_origin *origin);
+
+/* The origin with this number, held until mcq_origin_put; NULL: there is none, or no more. */
+struct mcq_origin *mcq_origin_find(uint32_t number);
+void mcq_origin_put(struct mcq_origin *origin);
+
+/* A property's value, as text; NULL: there is none. Good while the origin is held. */
+const char *mcq_origin_text(const struct mcq_origin *origin, const char *name);
+
+/* The number that the descriptor has, or had. */
+int mcq_origin_fd(const struct mcq_origin *origin);
+
+/* The engine ends: those that are gone are forgotten. All others are. */
+void mcq_origins_forget(const struct mcq_reactor *reactor);
+
+/* In a forked child, which has none. */
+void mcq_origins_mark_forked(void);
+
+#endif
