@@ -254,7 +254,7 @@ static double ask_for(int set, double seconds)
         must(count > 0, "answers");
         for (int i = 0; i < count; i++)
             answers += ask_again(&peers[events[i].data.u32]);
-    } while (now_ns() < until);
+    } while (now_ns() < until || answers == 0);
     return (double) answers;
 }
 

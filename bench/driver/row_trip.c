@@ -86,9 +86,8 @@ void open_echo(void)
 }
 
 struct plan {
-    uint64_t begin_ns, measure_ns, end_ns;
-    _Atomic uint64_t sent;
-    _Atomic bool is_over; /* nothing more will be sent */
+    uint64_t begin_ns, measure_ns;
+    uint64_t total; /* messages, warm-up and all */
 };
 
 static void sleep_until(uint64_t at_ns)
@@ -110,38 +109,26 @@ static void *send_as_planned(void *opaque)
     (void) prctl(PR_SET_TIMERSLACK, 1);
     while (now_ns() < plan->begin_ns)
         rest_us(1000);
-    for (uint64_t i = 0;; i++) {
+    for (uint64_t i = 0; i < plan->total; i++) {
         uint64_t due_ns = plan->begin_ns + (uint64_t) ((double) i * interval_ns);
 
-        if (due_ns >= plan->end_ns)
-            break;
         if (due_ns > now_ns())
             sleep_until(due_ns);
         memcpy(message, &due_ns, sizeof due_ns);
         must(bench_library.send(socket, message, run->bytes), "send");
-        plan->sent = i + 1;
     }
-    plan->is_over = true;
     while (run->phase < MEASURED)
         rest_us(1000);
     return NULL;
 }
 
-void open_client(void)
+static void *receive_and_time(void *opaque)
 {
-    struct plan plan = {.begin_ns = now_ns() + 200000000};
+    struct plan *plan = opaque;
     void *socket = open_socket(BENCH_PULL, 1);
-    bool has_begun = false;
-    double count = 0;
-    pthread_t sender;
 
-    must(run->bytes >= sizeof(uint64_t), "a message that can say its time");
     run->is_open = true;
-    run_await_phase(LISTENING);
-    plan.measure_ns = plan.begin_ns + (uint64_t) (warm_up_s() * 1e9);
-    plan.end_ns = plan.measure_ns + (uint64_t) (run->seconds * 1e9);
-    must(pthread_create(&sender, NULL, send_as_planned, &plan) == 0, "thread");
-    for (uint64_t answered = 0; !plan.is_over || answered < plan.sent; answered++) {
+    for (uint64_t i = 0; i < plan->total; i++) {
         uint64_t due_ns, arrived_ns;
         const void *data;
         size_t len;
@@ -149,16 +136,28 @@ void open_client(void)
         must(bench_library.recv(socket, &data, &len) && len == run->bytes, "recv");
         arrived_ns = now_ns();
         memcpy(&due_ns, data, sizeof due_ns);
-        if (due_ns < plan.measure_ns)
-            continue;
-        if (!has_begun)
-            run_begin();
-        has_begun = true;
-        histogram_add(&run->times, arrived_ns - due_ns);
-        count++;
+        if (due_ns >= plan->measure_ns)
+            histogram_add(&run->times, arrived_ns - due_ns);
     }
-    must(has_begun, "the rate");
-    run_end(count);
+    return NULL;
+}
+
+void open_client(void)
+{
+    struct plan plan = {.begin_ns = now_ns() + 200000000};
+    pthread_t sender, receiver;
+
+    must(run->bytes >= sizeof(uint64_t), "a message that can say its time");
+    run_await_phase(LISTENING);
+    plan.measure_ns = plan.begin_ns + (uint64_t) (warm_up_s() * 1e9);
+    plan.total = (uint64_t) ((warm_up_s() + run->seconds) * run->rate) + 1;
+    must(pthread_create(&receiver, NULL, receive_and_time, &plan) == 0, "thread");
+    must(pthread_create(&sender, NULL, send_as_planned, &plan) == 0, "thread");
+    sleep_until(plan.measure_ns);
+    run_begin();
+    (void) pthread_join(receiver, NULL);
+    must(run->times.total > 0, "the rate");
+    run_end((double) run->times.total);
     tell_library();
 }
 
@@ -235,7 +234,9 @@ void pairs_requesters(void)
     sleep_us((long) (warm_up_s() * 1e6));
     run_begin();
     before = asked();
-    sleep_us((long) (run->seconds * 1e6));
+    do
+        sleep_us((long) (run->seconds * 1e6));
+    while (asked() <= before);
     run_end(asked() - before);
     tell_library();
 }
