@@ -3,7 +3,7 @@
 
 verb_bench() {
     # help: [quick|compare|profile|NAME...] [OPTION...] -- figures against libzmq and nng, and a report
-    # help: Without a name all of it (about 40 minutes), quick what was asked for (2 minutes), compare one program
+    # help: Without a name all of it (45 minutes), quick what was asked for (2 minutes), compare one program
     # help: written against zmq.h with our libzmq.so.5 and the system's, profile where the time of a message goes.
     # help: NAME: throughput trip open pairs fanout fanin router memory peers topics cost
     # help:       --rounds=5 --seconds=1 --lanes=NAME,... --out=DIR
@@ -12,9 +12,11 @@ verb_bench() {
         bench_program "$@"
         return
     fi
+    local tier=bench
+    if [[ ${1-} == profile ]]; then tier=profile; fi
     header
     plan_steps 2
-    packages base bench
+    packages base "$tier"
     step build:build-bench build_bench drivers
     printf '\n'
     exec "$PYTHON" -m bench.suite "$@"

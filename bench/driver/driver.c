@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -387,6 +388,17 @@ static void check_choice(void)
          "--curve here");
 }
 
+/* Ten thousand connections need as many descriptors, and who measures may have them. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp_option known[] = {
@@ -412,6 +424,7 @@ int main(int argc, char **argv)
                                        NULL};
 
     program = argv[0];
+    raise_descriptors();
     run_fd = memfd_create("run", 0);
     if (run_fd < 0 || ftruncate(run_fd, sizeof *run) != 0)
         return 1;

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 
-from bench.suite import screen, stats
+from bench.suite import rows, screen, stats
 from bench.suite.lanes import LANES
 
 COLUMNS = ("point", "lane", "round", "library", "version", "engine", "per_s", "cpu_ns", "calls", "allocations",
@@ -59,18 +59,18 @@ def write_percentiles(folder, results):
 
 
 class Plot:
-    def __init__(self, name, title, x, y, lines, x_is_size=False):
-        self.name, self.title, self.x, self.y, self.x_is_size = name, title, x, y, x_is_size
+    """Both axes are logarithmic. ticks: of x, as (text, where); none: gnuplot's."""
+
+    def __init__(self, name, title, x, y, lines, ticks=()):
+        self.name, self.title, self.x, self.y, self.ticks = name, title, x, y, ticks
         self.lines = {lane: line for lane, line in lines.items() if len(line) > 1}
 
     def script(self, terminal, path):
         yield f"set terminal {terminal}\nset output {json.dumps(path)}"
         yield f"set title {json.dumps(self.title)}\nset xlabel {json.dumps(self.x)}\nset ylabel {json.dumps(self.y)}"
         yield "set logscale xy\nset grid\nset key outside right top"
-        if self.x_is_size:
-            ticks = ", ".join(f'"{screen.octets(size).replace(".0", "")}" {size}'
-                              for size in sorted({point[0] for line in self.lines.values() for point in line}))
-            yield f"set xtics ({ticks})"
+        if self.ticks:
+            yield "set xtics (" + ", ".join(f"{json.dumps(text)} {where}" for text, where in self.ticks) + ")"
         for number, line in enumerate(self.lines.values()):
             yield f"$data{number} << END\n" + "\n".join(f"{x:.9g} {y:.9g}" for x, y in line) + "\nEND"
         yield "plot " + ", ".join(f"$data{number} using 1:2 with linespoints title {json.dumps(lane)}"
@@ -96,6 +96,10 @@ def over_percentiles(point, results):
     return lines
 
 
+# Drawn at 1 / (1 - part): each decade has as much room as the one before.
+PERCENTILES = [("0", 1), ("50 %", 2), ("90 %", 10), ("99 %", 100), ("99.9 %", 1000), ("99.99 %", 10000),
+               ("99.999 %", 100000)]
+
 # Group -> what is plotted over its points, with the axis.
 OVER = {
     "throughput": (("per_s", "messages per second"), ("cpu_ns", "processor time of a message, both sides, ns")),
@@ -116,10 +120,12 @@ def plots_of(points, results):
     for (group, name), members in series.items():
         for kind, axis in OVER.get(group, ()):
             yield Plot(f"{group}-{name}-{kind}", f"{group}, {name}", AXES[group], axis,
-                       over_points(members, results, kind), group == "throughput")
+                       over_points(members, results, kind),
+                       [(rows.size_text(size), size) for size in rows.SIZES] if group == "throughput" else ())
     for point in points:
         if point.group in ("trip", "open"):
-            yield Plot(file_name(point.key), point.key, "1 / (1 - percentile)", "us", over_percentiles(point, results))
+            yield Plot(file_name(point.key), point.key, "percentile", "us", over_percentiles(point, results),
+                       PERCENTILES)
 
 
 def draw(folder, plots):
@@ -173,7 +179,7 @@ def point_rows(points, results):
                 continue
             size = point.at if point.group in ("throughput", "compare") else 0
             others = ((results.amount(point.key, lane, other), other) for other in BESIDE)
-            yield "", (point.key, lane, screen.amount(found[0], kind, size), f"+-{found[1] * 100:.0f} %",
+            yield "", (point.key, lane, screen.amount(found[0], kind, size), screen.spread(found[1]),
                        *(screen.amount(other[0], name) if other else "" for other, name in others))
 
 

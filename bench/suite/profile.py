@@ -2,7 +2,9 @@
 
 import collections
 import os
+import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,25 +15,20 @@ from bench.suite.lanes import LANES
 POINTS = ("throughput tcp 64 B", "throughput tcp 64 KiB")
 FUNCTIONS_SHOWN = 15
 SECONDS = 3
+DEFINITION = re.compile(r"^(?!typedef|#)[a-z][^;=\n]*?\b(\w+)\([^;]*?\)\n\{", re.MULTILINE)
 CLONE = re.compile(r"\.(lto_priv|constprop|isra|part|cold)(\.\d+)*")
 
 
-def layers(build):
-    """Function -> the folder of src/ that has it, from the objects of the build."""
+def layers(folders):
+    """Function -> the folder of src/, or of what is generated, that defines it; by the source, for the compiler leaves
+    no trace of a static function in an object. A name that several folders have is nobody's."""
     found = {}
-    for folder, _, names in os.walk(os.path.join(build, "src")):
-        for name in names:
-            path = os.path.relpath(os.path.join(folder, name), build)
-            match = re.search(r"monocoque_objects\.dir/(?:__/generated/)?(\w+)/.*\.o$", path)
-            if not match:
-                continue
-            listed = subprocess.run(["nm", "--defined-only", os.path.join(build, path)], capture_output=True, text=True,
-                                    check=False).stdout
-            for line in listed.splitlines():
-                fields = line.split()
-                if len(fields) == 3 and fields[1] in "tT":
-                    found.setdefault(CLONE.sub("", fields[2]), match.group(1))
-    return found
+    for top in folders:
+        for path in sorted(pathlib.Path(top).glob("*/**/*.[ch]")):
+            layer = path.relative_to(top).parts[0]
+            for name in DEFINITION.findall(path.read_text(encoding="utf-8")):
+                found.setdefault(name, set()).add(layer)
+    return {name: owners.pop() for name, owners in found.items() if len(owners) == 1}
 
 
 def samples(path):
@@ -69,7 +66,11 @@ def show(point, found, known):
 
 
 def main(drivers, seconds=SECONDS):
-    known = layers(os.path.dirname(os.path.dirname(drivers.folder)))
+    if not shutil.which("perf"):
+        print("dev: bench: profile: perf is not installed: ./dev setup --with profile", file=sys.stderr)
+        return 1
+    build = os.path.dirname(os.path.dirname(drivers.folder))
+    known = layers(("src", os.path.join(build, "generated")))
     for point in rows.points(["throughput"]):
         if point.key not in POINTS:
             continue

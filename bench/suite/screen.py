@@ -33,9 +33,13 @@ def wanted(figure, name):
     return amount(figure[name], figure["kind"]) if figure["is_amount"] else f"{figure[name]:g}x"
 
 
+def spread(part):
+    return "" if part is None else f"+-{part * 100:.0f}%"
+
+
 def got(figure):
     text = amount(figure["got"], figure["kind"]) if figure["is_amount"] else f"{figure['got']:.2f}x"
-    return f"{text} +-{figure['spread'] * 100:.0f}%"
+    return f"{text} {spread(figure['spread'])}".strip()
 
 
 def size_of(figure):
@@ -109,6 +113,6 @@ def race(results, ours="drop-in", theirs="libzmq"):
         yield (f"{name:<14} {text(key, ours, 'per_s', size):>10} {text(key, theirs, 'per_s', size):>10} "
                f"{times_better(key, 'per_s'):>7}    {quantile:<16} {text(trip, ours, kind):>11} "
                f"{text(trip, theirs, kind):>10} {times_better(trip, kind):>7}")
-    spreads = [found[1] for name, _ in flows if (found := results.ratio(f"compare {name}", ours, theirs))]
+    spreads = [found[1] or 0 for name, _ in flows if (found := results.ratio(f"compare {name}", ours, theirs))]
     yield (f"Both ends share the machine: read the ratios (+-{max(spreads, default=0) * 100:.0f} %), "
            "not the absolute numbers.")

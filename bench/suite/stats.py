@@ -16,13 +16,13 @@ def value(run, kind):
 
 
 def middle(values):
-    """(median, half the distance of the quartiles as a part of it), or None."""
+    """(median, half the distance of the quartiles as a part of it, None where it has none), or None."""
     values = [v for v in values if v is not None]
     if not values:
         return None
     median = statistics.median(values)
     if len(values) < 2 or median == 0:
-        return median, 0.0
+        return median, None
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
     return median, (high - low) / 2 / median
 

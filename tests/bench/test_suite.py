@@ -13,7 +13,7 @@ import unittest
 from unittest import mock
 
 from bench.suite import __main__ as suite
-from bench.suite import lanes, page, rows, runner, stats
+from bench.suite import lanes, page, profile, rows, runner, stats
 
 BUILD = pathlib.Path(os.environ["MONOCOQUE_BUILD_DIR"])
 DRIVERS = lanes.Drivers(BUILD / "tests/bench/driver", BUILD / "zmq/lib")
@@ -163,6 +163,21 @@ class Report(unittest.TestCase):
 
     def test_html_is_escaped(self):
         self.assertIn("&lt;b&gt;", "".join(page.table(("<b>",), ())))
+
+
+class Profile(unittest.TestCase):
+    def test_functions_have_layers(self):
+        known = profile.layers(("src", BUILD / "generated"))
+        self.assertEqual(["runtime", "session", "wire", None],
+                         [known.get(name) for name in ("mcq_socket_enter", "mcq_session_want", "mcq_frame_decode",
+                                                       "main")])
+
+    def test_what_is_nobodys(self):
+        known = {"mcq_send": "api"}
+        self.assertEqual(["api", "the driver", "kernel", "libc.so.6"],
+                         [profile.layer_of(*where, known) for where in (
+                             ("driver-monocoque", "mcq_send"), ("driver-monocoque", "main"),
+                             ("[kernel.kallsyms]", "tcp_ack"), ("libc.so.6", "memmove"))])
 
 
 class Driver(unittest.TestCase):
