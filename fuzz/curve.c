@@ -25,12 +25,13 @@ static struct mcq_curve_keys keys[2]; /* the client's, the server's */
 static uint8_t frame_room[FRAME_ROOM];
 static uint8_t opened_room[FRAME_ROOM];
 
-static void count_up(void *context, uint8_t *octets, size_t len)
+static bool count_up(void *context, uint8_t *octets, size_t len)
 {
     uint8_t *next = context;
 
     for (size_t i = 0; i < len; i++)
         octets[i] = (*next)++;
+    return true;
 }
 
 __attribute__((constructor)) static void make_keys(void)
@@ -41,7 +42,8 @@ __attribute__((constructor)) static void make_keys(void)
     if (mcq_crypto_init() != MCQ_OK)
         fuzz_fail("no random octets");
     for (unsigned i = 0; i < 2; i++)
-        mcq_crypto_pair(&keys[i].own, &random);
+        if (!mcq_crypto_pair(&keys[i].own, &random))
+            fuzz_fail("no keys");
     keys[0].server = keys[1].own.public;
 }
 

@@ -23,9 +23,8 @@ int mcq_curve_keypair(char *public_key, char *secret_key)
 
     if (public_key == NULL || secret_key == NULL)
         return mcq_fail_null("curve_keypair", public_key == NULL ? "public_key" : "secret_key");
-    if (mcq_crypto_init() != MCQ_OK)
+    if (!mcq_random_is_there() || mcq_crypto_init() != MCQ_OK || !mcq_crypto_pair(&pair, &random))
         return mcq_fail(ENOTSUP, "curve_keypair: the system has no random octets");
-    mcq_crypto_pair(&pair, &random);
     write_text(&pair.public, sizeof pair.public, public_key);
     write_text(&pair.secret, sizeof pair.secret, secret_key);
     mcq_crypto_wipe(&pair, sizeof pair);

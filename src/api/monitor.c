@@ -27,6 +27,10 @@ static void pass(const struct mcq_listener *listener, const struct mcq_report_it
         .value = item->value,
         .epoch = item->epoch,
         .endpoint = item->endpoint,
+        .peer = item->peer,
+        .address = item->address,
+        .cause = mcq_err_errno(item->why),
+        .why = item->why != MCQ_OK ? mcq_err_text(item->why) : "",
     };
 
     ((tell_fn *) listener->callee)(&report, listener->hint);

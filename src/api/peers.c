@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/fail.h"
+#include "api/pending.h"
 
 #define MS UINT64_C(1000000)
 
@@ -22,15 +23,6 @@ static_assert(sizeof((struct mcq_peer_info *) NULL)->endpoint >= MCQ_ENDPOINT_BY
                   sizeof((struct mcq_peer_info *) NULL)->address >= MCQ_TRANSPORT_TEXT_BYTES &&
                   sizeof((struct mcq_peer_info *) NULL)->routing_id >= MCQ_ROUTING_ID_MAX,
               "what there is fits");
-
-/* To a program that may know of less, or of more, than this library. */
-static void hand_out(void *room, size_t room_bytes, const void *known, size_t known_bytes)
-{
-    size_t shared = mcq_min_size(room_bytes, known_bytes);
-
-    memcpy(room, known, shared);
-    memset((char *) room + shared, 0, room_bytes - shared);
-}
 
 static void fill(struct mcq_peer_info *info, const struct mcq_conn *conn)
 {
@@ -82,12 +74,23 @@ int mcq_peers(struct mcq_socket *socket, struct mcq_peer_info *infos, size_t cou
     while ((conn = mcq_socket_next_peer(socket, &at)) != NULL) {
         if (found < count) {
             fill(&info, conn);
-            hand_out((char *) infos + found * info_bytes, info_bytes, &info, sizeof info);
+            mcq_hand_out((char *) infos + found * info_bytes, info_bytes, &info, sizeof info);
         }
         found++;
     }
     mcq_socket_leave(socket);
     return (int) mcq_min_size(found, INT_MAX);
+}
+
+int mcq_wait_subscribers(struct mcq_socket *socket, const void *topic, size_t len, uint32_t count,
+                         int timeout_ms)
+{
+    enum mcq_err err;
+
+    if (socket == NULL || (topic == NULL && len > 0))
+        return mcq_fail_null("wait_subscribers", socket == NULL ? "socket" : "topic");
+    err = mcq_socket_wait_topic(socket, mcq_bytes(topic, len), count, timeout_ms);
+    return err == MCQ_OK ? 0 : mcq_fail_on(socket, MCQ_CALL_WAIT_SUBSCRIBERS, err);
 }
 
 int mcq_close_peer(struct mcq_socket *socket, uint64_t id)
@@ -129,6 +132,6 @@ int mcq_stats(struct mcq_socket *socket, struct mcq_socket_stats *stats, size_t 
     };
     mcq_socket_leave(socket);
     memcpy(found.drops, sum.drops, sizeof sum.drops);
-    hand_out(stats, stats_bytes, &found, sizeof found);
+    mcq_hand_out(stats, stats_bytes, &found, sizeof found);
     return 0;
 }

@@ -91,6 +91,7 @@ void *mcq_map_secret(size_t bytes)
 
     if (memory != NULL) {
         (void) madvise(memory, bytes, MADV_DONTDUMP);
+        (void) madvise(memory, bytes, MADV_WIPEONFORK);
         (void) mlock(memory, bytes);
     }
     return memory;

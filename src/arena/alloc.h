@@ -56,8 +56,8 @@ void mcq_free(void *memory);
 MCQ_MUST_CHECK void *mcq_map(size_t bytes);
 void mcq_unmap(void *memory, size_t bytes);
 
-/* The same for secrets: left out of core dumps, and not written to swap as far as the process's
- * limits allow. Wiped when it is given back. */
+/* The same for secrets: left out of core dumps, zero in forked children, and not written to swap as
+ * far as the process's limits allow. Wiped when it is given back. */
 MCQ_MUST_CHECK void *mcq_map_secret(size_t bytes);
 void mcq_unmap_secret(void *memory, size_t bytes);
 

@@ -4,6 +4,8 @@
 #include "wire/encode.h"
 #include "wire/limits.h"
 
+#define DISCARD_PARTS 64
+
 void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
                    uint32_t in_max)
 {
@@ -36,13 +38,21 @@ void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe)
     mcq_blocks_set_cache(link->group->receiver.blocks, MCQ_BLOCK_LENT_CACHE_BYTES);
 }
 
+void mcq_link_retire(struct mcq_link *link)
+{
+    if (!mcq_link_is_piped(link))
+        mcq_link_cut(link);
+    mcq_link_count_lost(link);
+    mcq_tally_add(&link->group->tally, &link->tally);
+    link->tally = (struct mcq_tally) {0};
+}
+
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
+    mcq_link_forget_lost(link);
     mcq_link_forget_roomy(link);
-    mcq_link_cut(link);
-    mcq_link_count_lost(link);
-    mcq_tally_add(&link->group->tally, &link->tally);
+    mcq_origin_leave(&link->origin);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -118,6 +128,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
+    mcq_origin_leave(&link->origin);
     link->origin = opening->origin;
     link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
@@ -194,8 +205,8 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
     return err;
 }
 
-/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but peers
- * may come and go without end: beyond the budget each has what it is read ahead then, and no more. */
+/* A peer that is gone may have left messages in the stream. What the kernel holds is finite, but
+ * peers may come and go without end: beyond the budget each has what a peer is read ahead then. */
 static void link_drain(struct mcq_link *link)
 {
     struct mcq_event event;
@@ -211,6 +222,23 @@ static void link_drain(struct mcq_link *link)
             break;
         }
     }
+}
+
+/* A stream that is closed with unread octets is reset, and with it goes what the peer has not read
+ * yet. Of a peer that never stops so many parts are read. */
+static void link_discard(struct mcq_link *link)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    link->can_read = true;
+    for (int i = 0; i < DISCARD_PARTS; i++) {
+        if (link_pull_unanswered(link, &msg, &event) != MCQ_OK)
+            break;
+        if (event.kind == MCQ_EVENT_BODY)
+            mcq_msg_fini(&msg);
+    }
+    mcq_link_queue_fini(&link->in);
 }
 
 int mcq_link_end(struct mcq_link *link)
@@ -229,7 +257,9 @@ int mcq_link_end(struct mcq_link *link)
         link->table_bytes = 0;
         return -1;
     }
-    if (link->keeps_input && link->lost_by == MCQ_CLOSED)
+    if (MCQ_UNLIKELY(link->is_finishing))
+        link_discard(link);
+    else if (link->keeps_input && link->lost_by == MCQ_CLOSED)
         link_drain(link);
     mcq_ready_remove(group->in_set, fd);
     if (link->is_in_out_set)
@@ -243,7 +273,6 @@ int mcq_link_end(struct mcq_link *link)
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
-    mcq_origin_leave(&link->origin);
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;

@@ -77,6 +77,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_spump_lend(struct mcq_spump *pump, const struct 
 size_t mcq_spump_on_written(struct mcq_spump *pump, struct mcq_wpump *clear,
                             struct mcq_session *session, size_t len);
 
+/* Octets in clear of the messages that are sealed, and have not wholly left. */
+static inline uint64_t mcq_spump_clear_bytes(const struct mcq_spump *pump)
+{
+    return pump->mark_at < pump->mark_count
+               ? pump->room.marks[pump->mark_count - 1].clear_end - pump->clear_at
+               : 0;
+}
+
 /* What it holds. */
 static inline uint64_t mcq_spump_held_bytes(const struct mcq_spump *pump)
 {

@@ -139,7 +139,8 @@ static void end_message(struct mcq_wpump *pump, bool ends_message)
 enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
                                   struct mcq_bytes body, bool ends_message)
 {
-    mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX && body.len <= MCQ_WPUMP_COPY_MAX);
+    mcq_assert(head.len + body.len > 0);
+    mcq_assert(head.len <= MCQ_WPUMP_COPY_MAX && body.len <= MCQ_WPUMP_COPY_MAX);
     pump_check(pump);
     MCQ_TRY(reserve_rings(pump));
     MCQ_TRY(reserve_block(pump, head.len + body.len));
@@ -157,10 +158,12 @@ enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head, struct
     if (body.len <= MCQ_WPUMP_COPY_MAX) {
         MCQ_TRY(mcq_wpump_put_octets(pump, head, body, ends_message));
     } else {
-        mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX);
+        mcq_assert(head.len <= MCQ_WPUMP_COPY_MAX);
         MCQ_TRY(reserve_rings(pump));
-        MCQ_TRY(reserve_block(pump, head.len));
-        copy_to_block(pump, head, mcq_bytes(NULL, 0));
+        if (MCQ_LIKELY(head.len > 0)) {
+            MCQ_TRY(reserve_block(pump, head.len));
+            copy_to_block(pump, head, mcq_bytes(NULL, 0));
+        }
         mcq_msg_freeze(msg);
         add_shared_run(pump, body, msg->large.buf);
         end_message(pump, ends_message);
@@ -350,6 +353,99 @@ void mcq_wpump_conflate(struct mcq_wpump *pump)
     pump->whole_at = has_begun ? *end_at(pump, pump->ends.head) : pump->kept_at;
     pump->ends.tail = pump->ends.head + (has_begun ? 1 : 0);
     mcq_wpump_cut(pump);
+}
+
+/* --- the oldest ------------------------------------------------------------------------------ */
+
+/* The segments in front of this one move up, over as many that are free. */
+static void close_gap(struct mcq_wpump *pump, uint32_t index, uint32_t gap)
+{
+    for (uint32_t i = index; gap > 0 && i != pump->segments.head; i--)
+        *segment_at(pump, i - 1 + gap) = *segment_at(pump, i - 1);
+    pump->segments.head += gap;
+    pump->sent_segment += gap;
+}
+
+/* Makes two of a segment: octets from `from` on stay where it is, those before `to` in one in front
+ * of it. */
+static enum mcq_err part_segment(struct mcq_wpump *pump, uint32_t index, size_t to, size_t from)
+{
+    struct mcq_wpump_segment *segment;
+
+    MCQ_TRY(ring_grow(&pump->segments, sizeof *segment));
+    for (uint32_t i = pump->segments.head; i != index + 1; i++)
+        *segment_at(pump, i - 1) = *segment_at(pump, i);
+    pump->segments.head--;
+    pump->sent_segment--;
+    segment_at(pump, index - 1)->len = to;
+    segment = segment_at(pump, index);
+    segment->data += from;
+    segment->len -= from;
+    mcq_buf_ref(segment->owner);
+    return MCQ_OK;
+}
+
+/* Takes `len` octets out, from `offset` of this segment on: the cursor lies before them. */
+static enum mcq_err take_out(struct mcq_wpump *pump, uint32_t index, size_t offset, uint64_t len)
+{
+    struct mcq_wpump_segment *segment = segment_at(pump, index);
+    uint32_t gap = 0;
+
+    if (offset > 0 && len < segment->len - offset)
+        return part_segment(pump, index, offset, offset + (size_t) len);
+    if (offset > 0) {
+        len -= segment->len - offset;
+        segment->len = offset;
+        index++;
+    }
+    for (; len > 0 && len >= segment_at(pump, index + gap)->len; gap++) {
+        segment = segment_at(pump, index + gap);
+        len -= segment->len;
+        mcq_buf_unref(segment->owner);
+    }
+    if (len > 0) {
+        segment = segment_at(pump, index + gap);
+        segment->data += len;
+        segment->len -= (size_t) len;
+    }
+    close_gap(pump, index, gap);
+    return MCQ_OK;
+}
+
+/* What lies in front of it moves up in the stream, and so do the ends of its messages. */
+static bool drop_from_middle(struct mcq_wpump *pump, uint32_t end, uint64_t at)
+{
+    uint64_t len = *end_at(pump, end) - at;
+    uint32_t index = pump->sent_segment;
+    uint64_t offset = pump->sent_offset + (at - pump->sent_at);
+
+    for (; offset >= segment_at(pump, index)->len; index++)
+        offset -= segment_at(pump, index)->len;
+    if (take_out(pump, index, (size_t) offset, len) != MCQ_OK)
+        return false;
+    for (uint32_t i = end; i != pump->ends.head; i--)
+        *end_at(pump, i) = *end_at(pump, i - 1) + len;
+    pump->ends.head++;
+    pump->kept_at += len;
+    pump->sent_at += len;
+    pump_check(pump);
+    return true;
+}
+
+bool mcq_wpump_drop_oldest(struct mcq_wpump *pump, uint64_t kept_bytes)
+{
+    uint64_t at = pump->kept_at; /* a message's start */
+    uint32_t end = pump->ends.head;
+
+    mcq_assert(pump->lent_bytes == 0 && !mcq_wpump_is_within(pump));
+    for (; end != pump->ends.tail && at < pump->sent_at + kept_bytes; end++)
+        at = *end_at(pump, end);
+    if (end == pump->ends.tail)
+        return false;
+    if (at > pump->sent_at)
+        return drop_from_middle(pump, end, at);
+    mcq_wpump_skip(pump, (size_t) (*end_at(pump, end) - at));
+    return true;
 }
 
 uint64_t mcq_wpump_rewind(struct mcq_wpump *pump)

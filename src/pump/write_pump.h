@@ -79,7 +79,7 @@ void mcq_wpump_fini(struct mcq_wpump *pump);
 void mcq_wpump_trim(struct mcq_wpump *pump);
 
 /* Queues `head`, then the body of *msg, which may be NULL for octets that stand alone.
- *   head           at most MCQ_WPUMP_COPY_MAX octets; copied
+ *   head           at most MCQ_WPUMP_COPY_MAX octets; copied; empty only if the body is not
  *   msg            moved: empty afterwards; frozen if it is referenced
  *   ends_message   a new connection may begin behind these octets
  *   MCQ_OK      queued
@@ -112,6 +112,11 @@ void mcq_wpump_cut(struct mcq_wpump *pump);
 /* Takes back all whole messages of which nothing has left: the next one stands for them. Not while
  * octets are lent, nor within a message. */
 void mcq_wpump_conflate(struct mcq_wpump *pump);
+
+/* Takes back the oldest whole message of which nothing has left, nor any of the first `kept_bytes`
+ * octets that wait. Not while octets are lent, nor within a message. False: there is none, or no
+ * memory to part it from others. */
+bool mcq_wpump_drop_oldest(struct mcq_wpump *pump, uint64_t kept_bytes);
 
 /* Lends whole messages that wait to a write, up to iov_max runs and about MCQ_WPUMP_BATCH_BYTES;
  * returns how many runs of iov are filled, 0: nothing waits. The write's end is

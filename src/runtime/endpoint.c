@@ -188,7 +188,8 @@ static void listener_accepted(struct mcq_wait *wait)
     if (result == MCQ_IO_DONE) {
         int fd = wait->op.opened;
 
-        mcq_report_accepted(listener->node.socket, MCQ_REPORT_OF_ACCEPTED, fd, 0, fd);
+        mcq_report_of_stream(listener->node.socket, MCQ_REPORT_OF_ACCEPTED, fd,
+                             &(struct mcq_report_stream) {.fd = fd});
         if (atomic_load(&listener->node.is_stopped) || !listener_admits(listener, fd))
             mcq_reactor_close(engine->reactor, fd);
         else
@@ -365,8 +366,11 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
 
 void mcq_connector_stop(struct mcq_connector *connector)
 {
+    struct mcq_conn *conn = mcq_connector_conn(connector);
+
     node_stop((struct mcq_endpoint_node *) connector);
-    (void) mcq_link_flush(&mcq_connector_conn(connector)->peer.link);
+    if (conn != NULL)
+        (void) mcq_link_flush(&conn->peer.link);
     mcq_connector_disown(connector);
 }
 
@@ -378,6 +382,12 @@ enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes t
         return mcq_inproc_disconnect(socket, text);
     mcq_connector_stop((struct mcq_connector *) node);
     return MCQ_OK;
+}
+
+void mcq_connector_quit(struct mcq_connector *connector)
+{
+    node_stop((struct mcq_endpoint_node *) connector);
+    mcq_connector_disown(connector);
 }
 
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all)

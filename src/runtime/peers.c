@@ -66,8 +66,7 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
 
     *state = (struct mcq_peer_state) {
         .id = conn->peer.epoch,
-        .is_accepted =
-            conn->end != NULL ? mcq_inproc_is_bound(conn->end) : !conn->peer.is_connecting,
+        .is_accepted = mcq_conn_is_accepted(conn),
         .mechanism = MCQ_MECHANISM_NULL,
         .routing_id = routing_id_of(&conn->peer, socket->type),
     };
@@ -113,6 +112,25 @@ enum mcq_err mcq_socket_close_peer(struct mcq_socket *socket, uint64_t id)
     if (conn != NULL) /* it has left something behind, or never came up */
         mcq_conn_free(conn);
     return MCQ_OK;
+}
+
+uint64_t mcq_conn_keeping_count(const struct mcq_conn *conn)
+{
+    if (conn->end != NULL && conn->socket->is_terminated)
+        return 0; /* what waits for somebody to bind a name waits in vain */
+    return mcq_link_waiting_count(&conn->peer.link);
+}
+
+uint64_t mcq_socket_linger_left_ns(const struct mcq_socket *socket)
+{
+    uint64_t until_ns = socket->is_draining
+                            ? atomic_load_explicit(&socket->close_at_ns, memory_order_relaxed)
+                            : socket->linger_until_ns;
+    uint64_t now_ns = mcq_engine_now_ns(socket->engine);
+
+    if (until_ns == MCQ_NEVER_NS)
+        return MCQ_NEVER_NS;
+    return until_ns > now_ns ? until_ns - now_ns : 0;
 }
 
 void mcq_socket_sum(const struct mcq_socket *socket, struct mcq_tally *sum)

@@ -35,6 +35,12 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
  *   MCQ_NOT_FOUND   no such peer, or it has gone */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_close_peer(struct mcq_socket *socket, uint64_t id);
 
+/* Of a socket that the context's end waits for: messages for this peer that keep it. */
+uint64_t mcq_conn_keeping_count(const struct mcq_conn *conn);
+
+/* For how long it would still wait for them, in ns; MCQ_NEVER_NS: without a limit. */
+uint64_t mcq_socket_linger_left_ns(const struct mcq_socket *socket);
+
 /* Of all peers that the socket has and had. */
 void mcq_socket_sum(const struct mcq_socket *socket, struct mcq_tally *sum);
 

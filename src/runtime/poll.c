@@ -219,14 +219,23 @@ static uint32_t audience(const struct mcq_socket *socket)
     return pattern->ops->audience != NULL ? pattern->ops->audience(pattern) : socket->up_count;
 }
 
-enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms)
+/* topic NULL: of whatever topic. */
+static uint32_t count_of(struct mcq_socket *socket, const struct mcq_bytes *topic)
+{
+    return topic != NULL ? socket->pattern->ops->reach(socket->pattern, *topic) : audience(socket);
+}
+
+static enum mcq_err wait_for(struct mcq_socket *socket, const struct mcq_bytes *topic,
+                             uint32_t count, int timeout_ms)
 {
     uint64_t until_ns;
     enum mcq_err err = MCQ_OK;
 
     MCQ_TRY(mcq_socket_enter(socket));
+    if (topic != NULL && socket->pattern->ops->reach == NULL)
+        err = MCQ_NOT_SUPPORTED;
     until_ns = mcq_socket_until(socket, timeout_ms);
-    while (err == MCQ_OK && audience(socket) < count) {
+    while (err == MCQ_OK && count_of(socket, topic) < count) {
         mcq_socket_end_burst(socket);
         (void) mcq_socket_harvest_output(socket); /* it would end the sleep again and again */
         if (mcq_socket_is_over(socket, until_ns))
@@ -237,6 +246,17 @@ enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, in
     mcq_socket_guard_output(socket);
     mcq_socket_leave(socket);
     return err;
+}
+
+enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms)
+{
+    return wait_for(socket, NULL, count, timeout_ms);
+}
+
+enum mcq_err mcq_socket_wait_topic(struct mcq_socket *socket, struct mcq_bytes topic,
+                                   uint32_t count, int timeout_ms)
+{
+    return wait_for(socket, &topic, count, timeout_ms);
 }
 
 /* What is there now may have had its news. */

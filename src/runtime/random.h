@@ -9,7 +9,9 @@
 
 #include "security/crypto.h"
 
-/* Only after mcq_crypto_init. */
 struct mcq_random mcq_random_system(void);
+
+/* Whether the kernel gives any: before mcq_crypto_init. */
+bool mcq_random_is_there(void);
 
 #endif

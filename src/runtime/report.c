@@ -6,7 +6,9 @@
 #include "runtime/holder.h"
 #include "transport/transport.h"
 
-static_assert(MCQ_REPORT_TEXT_BYTES >= MCQ_TRANSPORT_TEXT_BYTES, "addresses fit");
+static_assert(MCQ_REPORT_TEXT_BYTES >= MCQ_TRANSPORT_TEXT_BYTES &&
+                  MCQ_REPORT_ADDRESS_BYTES >= MCQ_TRANSPORT_TEXT_BYTES,
+              "addresses fit");
 
 void mcq_reports_init(struct mcq_reports *reports)
 {
@@ -90,15 +92,21 @@ static bool join_queue(struct mcq_reports *reports, struct mcq_report_item *item
     return has_room;
 }
 
-static MCQ_COLD void report(struct mcq_socket *socket, enum mcq_report_of kind, int value,
-                            uint64_t epoch, const char *endpoint)
+static void set_text(char *text, size_t room, const char *from)
+{
+    size_t len = mcq_min_size(strlen(from), room - 1);
+
+    memcpy(text, from, len);
+    text[len] = '\0';
+}
+
+static MCQ_COLD void report(struct mcq_socket *socket, const struct mcq_report_item *made)
 {
     struct mcq_report_item *item = mcq_alloc(sizeof *item);
-    size_t len = strlen(endpoint);
 
     if (item != NULL) {
-        *item = (struct mcq_report_item) {.kind = kind, .value = value, .epoch = epoch};
-        memcpy(item->endpoint, endpoint, mcq_min_size(len, sizeof item->endpoint - 1));
+        *item = *made;
+        item->next = NULL;
     }
     if (join_queue(&socket->reports, item))
         mcq_socket_ask(socket, MCQ_REQUEST_REPORT);
@@ -109,19 +117,45 @@ static MCQ_COLD void report(struct mcq_socket *socket, enum mcq_report_of kind, 
 void mcq_report_now(struct mcq_socket *socket, enum mcq_report_of kind, int value, uint64_t epoch,
                     const char *endpoint)
 {
-    if (MCQ_UNLIKELY(mcq_is_listened_to(socket, kind)))
-        report(socket, kind, value, epoch, endpoint);
-}
-
-void mcq_report_accepted(struct mcq_socket *socket, enum mcq_report_of kind, int value,
-                         uint64_t epoch, int fd)
-{
-    char text[MCQ_TRANSPORT_TEXT_BYTES] = "";
-    struct mcq_address address;
+    struct mcq_report_item item;
 
     if (MCQ_LIKELY(!mcq_is_listened_to(socket, kind)))
         return;
-    if (mcq_reactor_local_address(socket->engine->reactor, fd, &address))
+    item = (struct mcq_report_item) {.kind = kind, .value = value, .epoch = epoch};
+    set_text(item.endpoint, sizeof item.endpoint, endpoint);
+    report(socket, &item);
+}
+
+static MCQ_COLD void report_of_stream(struct mcq_socket *socket, struct mcq_report_item *item,
+                                      const struct mcq_report_stream *stream)
+{
+    struct mcq_reactor *reactor = socket->engine->reactor;
+    char text[MCQ_TRANSPORT_TEXT_BYTES] = "";
+    struct mcq_address address;
+
+    if (stream->endpoint == NULL && mcq_reactor_local_address(reactor, stream->fd, &address))
         mcq_transport_text(&address, text);
-    report(socket, kind, value, epoch, text);
+    set_text(item->endpoint, sizeof item->endpoint,
+             stream->endpoint != NULL ? stream->endpoint : text);
+    if (stream->fd >= 0 && mcq_reactor_peer_address(reactor, stream->fd, &address) &&
+        (address.storage.ss_family != AF_UNIX || stream->endpoint != NULL))
+        mcq_transport_text(&address, item->address);
+    report(socket, item);
+}
+
+void mcq_report_of_stream(struct mcq_socket *socket, enum mcq_report_of kind, int value,
+                          const struct mcq_report_stream *stream)
+{
+    struct mcq_report_item item;
+
+    if (MCQ_LIKELY(!mcq_is_listened_to(socket, kind)))
+        return;
+    item = (struct mcq_report_item) {
+        .kind = kind,
+        .value = value,
+        .epoch = stream->epoch,
+        .peer = stream->peer,
+        .why = stream->why,
+    };
+    report_of_stream(socket, &item, stream);
 }

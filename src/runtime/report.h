@@ -27,6 +27,7 @@
 
 #define MCQ_REPORTS_MAX 4096
 #define MCQ_REPORT_TEXT_BYTES 256
+#define MCQ_REPORT_ADDRESS_BYTES 128
 
 struct mcq_socket;
 
@@ -52,7 +53,10 @@ struct mcq_report_item {
     enum mcq_report_of kind;
     int value;
     uint64_t epoch;
+    uint64_t peer;    /* its id; 0: it is not one yet */
+    enum mcq_err why; /* MCQ_OK: nothing failed */
     char endpoint[MCQ_REPORT_TEXT_BYTES];
+    char address[MCQ_REPORT_ADDRESS_BYTES]; /* the other side's; "" if it has none */
 };
 
 /* Who is told: `pass` knows what `callee` is. */
@@ -88,9 +92,17 @@ void mcq_reports_tell(struct mcq_socket *socket);
 void mcq_report_now(struct mcq_socket *socket, enum mcq_report_of kind, int value, uint64_t epoch,
                     const char *endpoint);
 
-/* Of the stream of an accepted connection: the endpoint is its own address. */
-void mcq_report_accepted(struct mcq_socket *socket, enum mcq_report_of kind, int value,
-                         uint64_t epoch, int fd);
+/* What a report is about. */
+struct mcq_report_stream {
+    int fd;               /* -1: none stands */
+    const char *endpoint; /* NULL: it was accepted, at its own side's address */
+    uint64_t epoch;
+    uint64_t peer;
+    enum mcq_err why;
+};
+
+void mcq_report_of_stream(struct mcq_socket *socket, enum mcq_report_of kind, int value,
+                          const struct mcq_report_stream *stream);
 
 bool mcq_is_listened_to(const struct mcq_socket *socket, enum mcq_report_of kind);
 

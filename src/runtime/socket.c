@@ -4,20 +4,19 @@
 #include <string.h>
 
 #include "runtime/holder.h"
+#include "runtime/peers.h"
 
 #define MS UINT64_C(1000000)
 #define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 
 /* --- closing --------------------------------------------------------------------------------- */
 
-/* What waits for somebody to bind a name waits in vain once the context ends. */
 static bool has_waiting(const struct mcq_socket *socket)
 {
     for (uint32_t i = 0; i < socket->slot_count; i++) {
         const struct mcq_conn *conn = socket->slots[i].conn;
 
-        if (conn != NULL && mcq_link_waiting_count(&conn->peer.link) > 0 &&
-            (conn->end == NULL || !socket->is_terminated))
+        if (conn != NULL && mcq_conn_keeping_count(conn) > 0)
             return true;
     }
     return false;
@@ -87,6 +86,7 @@ static void begin_close(struct mcq_socket *socket)
         mcq_msg_fini(&socket->peeked);
     socket->has_peeked = false;
     socket->state = MCQ_SOCKET_CLOSING;
+    mcq_lock_set_biasable(&socket->lock, false); /* who leaves last must not look back */
     socket->news |= MCQ_NEWS_ALL;
     socket->linger_until_ns = linger_ms < 0 ? MCQ_NEVER_NS : now_ns + (uint64_t) linger_ms * MS;
     for (uint32_t i = 0; i < socket->slot_count; i++)
@@ -275,7 +275,10 @@ static void init_options(struct mcq_socket *socket)
                 .user_timeout_ms = preset(socket, MCQ_OPTION_TCP_MAXRT),
             },
         .use_fd = preset(socket, MCQ_OPTION_USE_FD),
+        .is_raw = mcq_socket_type_row(socket->type)->peers == 0,
+        .piece_bytes = preset(socket, MCQ_OPTION_IN_BATCH_SIZE),
         .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
+        .sends_plain_afar = preset(socket, MCQ_OPTION_PLAIN_REMOTE),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }
@@ -348,6 +351,7 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     MCQ_TRY(mcq_context_take_slot(context, &socket, &engine, &profile));
     mcq_lock_take(&socket->lock);
     init_slot(socket);
+    mcq_lock_set_biasable(&socket->lock, true);
     socket->context = context;
     socket->engine = engine;
     atomic_store_explicit(&socket->type, type, memory_order_relaxed);

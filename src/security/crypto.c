@@ -32,10 +32,14 @@ void mcq_crypto_public(struct mcq_crypto_key *public, const struct mcq_crypto_ke
     (void) crypto_scalarmult_base(public->octets, secret->octets); /* fails for no secret */
 }
 
-void mcq_crypto_pair(struct mcq_crypto_pair *pair, const struct mcq_random *random)
+bool mcq_crypto_pair(struct mcq_crypto_pair *pair, const struct mcq_random *random)
 {
-    mcq_random_fill(random, pair->secret.octets, sizeof pair->secret.octets);
+    if (!mcq_random_fill(random, pair->secret.octets, sizeof pair->secret.octets)) {
+        sodium_memzero(pair, sizeof *pair);
+        return false;
+    }
     mcq_crypto_public(&pair->public, &pair->secret);
+    return true;
 }
 
 bool mcq_crypto_agree(struct mcq_crypto_key *key, const struct mcq_crypto_key *public,

@@ -34,19 +34,23 @@ struct mcq_crypto_pair {
     struct mcq_crypto_key secret;
 };
 
-/* Where random octets come from: a session replays a recorded conversation with recorded ones. */
+/* Where random octets come from: a session replays a recorded conversation with recorded ones. fill
+ * answers false where there are none, and then nothing may be made of what it was to fill. */
 struct mcq_random {
-    void (*fill)(void *context, uint8_t *octets, size_t len);
+    bool (*fill)(void *context, uint8_t *octets, size_t len);
     void *context;
 };
 
-/* Chooses the fastest code for this processor; again and again does no harm.
+/* Chooses the fastest code for this processor; again and again does no harm. The first time the
+ * library looks for random octets itself, and ends the process where there are none: whoever may be
+ * the first has asked for some before (runtime/random.h).
  *   MCQ_NOT_SUPPORTED   the system gives no random octets */
 MCQ_MUST_CHECK enum mcq_err mcq_crypto_init(void);
 
-static inline void mcq_random_fill(const struct mcq_random *random, void *octets, size_t len)
+MCQ_MUST_CHECK static inline bool mcq_random_fill(const struct mcq_random *random, void *octets,
+                                                  size_t len)
 {
-    random->fill(random->context, octets, len);
+    return random->fill(random->context, octets, len);
 }
 
 /* Zeros that no optimiser leaves out. */
@@ -58,8 +62,8 @@ bool mcq_crypto_equal(const void *octets, const void *others, size_t len);
 /* The public half of a secret one. */
 void mcq_crypto_public(struct mcq_crypto_key *public, const struct mcq_crypto_key *secret);
 
-/* A new pair; the secret is the next octets of `random`. */
-void mcq_crypto_pair(struct mcq_crypto_pair *pair, const struct mcq_random *random);
+/* A new pair; the secret is the next octets of `random`. false: there are none; *pair is zeros. */
+MCQ_MUST_CHECK bool mcq_crypto_pair(struct mcq_crypto_pair *pair, const struct mcq_random *random);
 
 /* The key between two pairs, from either side. false: the other half is one with which everyone
  * would come to the same key; *key is zeros. */

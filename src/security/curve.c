@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "arena/alloc.h"
+#include "arena/secret.h"
 #include "security/handshake.h"
 #include "wire/encode.h"
 
@@ -17,10 +17,12 @@ static_assert(MCQ_CURVE_DATA_AT == MCQ_CURVE_MESSAGE_SEALED_AT + MCQ_CRYPTO_TAG_
                                        MCQ_CURVE_MESSAGE_SEALED_DATA_AT,
               "it follows all that MESSAGE has at least");
 
+static_assert(sizeof(struct mcq_curve) <= MCQ_SECRET_BYTES_MAX, "a cell holds it");
+
 struct mcq_curve *mcq_curve_new(const struct mcq_curve_keys *keys, bool is_server,
                                 const struct mcq_random *random, uint32_t max_properties)
 {
-    struct mcq_curve *curve = mcq_crypto_init() == MCQ_OK ? mcq_alloc(sizeof *curve) : NULL;
+    struct mcq_curve *curve = mcq_crypto_init() == MCQ_OK ? mcq_secret_take(sizeof *curve) : NULL;
 
     if (curve != NULL)
         *curve = (struct mcq_curve) {
@@ -34,9 +36,7 @@ struct mcq_curve *mcq_curve_new(const struct mcq_curve_keys *keys, bool is_serve
 
 void mcq_curve_free(struct mcq_curve **curve)
 {
-    if (*curve != NULL)
-        mcq_crypto_wipe(*curve, sizeof **curve);
-    mcq_free(*curve);
+    mcq_secret_put(*curve);
     *curve = NULL;
 }
 
@@ -50,6 +50,22 @@ static void wipe_key(struct mcq_crypto_key *key)
     mcq_crypto_wipe(key, sizeof *key);
 }
 
+/* --- random octets: without them nothing leaves ----------------------------------------------- */
+
+static void draw(struct mcq_curve *curve, void *octets, size_t len)
+{
+    if (mcq_random_fill(&curve->random, octets, len))
+        return;
+    memset(octets, 0, len);
+    curve->is_unfit = true;
+}
+
+static void draw_pair(struct mcq_curve *curve)
+{
+    if (!mcq_crypto_pair(&curve->own, &curve->random))
+        curve->is_unfit = true;
+}
+
 /* --- sending ---------------------------------------------------------------------------------- */
 
 /* With a public half that everyone agrees with, a key that nobody has: what it seals stays closed,
@@ -58,7 +74,7 @@ static void agree(struct mcq_curve *curve, struct mcq_crypto_key *key,
                   const struct mcq_crypto_key *public, const struct mcq_crypto_key *secret)
 {
     if (!mcq_crypto_agree(key, public, secret))
-        mcq_random_fill(&curve->random, key, sizeof *key);
+        draw(curve, key, sizeof *key);
 }
 
 uint8_t *mcq_curve_put_hello(struct mcq_curve *curve, uint8_t *at)
@@ -66,7 +82,7 @@ uint8_t *mcq_curve_put_hello(struct mcq_curve *curve, uint8_t *at)
     static const uint8_t blank[MCQ_CURVE_HELLO_SEALED_BYTES] = {0}; /* the proof is zeros, too */
     uint8_t *end;
 
-    mcq_crypto_pair(&curve->own, &curve->random);
+    draw_pair(curve);
     agree(curve, &curve->hello_key, &curve->keys->server, &curve->own.secret);
     end = mcq_encode_curve_hello(at, key_bytes(&curve->own.public), ++curve->sent_nonce,
                                  mcq_bytes(blank, sizeof blank));
@@ -83,14 +99,14 @@ uint8_t *mcq_curve_put_welcome(struct mcq_curve *curve, uint8_t *at)
     uint8_t *cookie = mcq_box_content(MCQ_BOX_CURVE_WELCOME_SEALED_COOKIE, content);
     uint8_t *end;
 
-    mcq_crypto_pair(&curve->own, &curve->random);
-    mcq_random_fill(&curve->random, &curve->cookie_key, sizeof curve->cookie_key);
-    mcq_random_fill(&curve->random, nonce, sizeof nonce);
+    draw_pair(curve);
+    draw(curve, &curve->cookie_key, sizeof curve->cookie_key);
+    draw(curve, nonce, sizeof nonce);
     end = mcq_encode_curve_welcome(at, mcq_bytes(nonce, sizeof nonce),
                                    mcq_bytes(blank, sizeof blank));
     mcq_put_bytes(content + MCQ_CURVE_WELCOME_SEALED_SERVER_AT, key_bytes(&curve->own.public));
-    mcq_random_fill(&curve->random, content + MCQ_CURVE_WELCOME_SEALED_COOKIE_NONCE_AT,
-                    MCQ_CURVE_WELCOME_SEALED_COOKIE_NONCE_BYTES);
+    draw(curve, content + MCQ_CURVE_WELCOME_SEALED_COOKIE_NONCE_AT,
+         MCQ_CURVE_WELCOME_SEALED_COOKIE_NONCE_BYTES);
     mcq_put_bytes(cookie + MCQ_CURVE_WELCOME_SEALED_COOKIE_CLIENT_AT, key_bytes(&curve->peer));
     mcq_put_bytes(cookie + MCQ_CURVE_WELCOME_SEALED_COOKIE_SERVER_AT,
                   key_bytes(&curve->own.secret));
@@ -110,8 +126,8 @@ static void put_vouch(struct mcq_curve *curve, uint8_t *content)
     uint8_t *vouch = mcq_box_content(MCQ_BOX_CURVE_INITIATE_SEALED_VOUCH, content);
     struct mcq_crypto_key key;
 
-    mcq_random_fill(&curve->random, content + MCQ_CURVE_INITIATE_SEALED_VOUCH_NONCE_AT,
-                    MCQ_CURVE_INITIATE_SEALED_VOUCH_NONCE_BYTES);
+    draw(curve, content + MCQ_CURVE_INITIATE_SEALED_VOUCH_NONCE_AT,
+         MCQ_CURVE_INITIATE_SEALED_VOUCH_NONCE_BYTES);
     mcq_put_bytes(vouch + MCQ_CURVE_INITIATE_SEALED_VOUCH_CLIENT_AT, key_bytes(&curve->own.public));
     mcq_put_bytes(vouch + MCQ_CURVE_INITIATE_SEALED_VOUCH_SERVER_AT,
                   key_bytes(&curve->keys->server));

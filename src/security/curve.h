@@ -30,6 +30,7 @@ struct mcq_curve_keys {
 
 struct mcq_curve {
     bool is_server;
+    bool is_unfit; /* there were no random octets for it: what it has put may not leave */
     const struct mcq_curve_keys *keys;
     struct mcq_random random;
     uint32_t max_properties;           /* in the peer's metadata */
@@ -55,7 +56,8 @@ MCQ_MUST_CHECK struct mcq_curve *mcq_curve_new(const struct mcq_curve_keys *keys
 /* Wipes it first. NULL is nothing. */
 void mcq_curve_free(struct mcq_curve **curve);
 
-/* --- the handshake's commands: their bodies from `at` on; each returns where it ends ---------- */
+/* --- the handshake's commands: their bodies from `at` on; each returns where it ends ----------
+ * Nothing of them may leave if the connection is unfit then. */
 
 uint8_t *mcq_curve_put_hello(struct mcq_curve *curve, uint8_t *at);
 uint8_t *mcq_curve_put_welcome(struct mcq_curve *curve, uint8_t *at);
@@ -73,8 +75,8 @@ uint8_t *mcq_curve_put_ready(struct mcq_curve *curve, uint8_t *at, size_t metada
 void mcq_curve_begin_messages(struct mcq_curve *curve);
 
 /* Makes a MESSAGE of the data that stands at body + MCQ_CURVE_DATA_AT: everything in front of it is
- * written, and the data is sealed in place. `flags`: MCQ_CURVE_MESSAGE_SEALED_FLAGS_*. Behind the last
- * number of all there are zeros in its place, which the peer refuses: no number seals twice. */
+ * written, and the data is sealed in place. `flags`: MCQ_CURVE_MESSAGE_SEALED_FLAGS_*. No
+ * number seals twice: behind the last of all there are zeros instead, which the peer refuses. */
 void mcq_curve_seal_message(struct mcq_curve *curve, uint8_t *body, size_t data_len, uint8_t flags);
 
 /* Opens the body of a MESSAGE in place, `len` octets that the command's decoder found well-formed:

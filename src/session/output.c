@@ -180,12 +180,19 @@ static enum mcq_err put_plain_welcome(struct mcq_session *session)
                              : MCQ_NOMEM;
 }
 
+/* Without random octets there is no session. */
+static enum mcq_err end_curve(struct mcq_session *session, const struct output *output,
+                              uint8_t *end)
+{
+    return session->curve->is_unfit ? MCQ_NOMEM : end_frame(session, output, end);
+}
+
 static enum mcq_err put_curve_hello(struct mcq_session *session)
 {
     struct output output = begin_command(session, MCQ_CURVE_HELLO_BYTES);
 
     return output.at != NULL
-               ? end_frame(session, &output, mcq_curve_put_hello(session->curve, output.at))
+               ? end_curve(session, &output, mcq_curve_put_hello(session->curve, output.at))
                : MCQ_NOMEM;
 }
 
@@ -194,7 +201,7 @@ static enum mcq_err put_curve_welcome(struct mcq_session *session)
     struct output output = begin_command(session, MCQ_CURVE_WELCOME_BYTES);
 
     return output.at != NULL
-               ? end_frame(session, &output, mcq_curve_put_welcome(session->curve, output.at))
+               ? end_curve(session, &output, mcq_curve_put_welcome(session->curve, output.at))
                : MCQ_NOMEM;
 }
 
@@ -209,7 +216,7 @@ static enum mcq_err put_curve_metadata(struct mcq_session *session, size_t befor
     if (output.at == NULL)
         return MCQ_NOMEM;
     (void) encode_metadata(output.at + before, &session->config);
-    return end_frame(session, &output, put(session->curve, output.at, len));
+    return end_curve(session, &output, put(session->curve, output.at, len));
 }
 
 /* The reason of an ERROR is the status of ZAP's reply, in digits. */
@@ -341,22 +348,26 @@ enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes
                : put_as_message(session, topic, subscribe);
 }
 
-enum mcq_err mcq_session_probe(struct mcq_session *session)
+enum mcq_err mcq_session_greet(struct mcq_session *session, struct mcq_bytes body)
 {
     enum mcq_framing framing = session->frames.framing;
     uint8_t *at;
 
+    if (session->phase == MCQ_PHASE_RAW)
+        return mcq_grow_append(&session->out, body);
     if (session->phase != MCQ_PHASE_TRAFFIC)
         return MCQ_STATE;
     if (mcq_session_is_sealed(session)) {
-        struct output output = begin_frame(session, 0, 0);
+        struct output output = begin_frame(session, 0, body.len);
 
-        return output.at != NULL ? end_frame(session, &output, output.at) : MCQ_NOMEM;
+        return output.at != NULL ? end_frame(session, &output, mcq_put_bytes(output.at, body))
+                                 : MCQ_NOMEM;
     }
-    at = reserve(session, mcq_frame_head_bytes_as(framing, 0));
+    at = reserve(session, mcq_size_add(mcq_frame_head_bytes_as(framing, body.len), body.len));
     if (at == NULL)
         return MCQ_NOMEM;
-    return commit(session, mcq_encode_frame_head_as(framing, at, 0, 0));
+    at = mcq_encode_frame_head_as(framing, at, 0, body.len);
+    return commit(session, mcq_put_bytes(at, body));
 }
 
 enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group, bool join)

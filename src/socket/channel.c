@@ -6,6 +6,7 @@ const struct mcq_pattern_ops mcq_pattern_channel = {
     .type = MCQ_SOCKET_TYPE_CHANNEL,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_ANY,
     .create = mcq_duplex_create_alone,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach_only,

@@ -6,6 +6,7 @@ const struct mcq_pattern_ops mcq_pattern_dealer = {
     .type = MCQ_SOCKET_TYPE_DEALER,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_ANY,
     .create = mcq_duplex_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,

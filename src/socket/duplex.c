@@ -64,7 +64,7 @@ enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
 {
     (void) identity;
     (void) older;
-    return pattern->probes ? mcq_link_probe(&peer->link) : MCQ_OK;
+    return pattern->probes ? mcq_link_greet(&peer->link, NULL) : MCQ_OK;
 }
 
 void mcq_duplex_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -105,11 +105,53 @@ void mcq_duplex_hear_nothing(struct mcq_pattern *pattern, struct mcq_peer *peer)
             mcq_peer_refuse(peer, &msg);
 }
 
-enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part)
+/* All are full. The one that has been longest is the first to give something up. */
+static bool relieve_any(struct mcq_pattern *pattern, struct mcq_balance *balance)
 {
+    struct mcq_ring_node *node = mcq_ring_first(&balance->ring);
+
+    for (; node != NULL; node = mcq_ring_next(&balance->ring, node)) {
+        struct mcq_peer *peer = mcq_peer_of_turn(node);
+
+        if (!mcq_pattern_relieve(pattern, peer))
+            continue;
+        mcq_outgoing_room(balance, peer);
+        return true;
+    }
+    return false;
+}
+
+/* Nobody has room, and the policy is not to wait for it. */
+static enum mcq_err send_muted(struct mcq_pattern *pattern, struct mcq_balance *balance,
+                               struct mcq_part *part)
+{
+    bool is_alone = mcq_ring_count(&balance->ring) == 0;
+    bool more = part->more;
     struct mcq_peer *peer;
 
-    return mcq_outgoing_send(&mcq_duplex_of(pattern)->balance, part, &peer);
+    if (relieve_any(pattern, balance)) {
+        enum mcq_err err = mcq_outgoing_send(balance, part, &peer);
+
+        if (err != MCQ_AGAIN)
+            return err;
+    }
+    MCQ_TRY(mcq_balance_aim(balance, NULL));
+    mcq_pattern_drop(pattern, NULL, is_alone ? MCQ_TALLY_NOBODY : MCQ_TALLY_FULL);
+    MCQ_TRY(mcq_outgoing_pick(balance, &peer));
+    mcq_part_drop(part);
+    mcq_outgoing_sent(balance, more);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part)
+{
+    struct mcq_balance *balance = &mcq_duplex_of(pattern)->balance;
+    struct mcq_peer *peer;
+    enum mcq_err err = mcq_outgoing_send(balance, part, &peer);
+
+    if (MCQ_LIKELY(err != MCQ_AGAIN) || mcq_pattern_waits(pattern, true))
+        return err;
+    return send_muted(pattern, balance, part);
 }
 
 enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
@@ -125,7 +167,8 @@ enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 
 bool mcq_duplex_is_writable(struct mcq_pattern *pattern)
 {
-    return mcq_outgoing_is_ready(&mcq_duplex_of(pattern)->balance);
+    return mcq_outgoing_is_ready(&mcq_duplex_of(pattern)->balance) ||
+           !mcq_pattern_waits(pattern, true);
 }
 
 enum mcq_err mcq_duplex_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value)

@@ -117,6 +117,12 @@ static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *pa
     return mcq_link_put_run(link, encoded->buf, encoded->run, part->body.len, !part->more);
 }
 
+static enum mcq_err put_to(struct mcq_link *link, const struct mcq_part *part,
+                           const struct encoded *encoded)
+{
+    return encoded->buf == NULL ? put_copy(link, part) : put_encoded(link, part, encoded);
+}
+
 /* Who is full, or has no memory for it, does not get this message, nor its next parts. */
 static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
                        const struct mcq_part *part, const struct encoded *encoded)
@@ -125,9 +131,10 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
     struct mcq_peer *peer;
 
     while ((peer = *at) != NULL) {
-        enum mcq_err err = encoded->buf == NULL ? put_copy(&peer->link, part)
-                                                : put_encoded(&peer->link, part, encoded);
+        enum mcq_err err = put_to(&peer->link, part, encoded);
 
+        if (MCQ_UNLIKELY(err == MCQ_AGAIN) && mcq_pattern_relieve(pattern, peer))
+            err = put_to(&peer->link, part, encoded);
         if (MCQ_LIKELY(err == MCQ_OK)) {
             at = &peer->next_taker;
             continue;

@@ -54,7 +54,10 @@ struct mcq_pattern_config {
 enum mcq_pattern_option {
     MCQ_PATTERN_ROUTER_MANDATORY, /* 0, 1 */
     MCQ_PATTERN_ROUTER_HANDOVER,
-    MCQ_PATTERN_ROUTER_NOTIFY,      /* bits: 1 who comes, 2 who goes */
+    MCQ_PATTERN_ROUTER_BALANCE,
+    MCQ_PATTERN_ROUTER_NOTIFY, /* bits: 1 who comes, 2 who goes */
+    MCQ_PATTERN_ROUTER_RAW,
+    MCQ_PATTERN_STREAM_NOTIFY,
     MCQ_PATTERN_CONNECT_ROUTING_ID, /* octets: of the next peer that is attached and connects */
     MCQ_PATTERN_PROBE_ROUTER,
     MCQ_PATTERN_REQ_RELAXED,
@@ -70,8 +73,26 @@ enum mcq_pattern_option {
     MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE,
     MCQ_PATTERN_INVERT_MATCHING,
     MCQ_PATTERN_TOPICS_COUNT, /* only asked for */
-    MCQ_PATTERN_LAST_PEER,    /* the same: the number of the peer attached last */
+    MCQ_PATTERN_LAST_PEER,    /* the same: the number of the peer attached last; of a STREAM what
+                                 follows the zero octet of its name */
 };
+
+/* What becomes of a message that a peer has no room for; the numbers of the option. */
+enum mcq_policy {
+    MCQ_POLICY_BY_TYPE,
+    MCQ_POLICY_WAIT,
+    MCQ_POLICY_DROP_NEWEST,
+    MCQ_POLICY_DROP_OLDEST, /* of those that wait for the peer */
+    MCQ_POLICY_DISCONNECT, /* the peer; where all are full (PUSH and its like) there is no such one */
+};
+
+/* The policies that a type has beside its own: of one that sends to many, or to the peer that is
+ * meant, and of one that sends to whoever has room. */
+#define MCQ_POLICIES_OF_EACH                                                                       \
+    (1u << MCQ_POLICY_BY_TYPE | MCQ_POLICIES_OF_ANY | 1u << MCQ_POLICY_DISCONNECT)
+#define MCQ_POLICIES_OF_ANY                                                                        \
+    (1u << MCQ_POLICY_BY_TYPE | 1u << MCQ_POLICY_WAIT | 1u << MCQ_POLICY_DROP_NEWEST |             \
+     1u << MCQ_POLICY_DROP_OLDEST)
 
 struct mcq_pattern;
 
@@ -82,6 +103,7 @@ struct mcq_pattern_ops {
     bool can_send; /* the type has a send at all */
     bool can_recv;
     bool shares_output; /* see struct mcq_link_group */
+    unsigned policies;  /* policies that can be chosen, 1 << enum mcq_policy; 0: none */
 
     /* MCQ_NOMEM: *pattern is untouched. free: all peers are detached. */
     enum mcq_err (*create)(const struct mcq_pattern_ops *ops,
@@ -145,6 +167,10 @@ struct mcq_pattern_ops {
      * are connected. */
     uint32_t (*audience)(const struct mcq_pattern *pattern);
 
+    /* How many peers a message that begins with this topic would go to; of a RADIO, one for this
+     * group. Not within a message. NULL: the type does not choose. */
+    uint32_t (*reach)(struct mcq_pattern *pattern, struct mcq_bytes topic);
+
     /* SUB: what the application wants; XPUB_MANUAL: what the peer gets whose subscription was
      * received last. NULL elsewhere.
      *   MCQ_INVAL      the topic is longer than a command can be; or not subscribed (is_on false)
@@ -171,7 +197,8 @@ struct mcq_pattern_ops {
 struct mcq_pattern {
     const struct mcq_pattern_ops *ops;
     struct mcq_link_group *group;
-    bool probes;            /* PROBE_ROUTER: each connection begins with an empty message */
+    bool probes; /* PROBE_ROUTER: each connection begins with an empty message */
+    enum mcq_policy policy;
     uint64_t dropped_count; /* whole messages dropped by the type's rules */
 };
 
@@ -183,6 +210,26 @@ static inline void mcq_pattern_drop(struct mcq_pattern *pattern, struct mcq_peer
 
     pattern->dropped_count++;
     tally->drops[why]++;
+}
+
+/* Whether sending waits for a full peer: as the policy says, else as the type or its option does. */
+static inline bool mcq_pattern_waits(const struct mcq_pattern *pattern, bool is_usual)
+{
+    return MCQ_LIKELY(pattern->policy == MCQ_POLICY_BY_TYPE) ? is_usual
+                                                             : pattern->policy == MCQ_POLICY_WAIT;
+}
+
+/* A peer is full, and nobody waits for it: what the policy does so that it takes the message after
+ * all. False: it does not get it. */
+static inline bool mcq_pattern_relieve(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    if (pattern->policy == MCQ_POLICY_DROP_OLDEST)
+        return mcq_link_drop_oldest(&peer->link) && mcq_link_has_room(&peer->link);
+    if (pattern->policy == MCQ_POLICY_DISCONNECT && peer->link.is_up) {
+        mcq_link_lose(&peer->link, MCQ_FULL);
+        mcq_link_drop(&peer->link);
+    }
+    return false;
 }
 
 /* A part that was received is nobody's. */
@@ -201,6 +248,7 @@ extern const struct mcq_pattern_ops mcq_pattern_req;
 extern const struct mcq_pattern_ops mcq_pattern_rep;
 extern const struct mcq_pattern_ops mcq_pattern_dealer;
 extern const struct mcq_pattern_ops mcq_pattern_router;
+extern const struct mcq_pattern_ops mcq_pattern_stream;
 extern const struct mcq_pattern_ops mcq_pattern_pub;
 extern const struct mcq_pattern_ops mcq_pattern_sub;
 extern const struct mcq_pattern_ops mcq_pattern_xpub;

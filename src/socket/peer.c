@@ -7,6 +7,7 @@ const struct mcq_pattern_ops mcq_pattern_peer = {
     .type = MCQ_SOCKET_TYPE_PEER,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = mcq_server_create,
     .free = mcq_server_free,
     .attach = mcq_server_attach,

@@ -159,7 +159,8 @@ enum mcq_err mcq_pub_send(struct mcq_pub *pub, struct mcq_part *part, const stru
 {
     if (!pub->fanout.is_within) {
         find_takers(pub, part->body, only);
-        if (MCQ_UNLIKELY(pub->waits_for_all) && !mcq_fanout_has_room(&pub->fanout)) {
+        if (MCQ_UNLIKELY(mcq_pattern_waits(&pub->duplex.base, pub->waits_for_all)) &&
+            !mcq_fanout_has_room(&pub->fanout)) {
             mcq_fanout_void(&pub->fanout);
             pub->is_held = true;
             return MCQ_AGAIN;
@@ -181,7 +182,9 @@ void mcq_pub_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 
 bool mcq_pub_is_writable(struct mcq_pattern *pattern)
 {
-    return !mcq_pub_of(pattern)->is_held;
+    const struct mcq_pub *pub = mcq_pub_of(pattern);
+
+    return !pub->is_held || !mcq_pattern_waits(pattern, pub->waits_for_all);
 }
 
 uint32_t mcq_pub_audience(const struct mcq_pattern *pattern)
@@ -193,6 +196,22 @@ uint32_t mcq_pub_audience(const struct mcq_pattern *pattern)
     for (const struct mcq_subscriber *peer = mcq_subscriptions_first(subscriptions); peer != NULL;
          peer = mcq_subscriptions_next(subscriptions, peer))
         count += peer->link_count > 0;
+    return count;
+}
+
+uint32_t mcq_pub_reach(struct mcq_pattern *pattern, struct mcq_bytes topic)
+{
+    struct mcq_pub *pub = mcq_pub_of(pattern);
+    struct mcq_subscription_match match;
+    uint32_t count = 0;
+
+    mcq_subscription_match_init(&match, &pub->subscriptions, topic);
+    while (mcq_subscription_match_next(&match) != NULL)
+        count += !pub->is_inverted;
+    if (pub->is_inverted)
+        for (struct mcq_subscriber *each = mcq_subscriptions_first(&pub->subscriptions);
+             each != NULL; each = mcq_subscriptions_next(&pub->subscriptions, each))
+            count += !mcq_subscriptions_found(&pub->subscriptions, each);
     return count;
 }
 
@@ -236,6 +255,7 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .type = MCQ_SOCKET_TYPE_PUB,
     .can_send = true,
     .shares_output = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = pub_create,
     .free = mcq_pub_free,
     .attach = pub_attach,
@@ -250,4 +270,5 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .get = mcq_pub_get,
     .is_writable = mcq_pub_is_writable,
     .audience = mcq_pub_audience,
+    .reach = mcq_pub_reach,
 };

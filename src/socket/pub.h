@@ -49,6 +49,7 @@ bool mcq_pub_leave(struct mcq_pub *pub, struct mcq_peer *peer);
 void mcq_pub_room(struct mcq_pattern *pattern, struct mcq_peer *peer);
 bool mcq_pub_is_writable(struct mcq_pattern *pattern);
 uint32_t mcq_pub_audience(const struct mcq_pattern *pattern);
+uint32_t mcq_pub_reach(struct mcq_pattern *pattern, struct mcq_bytes topic);
 enum mcq_err mcq_pub_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value);
 enum mcq_err mcq_pub_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
                          int64_t *value);

@@ -131,7 +131,7 @@ static enum mcq_err radio_send(struct mcq_pattern *pattern, struct mcq_part *par
     if (part->msg != NULL)
         head.body = mcq_msg_group(part->msg);
     find_takers(radio, head.body);
-    if (radio->waits_for_all && !mcq_fanout_has_room(&radio->fanout)) {
+    if (mcq_pattern_waits(pattern, radio->waits_for_all) && !mcq_fanout_has_room(&radio->fanout)) {
         mcq_fanout_void(&radio->fanout);
         radio->is_held = true;
         return MCQ_AGAIN;
@@ -142,7 +142,9 @@ static enum mcq_err radio_send(struct mcq_pattern *pattern, struct mcq_part *par
 
 static bool radio_is_writable(struct mcq_pattern *pattern)
 {
-    return !radio_of(pattern)->is_held;
+    const struct radio *radio = radio_of(pattern);
+
+    return !radio->is_held || !mcq_pattern_waits(pattern, radio->waits_for_all);
 }
 
 static uint32_t radio_audience(const struct mcq_pattern *pattern)
@@ -153,6 +155,17 @@ static uint32_t radio_audience(const struct mcq_pattern *pattern)
     for (const struct mcq_subscriber *peer = mcq_subscriptions_first(groups); peer != NULL;
          peer = mcq_subscriptions_next(groups, peer))
         count += peer->link_count > 0;
+    return count;
+}
+
+static uint32_t radio_reach(struct mcq_pattern *pattern, struct mcq_bytes group)
+{
+    struct mcq_subscription_match match;
+    uint32_t count = 0;
+
+    mcq_subscription_exact_init(&match, &radio_of(pattern)->groups, group);
+    while (mcq_subscription_match_next(&match) != NULL)
+        count++;
     return count;
 }
 
@@ -176,6 +189,7 @@ const struct mcq_pattern_ops mcq_pattern_radio = {
     .type = MCQ_SOCKET_TYPE_RADIO,
     .can_send = true,
     .shares_output = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = radio_create,
     .free = radio_free,
     .attach = radio_attach,
@@ -189,4 +203,5 @@ const struct mcq_pattern_ops mcq_pattern_radio = {
     .set = radio_set,
     .is_writable = radio_is_writable,
     .audience = radio_audience,
+    .reach = radio_reach,
 };

@@ -5,6 +5,7 @@
 const struct mcq_pattern_ops mcq_pattern_scatter = {
     .type = MCQ_SOCKET_TYPE_SCATTER,
     .can_send = true,
+    .policies = MCQ_POLICIES_OF_ANY,
     .create = mcq_duplex_create,
     .free = mcq_duplex_free,
     .attach = mcq_duplex_attach,

@@ -43,10 +43,11 @@ enum mcq_err mcq_server_attach(struct mcq_pattern *pattern, struct mcq_peer *pee
     enum mcq_err err;
 
     do {
-        uint32_t id = ++server->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
+        uint32_t id = (server->last_id + 1) & (MCQ_MSG_ORIGIN_BIT - 1);
 
         if (id == 0)
-            id = ++server->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
+            id = 1;
+        server->last_id = id;
         peer->number = id;
         err =
             mcq_router_up(&server->router, &peer->route, peer->epoch, name_of(&id), false, &older);
@@ -81,16 +82,25 @@ enum mcq_err mcq_server_send(struct mcq_pattern *pattern, struct mcq_part *part)
     struct mcq_server *server = server_of(pattern);
     uint32_t id = part->msg != NULL ? part->msg->routing_id : 0;
     struct mcq_router_peer *route = mcq_router_find(&server->router, name_of(&id));
+    struct mcq_peer *peer;
     enum mcq_err err;
 
     if (part->more)
         return MCQ_INVAL;
     if (route == NULL)
         return MCQ_NO_ROUTE;
-    err = mcq_link_put(&mcq_peer_of_turn(&route->turn)->link, part);
-    if (err == MCQ_AGAIN)
-        (void) mcq_router_set_ready(&server->router, route, route->turn.epoch, false);
-    return err;
+    peer = mcq_peer_of_turn(&route->turn);
+    err = mcq_link_put(&peer->link, part);
+    if (err == MCQ_AGAIN && mcq_pattern_relieve(pattern, peer))
+        err = mcq_link_put(&peer->link, part);
+    if (err != MCQ_AGAIN)
+        return err;
+    (void) mcq_router_set_ready(&server->router, route, route->turn.epoch, false);
+    if (mcq_pattern_waits(pattern, true))
+        return MCQ_AGAIN;
+    mcq_pattern_drop(pattern, peer, MCQ_TALLY_FULL);
+    mcq_part_drop(part);
+    return MCQ_OK;
 }
 
 enum mcq_err mcq_server_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
@@ -105,7 +115,8 @@ enum mcq_err mcq_server_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 /* Whether anybody has room says nothing about the one that is meant, but all that can be said. */
 bool mcq_server_is_writable(struct mcq_pattern *pattern)
 {
-    return mcq_outgoing_is_ready(&server_of(pattern)->router.balance);
+    return !mcq_pattern_waits(pattern, true) ||
+           mcq_outgoing_is_ready(&server_of(pattern)->router.balance);
 }
 
 enum mcq_err mcq_server_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
@@ -113,7 +124,7 @@ enum mcq_err mcq_server_get(const struct mcq_pattern *pattern, enum mcq_pattern_
 {
     if (option != MCQ_PATTERN_LAST_PEER)
         return MCQ_INVAL;
-    *value = ((const struct mcq_server *) pattern)->last_id;
+    *value = ((const struct mcq_server *) pattern)->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
     return MCQ_OK;
 }
 
@@ -121,6 +132,7 @@ const struct mcq_pattern_ops mcq_pattern_server = {
     .type = MCQ_SOCKET_TYPE_SERVER,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = mcq_server_create,
     .free = mcq_server_free,
     .attach = mcq_server_attach,

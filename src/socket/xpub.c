@@ -556,6 +556,7 @@ const struct mcq_pattern_ops mcq_pattern_xpub = {
     .can_send = true,
     .can_recv = true,
     .shares_output = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = xpub_create,
     .free = xpub_free,
     .attach = xpub_attach,
@@ -575,4 +576,5 @@ const struct mcq_pattern_ops mcq_pattern_xpub = {
     .get = mcq_pub_get,
     .is_writable = mcq_pub_is_writable,
     .audience = mcq_pub_audience,
+    .reach = mcq_pub_reach,
 };

@@ -14,6 +14,7 @@ struct xsub {
     struct mcq_fanout fanout;
     bool is_within;  /* a message was begun */
     bool has_put;    /* ... and a part of it went out */
+    bool is_held;    /* the last send found somebody full, and waits */
     bool looks;      /* its next parts may be subscriptions, too */
     bool only_first; /* ONLY_FIRST_SUBSCRIBE */
 };
@@ -46,6 +47,7 @@ static void xsub_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     mcq_fanout_drop(&xsub_of(pattern)->fanout, peer);
     mcq_link_cut(&peer->link);
+    xsub_of(pattern)->is_held = false;
 }
 
 static void xsub_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -56,8 +58,8 @@ static void xsub_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 
 static void xsub_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    (void) pattern;
     (void) peer;
+    xsub_of(pattern)->is_held = false;
 }
 
 /* To all publishers, those to come that we connect to among them. */
@@ -76,9 +78,16 @@ static void take_all(struct xsub *xsub)
 
 static enum mcq_err put(struct xsub *xsub, struct mcq_part *part)
 {
+    struct mcq_pattern *pattern = &xsub->sub.duplex.base;
+
     if (!xsub->has_put)
         take_all(xsub);
-    MCQ_TRY(mcq_fanout_put(&xsub->fanout, &xsub->sub.duplex.base, part));
+    if (mcq_pattern_waits(pattern, false) && !xsub->is_within &&
+        !mcq_fanout_has_room(&xsub->fanout)) {
+        xsub->is_held = true;
+        return MCQ_AGAIN;
+    }
+    MCQ_TRY(mcq_fanout_put(&xsub->fanout, pattern, part));
     xsub->has_put = true;
     return MCQ_OK;
 }
@@ -140,8 +149,7 @@ static enum mcq_err xsub_send(struct mcq_pattern *pattern, struct mcq_part *part
 
 static bool xsub_is_writable(struct mcq_pattern *pattern)
 {
-    (void) pattern;
-    return true;
+    return !xsub_of(pattern)->is_held || !mcq_pattern_waits(pattern, false);
 }
 
 static enum mcq_err xsub_set(struct mcq_pattern *pattern, enum mcq_pattern_option option, int value)
@@ -163,6 +171,7 @@ const struct mcq_pattern_ops mcq_pattern_xsub = {
     .can_send = true,
     .can_recv = true,
     .shares_output = true,
+    .policies = MCQ_POLICIES_OF_EACH,
     .create = xsub_create,
     .free = xsub_free,
     .attach = xsub_attach,

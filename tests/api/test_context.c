@@ -122,7 +122,8 @@ static void term__with_an_open_socket__is_eagain_and_may_be_called_again(void)
     struct mcq_socket *socket = mcq_socket(context, MCQ_PULL);
 
     assert_says(mcq_ctx_term(context, 20), EAGAIN,
-                "ctx_term: 1 of its sockets are not closed, or linger, after 20 ms");
+                "ctx_term: 1 of its sockets are not closed, or linger, after 20 ms: a PULL is not "
+                "closed");
     assert_fails(mcq_recv(socket, NULL, 0, 0), MCQ_ETERM);
     assert_works(mcq_close(socket));
     assert_works(mcq_ctx_term(context, PATIENCE_MS));

@@ -215,6 +215,40 @@ static void curve__subscriptions_and_heartbeats__work_in_boxes(void)
     end_world(&world);
 }
 
+/* What is sealed has to leave, whatever is newer. */
+static void curve__conflated__the_newest_comes_and_what_was_sealed(void)
+{
+    static struct {
+        uint32_t number;
+        char filling[30000];
+    } body;
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    const uint32_t last = 1000;
+    uint32_t before = 0;
+
+    make_keys();
+    begin_world(&world);
+    struct mcq_socket *pull = open_server(&world, MCQ_PULL);
+    struct mcq_socket *push = open_client(&world, MCQ_PUSH, server_public);
+
+    assert_works(mcq_set(pull, MCQ_OPT_RCVHWM, 2));
+    assert_works(mcq_set(pull, MCQ_OPT_RCVBUF, 65536));
+    assert_works(mcq_set(push, MCQ_OPT_SNDBUF, 65536));
+    assert_works(mcq_set(push, MCQ_OPT_CONFLATE, 1));
+    bind_any(pull, endpoint, sizeof endpoint);
+    assert_works(mcq_connect(push, endpoint));
+    assert_works(mcq_wait_peers(push, 1, PATIENCE_MS));
+    for (body.number = 1; body.number <= last; body.number++)
+        assert_works(mcq_send(push, &body, sizeof body, 0));
+    while (before < last) {
+        assert_int_equal(mcq_recv(pull, &body, sizeof body, 0), sizeof body);
+        assert_true(body.number > before);
+        before = body.number;
+    }
+    end_world(&world);
+}
+
 static void curve__a_client_with_another_servers_key__never_gets_through(void)
 {
     struct world world;
@@ -269,6 +303,7 @@ static void plain__without_a_handler_of_zap__nobody_comes_in(void)
     X(connect__without_a_key__says_which)                                                          \
     X(curve__messages_of_all_sizes__come_as_they_were_sent)                                        \
     X(curve__subscriptions_and_heartbeats__work_in_boxes)                                          \
+    X(curve__conflated__the_newest_comes_and_what_was_sealed)                                      \
     X(curve__a_client_with_another_servers_key__never_gets_through)                                \
     X(plain__without_a_handler_of_zap__nobody_comes_in)
 

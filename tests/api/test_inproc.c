@@ -7,7 +7,7 @@
 /* A message in memory that is handed over, not copied. */
 #define LARGE_BYTES 100000
 
-static void connect_before_bind__messages_wait_for_the_name(void)
+static void fault_g14__connect_before_bind__messages_wait_for_the_name(void)
 {
     struct world world;
 
@@ -643,7 +643,7 @@ static int churn(void *argument)
 }
 
 /* Bind, connect, send and close in every order, by several threads at once. */
-static void threads__any_order_of_bind_connect_and_close(void)
+static void fault_g14__any_order_of_bind_connect_and_close__by_threads(void)
 {
     struct helper helpers[SENDER_COUNT];
     struct sender senders[SENDER_COUNT];
@@ -662,7 +662,7 @@ static void threads__any_order_of_bind_connect_and_close(void)
 }
 
 #define ON_BOTH(X)                                                                                 \
-    X(connect_before_bind__messages_wait_for_the_name)                                             \
+    X(fault_g14__connect_before_bind__messages_wait_for_the_name)                                  \
     X(bind__a_name_has_one_owner)                                                                  \
     X(last_endpoint__is_the_name)                                                                  \
     X(names__belong_to_a_context)                                                                  \
@@ -687,7 +687,7 @@ static void threads__any_order_of_bind_connect_and_close(void)
     X(disconnect__what_was_sent_arrives)                                                           \
     X(threads__all_arrives_in_each_sender_s_order)                                                 \
     X(threads__ping_pong_never_stalls)                                                             \
-    X(threads__any_order_of_bind_connect_and_close)
+    X(fault_g14__any_order_of_bind_connect_and_close__by_threads)
 
 ON_BOTH(BOTH_TESTS)
 

@@ -278,6 +278,104 @@ static void counters__disconnected__what_waited(void)
     end_world(&world);
 }
 
+static int wait_for_two(void *argument)
+{
+    return mcq_wait_subscribers(argument, "weather.oslo", 12, 2, PATIENCE_MS);
+}
+
+static void subscribers_of_a_topic__are_waited_for__and_none_misses_what_follows(void)
+{
+    struct world world;
+    struct couple couple;
+    struct mcq_socket *second;
+    struct helper helper;
+
+    begin_world(&world);
+    couple = open_couple(&world, MCQ_XPUB, MCQ_SUB);
+    assert_works(mcq_wait_subscribers(couple.bound, "", 0, 0, 0));
+    assert_fails(mcq_wait_subscribers(couple.bound, "weather.oslo", 12, 1, 0), EAGAIN);
+    assert_works(mcq_set_bytes(couple.connected, MCQ_OPT_SUBSCRIBE, "weather.", 8));
+    assert_works(mcq_set_bytes(couple.connected, MCQ_OPT_SUBSCRIBE, "weather.oslo", 12));
+    assert_works(mcq_wait_subscribers(couple.bound, "weather.oslo", 12, 1, PATIENCE_MS));
+    assert_fails(mcq_wait_subscribers(couple.bound, "weather", 7, 1, 0), EAGAIN);
+    start_helper(&helper, wait_for_two, couple.bound);
+    second = open_socket(&world, MCQ_SUB);
+    assert_works(mcq_set_bytes(second, MCQ_OPT_SUBSCRIBE, "news", 4));
+    assert_works(mcq_connect(second, couple.endpoint));
+    assert_works(mcq_wait_peers(couple.bound, 2, PATIENCE_MS));
+    assert_fails(mcq_wait_subscribers(couple.bound, "weather.oslo", 12, 2, 0), EAGAIN);
+    assert_works(mcq_set_bytes(second, MCQ_OPT_SUBSCRIBE, "", 0));
+    join_helper(&helper);
+    assert_int_equal(helper.result, 0);
+    send_text(couple.bound, "weather.oslo rain", 0);
+    expect_text(couple.connected, "weather.oslo rain");
+    expect_text(second, "weather.oslo rain");
+    assert_fails(mcq_wait_subscribers(second, "", 0, 0, 0), ENOTSUP);
+    assert_fails(mcq_wait_subscribers(couple.bound, NULL, 1, 0, 0), EFAULT);
+    end_world(&world);
+}
+
+static void members_of_a_group__are_waited_for(void)
+{
+    struct world world;
+    struct couple couple;
+
+    begin_world(&world);
+    couple = open_couple(&world, MCQ_RADIO, MCQ_DISH);
+    assert_fails(mcq_wait_subscribers(couple.bound, "tv", 2, 1, 0), EAGAIN);
+    assert_works(mcq_join(couple.connected, "tv"));
+    assert_works(mcq_wait_subscribers(couple.bound, "tv", 2, 1, PATIENCE_MS));
+    assert_says(mcq_wait_subscribers(couple.bound, "tv5", 3, 1, 0), EAGAIN,
+                "wait_subscribers on RADIO: too few peers have joined this group in time");
+    end_world(&world);
+}
+
+/* Requests without a word about who is to serve them: in strict turns, also while servers come and
+ * go. */
+static void a_router_that_balances__workers_that_come_and_go(void)
+{
+    struct world world;
+    struct mcq_socket *router;
+    struct mcq_socket *workers[4];
+    char endpoint[ENDPOINT_BYTES];
+
+    begin_world(&world);
+    router = open_socket(&world, MCQ_ROUTER);
+    assert_works(mcq_set(router, MCQ_OPT_ROUTER_BALANCE, 1));
+    assert_int_equal(number_of(router, MCQ_OPT_ROUTER_BALANCE), 1);
+    assert_fails(mcq_send(router, "x", 1, MCQ_DONTWAIT), EAGAIN);
+    bind_somewhere(router, endpoint);
+    for (int round = 0; round < 20; round++) {
+        int count = 1 + round % 4;
+
+        for (int i = 0; i < count; i++) {
+            workers[i] = open_socket(&world, MCQ_DEALER);
+            assert_works(mcq_connect(workers[i], endpoint));
+            assert_works(mcq_wait_peers(router, (uint32_t) i + 1, PATIENCE_MS));
+        }
+        for (int i = 0; i < 3 * count; i++) {
+            send_text(router, "", MCQ_SNDMORE);
+            send_text(router, "work", 0);
+        }
+        for (int i = 0; i < count; i++) /* each has had just three */
+            for (int k = 0; k < 3; k++) {
+                expect_part(workers[i], "", true);
+                expect_part(workers[i], "work", false);
+            }
+        send_text(workers[0], "done", 0);
+        assert_int_equal(mcq_recv(router, NULL, 0, 0), 5); /* received ones have their id */
+        expect_text(router, "done");
+        for (int i = 0; i < count; i++) {
+            expect_nothing(workers[i]);
+            close_socket(&world, workers[i]);
+        }
+        for (uint64_t until = now_ms() + PATIENCE_MS; look(router) > 0 && now_ms() < until;)
+            (void) mcq_wait_peers(router, 100, 1);
+        assert_int_equal(look(router), 0);
+    }
+    end_world(&world);
+}
+
 static void older_and_newer_programs__get_the_members_that_they_know(void)
 {
     struct world world;
@@ -344,6 +442,9 @@ static void wrong_calls__say_why(void)
     X(counters__a_full_subscriber__each_message_that_it_misses)                                    \
     X(counters__a_router__who_is_not_there)                                                        \
     X(counters__disconnected__what_waited)                                                         \
+    X(subscribers_of_a_topic__are_waited_for__and_none_misses_what_follows)                        \
+    X(members_of_a_group__are_waited_for)                                                          \
+    X(a_router_that_balances__workers_that_come_and_go)                                            \
     X(older_and_newer_programs__get_the_members_that_they_know)                                    \
     X(wrong_calls__say_why)
 

@@ -1,5 +1,5 @@
 /*
- * honest: DEALERs that talk to the target as fast as it answers, each with a few questions under way.
+ * honest: DEALERs that talk to the target as fast as it answers, each with a few questions open.
  *
  *   attack_honest ENDPOINT [--key KEY] [--peers 50] [--window 8] [--bytes 64]
  *

@@ -7,8 +7,8 @@
  *   rate    how many begin in a second, at most
  *   key     the target's public one, for the kinds that speak CURVE
  *
- * They come from 127.0.1.1 to 127.0.1.32, to this machine and to nowhere else. Says at the end what it did:
- * "begun=N closed=N octets=N cpu_us=N", closed: by the target.
+ * They come from 127.0.1.1 to 127.0.1.32, to this machine and to nowhere else. Says at the end what
+ * it did: "begun=N closed=N octets=N cpu_us=N", closed: by the target.
  */
 #include <errno.h>
 #include <fcntl.h>

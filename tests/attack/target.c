@@ -3,8 +3,8 @@
  *
  *   attack_target [--budget OCTETS] [--curve 1]
  *
- * Says "ENDPOINT KEY" first, its public key or "-". Then for each line of input that says "look" one of
- * figures as NAME=VALUE; ends with its input.
+ * Says "ENDPOINT KEY" first, its public key or "-". Then for each line of input that says "look"
+ * one of figures as NAME=VALUE; ends with its input.
  */
 #define _GNU_SOURCE
 #include "attack/attack.h"
@@ -49,12 +49,13 @@ static void look(struct target *target)
 {
     uint64_t own_us = own_processor_us();
 
-    tell(
-        "parts=%llu budget=%lld used=%lld resident_kib=%llu limited=%lld parked=%lld cpu_us=%llu own_us=%llu",
-        (unsigned long long) target->part_count, (long long) context_value(target, MCQ_CTX_BUDGET),
-        (long long) context_value(target, MCQ_CTX_BUDGET_USED), (unsigned long long) resident_kib(),
-        (long long) value_of(target, MCQ_OPT_LIMITED), (long long) value_of(target, MCQ_OPT_PARKED),
-        (unsigned long long) processor_us(), (unsigned long long) own_us);
+    tell("parts=%llu budget=%lld used=%lld resident_kib=%llu limited=%lld parked=%lld cpu_us=%llu "
+         "own_us=%llu",
+         (unsigned long long) target->part_count, (long long) context_value(target, MCQ_CTX_BUDGET),
+         (long long) context_value(target, MCQ_CTX_BUDGET_USED),
+         (unsigned long long) resident_kib(), (long long) value_of(target, MCQ_OPT_LIMITED),
+         (long long) value_of(target, MCQ_OPT_PARKED), (unsigned long long) processor_us(),
+         (unsigned long long) own_us);
 }
 
 /* What has come, back to who sent it. */

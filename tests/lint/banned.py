@@ -42,6 +42,8 @@ BANNED_IN_C = [
      ["src/"], ["src/base/", "src/arena/", "src/compat/", "src/tool/"]),
     (r"(?<![\w.>])(v?f?printf|f?puts|putchar|perror)\s*\(", "an event or a sentence for the caller",
      ["src/"], ["src/base/", "src/tool/"]),
+    (r"\b(randombytes\w*|crypto_\w*_(keypair|keygen)|sodium_misuse)\s*\(",
+     "mcq_random: libsodium ends the process where there is no randomness", ["src/"], []),
     (r"\btypedef\s+(struct|union|enum)\b", "the plain type; no typedef hides what a thing is",
      ["src/", "include/"], ["src/compat/", "include/compat/zmq.h"]),
 ]

@@ -7,8 +7,10 @@ import tempfile
 import unittest
 from unittest import mock
 
+import asserts
 import banned
 import budget
+import faults
 import layers
 import links
 import objects
@@ -39,6 +41,56 @@ class LintTest(unittest.TestCase):
 
     def accepts(self, lint, files):
         self.assertEqual(self.offences(lint, files), [])
+
+
+class Asserts(LintTest):
+    def test_one_that_is_not_listed(self):
+        files = {"src/session/new.c": "void f(int a)\n{\n    mcq_assert(g(a) <\n        3);\n}\n"}
+        self.refuses(asserts, files, "src/session/new.c:3: 'g(a) < 3' ends the process")
+
+    def test_elsewhere_and_in_comments(self):
+        self.accepts(asserts, {"src/hub/new.c": "mcq_assert(a);\n", "src/session/new.c": "/* mcq_assert(a); */\n"})
+
+    def test_one_that_is_gone(self):
+        found = self.offences(asserts, {"src/session/session.c": "\n"})
+        self.assertEqual(len(found), 1, found)
+
+
+class Faults(LintTest):
+    """A page of all rows with one test for all, and what one line of it does to that."""
+
+    def page(self, **changed):
+        idents = [f"{letter}{n}" for letter, count in faults.IDS.items() for n in range(1, count + 1)]
+        return "".join(f"| {i} | it holds | {changed.get(i, '`any__test`')} |\n" for i in idents)
+
+    def with_page(self, tests, **changed):
+        return {faults.PAGE: self.page(**changed), "tests/x/test_x.c": f"static void any__test(void)\n{tests}"}
+
+    def test_each_row_has_a_test_or_says_why_not(self):
+        self.accepts(faults, self.with_page("", a3="not yet: no time"))
+        self.refuses(faults, self.with_page("", a3=""), f"{faults.PAGE}:3: a3 has no test")
+
+    def test_a_test_that_is_not_there(self):
+        self.refuses(faults, self.with_page("", b2="`other__test`"), f"{faults.PAGE}:18: there is no test other__test")
+
+    def test_a_row_that_is_missing_and_a_test_of_none(self):
+        files = self.with_page("void fault_a99__x__y(void)\n")
+        self.refuses(faults, files, f"{faults.PAGE}: fault_a99__x__y is named after a row")
+        files = self.with_page("")
+        files[faults.PAGE] = files[faults.PAGE].replace("| h9 |", "| h8 |")
+        self.assertEqual(len(self.offences(faults, files)), 2)
+
+    def test_what_is_written_is_accepted(self):
+        files = self.with_page("void fault_a1__x__y(void)\nvoid fault_a2__x__y(void)\n", a2="not yet: no time")
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in files.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            (root / faults.PAGE).write_text(faults.fill(root))
+            self.assertEqual(list(faults.check(root)), [])
+            self.assertIn("| a1 | it holds | `fault_a1__x__y`<br>`any__test` |", (root / faults.PAGE).read_text())
+            self.assertIn("| a2 | it holds | `fault_a2__x__y` |", (root / faults.PAGE).read_text())
 
 
 class Layers(LintTest):

@@ -506,6 +506,96 @@ static void each_allocation_refused__put_changes_nothing(void **state)
     }
 }
 
+/* The same in the model: the first message that begins behind what was sent and `kept` more. */
+static bool drop_oldest(struct fixture *f, size_t kept)
+{
+    struct model *model = f->model;
+    size_t start = 0;
+    size_t i = 0;
+
+    while (i < model->end_count && (start < model->kept || start < model->sent + kept))
+        start = model->ends[i++];
+    if (i == model->end_count) {
+        assert_false(mcq_wpump_drop_oldest(&f->pump, kept));
+        return false;
+    }
+    size_t len = model->ends[i] - start;
+
+    assert_true(mcq_wpump_drop_oldest(&f->pump, kept));
+    memmove(model->octets + start, model->octets + start + len, model->len - start - len);
+    for (; i + 1 < model->end_count; i++)
+        model->ends[i] = model->ends[i + 1] - len;
+    model->end_count--;
+    model->len -= len;
+    assert_int_equal(mcq_wpump_waiting_bytes(&f->pump), whole(model) - model->sent);
+    return true;
+}
+
+static void oldest_dropped__in_every_place_of_a_write__the_others_leave_as_they_were(void **state)
+{
+    (void) state;
+    for (size_t accept = 0; accept < 200; accept++) {
+        struct fixture f;
+        size_t count = 0;
+
+        fixture_init(&f, 8);
+        for (size_t i = 0; i < 5; i++)
+            assert_int_equal(put(&f, 2, i * 11, i % 2 == 0), MCQ_OK);
+        assert_int_equal(put(&f, 9, 5000, true), MCQ_OK);
+        assert_int_equal(put(&f, 2, 7, true), MCQ_OK);
+        (void) write_some(&f, mcq_bytes(NULL, 0), accept);
+        while (drop_oldest(&f, 0))
+            count++;
+        assert_in_range(count, 1, 5);
+        assert_int_equal(put(&f, 2, 20, true), MCQ_OK);
+        while (mcq_wpump_waiting_bytes(&f.pump) > 0)
+            (void) write_some(&f, mcq_bytes(NULL, 0), 3);
+        assert_int_equal(f.model->sent, f.model->len);
+        fixture_fini(&f);
+    }
+}
+
+static void oldest_dropped__at_random_in_a_random_life__every_octet_agrees(void **state)
+{
+    struct fixture f;
+    size_t dropped = 0;
+
+    (void) state;
+    fixture_init(&f, 64);
+    print_message("# MCQ_SEED=%#llx\n", (unsigned long long) f.seed);
+    for (int step = 0; step < 20000 && f.model->len < STREAM_MAX - 20000 &&
+                       f.model->end_count < MCQ_COUNTOF(f.model->ends) - 1;
+         step++) {
+        size_t body = next_random(&f) % (next_random(&f) % 8 == 0 ? 9000 : 60);
+        bool ends = next_random(&f) % 3 > 0;
+        enum mcq_err err;
+
+        switch (next_random(&f) % 4) {
+        case 0:
+            err = body < 4096 ? put_otherwise(&f, 2, body, ends, next_random(&f) % 2)
+                              : put(&f, 9, body, ends);
+            assert_true(err == MCQ_OK || err == MCQ_AGAIN);
+            break;
+        case 1: (void) write_some(&f, mcq_bytes(NULL, 0), next_random(&f) % 200); break;
+        case 2:
+            if (!mcq_wpump_is_within(&f.pump))
+                dropped += drop_oldest(&f, next_random(&f) % 3 == 0 ? next_random(&f) % 300 : 0);
+            break;
+        default:
+            if (next_random(&f) % 8 == 0) {
+                assert_int_equal(mcq_wpump_rewind(&f.pump), whole(f.model) - f.model->kept);
+                f.model->sent = f.model->kept;
+            }
+        }
+    }
+    assert_true(dropped > 100);
+    cut(&f);
+    while (mcq_wpump_waiting_bytes(&f.pump) > 0)
+        (void) write_some(&f, mcq_bytes(NULL, 0), SIZE_MAX);
+    assert_int_equal(f.model->sent, f.model->len);
+    fixture_fini(&f);
+}
+
 #define pump_test(name) cmocka_unit_test_teardown(name, ledger_is_empty)
 
 int main(void)
@@ -524,6 +614,8 @@ int main(void)
         pump_test(runs_of_one_buffer__for_two_pumps__are_shared_and_leave_as_one),
         pump_test(random_life__against_a_flat_model__every_octet_agrees),
         pump_test(each_allocation_refused__put_changes_nothing),
+        pump_test(oldest_dropped__in_every_place_of_a_write__the_others_leave_as_they_were),
+        pump_test(oldest_dropped__at_random_in_a_random_life__every_octet_agrees),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

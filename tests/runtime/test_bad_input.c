@@ -480,6 +480,27 @@ static void joins_and_closes(struct world *w)
     }
 }
 
+/* The peer goes behind each octet of a good handshake, by an end or by a reset. */
+static void cut_after_every_prefix(struct world *w)
+{
+    uint8_t octets[RAW_GREETING_BYTES + RAW_COMMAND_MAX];
+    size_t len = RAW_GREETING_BYTES;
+
+    raw_greeting(octets, "NULL");
+    len += raw_ready(octets + len, peer_type(w), NULL);
+    for (size_t cut = 0; cut <= len; cut++) {
+        int fd = raw_connect(w->patient_port);
+
+        assert_true(raw_send(fd, octets, cut));
+        if (cut % 2 == 0)
+            raw_reset(fd);
+        else
+            assert_int_equal(close(fd), 0);
+        if (cut % 10 == 0)
+            good_goes_on(w);
+    }
+}
+
 struct mischief {
     const char *name;
     void (*run)(struct world *w);
@@ -492,8 +513,8 @@ static const struct mischief mischief_table[] = {
     {"greeting_and_silence__is_closed_when_late", greeting_and_silence},
     {"other_mechanism__is_closed", other_mechanism},
     {"wrong_type__is_closed", wrong_type},
-    {"broken_ready__is_closed", broken_ready},
-    {"message_before_ready__is_closed", message_before_ready},
+    {"fault_a5__broken_ready__is_closed", broken_ready},
+    {"fault_a7__message_before_ready__is_closed", message_before_ready},
     {"fault_a4__length_of_2_to_63__is_closed", length_of_2_to_63},
     {"fault_a4__length_of_2_to_62__is_closed", length_of_2_to_62},
     {"fault_a5__oversize_command__is_closed", oversize_command},
@@ -503,7 +524,8 @@ static const struct mischief mischief_table[] = {
     {"fault_d1__cut_message__is_dropped", cut_by_the_end},
     {"one_octet_at_a_time_and_too_slow__is_closed", one_octet_at_a_time_and_too_slow},
     {"connects_and_closes_200_times__leaves_nothing", connects_and_closes},
-    {"joins_and_closes_50_times__leaves_nothing", joins_and_closes},
+    {"fault_a14__cut_after_every_prefix_of_a_handshake__leaves_nothing", cut_after_every_prefix},
+    {"fault_a15__joins_and_closes_50_times__leaves_nothing", joins_and_closes},
 };
 
 /* --- nothing is left -------------------------------------------------------------------------- */
@@ -847,8 +869,8 @@ static void endless_subscriptions(struct world *w)
 #define GONE_BUDGET (UINT64_C(1) << 20)
 #define GONE_EACH ((UINT64_C(16) << 10) + (UINT64_C(64) << 10)) /* a floor, and what is untold */
 
-/* They say as much as the stream takes, and are gone before anybody has read it: what is found of it
- * when they are missed is kept as far as the budget goes. */
+/* They say as much as the stream takes, and are gone before anybody has read it: what is found of
+ * it when they are missed is kept as far as the budget goes. */
 static void gone_with_much_unread(struct world *w)
 {
     static const uint8_t frame[2 + 64] = {0, 64};

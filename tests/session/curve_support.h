@@ -33,7 +33,8 @@ struct end {
     struct mcq_curve_keys keys;
     uint8_t next_random;
     size_t random_count;
-    unsigned status; /* of ZAP's answer */
+    size_t random_most; /* then there are no more */
+    unsigned status;    /* of ZAP's answer */
     unsigned count[MCQ_EVENT_IGNORED + 1];
     uint8_t zap_key[MCQ_CRYPTO_KEY_BYTES];
     uint8_t heard[LOG_BYTES]; /* bodies of messages */
@@ -47,13 +48,14 @@ struct end {
 };
 
 /* Octets that count up: each test does the same each time. */
-static inline void count_up(void *context, uint8_t *octets, size_t len)
+static inline bool count_up(void *context, uint8_t *octets, size_t len)
 {
     struct end *end = context;
 
     for (size_t i = 0; i < len; i++)
         octets[i] = end->next_random++;
     end->random_count += len;
+    return end->random_count <= end->random_most;
 }
 
 static inline void end_init(struct end *end, bool is_server)
@@ -69,6 +71,7 @@ static inline void end_init(struct end *end, bool is_server)
     end->config.curve = &end->keys;
     end->config.random = (struct mcq_random) {count_up, end};
     end->next_random = is_server ? 1 : 101;
+    end->random_most = SIZE_MAX;
     end->status = 200;
 }
 
@@ -238,10 +241,10 @@ static inline int make_keys(void **state)
     if (mcq_crypto_init() != MCQ_OK)
         return 1;
     random = mcq_random_system();
-    mcq_crypto_pair(&server_pair, &random);
-    mcq_crypto_pair(&client_pair, &random);
-    mcq_crypto_pair(&other_pair, &random);
-    return 0;
+    return mcq_crypto_pair(&server_pair, &random) && mcq_crypto_pair(&client_pair, &random) &&
+                   mcq_crypto_pair(&other_pair, &random)
+               ? 0
+               : 1;
 }
 
 #endif

@@ -150,6 +150,36 @@ fault_d8__any_octet_of_a_handshake_changed__nobody_is_ready_who_should_not_be(vo
     }
 }
 
+/* However far the octets go: nothing that was made without them leaves, and nobody is let in. */
+static void fault_b13__no_random_octets__no_session(void **state)
+{
+    (void) state;
+    for (int is_server = 0; is_server < 2; is_server++) {
+        for (size_t most = 0; most < 2000; most += 8) {
+            struct end client;
+            struct end server;
+            struct end *poor = is_server ? &server : &client;
+
+            end_init(&client, false);
+            end_init(&server, true);
+            poor->random_most = most;
+            end_start(&client);
+            end_start(&server);
+            talk(&client, &server, SIZE_MAX);
+            if (poor->random_count <= most) { /* they were enough */
+                assert_int_equal(server.count[MCQ_EVENT_READY], 1);
+                assert_true(most > MCQ_CRYPTO_KEY_BYTES);
+                most = SIZE_MAX / 2;
+            } else {
+                assert_int_equal(poor->err, MCQ_NOMEM);
+                assert_int_equal(poor->count[MCQ_EVENT_READY], 0);
+                assert_int_equal(mcq_session_want(&poor->session).len, 0);
+            }
+            finish(&client, &server);
+        }
+    }
+}
+
 /* Wherever a box does not open, and whichever it is, the peer sees the end and nothing else. */
 static void fault_b11__whatever_does_not_open__the_same_silence(void **state)
 {
@@ -379,6 +409,7 @@ int main(void)
         cmocka_unit_test(fault_b9__a_key_that_agrees_with_everyone__is_refused),
         cmocka_unit_test(
             fault_d8__any_octet_of_a_handshake_changed__nobody_is_ready_who_should_not_be),
+        cmocka_unit_test(fault_b13__no_random_octets__no_session),
         cmocka_unit_test(fault_b11__whatever_does_not_open__the_same_silence),
         cmocka_unit_test(fault_b8__commands_out_of_their_states__are_refused),
         cmocka_unit_test(fault_b12__padding_that_is_not_zero__is_refused_unopened),

@@ -398,7 +398,8 @@ static int make_keys(void **state)
     if (mcq_crypto_init() != MCQ_OK)
         return 1;
     random = mcq_random_system();
-    mcq_crypto_pair(&curve_keys.own, &random);
+    if (!mcq_crypto_pair(&curve_keys.own, &random))
+        return 1;
     curve_keys.server = curve_keys.own.public;
     return 0;
 }

@@ -704,7 +704,7 @@ static void run_op(struct run *run, const struct op *op)
 
 static void log_final(struct run *run)
 {
-    static const char *const phases[] = {"GREETING", "HANDSHAKE", "TRAFFIC", "FAILED"};
+    static const char *const phases[] = {"GREETING", "HANDSHAKE", "TRAFFIC", "RAW", "FAILED"};
     const struct mcq_failure *failure = mcq_session_failure(&run->session);
     enum mcq_session_phase phase = mcq_session_phase(&run->session);
 
@@ -722,13 +722,14 @@ static void log_final(struct run *run)
 }
 
 /* What the script says, then zeros. */
-static void fill_from_script(void *context, uint8_t *octets, size_t len)
+static bool fill_from_script(void *context, uint8_t *octets, size_t len)
 {
     struct run *run = context;
     const struct text *random = &run->script->random;
 
     for (size_t i = 0; i < len; i++, run->drawn++)
         octets[i] = run->drawn < random->len ? (uint8_t) random->data[run->drawn] : 0;
+    return true;
 }
 
 static void run_script(struct run *run)
