@@ -7,7 +7,7 @@ verb_bench() {
     # help: written against zmq.h with our libzmq.so.5 and the system's, profile where the time of a message goes.
     # help: NAME: throughput trip open pairs fanout fanin router memory peers topics cost
     # help:       --rounds=5 --seconds=1 --lanes=NAME,... --out=DIR
-    # help: NAME of a bench/NAME.c: runs that (frame_decode path prefixes pump_stream reserve), which answers one question.
+    # help: A bench/NAME.c answers one question: frame_decode path prefixes pump_stream reserve.
     if [[ -n ${1-} && -e bench/$1.c ]]; then
         bench_program "$@"
         return

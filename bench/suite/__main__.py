@@ -90,7 +90,8 @@ def report(args, points, lanes, rounds, seconds, before, runs):
     results = stats.Results(runs)
     found = [judged for figure in rows.FIGURES if (judged := stats.judge(figure, results))]
     document = {
-        "date": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "machine": machine.describe(), "versions": versions(runs),
+        "date": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "versions": versions(runs),
+        "machine": {**machine.describe(), **machine.build_of(args.drivers)},
         "rounds": rounds, "seconds": seconds, "load_before": before, "figures": found, "runs": runs,
         "warnings": [*load_warnings(before, runs), *failures(results)],
     }

@@ -1,6 +1,7 @@
 """What it was measured on, and who else was busy there."""
 
 import os
+import pathlib
 import platform
 import re
 import subprocess
@@ -42,6 +43,19 @@ def describe():
         "compiler": first_line("cc", "--version"),
         "commit": first_line("git", "describe", "--always", "--dirty"),
     }
+
+
+def build_of(folder):
+    """How the drivers in a folder were built: the cache of the build tree around it."""
+    for parent in (folder, *pathlib.Path(folder).parents):
+        cache = read(os.path.join(parent, "CMakeCache.txt"))
+        if cache:
+            entries = dict(re.findall(r"^(CMAKE_BUILD_TYPE|CMAKE_C_FLAGS\w*|MONOCOQUE_LTO):\w+=(.*)$", cache,
+                                      re.MULTILINE))
+            kind = entries.get("CMAKE_BUILD_TYPE", "")
+            flags = f"{entries.get('CMAKE_C_FLAGS', '')} {entries.get('CMAKE_C_FLAGS_' + kind.upper(), '')}".strip()
+            return {"build": kind, "flags": flags, "lto": entries.get("MONOCOQUE_LTO", "")}
+    return {}
 
 
 class Load:

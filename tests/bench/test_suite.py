@@ -79,8 +79,8 @@ class Rows(unittest.TestCase):
         self.check("monocoque", "flow", "--transport=inproc", "--give", "--bytes=4096")
 
     def test_allocations_are_counted(self):
-        told = self.check("libzmq", "flow", preloads=("heap.so",))
-        self.assertGreater(stats.value(told, "allocations"), 0.5)   # its sender makes one a message
+        told = self.check("libzmq", "flow", preloads=("heap.so",), seconds=0.1)
+        self.assertGreater(stats.value(told, "allocations"), 0)     # its sender makes one a message, some ahead
 
     def test_allocations_are_told_only_if_counted(self):
         self.assertNotIn("allocations", self.check("monocoque", "flow")["first"])
@@ -154,7 +154,7 @@ class Report(unittest.TestCase):
             document = json.loads(pathlib.Path(folder, "results.json").read_text())
             self.assertEqual(3 * 2 * 2, len(document["runs"]))
             self.assertEqual({"others", "steal", "loadavg"}, set(document["load_before"]))
-            self.assertIn("kernel", document["machine"])
+            self.assertLessEqual({"kernel", "cores", "build", "flags"}, set(document["machine"]))
             text = pathlib.Path(folder, "report.html").read_text()
             self.assertNotIn("src=", text)
             self.assertEqual(bool(shutil.which("gnuplot")), "<svg" in text)
