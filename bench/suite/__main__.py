@@ -3,6 +3,7 @@
 import argparse
 import statistics
 import sys
+import textwrap
 import time
 
 from bench.suite import machine, page, profile, rows, runner, screen, stats
@@ -100,7 +101,7 @@ def report(args, points, lanes, rounds, seconds, before, runs):
     else:
         show(points, results, document, lanes)
     for text in document["warnings"]:
-        print(f"warning: {text}.")
+        print(textwrap.fill(f"warning: {text}.", 100, subsequent_indent="  "))
     if not args.race:
         folder = args.out or "-".join(["build/bench/report", *args.names])
         count = page.write(folder, document, points, results)
