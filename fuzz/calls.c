@@ -615,6 +615,34 @@ static void close_one(struct side *side)
     side->is_closed = has_cut = true;
 }
 
+/* What is told of peers and drops fits together; one of them may be ended. */
+static void look_at_peers(struct side *side, unsigned how)
+{
+    struct mcq_peer_info infos[4];
+    struct mcq_socket_stats before, after;
+    int count = mcq_peers(side->socket, infos, MCQ_COUNTOF(infos), sizeof *infos);
+
+    if (count < 0 || mcq_stats(side->socket, &before, sizeof before) != 0) {
+        check_errno(side, "peers", false);
+        return;
+    }
+    for (int i = 0; i < count && i < (int) MCQ_COUNTOF(infos); i++)
+        if (infos[i].id == 0 || infos[i].messages_in > before.messages_in ||
+            infos[i].messages_out > before.messages_out ||
+            (infos[i].epoch == 0 && infos[i].connected_ms != 0))
+            fuzz_fail("peer %d of %d contradicts itself or its socket", i, count);
+    if (count == 0 || (how & 128) == 0)
+        return;
+    has_cut = true;
+    if (mcq_close_peer(side->socket, infos[0].id) != 0)
+        check_errno(side, "close_peer", false);
+    if (mcq_stats(side->socket, &after, sizeof after) != 0)
+        check_errno(side, "stats", false);
+    else if (after.messages_in < before.messages_in || after.messages_out < before.messages_out ||
+             after.drops[MCQ_DROP_DISCONNECTED] < before.drops[MCQ_DROP_DISCONNECTED])
+        fuzz_fail("counters go back");
+}
+
 static void call(struct calls *calls)
 {
     unsigned what = calls_octet(calls), how = calls_octet(calls);
@@ -637,7 +665,9 @@ static void call(struct calls *calls)
             is_starving = has_cut = true; /* what does not fit waits, or goes */
         break;
     case 8:
-        if (mcq_wait_peers(side->socket, how % 4, (int) (how / 4 % 16)) != 0)
+        if (how & 64)
+            look_at_peers(side, how);
+        else if (mcq_wait_peers(side->socket, how % 4, (int) (how / 4 % 16)) != 0)
             check_errno(side, "wait_peers", errno == EAGAIN);
         break;
     case 9:

@@ -97,7 +97,7 @@ static size_t cut(size_t most, uint32_t *state)
 }
 
 static struct outcome converse(struct mcq_bytes server, unsigned host,
-                               const struct mcq_proxy *proxy, uint32_t state)
+                               const struct mcq_socks_proxy *proxy, uint32_t state)
 {
     struct outcome outcome = {.err = MCQ_AGAIN};
     struct mcq_socks socks;
@@ -138,7 +138,7 @@ static void fuzz_one(const struct fuzz_input *input)
 {
     unsigned host = input->choice[0] & 3;
     bool has_login = input->choice[0] & 4;
-    struct mcq_proxy *proxy = NULL;
+    struct mcq_socks_proxy *proxy = NULL;
 
     if (has_login && (mcq_proxy_set(&proxy, MCQ_PROXY_USERNAME, mcq_bytes_of("me")) != MCQ_OK ||
                       mcq_proxy_set(&proxy, MCQ_PROXY_PASSWORD, mcq_bytes_of("secret")) != MCQ_OK))

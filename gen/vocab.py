@@ -8,7 +8,7 @@ from pathlib import Path
 TYPES = ("u8", "u16be", "u32be", "u64be", "bytes", "text", "bits8")
 BOXES = ("box", "secretbox")                         # for a key pair's other half, and with one key
 OPTION_TYPES = ("i32", "i64", "u64", "bytes", "text", "key")
-RAW_SOCKETS = ("STREAM", "DGRAM")                    # libzmq's types that speak no ZMTP
+RAW_SOCKETS = ("DGRAM",)                             # libzmq's types that speak no ZMTP
 
 
 @dataclass(frozen=True)

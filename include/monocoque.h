@@ -73,7 +73,15 @@ struct mcq_context;
 enum mcq_ctx_option {
     MCQ_CTX_IO_THREADS = 1,  /* 0..64 (1); while the context has had no socket; 0: mcq_ctx_run */
     MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
-    MCQ_CTX_BUDGET = 1000,   /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
+    /* How its threads run; while the context has had no socket. What the system denies stays as it
+     * is. */
+    MCQ_CTX_THREAD_PRIORITY = 3, /* -1: the system's, 0.. (-1) */
+    MCQ_CTX_THREAD_POLICY = 4,   /* -1: the system's, SCHED_FIFO and its like (-1) */
+    MCQ_CTX_THREAD_CPU_ADD =
+        7, /* a processor that they may use, instead of all; adds up; set only */
+    MCQ_CTX_THREAD_CPU_REMOVE = 8, /* takes one back; set only */
+    MCQ_CTX_THREAD_PREFIX = 9,     /* 0: none, 1.. (0): their names begin with this number */
+    MCQ_CTX_BUDGET = 1000, /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
                                 that its sockets hold; asked for it is the limit in force */
     MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
     MCQ_CTX_PROFILE = 1002,     /* 0: our defaults and habits, 1: libzmq's (0); later sockets' */
@@ -81,6 +89,10 @@ enum mcq_ctx_option {
                           there is something to do for mcq_ctx_run(context, 0); get only */
     MCQ_CTX_REFUSED = 1011, /* options of streams that the kernel has refused to the process, and
                                    the streams go on without; get only */
+    MCQ_CTX_ZAP_MAX =
+        1020, /* 1.. (64): questions that ZAP's handler has of an I/O thread at a time;
+                               others wait, each within its handshake's time */
+    MCQ_CTX_ZAP_HELD_UP = 1021, /* how many have had to wait because of it; get only */
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -89,7 +101,7 @@ struct mcq_context *mcq_ctx_new(void);
 
 /* Sets an option, or gives its value.
  *   EINVAL   no such option, or the value is out of its range
- *   EBUSY    it is too late for MCQ_CTX_IO_THREADS
+ *   EBUSY    it is too late for options of the threads
  * MCQ_CTX_FD is -1 where the context has threads or had no socket yet, and in another thread. The
  * descriptor is the context's until it ends; it is neither read nor closed. The context's thread
  * waits for it with others of its own, and need not call anything while it is silent
@@ -160,7 +172,7 @@ int mcq_ctx_pending(struct mcq_context *context, struct mcq_pending *entries, si
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 11 and 18 belong to types that are not there yet. Source: zmq_socket(3),
+/* The numbers of libzmq; 18 belongs to a type that is not there yet. Source: zmq_socket(3),
  * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
@@ -174,6 +186,10 @@ enum mcq_type {
     MCQ_PUSH = 8,   /* to one peer after the other */
     MCQ_XPUB = 9,  /* as PUB, and receives what subscribers say: 1 or 0 and a topic, or a message */
     MCQ_XSUB = 10, /* as SUB, and says what it wants by sending: 1 or 0 and a topic; or a message */
+    /* Octets of peers that speak no ZMTP, over tcp and ipc. Received: the peer's name, then what
+     * came; to it: its name, then octets. An empty part ends the connection, once what was sent
+     * before has left, and, received, says that it has begun or ended. */
+    MCQ_STREAM = 11,
     /* Messages of these have one part: several threads may use one socket. libzmq has them in
      * builds with drafts. RFC 41 (CLIENT, SERVER), 48 (RADIO, DISH), 49 (SCATTER, GATHER), 51
      * (PEER), 52 (CHANNEL). */
@@ -408,7 +424,7 @@ struct mcq_origin;
 /* The caller holds it until mcq_origin_release, in any thread; the message may be gone before that.
  * NULL is a failure, and the message has none:
  *   ENOENT   it was not received, it came over inproc, or a SERVER or PEER received it; or its
- *            connection has ended, and since then its context did or thousands of others */
+ *            connection has ended, and since then its context did or hundreds of others */
 struct mcq_origin *mcq_message_origin(const struct mcq_message *message);
 void mcq_origin_release(struct mcq_origin *origin);
 
@@ -550,8 +566,9 @@ enum mcq_report_kind {
     MCQ_REPORT_DISCONNECTED = 0x0200, /* value: a descriptor */
     MCQ_REPORT_HANDSHAKE_FAILED = 0x0800,    /* the connection ended in it; value: an errno */
     MCQ_REPORT_HANDSHAKE_SUCCEEDED = 0x1000, /* messages may pass */
-    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno */
-    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: an errno */
+    MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno. Or ZAP's
+                                              * handler: a fault's number, from 0x20000000 on */
+    MCQ_REPORT_HANDSHAKE_REFUSED = 0x4000,   /* not with these credentials; value: ZAP's status */
     MCQ_REPORT_ALL = 0xffff,
 };
 
@@ -597,6 +614,136 @@ struct mcq_poll_entry {
  * Source: zmq_poll(3). */
 int mcq_poll(struct mcq_poll_entry *entries, size_t count, int timeout_ms);
 
+/* --- pollers --------------------------------------------------------------------------------- */
+
+/* Sockets and descriptors that are asked for again and again: waiting costs as much as there is
+ * ready, however many it looks after (mcq_poll asks each of them). Level-triggered: who leaves
+ * something undone is told again. One thread at a time uses it. */
+struct mcq_poller;
+
+struct mcq_poller_event {
+    struct mcq_socket *socket; /* NULL: fd */
+    int fd;                    /* -1: socket */
+    short events;              /* MCQ_POLL... that there are of those asked for */
+    void *hint;                /* as it was added */
+};
+
+/* NULL: ENOMEM, EMFILE. */
+struct mcq_poller *mcq_poller_new(void);
+/* Sockets and descriptors stay. *poller is NULL afterwards; NULL is fine. */
+int mcq_poller_free(struct mcq_poller **poller);
+
+/* Asks for these events of a socket or a descriptor from now on; of what is there already, for
+ * these instead. A socket is taken out before it is closed, and a descriptor, too.
+ *   events   MCQ_POLLIN, MCQ_POLLOUT, both, or 0: it stays, and nothing is asked for
+ *   hint     is the caller's; it comes back with the events
+ *   EINVAL   no such event
+ *   EBADF    of a descriptor: it is none that can be polled */
+int mcq_poller_set(struct mcq_poller *poller, struct mcq_socket *socket, short events, void *hint);
+int mcq_poller_set_fd(struct mcq_poller *poller, int fd, short events, void *hint);
+
+/*   ENOENT   it is not there */
+int mcq_poller_remove(struct mcq_poller *poller, struct mcq_socket *socket);
+int mcq_poller_remove_fd(struct mcq_poller *poller, int fd);
+
+/* Waits until there is something, and fills in up to `count` events, one for each socket or
+ * descriptor; gives how many, 0: not in time. Octets that do not make a message may end it, once;
+ * so calls are made with MCQ_DONTWAIT. A socket whose context shuts down has all that was asked
+ * for. In the thread of a context without threads, its work is done here, too.
+ *   timeout_ms   0: looks; -1: as long as it takes
+ *   EINVAL       count is 0
+ *   EINTR        a signal handler ran */
+int mcq_poller_wait(struct mcq_poller *poller, struct mcq_poller_event *events, size_t count,
+                    int timeout_ms);
+
+/* A descriptor for a foreign event loop, which can be polled for input while there is something; it
+ * is the poller's. */
+int mcq_poller_fd(struct mcq_poller *poller);
+
+/* --- proxies --------------------------------------------------------------------------------- */
+
+/* What comes in at one socket goes out at the other, both ways, message by message. A message is
+ * taken once the other side would take it, so nothing is held in between. With one socket as both
+ * sides what it receives it sends. */
+struct mcq_proxy;
+
+struct mcq_proxy_counts {
+    uint64_t messages_in; /* received from this side's peers */
+    uint64_t bytes_in;
+    uint64_t messages_out; /* sent to them */
+    uint64_t bytes_out;
+};
+
+/* Later versions add members at the end only. */
+struct mcq_proxy_stats {
+    struct mcq_proxy_counts front;
+    struct mcq_proxy_counts back;
+};
+
+enum mcq_proxy_order {
+    MCQ_PROXY_PAUSE = 0,  /* takes no messages; they wait as the sockets' types have it */
+    MCQ_PROXY_RESUME = 1, /* goes on */
+    MCQ_PROXY_STOP = 2,   /* mcq_proxy_run gives 0; called anew, it goes on */
+};
+
+/* A proxy that does not run yet. The sockets stay the caller's, and live longer.
+ *   capture   gets a copy of each message; NULL: nobody does
+ *   NULL      ENOMEM, EMFILE, EFAULT */
+struct mcq_proxy *mcq_proxy_new(struct mcq_socket *front, struct mcq_socket *back,
+                                struct mcq_socket *capture);
+/* It does not run. *proxy is NULL afterwards; NULL is fine. */
+int mcq_proxy_free(struct mcq_proxy **proxy);
+
+/* Moves messages in this thread until MCQ_PROXY_STOP. 0: it was stopped; else, and it may be called
+ * again: MCQ_ETERM, ENOTSOCK, EINTR, ENOMEM and errors of a send or recv. */
+int mcq_proxy_run(struct mcq_proxy *proxy);
+
+/* Tells it, now or before it runs. Any thread. EINVAL: no such order. */
+int mcq_proxy_tell(struct mcq_proxy *proxy, enum mcq_proxy_order order);
+
+/* What it has moved so far. Any thread.
+ *   stats_bytes   sizeof *stats; a program that knows less members than the library gets those */
+int mcq_proxy_stats(struct mcq_proxy *proxy, struct mcq_proxy_stats *stats, size_t stats_bytes);
+
+/* Calls `steer` in the thread that runs the proxy whenever this socket has a message, which `steer`
+ * receives; what it returns, if not 0, ends mcq_proxy_run with -1 and the errno that it has set.
+ * Before it runs.
+ *   control   NULL: none any more */
+int mcq_proxy_set_control(struct mcq_proxy *proxy, struct mcq_socket *control,
+                          int (*steer)(struct mcq_proxy *proxy, struct mcq_socket *control,
+                                       void *hint),
+                          void *hint);
+
+/* --- timers ---------------------------------------------------------------------------------- */
+
+/* Calls that come due in the thread that asks for them. One thread at a time uses them. Source:
+ * zmq_timers(3). */
+struct mcq_timers;
+
+typedef void mcq_timer_fn(int id, void *hint);
+
+/* NULL: ENOMEM. */
+struct mcq_timers *mcq_timers_new(void);
+/* *timers is NULL afterwards; NULL is fine. Not in one of its calls. */
+int mcq_timers_free(struct mcq_timers **timers);
+
+/* Calls `call` each time interval_ms are over, by mcq_timers_run. Gives its id, 1 or more.
+ *   ENOMEM */
+int mcq_timers_add(struct mcq_timers *timers, uint64_t interval_ms, mcq_timer_fn *call, void *hint);
+
+/* Another interval, from now on; the same one again; no more calls. EINVAL: no such id. */
+int mcq_timers_set(struct mcq_timers *timers, int id, uint64_t interval_ms);
+int mcq_timers_reset(struct mcq_timers *timers, int id);
+int mcq_timers_cancel(struct mcq_timers *timers, int id);
+
+/* ms until the next one is due: a timeout for mcq_poll or mcq_poller_wait. 0: one is; -1: there is
+ * none. */
+int mcq_timers_timeout(struct mcq_timers *timers);
+
+/* Calls those that are due, the oldest first; gives how many. They may add, change and cancel
+ * timers. One that is late is called once, and due again an interval later. */
+int mcq_timers_run(struct mcq_timers *timers);
+
 /* --- options --------------------------------------------------------------------------------- */
 
 /* The numbers of libzmq, below 1000. Each says its range and (default); times are in ms. Those
@@ -608,6 +755,8 @@ enum mcq_option {
     MCQ_OPT_TYPE = 16,
     /* 1: the part received last is not the last of its message. */
     MCQ_OPT_RCVMORE = 13,
+    /* 1: of the types whose messages have one part. */
+    MCQ_OPT_THREAD_SAFE = 81,
     /* MCQ_POLLIN, MCQ_POLLOUT: what can be done now. */
     MCQ_OPT_EVENTS = 15,
     /* Readable once EVENTS may have changed since it was asked for. */
@@ -635,12 +784,15 @@ enum mcq_option {
     MCQ_OPT_RCVTIMEO = 27,
     /* -1: no limit, 0.. (-1): for mcq_send to wait. */
     MCQ_OPT_SNDTIMEO = 28,
-    /* -1: no limit, 0.. (-1; SUB, PULL 0): to send after close. */
+    /* -1: no limit, 0.. (-1; SUB, XSUB 0): to send after close. */
     MCQ_OPT_LINGER = 17,
     /* Messages, 0: no limit, 0.. (1000): that wait for a peer. */
     MCQ_OPT_SNDHWM = 23,
     /* Messages, 0: no limit, 0.. (1000): received and not taken, for each peer. */
     MCQ_OPT_RCVHWM = 24,
+    /* 0, 1 (0): only peers whose handshake is over get messages, and what waits for one is lost
+     * with its connection; later. */
+    MCQ_OPT_IMMEDIATE = 39,
     /* 0, 1 (0); PUB, SUB, DEALER, PUSH, PULL: of what waits for a peer, or from it, only the newest
      * message stays; later. */
     MCQ_OPT_CONFLATE = 54,
@@ -651,10 +803,11 @@ enum mcq_option {
 
     /* --- Names and subscriptions. */
 
-    /* 1..255 octets (none), the first one not 0: our name; later. */
+    /* 1..255 octets (none), the first one not 0: our name; later. Asked of a STREAM: the name of
+     * the peer that has come last. */
     MCQ_OPT_ROUTING_ID = 5,
-    /* 1..255 octets; ROUTER: our name for the peer of the next connect, to which may be sent at
-     * once; set only. */
+    /* 1..255 octets; ROUTER, STREAM: our name for the peer of the next connect, to which may be
+     * sent at once; set only. */
     MCQ_OPT_CONNECT_ROUTING_ID = 61,
     /* Text, "X-NAME:VALUE": told to peers in the handshake, for mcq_origin_property; adds up to 16
      * KiB; set only; later. */
@@ -683,6 +836,22 @@ enum mcq_option {
     MCQ_OPT_ROUTER_BALANCE = 1031,
     /* 0..3 (0); ROUTER: an empty message from a peer that comes (1), or goes (2); later. */
     MCQ_OPT_ROUTER_NOTIFY = 97,
+    /* Octets (none); DEALER, ROUTER, SERVER, CLIENT, PEER, CHANNEL: a message of one part that each
+     * new connection begins with; set only. */
+    MCQ_OPT_HELLO_MSG = 110,
+    /* The same; one that is received, as if it were the peer's last, when a peer goes that had
+     * connected to us. */
+    MCQ_OPT_DISCONNECT_MSG = 111,
+    /* The same, of DEALER, CLIENT, PEER, CHANNEL; when the connection to a peer is lost that we
+     * connect to, before it is tried again. */
+    MCQ_OPT_HICCUP_MSG = 114,
+    /* 0, 1 (1); STREAM: an empty part says that a connection has begun, or ended; set only. */
+    MCQ_OPT_STREAM_NOTIFY = 73,
+    /* 0, 1 (0); ROUTER: peers speak no ZMTP, as those of a STREAM; later, set only. */
+    MCQ_OPT_ROUTER_RAW = 41,
+    /* Octets, 1.. (8192): the most that one part of a STREAM, or of a ROUTER with ROUTER_RAW, has;
+     * later. */
+    MCQ_OPT_IN_BATCH_SIZE = 101,
 
     /* --- Publishers and subscribers. */
 
@@ -775,8 +944,14 @@ enum mcq_option {
     MCQ_OPT_CURVE_SECRETKEY = 49,
     /* The server's public one: a client of CURVE; later. */
     MCQ_OPT_CURVE_SERVERKEY = 50,
-    /* 0..255 octets (none): what ZAP is asked about; later. */
+    /* 0, 1 (0): over any network, and not over ipc and loopback only: its password can be read
+     * there, so the process is warned once; later. */
+    MCQ_OPT_PLAIN_REMOTE = 1050,
+    /* 0..255 octets (none): what ZAP's handler is told, and with NULL that it is asked; later. */
     MCQ_OPT_ZAP_DOMAIN = 55,
+    /* 0, 1 (0): with a domain, nobody comes in while there is no handler; without one CURVE does
+     * not ask; later. */
+    MCQ_OPT_ZAP_ENFORCE_DOMAIN = 93,
 
     /* --- What the kernel is asked for. Texts have a zero octet behind them when they are asked
      * for. */

@@ -19,8 +19,15 @@ static const struct home homes[] = {
     {MCQ_CONTEXT_IO_THREADS, offsetof(struct mcq_context, engines_wanted)},
     {MCQ_CONTEXT_MAX_SOCKETS, offsetof(struct mcq_context, sockets_max)},
     {MCQ_CONTEXT_PROFILE, offsetof(struct mcq_context, profile)},
+    {MCQ_CONTEXT_THREAD_PRIORITY, offsetof(struct mcq_context, threads.priority)},
+    {MCQ_CONTEXT_THREAD_SCHED_POLICY, offsetof(struct mcq_context, threads.policy)},
+    {MCQ_CONTEXT_THREAD_NAME_PREFIX, offsetof(struct mcq_context, threads.prefix)},
+    {MCQ_CONTEXT_THREAD_AFFINITY_CPU_ADD, 0},
+    {MCQ_CONTEXT_THREAD_AFFINITY_CPU_REMOVE, 0},
     {MCQ_CONTEXT_BUDGET, 0},
     {MCQ_CONTEXT_BUDGET_USED, 0},
+    {MCQ_CONTEXT_ZAP_MAX, 0},
+    {MCQ_CONTEXT_ZAP_HELD_UP, 0},
     {MCQ_CONTEXT_FD, 0},
     {MCQ_CONTEXT_REFUSED, 0},
 };
@@ -72,11 +79,20 @@ struct mcq_context *mcq_ctx_new(void)
     return NULL;
 }
 
+/* They hold for threads that start afterwards. */
+static bool is_of_threads(enum mcq_ctx_option option)
+{
+    return option == MCQ_CTX_IO_THREADS || option == MCQ_CTX_THREAD_PRIORITY ||
+           option == MCQ_CTX_THREAD_POLICY || option == MCQ_CTX_THREAD_CPU_ADD ||
+           option == MCQ_CTX_THREAD_CPU_REMOVE || option == MCQ_CTX_THREAD_PREFIX;
+}
+
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value)
 {
     const struct home *home = option_find(option);
     const struct mcq_option_row *row =
         mcq_option_row(MCQ_OPTION_OF_CONTEXT, (int) option, MCQ_OPTION_SET);
+    bool is_taken = true;
     bool is_late;
 
     if (!is_usable("ctx_set", context))
@@ -89,15 +105,22 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         return mcq_fail(EINVAL, "ctx_set %s to %" PRId64 ": not in %" PRId64 "..%" PRIu64,
                         row->name, value, row->min, row->max);
     lock(context);
-    is_late = option == MCQ_CTX_IO_THREADS && context->engine_count > 0;
+    is_late = is_of_threads(option) && context->engine_count > 0;
     if (option == MCQ_CTX_BUDGET)
         mcq_context_set_budget(context, value);
+    else if (option == MCQ_CTX_ZAP_MAX)
+        atomic_store_explicit(&context->zap_max, (uint32_t) value, memory_order_relaxed);
+    else if (!is_late && (option == MCQ_CTX_THREAD_CPU_ADD || option == MCQ_CTX_THREAD_CPU_REMOVE))
+        is_taken = mcq_thread_set_cpu(&context->threads, value, option == MCQ_CTX_THREAD_CPU_ADD);
     else if (!is_late)
         *option_of(context, home) = (uint32_t) value;
     unlock(context);
     if (is_late)
         return mcq_fail(EBUSY, "ctx_set %s: the threads run; set it before the first socket",
                         row->name);
+    if (!is_taken)
+        return mcq_fail(EINVAL, "ctx_set %s to %" PRId64 ": there is no such processor", row->name,
+                        value);
     return 0;
 }
 
@@ -122,6 +145,8 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         return mcq_fail_null("ctx_get", "value");
     if (home == NULL)
         return -1;
+    if (home->at == 0 && is_of_threads(option))
+        return mcq_fail(EINVAL, "ctx_get option %d: it can only be set", (int) option);
     if (option == MCQ_CTX_FD)
         return get_fd(context, value);
     lock(context);
@@ -129,10 +154,14 @@ int mcq_ctx_get(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         *value = (int64_t) mcq_context_budget(context);
     else if (option == MCQ_CTX_BUDGET_USED)
         *value = (int64_t) mcq_permits_used_bytes(&context->budget);
+    else if (option == MCQ_CTX_ZAP_MAX)
+        *value = atomic_load_explicit(&context->zap_max, memory_order_relaxed);
+    else if (option == MCQ_CTX_ZAP_HELD_UP)
+        *value = (int64_t) atomic_load_explicit(&context->zap_held_up_count, memory_order_relaxed);
     else if (option == MCQ_CTX_REFUSED)
         *value = (int64_t) mcq_kernel_refused_count();
     else
-        *value = *option_of(context, home);
+        *value = (int32_t) *option_of(context, home);
     unlock(context);
     return 0;
 }

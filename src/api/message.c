@@ -133,8 +133,8 @@ int mcq_message_set_routing_id(struct mcq_message *message, uint32_t routing_id)
 {
     if (MCQ_UNLIKELY(message == NULL))
         return mcq_fail_null("message_set_routing_id", "message");
-    if (routing_id == 0 || routing_id & MCQ_MSG_ORIGIN_BIT)
-        return mcq_fail(EINVAL, "message_set_routing_id: %u is nobody's", routing_id);
+    if (routing_id == 0)
+        return mcq_fail(EINVAL, "message_set_routing_id: 0 is nobody's");
     mcq_msg_of(message)->routing_id = routing_id;
     return 0;
 }

@@ -25,6 +25,7 @@ enum kind {
     KIND_RULE,           /* adds to who may connect; an enum mcq_admission_kind */
     KIND_SECURITY,       /* of runtime/security.h, a number or not */
     KIND_POLICY,         /* a policy, which some types have */
+    KIND_WORD,           /* the same, an enum mcq_word */
     KIND_PATTERN_OCTETS, /* not a number, and an enum mcq_pattern_option */
 };
 
@@ -58,6 +59,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_CURVE_SECRETKEY, KIND_SECURITY, 0},
     {MCQ_OPTION_CURVE_SERVERKEY, KIND_SECURITY, 0},
     {MCQ_OPTION_ZAP_DOMAIN, KIND_SECURITY, 0},
+    {MCQ_OPTION_ZAP_ENFORCE_DOMAIN, KIND_SECURITY, 0},
     {MCQ_OPTION_RCVMORE, KIND_STATE, 0},
     {MCQ_OPTION_FD, KIND_STATE, 0},
     {MCQ_OPTION_EVENTS, KIND_STATE, 0},
@@ -95,7 +97,15 @@ static const struct home homes[] = {
     {MCQ_OPTION_ROUTER_BALANCE, KIND_PATTERN, MCQ_PATTERN_ROUTER_BALANCE},
     {MCQ_OPTION_ROUTER_NOTIFY, KIND_PATTERN, MCQ_PATTERN_ROUTER_NOTIFY},
     {MCQ_OPTION_PROBE_ROUTER, KIND_PATTERN, MCQ_PATTERN_PROBE_ROUTER},
+    {MCQ_OPTION_ROUTER_RAW, KIND_BOOL, AT(is_raw)},
+    {MCQ_OPTION_STREAM_NOTIFY, KIND_PATTERN, MCQ_PATTERN_STREAM_NOTIFY},
+    {MCQ_OPTION_IN_BATCH_SIZE, KIND_INT, AT(piece_bytes)},
     {MCQ_OPTION_CONNECT_ROUTING_ID, KIND_PATTERN_OCTETS, MCQ_PATTERN_CONNECT_ROUTING_ID},
+    {MCQ_OPTION_HELLO_MSG, KIND_WORD, MCQ_WORD_HELLO},
+    {MCQ_OPTION_DISCONNECT_MSG, KIND_WORD, MCQ_WORD_DISCONNECT},
+    {MCQ_OPTION_HICCUP_MSG, KIND_WORD, MCQ_WORD_HICCUP},
+    {MCQ_OPTION_IMMEDIATE, KIND_BOOL, AT(is_immediate)},
+    {MCQ_OPTION_THREAD_SAFE, KIND_STATE, 0},
     {MCQ_OPTION_CONFLATE, KIND_BOOL, AT(conflates)},
     {MCQ_OPTION_IPV6, KIND_BOOL, AT(is_ipv6)},
     {MCQ_OPTION_REQ_CORRELATE, KIND_PATTERN, MCQ_PATTERN_REQ_CORRELATE},
@@ -130,6 +140,7 @@ static const struct home homes[] = {
     {MCQ_OPTION_WHEN_FULL, KIND_POLICY, 0},
     {MCQ_OPTION_RECONNECT_JITTER, KIND_BOOL, AT(has_full_jitter)},
     {MCQ_OPTION_OLDER_PEERS, KIND_BOOL, AT(meets_older)},
+    {MCQ_OPTION_PLAIN_REMOTE, KIND_BOOL, AT(sends_plain_afar)},
 };
 
 static const struct home *home_of(int id)
@@ -222,6 +233,10 @@ static enum mcq_err apply(struct mcq_socket *socket, const struct home *home, in
     if (home->id == MCQ_OPTION_SUBSCRIPTIONS_MAX &&
         (ops->set == NULL ||
          ops->set(socket->pattern, MCQ_PATTERN_SUBSCRIPTION_BYTES, (int) value) != MCQ_OK))
+        return MCQ_INVAL;
+    if (home->id == MCQ_OPTION_ROUTER_RAW &&
+        (ops->set == NULL ||
+         ops->set(socket->pattern, MCQ_PATTERN_ROUTER_RAW, (int) value) != MCQ_OK))
         return MCQ_INVAL;
     if (home->id == MCQ_OPTION_CONFLATE && !is_of_type(home->id, socket->type))
         return MCQ_INVAL;
@@ -365,6 +380,8 @@ static enum mcq_err get(struct mcq_socket *socket, const struct home *home, int6
         *value = (int64_t) socket->pattern->policy;
     else if (home->id == MCQ_OPTION_TYPE)
         *value = (int64_t) socket->type;
+    else if (home->id == MCQ_OPTION_THREAD_SAFE)
+        *value = mcq_socket_type_row(socket->type)->is_thread_safe;
     else if (home->id == MCQ_OPTION_RCVMORE)
         *value = socket->is_within_recv;
     else if (home->id == MCQ_OPTION_LIMITED)
@@ -441,6 +458,23 @@ static int set_pattern_bytes(struct mcq_socket *socket, const struct option *opt
     if (err == MCQ_INVAL)
         return fail_foreign("set", option->row, socket);
     return err == MCQ_OK ? 0 : fail("set", option->row, socket, err);
+}
+
+static int set_word(struct mcq_socket *socket, const struct option *option, struct mcq_bytes bytes)
+{
+    struct mcq_msg *word = &socket->words[option->home->at];
+    struct mcq_msg copy;
+    enum mcq_err err;
+
+    if (!is_of_type(option->home->id, socket->type))
+        return fail_foreign("set", option->row, socket);
+    err = mcq_msg_init_copy(&copy, bytes);
+    if (err != MCQ_OK)
+        return fail("set", option->row, socket, err);
+    mcq_msg_freeze(&copy);
+    mcq_msg_fini(word);
+    mcq_msg_move(word, &copy);
+    return 0;
 }
 
 static int set_security(struct mcq_socket *socket, const struct mcq_option_row *row,
@@ -534,6 +568,8 @@ static int set_octets(struct mcq_socket *socket, const struct option *option,
         return add_network(socket, option->row, bytes);
     if (option->home->kind == KIND_SECURITY)
         return set_security(socket, option->row, bytes);
+    if (option->home->kind == KIND_WORD)
+        return set_word(socket, option, bytes);
     if (option->home->kind == KIND_PATTERN_OCTETS)
         return set_pattern_bytes(socket, option, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
@@ -570,6 +606,21 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
     return result;
 }
 
+/* A STREAM is told the name of its newest peer, if that was not given by the application. */
+static struct mcq_bytes routing_id_of(struct mcq_socket *socket)
+{
+    struct mcq_socket_options *options = &socket->options;
+    int64_t number;
+
+    if (socket->type == MCQ_SOCKET_TYPE_STREAM &&
+        socket->pattern->ops->get(socket->pattern, MCQ_PATTERN_LAST_PEER, &number) == MCQ_OK) {
+        mcq_put_u32be(mcq_put_u8(options->routing_id, MCQ_PROPERTY_IDENTITY_NOT_FIRST),
+                      (uint32_t) number);
+        options->routing_id_len = MCQ_ROUTER_GENERATED_BYTES;
+    }
+    return mcq_bytes(options->routing_id, options->routing_id_len);
+}
+
 static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option *option)
 {
     const struct mcq_socket_options *options = &socket->options;
@@ -578,7 +629,7 @@ static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option 
     if (option->home->kind == KIND_SECURITY)
         return mcq_security_octets(options->security, option->home->id);
     if (option->row->number == MCQ_OPTION_ROUTING_ID)
-        return mcq_bytes(options->routing_id, options->routing_id_len);
+        return routing_id_of(socket);
     if (option->home->kind == KIND_PROXY) {
         bytes = mcq_proxy_get(options->proxy, (enum mcq_proxy_part) option->home->at);
         return mcq_bytes(bytes.data, bytes.len + 1);

@@ -254,6 +254,9 @@ int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *
     if (socket->type != MCQ_SOCKET_TYPE_PEER)
         return mcq_fail(ENOTSUP, "connect_peer: the peers of a %s socket have no routing ids",
                         mcq_socket_type_name(socket->type));
+    if (socket->options.is_immediate)
+        return mcq_fail(EFAULT,
+                        "connect_peer: with IMMEDIATE a peer has no routing id before it is there");
     if (call_endpoint_of(&connect_call, socket, endpoint, &peer) != 0)
         return -1;
     *routing_id = (uint32_t) peer;

@@ -32,8 +32,8 @@ static const struct mcq_option_row *row_of(int option, enum mcq_option_use use)
 {
     const struct mcq_option_row *row = mcq_option_row(MCQ_OPTION_OF_CONTEXT, option, use);
 
-    /* Ours are not for programs that know libzmq's only; drafts are not in stable builds. */
-    return row != NULL && row->number < 1000 && !row->is_draft ? row : NULL;
+    /* Ours are not for programs that know libzmq's only. */
+    return row != NULL && row->number < 1000 ? row : NULL;
 }
 
 static int *value_of(struct zmq_context *context, const struct mcq_option_row *row)

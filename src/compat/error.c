@@ -7,12 +7,13 @@ struct text {
     const char *text;
 };
 
-/* Those that the system's strerror does not know; bindings compare them. */
+/* Those that the system's strerror does not know, or has other words for; bindings compare them. */
 static const struct text texts[] = {
     {EFSM, "Operation cannot be accomplished in current state"},
     {ENOCOMPATPROTO, "The protocol is not compatible with the socket type"},
     {ETERM, "Context was terminated"},
     {EMTHREAD, "No thread available"},
+    {EHOSTUNREACH, "Host unreachable"},
 };
 
 int zmq_errno(void)

@@ -15,7 +15,7 @@ int zmq_sendiov(void *handle, struct iovec *iov, size_t count, int flags)
     if (iov == NULL || count == 0)
         return zmq_fail(EINVAL);
     for (size_t i = 0; i < count; i++) {
-        int more = i + 1 < count ? ZMQ_SNDMORE : flags & ZMQ_SNDMORE;
+        int more = i + 1 < count ? flags & ZMQ_SNDMORE : 0; /* without it they are messages */
 
         if (zmq_send(handle, iov[i].iov_base, iov[i].iov_len, (flags & ZMQ_DONTWAIT) | more) < 0)
             return -1;

@@ -26,11 +26,11 @@ static void send_event(struct mcq_socket *pair, uint16_t event, uint32_t value,
 /* What libzmq would say where it knows more than an errno. */
 static uint32_t value_of(const struct mcq_report *report)
 {
-    switch (report->kind) {
-    case MCQ_REPORT_HANDSHAKE_BROKEN: return ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
-    case MCQ_REPORT_HANDSHAKE_REFUSED: return 400;
-    default: return (uint32_t) report->value;
-    }
+    bool is_errno = report->value < ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
+
+    return report->kind == MCQ_REPORT_HANDSHAKE_BROKEN && is_errno
+               ? ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED
+               : (uint32_t) report->value;
 }
 
 static void tell(const struct mcq_report *report, void *hint)

@@ -36,6 +36,15 @@ static bool is_left_out(const struct mcq_option_row *row)
     return row->is_draft && !row->is_unguarded;
 }
 
+/* A PUB is an XPUB there, and a REP a ROUTER: they take its options, which do nothing to them. */
+static bool is_of_its_base(const struct zmq_socket *socket, const struct mcq_option_row *row)
+{
+    if (row->number == MCQ_OPTION_SUBSCRIBE || row->number == MCQ_OPTION_UNSUBSCRIBE)
+        return false;
+    return (socket->type == ZMQ_PUB && mcq_option_is_of(row, MCQ_SOCKET_TYPE_XPUB)) ||
+           (socket->type == ZMQ_REP && mcq_option_is_of(row, MCQ_SOCKET_TYPE_ROUTER));
+}
+
 static const struct mcq_option_row *row_of(const struct zmq_socket *socket, int option,
                                            enum mcq_option_use use)
 {
@@ -46,7 +55,51 @@ static const struct mcq_option_row *row_of(const struct zmq_socket *socket, int 
     /* These two are not of a pattern in libzmq: every socket takes them, and most do nothing. */
     if (row->number == MCQ_OPTION_CONFLATE || row->number == MCQ_OPTION_INVERT_MATCHING)
         return row;
-    return mcq_option_is_of(row, (enum mcq_socket_type) socket->type) ? row : NULL;
+    if (mcq_option_is_of(row, (enum mcq_socket_type) socket->type))
+        return row;
+    return is_of_its_base(socket, row) ? row : NULL;
+}
+
+/* What libzmq takes beyond the values that mean something: a flag is any number but 0, of bits
+ * those count that there are. */
+static const struct wide_row {
+    enum mcq_option_id id;
+    int32_t min;
+} wide_rows[] = {
+    {MCQ_OPTION_TOS, 0},
+    {MCQ_OPTION_ROUTER_MANDATORY, 0},
+    {MCQ_OPTION_ROUTER_RAW, 0},
+    {MCQ_OPTION_ROUTER_HANDOVER, 0},
+    {MCQ_OPTION_PROBE_ROUTER, 0},
+    {MCQ_OPTION_REQ_CORRELATE, 0},
+    {MCQ_OPTION_REQ_RELAXED, 0},
+    {MCQ_OPTION_XPUB_VERBOSE, 0},
+    {MCQ_OPTION_XPUB_VERBOSER, 0},
+    {MCQ_OPTION_XPUB_NODROP, 0},
+    {MCQ_OPTION_XPUB_MANUAL, 0},
+    {MCQ_OPTION_XPUB_MANUAL_LAST_VALUE, 0},
+    {MCQ_OPTION_ONLY_FIRST_SUBSCRIBE, 0},
+    {MCQ_OPTION_INVERT_MATCHING, INT32_MIN},
+    {MCQ_OPTION_ZAP_ENFORCE_DOMAIN, INT32_MIN},
+    {MCQ_OPTION_LOOPBACK_FASTPATH, INT32_MIN},
+    {MCQ_OPTION_MULTICAST_LOOP, INT32_MIN},
+    {MCQ_OPTION_RECONNECT_STOP, INT32_MIN},
+};
+
+/* The same value as the library has it; false: libzmq refuses it, too. */
+static bool narrow_value(const struct mcq_option_row *row, int64_t *value)
+{
+    for (size_t i = 0; i < ZMQ_COUNT(wide_rows); i++) {
+        if ((int) wide_rows[i].id != row->number)
+            continue;
+        if (*value < wide_rows[i].min)
+            return false;
+        *value = row->max == 1 ? *value != 0 : *value & (int64_t) row->max;
+        return true;
+    }
+    if (row->number == MCQ_OPTION_HEARTBEAT_TIMEOUT && *value < 0)
+        return false; /* -1 is its default, and cannot be set */
+    return row->type == MCQ_OPTION_U64 || mcq_option_takes(row, *value);
 }
 
 /* Whether the library does what the option says. */
@@ -162,17 +215,24 @@ static int set_number(struct zmq_socket *socket, const struct mcq_option_row *ro
     if (row->number == MCQ_OPTION_IPV4ONLY)
         return narrow == 0 || narrow == 1 ? mcq_set(socket->inner, MCQ_OPT_IPV6, !narrow)
                                           : zmq_fail(EINVAL);
-    if (row->type != MCQ_OPTION_U64 && !mcq_option_takes(row, value))
+    if (!narrow_value(row, &value))
         return zmq_fail(EINVAL);
     if (is_passed_on(socket, row))
         return mcq_set(socket->inner, (enum mcq_option) row->number, value);
     return keep_number(socket, row, value);
 }
 
+/* An empty text is NULL to libzmq, but for these two. */
+static bool refuses_empty(const struct mcq_option_row *row)
+{
+    return row->type == MCQ_OPTION_TEXT && row->number != MCQ_OPTION_SOCKS_USERNAME &&
+           row->number != MCQ_OPTION_SOCKS_PASSWORD;
+}
+
 static int set_octets(struct zmq_socket *socket, const struct mcq_option_row *row, const void *data,
                       size_t len)
 {
-    if (data == NULL && len > 0)
+    if ((data == NULL && len > 0) || (data != NULL && len == 0 && refuses_empty(row)))
         return zmq_fail(EINVAL);
     if (row->type == MCQ_OPTION_KEY) {
         if (len != KEY_OCTETS && len != KEY_TEXT && len != KEY_TEXT + 1)
@@ -185,7 +245,8 @@ static int set_octets(struct zmq_socket *socket, const struct mcq_option_row *ro
     if (mcq_set_bytes(socket->inner, (enum mcq_option) row->number, data, len) == 0)
         return 0;
     /* What was not subscribed to can be given back all the same. */
-    return row->number == MCQ_OPTION_UNSUBSCRIBE && errno == EINVAL ? 0 : -1;
+    return row->number == MCQ_OPTION_UNSUBSCRIBE && socket->type == ZMQ_SUB && errno == EINVAL ? 0
+                                                                                               : -1;
 }
 
 int zmq_setsockopt(void *handle, int option, const void *optval, size_t optvallen)
@@ -218,6 +279,13 @@ static int number_of(struct zmq_socket *socket, const struct mcq_option_row *row
     return 0;
 }
 
+/* All others want the exact length. */
+static bool has_room_to_spare(const struct mcq_option_row *row)
+{
+    return row->number == MCQ_OPTION_RCVMORE || row->number == MCQ_OPTION_FD ||
+           row->number == MCQ_OPTION_EVENTS || row->number == MCQ_OPTION_THREAD_SAFE;
+}
+
 // NOLINTNEXTLINE(readability-non-const-parameter): as its like
 static int get_number(struct zmq_socket *socket, const struct mcq_option_row *row, void *room,
                       size_t *len)
@@ -225,8 +293,9 @@ static int get_number(struct zmq_socket *socket, const struct mcq_option_row *ro
     int64_t value;
     int32_t narrow;
 
-    if (*len != size_of(row))
+    if (*len != size_of(row) && !(has_room_to_spare(row) && *len > size_of(row)))
         return zmq_fail(EINVAL);
+    *len = size_of(row);
     if (number_of(socket, row, &value) != 0)
         return -1;
     narrow = (int32_t) value;
@@ -272,6 +341,8 @@ static int get_octets(struct zmq_socket *socket, const struct mcq_option_row *ro
 {
     size_t had = *len;
 
+    if (row->type == MCQ_OPTION_KEY && had != KEY_OCTETS && had != KEY_TEXT + 1)
+        return zmq_fail(EINVAL);
     if (!is_passed_on(socket, row))
         return get_kept(socket, row, room, len);
     if (mcq_get_bytes(socket->inner, (enum mcq_option) row->number, room, len) != 0)

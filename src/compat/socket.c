@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "compat/compat.h"
-#include "table/socket_type.h"
 
 /* File-level: storage of sockets outlives them and their contexts. */
 static pthread_mutex_t free_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -49,14 +48,6 @@ static int inherit(struct zmq_socket *socket)
     return 0;
 }
 
-/* Types that only a draft build of libzmq has. */
-static bool is_draft(int type)
-{
-    const struct mcq_socket_type_row *row = mcq_socket_type_row((enum mcq_socket_type) type);
-
-    return row != NULL && row->is_draft;
-}
-
 void *zmq_socket(void *context_handle, int type)
 {
     struct zmq_context *context = zmq_context_of(context_handle);
@@ -64,10 +55,6 @@ void *zmq_socket(void *context_handle, int type)
 
     if (context == NULL)
         return NULL;
-    if (is_draft(type)) {
-        errno = EINVAL;
-        return NULL;
-    }
     socket = take_storage();
     if (socket == NULL)
         return NULL;

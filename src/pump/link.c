@@ -4,6 +4,8 @@
 #include "wire/encode.h"
 #include "wire/limits.h"
 
+#define DISCARD_PARTS 64
+
 void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t out_max,
                    uint32_t in_max)
 {
@@ -48,7 +50,9 @@ void mcq_link_retire(struct mcq_link *link)
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
+    mcq_link_forget_lost(link);
     mcq_link_forget_roomy(link);
+    mcq_origin_leave(&link->origin);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -124,6 +128,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
+    mcq_origin_leave(&link->origin);
     link->origin = opening->origin;
     link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
@@ -219,6 +224,23 @@ static void link_drain(struct mcq_link *link)
     }
 }
 
+/* A stream that is closed with unread octets is reset, and with it goes what the peer has not read
+ * yet. Of a peer that never stops so many parts are read. */
+static void link_discard(struct mcq_link *link)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    link->can_read = true;
+    for (int i = 0; i < DISCARD_PARTS; i++) {
+        if (link_pull_unanswered(link, &msg, &event) != MCQ_OK)
+            break;
+        if (event.kind == MCQ_EVENT_BODY)
+            mcq_msg_fini(&msg);
+    }
+    mcq_link_queue_fini(&link->in);
+}
+
 int mcq_link_end(struct mcq_link *link)
 {
     struct mcq_link_group *group = link->group;
@@ -235,7 +257,9 @@ int mcq_link_end(struct mcq_link *link)
         link->table_bytes = 0;
         return -1;
     }
-    if (link->keeps_input && link->lost_by == MCQ_CLOSED)
+    if (MCQ_UNLIKELY(link->is_finishing))
+        link_discard(link);
+    else if (link->keeps_input && link->lost_by == MCQ_CLOSED)
         link_drain(link);
     mcq_ready_remove(group->in_set, fd);
     if (link->is_in_out_set)
@@ -249,7 +273,6 @@ int mcq_link_end(struct mcq_link *link)
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
-    mcq_origin_leave(&link->origin);
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;

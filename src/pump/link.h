@@ -116,8 +116,9 @@ struct mcq_link {
     bool is_lost;
     bool is_roomy; /* on the list */
     bool is_in_out_set;
-    bool keeps_input; /* messages of this link are taken: what came before a loss is kept */
-    bool has_sent;    /* a message left on this connection: worth a graceful end */
+    bool keeps_input;  /* messages of this link are taken: what came before a loss is kept */
+    bool has_sent;     /* a message left on this connection: worth a graceful end */
+    bool is_finishing; /* mcq_link_finish was called */
     bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
     bool is_starved;      /* not read, for the budget is used up */
@@ -134,7 +135,7 @@ struct mcq_link {
     struct mcq_wpump wpump;
     struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
-    struct mcq_origin *origin;   /* of the connection; NULL: OFF, a pipe's, or without memory */
+    struct mcq_origin *origin;   /* of the connection, or the last one; NULL: unknown */
     uint32_t origin_number;      /* the same for messages */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */
@@ -305,13 +306,13 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq
 MCQ_MUST_CHECK enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group,
                                           bool is_on);
 
-/* Queues a message of one empty part, in front of all messages; the link is UP, and nothing was
- * written on this connection. As mcq_session_probe. */
-MCQ_MUST_CHECK enum mcq_err mcq_link_probe(struct mcq_link *link);
+/* Queues a message of one part, in front of all messages; the link is UP, and nothing was written
+ * on this connection. As mcq_session_greet. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_greet(struct mcq_link *link, struct mcq_msg *msg);
 
-/* Adds a message of one empty part to what was received: the pattern's notice to the application.
+/* Adds a message of one part to what was received, as if it came from the peer; NULL: an empty one.
  * MCQ_NOMEM. */
-MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link);
+MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg *msg);
 
 /* --- octets ---------------------------------------------------------------------------------- */
 
@@ -323,6 +324,11 @@ enum mcq_err mcq_link_flush(struct mcq_link *link);
 
 /* Messages that have not wholly left. What is in a pipe has left, once its far side is there. */
 uint64_t mcq_link_waiting_count(const struct mcq_link *link);
+
+/* Ends the connection once all that waits has left; without one, and if nothing waits, at once.
+ * The link is lost then, whether it is up or not. What has come from the peer is dropped, and what
+ * still comes is nobody's. Only a link of a stream. */
+void mcq_link_finish(struct mcq_link *link);
 
 /* The peer has failed otherwise: a deadline, a rule of the pattern. Puts it on the list. */
 void mcq_link_lose(struct mcq_link *link, enum mcq_err err);

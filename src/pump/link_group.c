@@ -89,9 +89,9 @@ void mcq_link_forget_lost(struct mcq_link *link)
     link->is_lost = false;
 }
 
-void mcq_link_lose(struct mcq_link *link, enum mcq_err err)
+static void lose(struct mcq_link *link, enum mcq_err err)
 {
-    if (link->is_lost || !link->is_up)
+    if (link->is_lost)
         return;
     link->is_lost = true;
     link->lost_by = err;
@@ -101,6 +101,24 @@ void mcq_link_lose(struct mcq_link *link, enum mcq_err err)
     mcq_link_set_blocked(link, false);
     link->lost_next = link->group->lost_first;
     link->group->lost_first = link;
+}
+
+void mcq_link_lose(struct mcq_link *link, enum mcq_err err)
+{
+    if (link->is_up)
+        lose(link, err);
+}
+
+void mcq_link_finish(struct mcq_link *link)
+{
+    mcq_assert(!mcq_link_is_piped(link));
+    link->is_finishing = true;
+    mcq_link_queue_fini(&link->in);
+    mcq_link_settle(link);
+    if (link->is_up)
+        (void) mcq_link_flush(link);
+    else if (mcq_link_waiting_count(link) == 0)
+        lose(link, MCQ_CLOSED);
 }
 
 struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group)

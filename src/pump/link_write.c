@@ -90,7 +90,7 @@ static enum mcq_err link_write_all(struct mcq_link *link)
     }
     mcq_link_set_dirty(link, false);
     mcq_link_set_blocked(link, false);
-    return MCQ_OK;
+    return MCQ_UNLIKELY(link->is_finishing) ? MCQ_CLOSED : MCQ_OK;
 }
 
 enum mcq_err mcq_link_write(struct mcq_link *link)
@@ -180,6 +180,20 @@ static enum mcq_err link_put_error(struct mcq_link *link, enum mcq_err err, bool
     return MCQ_AGAIN;
 }
 
+/* Octets alone: each part is a whole message, and one without octets is nothing. */
+static enum mcq_err link_put_raw(struct mcq_link *link, struct mcq_part *part)
+{
+    struct mcq_bytes none = mcq_bytes(NULL, 0);
+
+    if (part->msg == NULL && part->body.len > 0)
+        return mcq_wpump_put_octets(&link->wpump, none, part->body, true);
+    if (part->body.len > 0)
+        return mcq_wpump_put(&link->wpump, none, part->msg, true);
+    if (part->msg != NULL)
+        mcq_msg_fini(part->msg);
+    return MCQ_OK;
+}
+
 static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
 {
     struct mcq_bytes run;
@@ -190,6 +204,8 @@ static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
 
     if (part->msg == NULL && MCQ_UNLIKELY(part->body.len > MCQ_WPUMP_COPY_MAX))
         return MCQ_NOMEM;
+    if (MCQ_UNLIKELY(link->framing == MCQ_FRAMING_RAW))
+        return link_put_raw(link, part);
     if (part->msg == NULL)
         return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
     if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
@@ -305,23 +321,41 @@ enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool i
                                   : mcq_session_join(link->session, group, is_on));
 }
 
-enum mcq_err mcq_link_probe(struct mcq_link *link)
+enum mcq_err mcq_link_greet(struct mcq_link *link, struct mcq_msg *msg)
 {
-    struct mcq_part empty = {.body = mcq_bytes(NULL, 0)};
+    struct mcq_part part = {.body = mcq_bytes(NULL, 0)};
+    struct mcq_msg copy;
     enum mcq_err err;
 
-    if (mcq_link_is_piped(link))
-        return mcq_link_put(link, &empty);
-    err = mcq_session_probe(link->session);
+    if (mcq_link_is_piped(link)) {
+        mcq_msg_init(&copy);
+        if (msg != NULL)
+            mcq_msg_copy(&copy, msg);
+        part.body = mcq_msg_bytes(&copy);
+        part.msg = &copy;
+        err = mcq_link_put(link, &part);
+        mcq_msg_fini(&copy);
+        return err;
+    }
+    if (msg != NULL)
+        part.body = mcq_msg_bytes(msg);
+    err = mcq_session_greet(link->session, part.body);
     if (err == MCQ_OK && !link->is_lost && !link->is_blocked)
         mcq_link_set_dirty(link, true);
     return err;
 }
 
-enum mcq_err mcq_link_note(struct mcq_link *link)
+enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg *msg)
 {
-    struct mcq_msg msg;
+    struct mcq_msg copy;
+    enum mcq_err err;
 
-    mcq_msg_init(&msg);
-    return mcq_link_queue_push(&link->in, &msg);
+    mcq_msg_init(&copy);
+    if (msg != NULL)
+        mcq_msg_copy(&copy, msg);
+    copy.more = false;
+    copy.routing_id = link->origin_number;
+    err = mcq_link_queue_push(&link->in, &copy);
+    mcq_msg_fini(&copy);
+    return err;
 }

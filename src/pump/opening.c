@@ -2,6 +2,7 @@
 
 #include "arena/alloc.h"
 #include "session/state.h"
+#include "wire/zap.h"
 
 static enum mcq_err make_session(struct mcq_opening *opening,
                                  const struct mcq_session_config *config)
@@ -109,6 +110,8 @@ static enum mcq_err opening_advance(struct mcq_opening *opening, struct mcq_even
             if (err == MCQ_OK)
                 ready->kind = MCQ_EVENT_IGNORED;
         }
+        if (err == MCQ_OK && ready->kind == MCQ_EVENT_REFUSED)
+            opening->refusal = mcq_zap_status(ready->reason);
     } while (err == MCQ_OK && ready->kind != MCQ_EVENT_READY && ready->kind != MCQ_EVENT_ZAP);
     return err;
 }
@@ -118,10 +121,29 @@ enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *rea
     enum mcq_err err = opening_advance(opening, ready);
     enum mcq_err written = opening_write(opening); /* an ERROR is said before the end, too */
 
-    if (err == MCQ_OK && written == MCQ_OK && ready->kind == MCQ_EVENT_READY)
-        opening->origin = mcq_origin_new(opening->reactor, opening->fd, mcq_bytes(NULL, 0),
-                                         ready->ready.metadata);
+    if (err == MCQ_OK && written == MCQ_OK && ready->kind == MCQ_EVENT_READY) {
+        opening->origin =
+            mcq_origin_new(opening->reactor, opening->fd, opening->decision, ready->ready.metadata);
+        mcq_free(opening->decision);
+        opening->decision = NULL;
+    }
     return err == MCQ_OK || err == MCQ_AGAIN ? (written != MCQ_OK ? written : err) : err;
+}
+
+enum mcq_err mcq_opening_keep(struct mcq_opening *opening, struct mcq_bytes user_id,
+                              struct mcq_bytes metadata)
+{
+    struct mcq_decision *decision =
+        mcq_alloc(mcq_size_add(sizeof *decision, mcq_size_add(user_id.len, metadata.len)));
+
+    if (decision == NULL)
+        return MCQ_NOMEM;
+    decision->user_id_len = user_id.len;
+    decision->metadata_len = metadata.len;
+    mcq_put_bytes(mcq_put_bytes(decision->octets, user_id), metadata);
+    mcq_assert(opening->decision == NULL);
+    opening->decision = decision;
+    return MCQ_OK;
 }
 
 int mcq_opening_fini(struct mcq_opening *opening)
@@ -131,6 +153,7 @@ int mcq_opening_fini(struct mcq_opening *opening)
     if (opening->session != NULL)
         free_session(opening);
     mcq_origin_leave(&opening->origin);
+    mcq_free(opening->decision);
     *opening = (struct mcq_opening) {.fd = -1};
     return fd;
 }

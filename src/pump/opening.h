@@ -28,11 +28,13 @@ struct mcq_opening {
     struct mcq_reactor *reactor;
     struct mcq_session *session; /* NULL: empty, or it dozes */
     struct mcq_receiver *receiver;
-    struct mcq_rpump *rpump;   /* as long as there is a session */
-    struct mcq_origin *origin; /* once READY */
+    struct mcq_rpump *rpump;       /* as long as there is a session */
+    struct mcq_origin *origin;     /* once READY */
+    struct mcq_decision *decision; /* NULL: ZAP has not said yes, or was not asked */
     int fd;
-    bool is_blocked; /* octets wait for room in the stream */
-    size_t greeted;  /* DOZING: octets of our greeting that have left */
+    bool is_blocked;  /* octets wait for room in the stream */
+    unsigned refusal; /* ZAP's status, as the peer's ERROR says it; 0: it has said none */
+    size_t greeted;   /* DOZING: octets of our greeting that have left */
 };
 
 /* The config's borrowed members outlive the session.
@@ -50,6 +52,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_opening_init(struct mcq_opening *opening,
  *   MCQ_AGAIN   waits for octets or, if is_blocked, for room
  *   other       failed: mcq_session_failure has more */
 MCQ_MUST_CHECK enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *ready);
+
+/* What ZAP has said of the peer, for its origin. Copied. MCQ_NOMEM. */
+MCQ_MUST_CHECK enum mcq_err mcq_opening_keep(struct mcq_opening *opening, struct mcq_bytes user_id,
+                                             struct mcq_bytes metadata);
 
 /* The last step has said AGAIN: if the peer has said nothing at all, and has got what there is to
  * say, its session is given back until it speaks. */

@@ -103,23 +103,35 @@ static bool is_ours(struct mcq_bytes name)
            mcq_bytes_equal(name, mcq_bytes_of(MCQ_ORIGIN_ADDRESS));
 }
 
-static void fill(struct mcq_origin *origin, struct mcq_reactor *reactor, struct mcq_bytes user,
-                 struct mcq_bytes metadata)
+/* The first of a name is the one that is found. */
+static void put_decision(struct mcq_origin *origin, const struct mcq_decision *decision)
+{
+    struct mcq_bytes rest =
+        mcq_bytes(decision->octets + decision->user_id_len, decision->metadata_len);
+    struct mcq_property property;
+
+    put(origin, mcq_bytes_of(MCQ_ORIGIN_USER), mcq_bytes(decision->octets, decision->user_id_len));
+    while (mcq_property_next(&rest, &property))
+        put(origin, property.name, property.value);
+}
+
+static void fill(struct mcq_origin *origin, struct mcq_reactor *reactor,
+                 const struct mcq_decision *decision, struct mcq_bytes metadata)
 {
     char address[MCQ_TRANSPORT_TEXT_BYTES];
     struct mcq_property property;
 
     if (mcq_transport_peer_text(reactor, origin->fd, address))
         put(origin, mcq_bytes_of(MCQ_ORIGIN_ADDRESS), mcq_bytes_of(address));
-    if (user.len > 0)
-        put(origin, mcq_bytes_of(MCQ_ORIGIN_USER), user);
+    if (decision != NULL)
+        put_decision(origin, decision);
     while (mcq_property_next(&metadata, &property))
         if (!is_ours(property.name))
             put(origin, property.name, property.value);
 }
 
-struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd, struct mcq_bytes user,
-                                  struct mcq_bytes metadata)
+struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd,
+                                  const struct mcq_decision *decision, struct mcq_bytes metadata)
 {
     union {
         struct mcq_origin origin;
@@ -128,7 +140,7 @@ struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd, struct mc
     struct mcq_origin *origin;
 
     made.origin = (struct mcq_origin) {.reactor = reactor, .fd = fd, .is_listed = true};
-    fill(&made.origin, reactor, user, metadata);
+    fill(&made.origin, reactor, decision, metadata);
     origin = mcq_alloc(size_of(&made.origin));
     if (origin == NULL)
         return NULL;

@@ -11,7 +11,8 @@
  *
  * A message carries the number of its origin where SERVER's have their routing id, and holds
  * nothing: so a message costs no count of references, but what is known of a connection that has
- * ended may be forgotten before its last message is. Whoever asks (mcq_origin_find) holds what it
+ * ended may be forgotten before its last message is. Links leave their origin when the last message
+ * was taken, so those who ask at once are in time. Whoever asks (mcq_origin_find) holds what it
  * finds. Numbers come again after 2^31 connections.
  */
 #ifndef MCQ_PUMP_ORIGIN_H
@@ -23,22 +24,29 @@
 
 #include "base/bytes.h"
 
-#define MCQ_ORIGIN_BYTES_MAX 4096 /* properties that do not fit in are left out */
-#define MCQ_ORIGINS_GONE_BYTES (UINT32_C(1) << 20)
+#define MCQ_ORIGIN_BYTES_MAX 4096    /* properties that do not fit in are left out */
+#define MCQ_ORIGINS_GONE_BYTES 49152 /* some four hundred */
 #define MCQ_ORIGIN_ADDRESS "Peer-Address"
 #define MCQ_ORIGIN_USER "User-Id"
 
 struct mcq_reactor;
 struct mcq_origin;
 
+/* What ZAP has said of a peer that it lets in. */
+struct mcq_decision {
+    size_t user_id_len;
+    size_t metadata_len;
+    uint8_t octets[]; /* the user's id, and properties that were checked */
+};
+
 /* Of the connection that has this stream.
  *   reactor    of the engine that the connection belongs to
- *   user       whom ZAP has found; empty: nobody was asked
+ *   decision   what ZAP has said of it; NULL: nobody was asked
  *   metadata   properties as the peer sent them, checked; what it says of its own address and of
- *              who it is does not count
+ *              who it is does not count, nor what ZAP has said already
  *   NULL       out of memory: nothing is known */
-struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd, struct mcq_bytes user,
-                                  struct mcq_bytes metadata);
+struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd,
+                                  const struct mcq_decision *decision, struct mcq_bytes metadata);
 
 /* The connection is over; *origin becomes NULL, if it is not. */
 void mcq_origin_leave(struct mcq_origin **origin);

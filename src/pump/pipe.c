@@ -5,6 +5,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "security/crypto.h"
 
 /* The reader says what it has taken that often, and when it finds nothing more: a word that both
  * sides write costs more than the message beside it. */
@@ -82,6 +83,33 @@ void mcq_pipe_fini(struct mcq_pipe *pipe)
 {
     queue_fini(&pipe->queues[0]);
     queue_fini(&pipe->queues[1]);
+}
+
+/* Places that were taken hold no body any more; those to take are messages still, and go first. */
+static void queue_wipe(struct mcq_pipe_queue *queue)
+{
+    struct mcq_pipe_chunk *chunk = head_chunk(queue);
+    struct mcq_pipe_chunk *spare = atomic_load_explicit(&queue->spare, memory_order_relaxed);
+    uint64_t at = queue->take_count;
+
+    if (queue->head != NULL && at % MCQ_PIPE_CHUNK == 0)
+        chunk = queue->head->next;
+    for (; at != queue->put_count; at++) {
+        drop(chunk, at % MCQ_PIPE_CHUNK);
+        chunk->tags[at % MCQ_PIPE_CHUNK] = TAG_PIECE;
+        if ((at + 1) % MCQ_PIPE_CHUNK == 0)
+            chunk = chunk->next;
+    }
+    for (chunk = head_chunk(queue); chunk != NULL; chunk = chunk->next)
+        mcq_crypto_wipe(chunk->msgs, sizeof chunk->msgs);
+    if (spare != NULL)
+        mcq_crypto_wipe(spare->msgs, sizeof spare->msgs);
+}
+
+void mcq_pipe_wipe(struct mcq_pipe *pipe)
+{
+    queue_wipe(&pipe->queues[0]);
+    queue_wipe(&pipe->queues[1]);
 }
 
 void mcq_pipe_set_max(struct mcq_pipe_end *end, uint32_t out_max, uint32_t in_max)

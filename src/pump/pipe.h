@@ -103,6 +103,10 @@ void mcq_pipe_init(struct mcq_pipe *pipe);
 /* Drops what nobody took. Both ends are gone. */
 void mcq_pipe_fini(struct mcq_pipe *pipe);
 
+/* Before fini: what crossed in places, or was to, is overwritten. Longer bodies are their blocks'.
+ */
+void mcq_pipe_wipe(struct mcq_pipe *pipe);
+
 /* The end 0 or 1. */
 static inline struct mcq_pipe_end mcq_pipe_end(struct mcq_pipe *pipe, unsigned index)
 {

@@ -139,7 +139,8 @@ static void end_message(struct mcq_wpump *pump, bool ends_message)
 enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
                                   struct mcq_bytes body, bool ends_message)
 {
-    mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX && body.len <= MCQ_WPUMP_COPY_MAX);
+    mcq_assert(head.len + body.len > 0);
+    mcq_assert(head.len <= MCQ_WPUMP_COPY_MAX && body.len <= MCQ_WPUMP_COPY_MAX);
     pump_check(pump);
     MCQ_TRY(reserve_rings(pump));
     MCQ_TRY(reserve_block(pump, head.len + body.len));
@@ -157,10 +158,12 @@ enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head, struct
     if (body.len <= MCQ_WPUMP_COPY_MAX) {
         MCQ_TRY(mcq_wpump_put_octets(pump, head, body, ends_message));
     } else {
-        mcq_assert(head.len > 0 && head.len <= MCQ_WPUMP_COPY_MAX);
+        mcq_assert(head.len <= MCQ_WPUMP_COPY_MAX);
         MCQ_TRY(reserve_rings(pump));
-        MCQ_TRY(reserve_block(pump, head.len));
-        copy_to_block(pump, head, mcq_bytes(NULL, 0));
+        if (MCQ_LIKELY(head.len > 0)) {
+            MCQ_TRY(reserve_block(pump, head.len));
+            copy_to_block(pump, head, mcq_bytes(NULL, 0));
+        }
         mcq_msg_freeze(msg);
         add_shared_run(pump, body, msg->large.buf);
         end_message(pump, ends_message);

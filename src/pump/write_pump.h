@@ -79,7 +79,7 @@ void mcq_wpump_fini(struct mcq_wpump *pump);
 void mcq_wpump_trim(struct mcq_wpump *pump);
 
 /* Queues `head`, then the body of *msg, which may be NULL for octets that stand alone.
- *   head           at most MCQ_WPUMP_COPY_MAX octets; copied
+ *   head           at most MCQ_WPUMP_COPY_MAX octets; copied; empty only if the body is not
  *   msg            moved: empty afterwards; frozen if it is referenced
  *   ends_message   a new connection may begin behind these octets
  *   MCQ_OK      queued

@@ -58,6 +58,8 @@ enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_connecting, struct 
                   (uint32_t) socket->options.recv_hwm);
     conn->peer.link.keeps_input = socket->pattern->ops->hear == NULL;
     conn->peer.link.conflates = socket->options.conflates;
+    if (MCQ_UNLIKELY(socket->options.is_raw))
+        conn->peer.link.framing = MCQ_FRAMING_RAW;
     conn->peer.is_connecting = is_connecting;
     conn->peer.epoch = mcq_context_next_epoch(socket->context);
     err = take_slot(socket, conn);
@@ -142,6 +144,13 @@ static enum mcq_err start(struct mcq_conn *conn, struct mcq_opening *opening)
     return MCQ_OK;
 }
 
+static enum mcq_err say_hello(struct mcq_conn *conn)
+{
+    struct mcq_msg *hello = &conn->socket->words[MCQ_WORD_HELLO];
+
+    return mcq_msg_len(hello) > 0 ? mcq_link_greet(&conn->peer.link, hello) : MCQ_OK;
+}
+
 enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
                          struct mcq_bytes identity)
 {
@@ -156,7 +165,10 @@ enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
     }
     MCQ_TRY(start(conn, opening));
     socket->up_count++;
-    err = ops->up(socket->pattern, &conn->peer, identity, &older);
+    err = say_hello(conn);
+    if (err == MCQ_OK)
+        err = ops->up(socket->pattern, &conn->peer, identity, &older);
+    conn->is_met = err == MCQ_OK;
     if (older != NULL)
         mcq_link_lose(&older->link, MCQ_MISMATCH);
     if (err != MCQ_OK) {
@@ -194,6 +206,25 @@ static void end(struct mcq_conn *conn)
     mcq_inproc_tell_down(conn);
 }
 
+bool mcq_conn_is_accepted(const struct mcq_conn *conn)
+{
+    return conn->end != NULL ? mcq_inproc_is_bound(conn->end) : !conn->is_dialed;
+}
+
+/* The application receives it as the last of what came on the connection. */
+static void say_end(struct mcq_conn *conn)
+{
+    struct mcq_msg *words = conn->socket->words;
+    struct mcq_msg *word = conn->connector != NULL      ? &words[MCQ_WORD_HICCUP]
+                           : mcq_conn_is_accepted(conn) ? &words[MCQ_WORD_DISCONNECT]
+                                                        : NULL;
+
+    if (word == NULL || mcq_msg_len(word) == 0 || !conn->is_met || conn->peer.link.is_finishing)
+        return;
+    if (mcq_link_note(&conn->peer.link, word) != MCQ_OK)
+        conn->peer.link.tally.drops[MCQ_TALLY_NO_MEMORY]++;
+}
+
 void mcq_conn_down(struct mcq_conn *conn)
 {
     struct mcq_socket *socket = conn->socket;
@@ -202,13 +233,17 @@ void mcq_conn_down(struct mcq_conn *conn)
     if (link->is_up) {
         end(conn);
         socket->up_count--;
+        say_end(conn);
+        conn->is_met = false;
         socket->pattern->ops->down(socket->pattern, &conn->peer);
         if (mcq_link_is_readable(link) && socket->pattern->ops->can_recv)
             socket->pattern->ops->readable(socket->pattern, &conn->peer);
         socket->news |= MCQ_NEWS_ALL;
     }
-    if (conn->connector != NULL)
+    if (conn->connector != NULL && conn->peer.is_connecting)
         return;
+    if (conn->connector != NULL)
+        mcq_connector_let_go(conn->connector);
     if (!has_input_left(conn)) {
         mcq_conn_free(conn);
     } else if (!conn->is_ending) {
@@ -227,13 +262,16 @@ void mcq_socket_bury(struct mcq_socket *socket)
         struct mcq_conn *conn = mcq_conn_of(link);
         struct mcq_connector *connector = conn->connector;
         enum mcq_err why = link->lost_by;
+        bool is_over = link->is_finishing;
 
         if (why == MCQ_LIMIT) {
             socket->limited_count++;
             link->tally.drops[MCQ_TALLY_OVERSIZED]++;
         }
         mcq_conn_down(conn);
-        if (connector != NULL)
+        if (connector != NULL && is_over)
+            mcq_connector_quit(connector);
+        else if (connector != NULL)
             mcq_connector_retry(connector, why);
     }
     for (struct mcq_conn *conn = socket->ending; conn != NULL; conn = next) {

@@ -229,10 +229,13 @@ static void connector_tunnel(struct mcq_connector *connector, int fd)
 
 static void connector_open(struct mcq_connector *connector, int fd)
 {
+    enum mcq_err err;
+
     connector->state = CONNECTOR_OPENING;
     connector_report(connector, MCQ_REPORT_OF_CONNECTED, fd);
-    if (mcq_opener_new(&connector->node, fd) != MCQ_OK)
-        connector_fail(connector, MCQ_NOMEM);
+    err = mcq_opener_new(&connector->node, fd);
+    if (err != MCQ_OK)
+        connector_fail(connector, err);
 }
 
 static bool gives_up_if_refused(const struct mcq_connector *connector)
@@ -386,6 +389,37 @@ const char *mcq_connector_name(const struct mcq_connector *connector)
     return mcq_node_name(&connector->node);
 }
 
+static void own(struct mcq_connector *connector, struct mcq_conn *conn)
+{
+    connector->conn = conn;
+    conn->connector = connector;
+    conn->is_dialed = true;
+}
+
+enum mcq_err mcq_connector_meet(struct mcq_connector *connector, struct mcq_opening *opening,
+                                struct mcq_bytes identity)
+{
+    struct mcq_conn *conn = connector->conn;
+    enum mcq_err err;
+
+    if (conn != NULL)
+        return mcq_conn_up(conn, opening, identity);
+    MCQ_TRY(mcq_conn_new(connector->node.socket, false, &conn));
+    own(connector, conn);
+    err = mcq_conn_up(conn, opening, identity);
+    if (err != MCQ_OK) {
+        mcq_connector_let_go(connector);
+        mcq_conn_free(conn);
+    }
+    return err;
+}
+
+void mcq_connector_let_go(struct mcq_connector *connector)
+{
+    connector->conn->connector = NULL;
+    connector->conn = NULL;
+}
+
 void mcq_connector_disown(struct mcq_connector *connector)
 {
     struct mcq_conn *conn = connector->conn;
@@ -477,7 +511,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         err = mcq_security_check(socket->options.security, fault);
     if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
-    if (err == MCQ_OK)
+    if (err == MCQ_OK && !socket->options.is_immediate)
         err = mcq_conn_new(socket, true, &connector->conn);
     if (err != MCQ_OK) {
         if (err == MCQ_MISMATCH)
@@ -489,7 +523,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         mcq_free(connector);
         return err;
     }
-    connector->conn->connector = connector;
+    if (connector->conn != NULL)
+        own(connector, connector->conn);
     mcq_node_join(&connector->node);
     return MCQ_OK;
 }

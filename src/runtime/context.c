@@ -75,9 +75,13 @@ static enum mcq_err new_context(struct mcq_context **out)
         .engines_wanted = MCQ_CONTEXT_IO_THREADS_DEFAULT,
         .sockets_max = MCQ_CONTEXT_MAX_SOCKETS_DEFAULT,
         .profile = MCQ_CONTEXT_PROFILE_DEFAULT,
+        .threads = {.priority = (uint32_t) MCQ_CONTEXT_THREAD_PRIORITY_DEFAULT,
+                    .policy = (uint32_t) MCQ_CONTEXT_THREAD_SCHED_POLICY_DEFAULT},
     };
     atomic_init(&context->epoch, FIRST_EPOCH);
     atomic_init(&context->slots, NULL);
+    atomic_init(&context->zap_max, MCQ_CONTEXT_ZAP_MAX_DEFAULT);
+    atomic_init(&context->zap_held_up_count, 0);
     mcq_permits_init_counting(&context->budget, UINT64_MAX, NULL);
     if (pthread_mutex_init(&context->mutex, NULL) != 0) {
         mcq_free(context);
@@ -297,7 +301,9 @@ static enum mcq_err start_engines(struct mcq_context *context)
     while (context->engine_count < context->engines_wanted) {
         if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
             return MCQ_NOMEM;
-        MCQ_TRY(mcq_engine_start(&context->engines[context->engine_count], random));
+        context->threads.profile = context->profile;
+        MCQ_TRY(mcq_engine_start(&context->engines[context->engine_count], random,
+                                 &context->threads, context->engine_count));
         warn_of_fallback(context->engines[context->engine_count].fallback);
         context->engine_count++;
     }

@@ -21,6 +21,7 @@
 #include "reactor/sleeper.h"
 #include "runtime/inproc.h"
 #include "runtime/resolver.h"
+#include "runtime/thread.h"
 #include "session/session.h"
 #include "table/option.h"
 
@@ -35,8 +36,9 @@ struct mcq_context {
     _Atomic(struct mcq_engine *) inline_engine; /* NULL: it has threads, or none yet */
     uint32_t engines_wanted;
     uint32_t sockets_max;
-    uint32_t profile;    /* enum mcq_profile of the next socket */
-    uint32_t open_count; /* sockets that are open, or closed and lingering */
+    uint32_t profile;               /* enum mcq_profile of the next socket */
+    struct mcq_thread_wish threads; /* how they run */
+    uint32_t open_count;            /* sockets that are open, or closed and lingering */
     uint32_t next_engine;
     bool is_terminated;
     bool is_forked;                     /* this process is a child of the one that made it */
@@ -49,6 +51,8 @@ struct mcq_context {
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
     struct mcq_names names;             /* of inproc */
     struct mcq_permits budget;          /* octets that its sockets hold */
+    _Atomic uint32_t zap_max;           /* questions that a handler has of each engine */
+    _Atomic uint64_t zap_held_up_count; /* questions that had to wait for their turn */
     uint64_t seed;                      /* of a simulated world; 0: the kernel's random numbers */
     _Atomic uint64_t epoch; /* the latest; connections and peers get numbers that only grow */
 };

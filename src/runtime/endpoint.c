@@ -366,8 +366,11 @@ enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
 
 void mcq_connector_stop(struct mcq_connector *connector)
 {
+    struct mcq_conn *conn = mcq_connector_conn(connector);
+
     node_stop((struct mcq_endpoint_node *) connector);
-    (void) mcq_link_flush(&mcq_connector_conn(connector)->peer.link);
+    if (conn != NULL)
+        (void) mcq_link_flush(&conn->peer.link);
     mcq_connector_disown(connector);
 }
 
@@ -379,6 +382,12 @@ enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes t
         return mcq_inproc_disconnect(socket, text);
     mcq_connector_stop((struct mcq_connector *) node);
     return MCQ_OK;
+}
+
+void mcq_connector_quit(struct mcq_connector *connector)
+{
+    node_stop((struct mcq_endpoint_node *) connector);
+    mcq_connector_disown(connector);
 }
 
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all)

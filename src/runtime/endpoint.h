@@ -79,7 +79,8 @@ void mcq_node_end(struct mcq_endpoint_node *node);
 /* --- openers (opener.c) ---------------------------------------------------------------------- */
 
 /* Begins a handshake on a stream, which it owns from now on. The node may be gone afterwards.
- *   MCQ_NOMEM, MCQ_INVAL   the stream is closed */
+ *   MCQ_DENIED             PLAIN does not leave this machine
+ *   MCQ_NOMEM, MCQ_INVAL   the stream is closed, in all three */
 MCQ_MUST_CHECK enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd);
 /* All that are still running end. */
 void mcq_openers_stop(struct mcq_endpoint_node *node);
@@ -110,6 +111,10 @@ void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err);
 /* Its tunnel is gone. MCQ_OK: the stream leads to the peer, and is the connector's; else it is
  * closed. */
 void mcq_connector_tunneled(struct mcq_connector *connector, int fd, enum mcq_err err);
+/* Under the socket's lock: its opener's connection has a peer from now on. As mcq_conn_up. */
+MCQ_MUST_CHECK enum mcq_err mcq_connector_meet(struct mcq_connector *connector,
+                                               struct mcq_opening *opening,
+                                               struct mcq_bytes identity);
 /* Under the socket's lock: its peer goes, or is one that was accepted from now on. */
 void mcq_connector_disown(struct mcq_connector *connector);
 /* Under the socket's lock: ends, and its peer with it, which it has. */

@@ -51,6 +51,8 @@ struct start {
     uint64_t random;
     enum mcq_err err;
     sem_t is_over;
+    const struct mcq_thread_wish *wish;
+    uint32_t index;
 };
 
 /* A ring belongs to the thread that makes it. */
@@ -73,8 +75,10 @@ static void *engine_main(void *context)
 {
     struct start *start = context;
     struct mcq_engine *engine = start->engine;
-    enum mcq_err err = begin(engine, start->random);
+    enum mcq_err err;
 
+    mcq_thread_apply(start->wish, start->index);
+    err = begin(engine, start->random);
     start->err = err;
     (void) sem_post(&start->is_over); /* from here on *start is gone */
     if (err != MCQ_OK)
@@ -101,9 +105,10 @@ static bool start_thread(struct start *start, pthread_t *thread)
     return failed == 0;
 }
 
-enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random)
+enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random,
+                              const struct mcq_thread_wish *wish, uint32_t index)
 {
-    struct start start = {.engine = engine, .random = random};
+    struct start start = {.engine = engine, .random = random, .wish = wish, .index = index};
     pthread_t thread;
 
     (void) sem_init(&start.is_over, 0, 0);

@@ -25,6 +25,7 @@
 #include "reactor/bell.h"
 #include "reactor/reactor.h"
 #include "reactor/sleeper.h"
+#include "runtime/thread.h"
 
 struct mcq_task {
     struct mcq_task *next;
@@ -38,11 +39,18 @@ struct mcq_wait {
     void (*done)(struct mcq_wait *wait);
 };
 
+struct mcq_question;
+
 struct mcq_engine {
     struct mcq_reactor *reactor;
     _Atomic(struct mcq_task *) inbox; /* newest first */
     struct mcq_receiver receiver;     /* of connections that are being opened */
     uint64_t random;                  /* state of mcq_engine_random */
+    struct {
+        uint32_t asked_count;       /* questions that a handler has, or has not let go of */
+        struct mcq_question *first; /* that wait, oldest first */
+        struct mcq_question *last;
+    } zap;                /* runtime/zap.h */
     const char *fallback; /* why it is not on io_uring, which was looked for; NULL: not so */
     _Atomic bool is_ending;
     bool has_thread;
@@ -60,10 +68,12 @@ MCQ_MUST_CHECK enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mc
                                             uint64_t random);
 
 /* An engine with a reactor and a thread of its own, in which all signals are blocked.
+ *   wish, index   how the thread runs; borrowed for the call
  *   MCQ_NOMEM   no memory or threads
  *   MCQ_NO_FDS  no descriptors
  *   MCQ_INVAL   MONOCOQUE_ENGINE asks for what is not there */
-MCQ_MUST_CHECK enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random);
+MCQ_MUST_CHECK enum mcq_err mcq_engine_start(struct mcq_engine *engine, uint64_t random,
+                                             const struct mcq_thread_wish *wish, uint32_t index);
 
 /* An engine with a reactor of the calling thread, which drives it by mcq_engine_sleep. */
 MCQ_MUST_CHECK enum mcq_err mcq_engine_begin(struct mcq_engine *engine, uint64_t random);

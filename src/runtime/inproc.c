@@ -14,6 +14,7 @@ enum end_event {
     END_ATTACH = 4, /* somebody connects */
     END_UP = 8,     /* the far side is there */
     END_DOWN = 16,  /* the far side is gone, or never comes */
+    END_GONE = 32,  /* and has nothing left to read */
 };
 
 /* The mail is on its way while is_mailed: whoever sets that posts it, and who reads it clears that
@@ -27,7 +28,11 @@ struct mcq_inproc_end {
     struct mcq_socket *socket; /* whose letters; NULL while nobody has bound the name */
     uint64_t serial;           /* of that socket's life, for its slot may be another's by now */
     struct mcq_conn *conn;     /* under the socket's lock; NULL: not yet, or not any more */
-    enum mcq_socket_type type; /* from here on: constant once the far end was told */
+    struct mcq_engine
+        *engine; /* in a socket's place: what is told is a task of its, not a letter */
+    struct mcq_task task;
+    struct mcq_inproc_caller *caller; /* the engine's; NULL: it has rung off */
+    enum mcq_socket_type type;        /* from here on: constant once the far end was told */
     uint8_t identity_len;
     uint8_t identity[MCQ_ROUTING_ID_MAX];
 };
@@ -37,6 +42,7 @@ struct mcq_inproc {
     struct mcq_pipe pipe; /* first: it has lines of its own */
     _Atomic uint32_t hold_count;
     struct mcq_inproc_end ends[2];
+    bool is_secret;  /* what crossed is wiped; constant */
     bool is_pending; /* on the list; these two under the context's mutex */
     struct mcq_inproc *next;
     char text[MCQ_ENDPOINT_BYTES];
@@ -61,6 +67,8 @@ static void let_go(struct mcq_inproc *inproc)
 {
     if (atomic_fetch_sub_explicit(&inproc->hold_count, 1, memory_order_acq_rel) > 1)
         return;
+    if (inproc->is_secret)
+        mcq_pipe_wipe(&inproc->pipe);
     mcq_pipe_fini(&inproc->pipe);
     mcq_free(inproc);
 }
@@ -92,13 +100,16 @@ static struct mcq_inproc *inproc_new(struct mcq_bytes text)
 
 static void tell(struct mcq_inproc_end *end, uint32_t events)
 {
-    if (end->socket == NULL)
+    if (end->socket == NULL && end->engine == NULL)
         return;
     (void) atomic_fetch_or_explicit(&end->events, events, memory_order_release);
     if (atomic_exchange_explicit(&end->is_mailed, true, memory_order_acq_rel))
         return;
     hold(end->inproc);
-    mcq_socket_post(end->socket, &end->mail);
+    if (end->engine != NULL)
+        mcq_engine_post(end->engine, &end->task);
+    else
+        mcq_socket_post(end->socket, &end->mail);
 }
 
 void mcq_inproc_tell(struct mcq_link *link, enum mcq_link_tell what)
@@ -161,7 +172,7 @@ static enum mcq_err accept_end(struct mcq_inproc_end *end, struct mcq_socket *so
 
 static void attach(struct mcq_inproc_end *end, struct mcq_socket *socket)
 {
-    tell(end->far, accept_end(end, socket) == MCQ_OK ? END_UP : END_DOWN);
+    tell(end->far, accept_end(end, socket) == MCQ_OK ? END_UP : END_DOWN | END_GONE);
 }
 
 static void go_up(struct mcq_conn *conn)
@@ -199,6 +210,21 @@ static void read_end(struct mcq_mail *mail, struct mcq_socket *socket)
         mcq_link_on_room(&end->conn->peer.link);
     if (end->conn != NULL && (events & END_DOWN))
         go_down(end->conn);
+    let_go(inproc);
+}
+
+/* The same of an end that is an engine's, in its thread. */
+static void run_end(struct mcq_task *task)
+{
+    struct mcq_inproc_end *end =
+        (struct mcq_inproc_end *) ((char *) task - offsetof(struct mcq_inproc_end, task));
+    struct mcq_inproc *inproc = end->inproc;
+    uint32_t events;
+
+    (void) atomic_exchange_explicit(&end->is_mailed, false, memory_order_acq_rel);
+    events = atomic_exchange_explicit(&end->events, 0, memory_order_acquire);
+    if (end->caller != NULL && (events & (END_INPUT | END_DOWN | END_GONE)))
+        end->caller->told(end->caller, (events & END_DOWN) != 0, (events & END_GONE) != 0);
     let_go(inproc);
 }
 
@@ -409,8 +435,103 @@ void mcq_inproc_release(struct mcq_conn *conn)
 
     if (end == &end->inproc->ends[0])
         forget_pending(end->inproc, conn->socket->context);
-    mcq_inproc_tell_down(conn);
+    tell(end->far, END_DOWN | END_GONE);
     end->conn = NULL;
     conn->end = NULL;
     let_go(end->inproc);
+}
+
+/* --- ends without a socket ------------------------------------------------------------------- */
+
+/* Who has bound the name is the far end's from now on. */
+static enum mcq_err find_binder(struct mcq_inproc *inproc, struct mcq_context *context,
+                                struct mcq_bytes text)
+{
+    enum mcq_err err = MCQ_NOT_FOUND;
+    struct mcq_name *name;
+
+    mcq_context_lock(context);
+    name = *find_name(&context->names, text);
+    if (name != NULL) {
+        err =
+            mcq_socket_type_fits(name->socket->type, inproc->ends[0].type) ? MCQ_OK : MCQ_MISMATCH;
+        set_binder(inproc, name->socket);
+    }
+    mcq_context_unlock(context);
+    return err;
+}
+
+bool mcq_inproc_has_name(struct mcq_context *context, struct mcq_bytes text)
+{
+    bool is_bound;
+
+    mcq_context_lock(context);
+    is_bound = *find_name(&context->names, text) != NULL;
+    mcq_context_unlock(context);
+    return is_bound;
+}
+
+enum mcq_err mcq_inproc_call(struct mcq_inproc_caller *caller, struct mcq_context *context,
+                             struct mcq_engine *engine, struct mcq_bytes text,
+                             enum mcq_socket_type type)
+{
+    struct mcq_inproc *inproc = inproc_new(text);
+    enum mcq_err err;
+
+    if (inproc == NULL)
+        return MCQ_NOMEM;
+    inproc->is_secret = true;
+    inproc->ends[0].type = type;
+    err = find_binder(inproc, context, text);
+    if (err != MCQ_OK) {
+        mcq_free(inproc);
+        return err;
+    }
+    inproc->ends[0].engine = engine;
+    inproc->ends[0].task.run = run_end;
+    inproc->ends[0].caller = caller;
+    caller->end = &inproc->ends[0];
+    caller->pipe = mcq_pipe_end(&inproc->pipe, 0);
+    mcq_pipe_set_max(&caller->pipe, 0, 0);
+    hold(inproc);
+    tell(&inproc->ends[1], END_ATTACH);
+    return MCQ_OK;
+}
+
+void mcq_inproc_caller_show(struct mcq_inproc_caller *caller)
+{
+    if (mcq_pipe_publish(&caller->pipe))
+        tell(caller->end->far, END_INPUT);
+}
+
+enum mcq_err mcq_inproc_caller_take(struct mcq_inproc_caller *caller, struct mcq_blocks *blocks,
+                                    struct mcq_msg *msg)
+{
+    uint8_t tag;
+    bool tells;
+
+    do {
+        enum mcq_err err = mcq_pipe_take(&caller->pipe, blocks, msg, &tag, &tells);
+
+        if (tells)
+            tell(caller->end->far, END_ROOM);
+        MCQ_TRY(err);
+        if (tag != MCQ_PIPE_PART)
+            mcq_msg_fini(msg);
+    } while (tag != MCQ_PIPE_PART);
+    return MCQ_OK;
+}
+
+void mcq_inproc_caller_end(struct mcq_inproc_caller *caller)
+{
+    tell(caller->end->far, END_DOWN);
+}
+
+void mcq_inproc_caller_ring_off(struct mcq_inproc_caller *caller)
+{
+    struct mcq_inproc *inproc = caller->end->inproc;
+
+    caller->end->caller = NULL;
+    caller->end = NULL;
+    let_go(inproc);
 }

@@ -17,8 +17,11 @@
  * of a lock that is held. The poster's lock keeps its context, and so every socket's slot, where
  * it is.
  *
- * A connection is counted: by the conn of each end, and by each letter on its way. Names and
- * pending connections are lists under the context's mutex, the last that anybody takes.
+ * An engine may have an end, too, for questions of its own (runtime/zap.h): it has no lock, and
+ * what it is told is a task.
+ *
+ * A connection is counted: by the conn of each end, or its caller, and by each letter on its way.
+ * Names and pending connections are lists under the context's mutex, the last that anybody takes.
  */
 #ifndef MCQ_RUNTIME_INPROC_H
 #define MCQ_RUNTIME_INPROC_H
@@ -26,8 +29,11 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "pump/link.h"
+#include "runtime/engine.h"
+#include "table/socket_type.h"
 
 struct mcq_conn;
+struct mcq_context;
 struct mcq_inproc;
 struct mcq_inproc_end;
 struct mcq_name;
@@ -57,6 +63,45 @@ MCQ_MUST_CHECK enum mcq_err mcq_inproc_disconnect(struct mcq_socket *socket, str
 
 /* The socket closes: all its names are free. */
 void mcq_inproc_unbind_all(struct mcq_socket *socket);
+
+/* --- an end without a socket: an engine's ----------------------------------------------------- */
+
+/* Embedded by whoever calls; all of it in the engine's thread. What crosses is wiped afterwards.
+ *
+ *   call --show, take--> ... --end--> the far side reads what was shown, goes --gone--> ring_off
+ */
+struct mcq_inproc_caller {
+    /* There may be more to take. is_over: no more comes; is_gone: what was shown has been read, or
+     * never will be, and nothing is told any more. */
+    void (*told)(struct mcq_inproc_caller *caller, bool is_over, bool is_gone);
+    struct mcq_inproc_end *end; /* NULL: none */
+    struct mcq_pipe_end pipe;
+};
+
+/* Whether somebody has bound the name by now. */
+bool mcq_inproc_has_name(struct mcq_context *context, struct mcq_bytes text);
+
+/* To whoever has bound the name by now, as a socket of this type; `told` follows, at the latest
+ * when the far side has gone or does not come.
+ *   MCQ_NOT_FOUND   nobody has
+ *   MCQ_MISMATCH    somebody who does not talk to this type
+ *   MCQ_NOMEM */
+MCQ_MUST_CHECK enum mcq_err mcq_inproc_call(struct mcq_inproc_caller *caller,
+                                            struct mcq_context *context, struct mcq_engine *engine,
+                                            struct mcq_bytes text, enum mcq_socket_type type);
+
+/* What was put into the pipe is the far side's to read. */
+void mcq_inproc_caller_show(struct mcq_inproc_caller *caller);
+
+/* The next part from the far side. MCQ_AGAIN: `told` follows; MCQ_NOMEM: it stays. */
+MCQ_MUST_CHECK enum mcq_err mcq_inproc_caller_take(struct mcq_inproc_caller *caller,
+                                                   struct mcq_blocks *blocks, struct mcq_msg *msg);
+
+/* The far side hears that nobody waits for it any more. */
+void mcq_inproc_caller_end(struct mcq_inproc_caller *caller);
+
+/* Nothing is told from now on. */
+void mcq_inproc_caller_ring_off(struct mcq_inproc_caller *caller);
 
 /* --- for conn.c and the group ----------------------------------------------------------------- */
 

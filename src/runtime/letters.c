@@ -81,6 +81,8 @@ static void try_to_end(struct mcq_socket *socket)
     mcq_bell_free(&socket->send_bell);
     socket->pattern->ops->free(socket->pattern);
     mcq_link_group_fini(&socket->group);
+    for (size_t i = 0; i < MCQ_WORD_COUNT; i++)
+        mcq_msg_fini(&socket->words[i]);
     mcq_socket_options_drop(&socket->options);
     mcq_free(socket->slots);
     socket->slots = NULL;

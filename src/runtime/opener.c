@@ -8,12 +8,15 @@
  * letter, and comes back to the engine as a task.
  */
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "base/warn.h"
 #include "runtime/endpoint.h"
+#include "runtime/zap.h"
 #include "session/state.h"
 #include "wire/command.h"
 
@@ -30,7 +33,10 @@ struct mcq_opener {
     struct mcq_endpoint_node *node;
     enum opener_state state;
     enum mcq_err err;
+    enum mcq_report_of verdict; /* how a failure is reported, ... */
+    int verdict_value;          /* ... and with what */
     struct mcq_opening opening;
+    struct mcq_zap_asker asker;
     struct mcq_wait in;
     struct mcq_wait out;
     struct mcq_wait deadline;
@@ -107,8 +113,7 @@ static void opener_read(struct mcq_mail *mail, struct mcq_socket *socket)
         (socket->state == MCQ_SOCKET_CLOSING && (node->is_listener || socket->is_draining))) {
         /* nobody wants it any more */
     } else if (!node->is_listener) {
-        opener->err = mcq_conn_up(mcq_connector_conn((struct mcq_connector *) node),
-                                  &opener->opening, identity);
+        opener->err = mcq_connector_meet((struct mcq_connector *) node, &opener->opening, identity);
     } else {
         opener->err = mcq_conn_new(socket, false, &conn);
         if (opener->err == MCQ_OK)
@@ -155,19 +160,30 @@ static void opener_report(const struct mcq_opener *opener, enum mcq_report_of ki
     mcq_report_of_stream(node->socket, kind, value, &stream);
 }
 
-/* Whose fault it was: the peer's manners, its credentials, or just the connection. */
-static void report_failure(const struct mcq_opener *opener, enum mcq_err err)
+static void set_verdict(struct mcq_opener *opener, enum mcq_report_of kind, int value)
 {
-    opener_report(opener,
-                  err == MCQ_PROTO    ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
-                  : err == MCQ_DENIED ? MCQ_REPORT_OF_HANDSHAKE_REFUSED
-                                      : MCQ_REPORT_OF_HANDSHAKE_FAILED,
-                  mcq_err_errno(err), err);
+    opener->verdict = kind;
+    opener->verdict_value = value;
+}
+
+/* Whose fault it was: the peer's manners, its credentials, our handler of ZAP, or just the
+ * connection. */
+static void report_failure(struct mcq_opener *opener, enum mcq_err err)
+{
+    if (opener->verdict == 0 && opener->opening.refusal != 0)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_REFUSED, (int) opener->opening.refusal);
+    else if (opener->verdict == 0)
+        set_verdict(opener,
+                    err == MCQ_PROTO ? MCQ_REPORT_OF_HANDSHAKE_BROKEN
+                                     : MCQ_REPORT_OF_HANDSHAKE_FAILED,
+                    mcq_err_errno(err));
+    opener_report(opener, opener->verdict, opener->verdict_value, err);
     opener_report(opener, MCQ_REPORT_OF_DISCONNECTED, opener->opening.fd, err);
 }
 
 static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
 {
+    mcq_zap_forget(&opener->asker);
     report_failure(opener, err);
     opener->err = err;
     opener->state = OPENER_DEAD;
@@ -176,14 +192,99 @@ static void opener_fail(struct mcq_opener *opener, enum mcq_err err)
 
 static void opener_step(struct mcq_opener *opener);
 
-/* A question to ZAP, of which there is no handler in any context: nobody answers. */
-static void opener_answer(struct mcq_opener *opener)
+/* --- ZAP ------------------------------------------------------------------------------------- */
+
+/* The peer is told what the mechanism tells it. */
+static void opener_refuse(struct mcq_opener *opener)
 {
-    enum mcq_err err = mcq_session_zap(opener->opening.session, 0,
+    struct mcq_event event;
+
+    (void) !mcq_opening_step(&opener->opening, &event);
+    opener_fail(opener, MCQ_DENIED);
+}
+
+/* `status` is what ZAP says, or would. */
+static void opener_decide(struct mcq_opener *opener, unsigned status)
+{
+    enum mcq_err err = mcq_session_zap(opener->opening.session, status,
                                        mcq_engine_now_ns(mcq_node_engine(opener->node)));
 
     if (err == MCQ_OK)
         opener_step(opener);
+    else if (err == MCQ_REFUSED)
+        opener_refuse(opener);
+    else
+        opener_fail(opener, err);
+}
+
+/* There is nobody who could be asked. */
+static void opener_unasked(struct mcq_opener *opener)
+{
+    bool is_admitted = mcq_security_admits_unasked(opener->node->options.security);
+
+    if (!is_admitted)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_FAILED, EFAULT);
+    opener_decide(opener, is_admitted ? MCQ_ZAP_STATUS_OK : 0);
+}
+
+static void opener_answered(struct mcq_zap_asker *asker, const struct mcq_zap_answer *answer)
+{
+    struct mcq_opener *opener = MCQ_CONTAINER_OF(asker, struct mcq_opener, asker);
+    enum mcq_err err = answer->err;
+
+    if (err == MCQ_NOT_FOUND) {
+        opener_unasked(opener);
+        return;
+    }
+    if (err == MCQ_CLOSED)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_FAILED, EFAULT);
+    else if (answer->fault != MCQ_ZAP_FAULT_NONE)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_BROKEN, (int) answer->fault);
+    else if (answer->status != MCQ_ZAP_STATUS_OK)
+        set_verdict(opener, MCQ_REPORT_OF_HANDSHAKE_REFUSED, (int) answer->status);
+    else
+        err = mcq_opening_keep(&opener->opening, answer->user_id, answer->metadata);
+    if (err == MCQ_NOMEM)
+        opener_fail(opener, err);
+    else
+        opener_decide(opener, answer->status);
+}
+
+/* What the handler is told of the peer. */
+static enum mcq_err opener_ask(struct mcq_opener *opener, const struct mcq_event *event)
+{
+    const struct mcq_endpoint_node *node = opener->node;
+    const struct mcq_socket_options *options = &node->options;
+    const struct mcq_credentials *shown = &event->zap.credentials;
+    uint32_t quirks = mcq_profile_quirks(node->socket->profile);
+    char address[MCQ_TRANSPORT_TEXT_BYTES];
+    struct mcq_zap_request request = {
+        .request_id = mcq_bytes_of("1"), /* each has a pipe of its own, and asks once */
+        .domain = mcq_security_octets(options->security, MCQ_OPTION_ZAP_DOMAIN),
+        .identity = (quirks & MCQ_QUIRK_ZAP_IDENTITY_OWN) != 0
+                        ? mcq_bytes(options->routing_id, options->routing_id_len)
+                        : event->zap.identity,
+        .mechanism = mcq_bytes_of(event->zap.mechanism),
+        .username = shown->username,
+        .password = shown->password,
+        .client = shown->public_key,
+    };
+
+    if (mcq_transport_peer_text(mcq_node_engine(node)->reactor, opener->opening.fd, address))
+        request.address = mcq_bytes_of(address);
+    return mcq_zap_ask(&opener->asker, node->socket->context, mcq_node_engine(node), quirks,
+                       &request);
+}
+
+/* The peer is listened to meanwhile: it may go. */
+static void opener_question(struct mcq_opener *opener, const struct mcq_event *event)
+{
+    enum mcq_err err = opener_ask(opener, event);
+
+    if (err == MCQ_OK)
+        opener_step(opener);
+    else if (err == MCQ_NOT_FOUND)
+        opener_unasked(opener);
     else
         opener_fail(opener, err);
 }
@@ -232,7 +333,7 @@ static void opener_step(struct mcq_opener *opener)
             return;
         }
     } else if (err == MCQ_OK && ready.kind == MCQ_EVENT_ZAP) {
-        opener_answer(opener);
+        opener_question(opener, &ready);
         return;
     } else if (err == MCQ_OK) {
         err = keep_identity(opener, ready.ready.identity);
@@ -293,6 +394,8 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->is_raw = options->is_raw;
+    config->piece_bytes = (uint32_t) options->piece_bytes;
     config->extra_metadata = mcq_properties_octets(options->properties);
     config->meets_older = options->meets_older;
     mcq_security_configure(options->security, config);
@@ -316,6 +419,41 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     }
 }
 
+/* Once: it says something of the program. */
+static void warn_of_plain(void)
+{
+    static atomic_flag has_warned = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set(&has_warned))
+        mcq_warn("PLAIN beyond this machine", "names and passwords can be read on the way");
+}
+
+/* What crosses in clear is for this machine, unless the application says otherwise. */
+static bool may_open(const struct mcq_endpoint_node *node, int fd)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(node)->reactor;
+
+    if (!mcq_security_is_plain(node->options.security) || mcq_transport_is_local(reactor, fd))
+        return true;
+    if (node->options.sends_plain_afar)
+        warn_of_plain();
+    return node->options.sends_plain_afar;
+}
+
+static enum mcq_err refuse_plain(struct mcq_endpoint_node *node, int fd)
+{
+    const struct mcq_report_stream stream = {
+        .fd = fd,
+        .endpoint = node->is_listener ? NULL : mcq_node_name(node),
+        .why = MCQ_DENIED,
+    };
+
+    mcq_report_of_stream(node->socket, MCQ_REPORT_OF_HANDSHAKE_FAILED, mcq_err_errno(MCQ_DENIED),
+                         &stream);
+    mcq_reactor_close(mcq_node_engine(node)->reactor, fd);
+    return MCQ_DENIED;
+}
+
 enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
 {
     struct mcq_engine *engine = mcq_node_engine(node);
@@ -324,6 +462,10 @@ enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
     uint64_t late_ns;
     enum mcq_err err = MCQ_NOMEM;
 
+    if (!may_open(node, fd)) {
+        mcq_free(opener);
+        return refuse_plain(node, fd);
+    }
     session_config(node, &config);
     if (opener != NULL) {
         *opener = (struct mcq_opener) {
@@ -331,6 +473,7 @@ enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
             .in.done = opener_in_done,
             .out.done = opener_out_done,
             .deadline.done = opener_deadline_done,
+            .asker.answered = opener_answered,
             .mail.read = opener_read,
             .task.run = opener_returned,
             .since_ns = mcq_engine_now_ns(engine),

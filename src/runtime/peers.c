@@ -66,8 +66,7 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
 
     *state = (struct mcq_peer_state) {
         .id = conn->peer.epoch,
-        .is_accepted =
-            conn->end != NULL ? mcq_inproc_is_bound(conn->end) : !conn->peer.is_connecting,
+        .is_accepted = mcq_conn_is_accepted(conn),
         .mechanism = MCQ_MECHANISM_NULL,
         .routing_id = routing_id_of(&conn->peer, socket->type),
     };

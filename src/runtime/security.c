@@ -21,6 +21,7 @@ struct mcq_security {
     struct text username;
     struct text password;
     struct text domain; /* of ZAP */
+    bool enforces_domain;
     bool has_secret;
     bool has_public; /* it was set; else it follows from the secret one */
     bool has_server;
@@ -78,7 +79,8 @@ bool mcq_security_has(enum mcq_option_id id)
     case MCQ_OPTION_CURVE_PUBLICKEY:
     case MCQ_OPTION_CURVE_SECRETKEY:
     case MCQ_OPTION_CURVE_SERVERKEY:
-    case MCQ_OPTION_ZAP_DOMAIN: return true;
+    case MCQ_OPTION_ZAP_DOMAIN:
+    case MCQ_OPTION_ZAP_ENFORCE_DOMAIN: return true;
     default: return false;
     }
 }
@@ -97,6 +99,8 @@ int mcq_security_number(const struct mcq_security *security, enum mcq_option_id 
         return 0;
     if (id == MCQ_OPTION_MECHANISM)
         return mcq_mechanism_number(security->mechanism);
+    if (id == MCQ_OPTION_ZAP_ENFORCE_DOMAIN)
+        return security->enforces_domain;
     return security->mechanism == wanted && security->is_server;
 }
 
@@ -107,6 +111,10 @@ enum mcq_err mcq_security_set_number(struct mcq_security **security, enum mcq_op
         id == MCQ_OPTION_PLAIN_SERVER ? MCQ_MECHANISM_PLAIN : MCQ_MECHANISM_CURVE;
 
     MCQ_TRY(own(security));
+    if (id == MCQ_OPTION_ZAP_ENFORCE_DOMAIN) {
+        (*security)->enforces_domain = value != 0;
+        return MCQ_OK;
+    }
     (*security)->is_server = value != 0;
     (*security)->mechanism = value != 0 ? wanted : MCQ_MECHANISM_NULL;
     return MCQ_OK;
@@ -246,7 +254,26 @@ void mcq_security_configure(const struct mcq_security *security, struct mcq_sess
     config->password = text_bytes(&security->password);
     config->curve = &security->keys;
     config->random = mcq_random_system();
-    /* Without a handler of ZAP, NULL and CURVE let everybody in, and do not ask; who is too old to
-     * be asked about stays out where a domain says that somebody is to be. */
-    config->meets_older = config->meets_older && security->domain.len == 0;
+    config->asks_zap = mcq_security_asks(security);
+}
+
+bool mcq_security_asks(const struct mcq_security *security)
+{
+    if (security == NULL)
+        return false;
+    switch (security->mechanism) {
+    case MCQ_MECHANISM_NULL: return security->domain.len > 0;
+    case MCQ_MECHANISM_CURVE: return security->domain.len > 0 || !security->enforces_domain;
+    default: return true;
+    }
+}
+
+bool mcq_security_is_plain(const struct mcq_security *security)
+{
+    return security != NULL && security->mechanism == MCQ_MECHANISM_PLAIN;
+}
+
+bool mcq_security_admits_unasked(const struct mcq_security *security)
+{
+    return security->mechanism != MCQ_MECHANISM_PLAIN && !security->enforces_domain;
 }

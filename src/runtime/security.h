@@ -48,6 +48,17 @@ struct mcq_bytes mcq_security_octets(const struct mcq_security *security, enum m
 MCQ_MUST_CHECK enum mcq_err mcq_security_check(const struct mcq_security *security,
                                                const char **fault);
 
+/* Whether ZAP is to be asked about a peer: NULL only with a domain, CURVE unless domains are
+ * enforced and there is none, PLAIN always. */
+bool mcq_security_asks(const struct mcq_security *security);
+
+/* Whether credentials cross in clear. */
+bool mcq_security_is_plain(const struct mcq_security *security);
+
+/* Whether a peer comes in of which nobody can be asked: not by PLAIN, and not where domains are
+ * enforced. */
+bool mcq_security_admits_unasked(const struct mcq_security *security);
+
 /* For a new session, which borrows from it until its handshake is over. */
 void mcq_security_configure(const struct mcq_security *security, struct mcq_session_config *config);
 

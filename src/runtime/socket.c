@@ -275,7 +275,10 @@ static void init_options(struct mcq_socket *socket)
                 .user_timeout_ms = preset(socket, MCQ_OPTION_TCP_MAXRT),
             },
         .use_fd = preset(socket, MCQ_OPTION_USE_FD),
+        .is_raw = mcq_socket_type_row(socket->type)->peers == 0,
+        .piece_bytes = preset(socket, MCQ_OPTION_IN_BATCH_SIZE),
         .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
+        .sends_plain_afar = preset(socket, MCQ_OPTION_PLAIN_REMOTE),
         .max_message_bytes = preset(socket, MCQ_OPTION_MAXMSGSIZE),
     };
 }

@@ -63,14 +63,17 @@ struct mcq_socket_options {
     int64_t message_max;       /* of all its parts; -1: the profile's */
     struct mcq_tuning tuning;
     struct mcq_admission *admission;   /* who holds a copy of the options holds a reference */
-    struct mcq_proxy *proxy;           /* the same */
+    struct mcq_socks_proxy *proxy;     /* the same */
     struct mcq_properties *properties; /* the same; NULL: none */
     int use_fd;                        /* for the next bind; -1: none */
+    bool is_raw;                       /* peers speak no ZMTP */
+    int piece_bytes;                   /* of those, the most that one part has */
     bool is_immediate;
     bool conflates;
     bool is_ipv6;
     bool has_full_jitter;
-    bool meets_older; /* peers before 3.0 are welcome */
+    bool meets_older;      /* peers before 3.0 are welcome */
+    bool sends_plain_afar; /* PLAIN leaves this machine */
     uint8_t routing_id[MCQ_ROUTING_ID_MAX];
     uint8_t routing_id_len;
     struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
@@ -81,6 +84,14 @@ enum mcq_socket_state {
     MCQ_SOCKET_OPEN,
     MCQ_SOCKET_CLOSING,
     MCQ_SOCKET_FORKED, /* the parent's: this process is a child of the one that opened it */
+};
+
+/* Messages that a connection makes by itself. */
+enum mcq_word {
+    MCQ_WORD_HELLO,      /* sent, in front of all, on each connection */
+    MCQ_WORD_DISCONNECT, /* received when one that was accepted has ended */
+    MCQ_WORD_HICCUP,     /* received when one is lost that will be tried again */
+    MCQ_WORD_COUNT,
 };
 
 /* What waits for the holder of the lock; embedded in what it is about. */
@@ -112,6 +123,8 @@ struct mcq_conn {
     struct mcq_inproc_end *end;      /* its end of a pipe; NULL: it has a stream */
     struct mcq_ready_key key;
     bool is_attached;
+    bool is_dialed; /* by a connector of ours */
+    bool is_met;    /* its connection is the pattern's: the end of it is news */
     bool is_unread; /* on the list */
     struct mcq_conn *unread_next;
     bool is_ending; /* gone, with input left: on the list */
@@ -145,6 +158,7 @@ struct mcq_socket {
     enum mcq_profile profile;
     struct mcq_socket_options options;
     struct mcq_link_group group;
+    struct mcq_msg words[MCQ_WORD_COUNT]; /* empty: none */
 
     struct mcq_conn_slot *slots;
     uint32_t slot_count;
@@ -390,6 +404,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_conn
 /* Detaches and frees it; its link is off. */
 void mcq_conn_free(struct mcq_conn *conn);
 
+/* The far side has connected to us. */
+bool mcq_conn_is_accepted(const struct mcq_conn *conn);
+
 /* The handshake is over.
  *   MCQ_OK      *opening, NULL for one with a pipe, was taken over
  *   other       it is still the caller's; so is the peer */
@@ -429,6 +446,10 @@ void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 /* runtime/endpoint.c */
 /* A connecting peer's connection was lost, or its request for one was refused. */
 void mcq_connector_retry(struct mcq_connector *connector, enum mcq_err why);
+/* Under IMMEDIATE a connection's peer ends with it, and the next one is another. */
+void mcq_connector_let_go(struct mcq_connector *connector);
+/* The pattern wants nobody there any more: as disconnect. */
+void mcq_connector_quit(struct mcq_connector *connector);
 /* Where to; the text is its own. */
 const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */

@@ -77,6 +77,7 @@ static void tell_zap(struct mcq_session *session, struct mcq_event *event)
     event->kind = MCQ_EVENT_ZAP;
     event->zap.mechanism = session->handshake.machine->mechanism;
     event->zap.credentials = session->handshake.credentials;
+    event->zap.identity = session->handshake.ready.identity;
     session->handshake.credentials = (struct mcq_credentials) {0};
 }
 

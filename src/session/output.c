@@ -348,22 +348,26 @@ enum mcq_err mcq_session_subscribe(struct mcq_session *session, struct mcq_bytes
                : put_as_message(session, topic, subscribe);
 }
 
-enum mcq_err mcq_session_probe(struct mcq_session *session)
+enum mcq_err mcq_session_greet(struct mcq_session *session, struct mcq_bytes body)
 {
     enum mcq_framing framing = session->frames.framing;
     uint8_t *at;
 
+    if (session->phase == MCQ_PHASE_RAW)
+        return mcq_grow_append(&session->out, body);
     if (session->phase != MCQ_PHASE_TRAFFIC)
         return MCQ_STATE;
     if (mcq_session_is_sealed(session)) {
-        struct output output = begin_frame(session, 0, 0);
+        struct output output = begin_frame(session, 0, body.len);
 
-        return output.at != NULL ? end_frame(session, &output, output.at) : MCQ_NOMEM;
+        return output.at != NULL ? end_frame(session, &output, mcq_put_bytes(output.at, body))
+                                 : MCQ_NOMEM;
     }
-    at = reserve(session, mcq_frame_head_bytes_as(framing, 0));
+    at = reserve(session, mcq_size_add(mcq_frame_head_bytes_as(framing, body.len), body.len));
     if (at == NULL)
         return MCQ_NOMEM;
-    return commit(session, mcq_encode_frame_head_as(framing, at, 0, 0));
+    at = mcq_encode_frame_head_as(framing, at, 0, body.len);
+    return commit(session, mcq_put_bytes(at, body));
 }
 
 enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group, bool join)

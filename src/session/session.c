@@ -1,6 +1,7 @@
 #include "session/session.h"
 
 #include "session/state.h"
+#include "table/option.h"
 #include "wire/encode.h"
 #include "wire/limits.h"
 
@@ -26,6 +27,11 @@ static const struct profile_row profile_table[] = {
     [MCQ_PROFILE_COMPAT] = PROFILE_ROW(COMPAT, true),
 };
 
+uint32_t mcq_profile_quirks(enum mcq_profile profile)
+{
+    return profile_table[profile].quirks;
+}
+
 void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_type type,
                              enum mcq_profile profile)
 {
@@ -41,6 +47,8 @@ void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_
         .max_message_frames = row->max_message_frames,
         .max_frame_bytes = row->max_frame_bytes,
         .max_message_bytes = row->max_message_bytes,
+        .piece_bytes = (uint32_t) mcq_option_default_of(MCQ_OPTION_IN_BATCH_SIZE, type,
+                                                        profile == MCQ_PROFILE_COMPAT),
     };
 }
 
@@ -60,6 +68,7 @@ static bool config_is_valid(const struct mcq_session_config *config)
            mcq_socket_type_row(config->socket_type) != NULL &&
            config->routing_id.len <= MCQ_PROPERTY_IDENTITY_BYTES_MAX &&
            config->max_command_bytes <= MCQ_MAX_COMMAND_BYTES &&
+           (!config->is_raw || config->piece_bytes > 0) &&
            config->max_properties <= MCQ_MAX_PROPERTIES &&
            config->max_message_frames <= MCQ_MAX_MESSAGE_FRAMES &&
            config->max_frame_bytes <= MCQ_MAX_FRAME_BYTES &&
@@ -99,6 +108,10 @@ enum mcq_err mcq_session_init(struct mcq_session *session, const struct mcq_sess
     mcq_grow_init(&session->cut, MCQ_MAX_COMMAND_BYTES);
     mcq_grow_init(&session->out, SIZE_MAX);
     session->cut.wipes = session->out.wipes = config->mechanism != MCQ_MECHANISM_NULL;
+    if (config->is_raw) {
+        mcq_session_begin_raw(session);
+        return MCQ_OK;
+    }
 
     enum mcq_err err = mcq_session_put_greeting(session);
 
@@ -198,6 +211,7 @@ enum mcq_err mcq_session_feed(struct mcq_session *session, struct mcq_bytes *in,
                    ? mcq_session_feed_identity(session, in, now_ns, event)
                    : mcq_session_feed_frames(session, in, now_ns, event);
     case MCQ_PHASE_GREETING: return feed_greeting(session, in, now_ns, event);
+    case MCQ_PHASE_RAW: return mcq_session_feed_raw(session, in, event);
     case MCQ_PHASE_FAILED: break;
     }
     return session->failure.err;

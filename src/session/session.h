@@ -14,6 +14,10 @@
  *
  * A peer before 3.0 has no mechanism: its HANDSHAKE is one frame with its identity.
  *
+ * A raw session (STREAM) is with a peer that speaks no ZMTP: it is in RAW from init on, the first
+ * feed tells READY, and then each run of octets is a part. It says nothing of its own and has no
+ * deadline.
+ *
  * How a caller drives it:
  *
  *   mcq_session_init             the greeting's first octets are waiting in want()
@@ -65,9 +69,11 @@ struct mcq_session_config {
     enum mcq_socket_type socket_type; /* our own */
     enum mcq_profile profile;
     enum mcq_mechanism mechanism;
-    bool meets_older; /* peers before 3.0 are welcome, if the security lets them in */
-    bool as_server;   /* which end of PLAIN or CURVE we are */
-    bool asks_zap;    /* there is something to be asked; PLAIN's server asks whatever this says */
+    bool is_raw;          /* no ZMTP: octets as they are; most of the rest is of no account */
+    uint32_t piece_bytes; /* of a raw session: the most that one part has, from 1 on */
+    bool meets_older;     /* peers before 3.0 are welcome, if the security lets them in */
+    bool as_server;       /* which end of PLAIN or CURVE we are */
+    bool asks_zap; /* there is something to be asked; PLAIN's server asks whatever this says */
     const struct mcq_curve_keys *curve; /* borrowed; of CURVE */
     struct mcq_random random;           /* of CURVE: keys and nonces of the connection */
     struct mcq_bytes username;          /* borrowed; 0..255 octets; of PLAIN's client */
@@ -115,6 +121,7 @@ struct mcq_event {
         struct {
             const char *mechanism;
             struct mcq_credentials credentials; /* secret: copies are to be wiped */
+            struct mcq_bytes identity;          /* the peer's, if it has said it by now */
         } zap;
         struct {
             enum mcq_zmtp version; /* what the peer speaks */
@@ -153,6 +160,7 @@ enum mcq_session_phase {
     MCQ_PHASE_GREETING,
     MCQ_PHASE_HANDSHAKE,
     MCQ_PHASE_TRAFFIC,
+    MCQ_PHASE_RAW,
     MCQ_PHASE_FAILED,
 };
 
@@ -161,6 +169,9 @@ struct mcq_session; /* its storage is in session/state.h, for those who embed on
 /* Defaults of a profile, NULL mechanism, no heartbeats. Never fails. */
 void mcq_session_config_init(struct mcq_session_config *config, enum mcq_socket_type type,
                              enum mcq_profile profile);
+
+/* The readings that a profile accepts: MCQ_QUIRK_* bits. */
+uint32_t mcq_profile_quirks(enum mcq_profile profile);
 
 /* Starts a session in the caller's storage; the handshake deadline counts from now_ns.
  *   MCQ_OK      live; end it with mcq_session_fini
@@ -259,10 +270,10 @@ void mcq_session_seal(struct mcq_session *session, bool more, uint8_t *frame, si
 MCQ_MUST_CHECK enum mcq_err mcq_session_subscribe(struct mcq_session *session,
                                                   struct mcq_bytes topic, bool subscribe);
 
-/* Queues a message of one empty part, in front of all messages: PROBE_ROUTER.
- *   MCQ_STATE   not in TRAFFIC
+/* Queues a message of one part, in front of all messages: PROBE_ROUTER, HELLO_MSG.
+ *   MCQ_STATE   neither in TRAFFIC nor RAW
  *   MCQ_NOMEM   nothing was queued */
-MCQ_MUST_CHECK enum mcq_err mcq_session_probe(struct mcq_session *session);
+MCQ_MUST_CHECK enum mcq_err mcq_session_greet(struct mcq_session *session, struct mcq_bytes body);
 
 /* Queues JOIN or LEAVE. Results as of mcq_session_subscribe; MCQ_STATE: also to a peer before 3.1,
  * which does not know them; MCQ_INVAL: the group is longer than its rule allows or holds an octet

@@ -105,6 +105,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_session_meet_older(struct mcq_session *session);
 MCQ_MUST_CHECK enum mcq_err mcq_session_feed_identity(struct mcq_session *session,
                                                       struct mcq_bytes *in, uint64_t now_ns,
                                                       struct mcq_event *event);
+/* session/raw.c: peers that speak no ZMTP. */
+void mcq_session_begin_raw(struct mcq_session *session);
+MCQ_MUST_CHECK enum mcq_err mcq_session_feed_raw(struct mcq_session *session, struct mcq_bytes *in,
+                                                 struct mcq_event *event);
 /* session/handshake.c: the machine of the mechanism, and what it calls for. */
 /* Takes handshake steps that need no octet of the peer: what a state sends and asks. `status`: of
  * ZAP's reply, for an ERROR. */

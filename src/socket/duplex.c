@@ -64,7 +64,7 @@ enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
 {
     (void) identity;
     (void) older;
-    return pattern->probes ? mcq_link_probe(&peer->link) : MCQ_OK;
+    return pattern->probes ? mcq_link_greet(&peer->link, NULL) : MCQ_OK;
 }
 
 void mcq_duplex_down(struct mcq_pattern *pattern, struct mcq_peer *peer)

@@ -55,7 +55,9 @@ enum mcq_pattern_option {
     MCQ_PATTERN_ROUTER_MANDATORY, /* 0, 1 */
     MCQ_PATTERN_ROUTER_HANDOVER,
     MCQ_PATTERN_ROUTER_BALANCE,
-    MCQ_PATTERN_ROUTER_NOTIFY,      /* bits: 1 who comes, 2 who goes */
+    MCQ_PATTERN_ROUTER_NOTIFY, /* bits: 1 who comes, 2 who goes */
+    MCQ_PATTERN_ROUTER_RAW,
+    MCQ_PATTERN_STREAM_NOTIFY,
     MCQ_PATTERN_CONNECT_ROUTING_ID, /* octets: of the next peer that is attached and connects */
     MCQ_PATTERN_PROBE_ROUTER,
     MCQ_PATTERN_REQ_RELAXED,
@@ -71,7 +73,8 @@ enum mcq_pattern_option {
     MCQ_PATTERN_ONLY_FIRST_SUBSCRIBE,
     MCQ_PATTERN_INVERT_MATCHING,
     MCQ_PATTERN_TOPICS_COUNT, /* only asked for */
-    MCQ_PATTERN_LAST_PEER,    /* the same: the number of the peer attached last */
+    MCQ_PATTERN_LAST_PEER,    /* the same: the number of the peer attached last; of a STREAM what
+                                 follows the zero octet of its name */
 };
 
 /* What becomes of a message that a peer has no room for; the numbers of the option. */
@@ -245,6 +248,7 @@ extern const struct mcq_pattern_ops mcq_pattern_req;
 extern const struct mcq_pattern_ops mcq_pattern_rep;
 extern const struct mcq_pattern_ops mcq_pattern_dealer;
 extern const struct mcq_pattern_ops mcq_pattern_router;
+extern const struct mcq_pattern_ops mcq_pattern_stream;
 extern const struct mcq_pattern_ops mcq_pattern_pub;
 extern const struct mcq_pattern_ops mcq_pattern_sub;
 extern const struct mcq_pattern_ops mcq_pattern_xpub;

@@ -1,36 +1,16 @@
 /* ROUTER: each message goes to the peer that its first part names, and comes with the name of the
  * peer it is from (RFC 28). */
 
-#include "socket/duplex.h"
+#include "socket/router.h"
 
 #include "wire/metadata.h"
 
 static_assert(MCQ_ROUTER_ID_MAX == MCQ_PROPERTY_IDENTITY_BYTES_MAX,
               "the table of names must hold any Identity");
 
-struct router {
-    struct mcq_duplex duplex; /* first; its balance is not used: the router's is */
-    struct mcq_router router;
-    bool is_mandatory;
-    bool hands_over;
-    bool balances;  /* ROUTER_BALANCE: sends without names */
-    bool is_within; /* of an outgoing message: its name was taken */
-    bool has_held;  /* a first part, behind the name that was handed out */
-    struct mcq_msg held;
-    unsigned notices;         /* enum notice */
-    struct mcq_msg next_name; /* CONNECT_ROUTING_ID, for the next that connects; empty: none */
-};
-
-/* ROUTER_NOTIFY: of whom the application gets a message of one empty part. */
-enum notice {
-    NOTICE_UP = 1,
-    NOTICE_DOWN = 2,
-    NOTICE_ALL = 3,
-};
-
-static struct router *router_of(struct mcq_pattern *pattern)
+static struct mcq_routing *router_of(struct mcq_pattern *pattern)
 {
-    return (struct router *) pattern;
+    return (struct mcq_routing *) pattern;
 }
 
 static struct mcq_peer *peer_of(struct mcq_router_peer *route)
@@ -38,23 +18,23 @@ static struct mcq_peer *peer_of(struct mcq_router_peer *route)
     return mcq_peer_of_turn(&route->turn);
 }
 
-static enum mcq_err router_create(const struct mcq_pattern_ops *ops,
-                                  const struct mcq_pattern_config *config,
-                                  struct mcq_pattern **pattern)
+enum mcq_err mcq_routing_create(const struct mcq_pattern_ops *ops,
+                                const struct mcq_pattern_config *config,
+                                struct mcq_pattern **pattern)
 {
     struct mcq_duplex *duplex;
     uint32_t id;
 
-    MCQ_TRY(mcq_duplex_new(ops, config, sizeof(struct router), &duplex));
+    MCQ_TRY(mcq_duplex_new(ops, config, sizeof(struct mcq_routing), &duplex));
     *pattern = &duplex->base;
     memcpy(&id, config->random + MCQ_TABLE_KEY_BYTES, sizeof id);
     mcq_router_init(&router_of(*pattern)->router, config->random, id);
     return MCQ_OK;
 }
 
-static void router_free(struct mcq_pattern *pattern)
+void mcq_routing_free(struct mcq_pattern *pattern)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
 
     if (router->has_held)
         mcq_msg_fini(&router->held);
@@ -63,14 +43,39 @@ static void router_free(struct mcq_pattern *pattern)
     mcq_duplex_free(pattern);
 }
 
+/* It speaks no ZMTP. */
+static bool is_raw_peer(const struct mcq_peer *peer)
+{
+    return peer->link.framing == MCQ_FRAMING_RAW && !mcq_link_is_piped(&peer->link);
+}
+
+static unsigned notices_of(const struct mcq_routing *router, const struct mcq_peer *peer)
+{
+    if (is_raw_peer(peer))
+        return router->is_silent ? 0 : MCQ_NOTICE_ALL;
+    return router->notices;
+}
+
 /* That of its connection; a peer that we have named is in before it has one. */
 static uint64_t epoch_of(const struct mcq_peer *peer)
 {
     return peer->is_named ? peer->route.turn.epoch : peer->link.epoch;
 }
 
-/* The application has named it: it may be written to before it is there. */
-static enum mcq_err name_peer(struct router *router, struct mcq_peer *peer)
+/* A copy of the name that the table has given to this peer: short, so it cannot fail. */
+static enum mcq_err copy_given(struct mcq_routing *router, const struct mcq_peer *peer,
+                               struct mcq_msg *name)
+{
+    struct mcq_bytes id = mcq_router_id(&peer->route);
+
+    router->given = mcq_get_u32be(id.data + 1);
+    router->has_given = true;
+    return mcq_msg_init_copy(name, id);
+}
+
+/* The application has named it, or there is nobody else who could: it may be written to before it
+ * is there. */
+static enum mcq_err name_peer(struct mcq_routing *router, struct mcq_peer *peer)
 {
     struct mcq_router_peer *older = NULL;
     struct mcq_msg name;
@@ -79,6 +84,8 @@ static enum mcq_err name_peer(struct router *router, struct mcq_peer *peer)
     mcq_msg_move(&name, &router->next_name);
     err = mcq_router_up(&router->router, &peer->route, peer->epoch, mcq_msg_bytes(&name), false,
                         &older);
+    if (err == MCQ_OK && mcq_msg_len(&name) == 0)
+        err = copy_given(router, peer, &name);
     if (err != MCQ_OK) {
         mcq_msg_fini(&name);
         return err == MCQ_MISMATCH ? MCQ_IN_USE : err;
@@ -90,38 +97,40 @@ static enum mcq_err name_peer(struct router *router, struct mcq_peer *peer)
     return MCQ_OK;
 }
 
-static enum mcq_err router_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
+enum mcq_err mcq_routing_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
 
-    if (peer->is_connecting && mcq_msg_len(&router->next_name) > 0)
+    if (peer->is_connecting && (is_raw_peer(peer) || mcq_msg_len(&router->next_name) > 0))
         MCQ_TRY(name_peer(router, peer));
     mcq_incoming_attach(&router->duplex.incoming, peer);
     return MCQ_OK;
 }
 
 /* The connection is this peer's from here on, and the application hears of it. */
-static enum mcq_err welcome(struct router *router, struct mcq_peer *peer)
+static enum mcq_err welcome(struct mcq_routing *router, struct mcq_peer *peer)
 {
     (void) mcq_router_set_ready(&router->router, &peer->route, epoch_of(peer), true);
-    if (router->duplex.base.probes)
-        MCQ_TRY(mcq_link_probe(&peer->link));
-    if (router->notices & NOTICE_UP) {
-        MCQ_TRY(mcq_link_note(&peer->link));
+    if (router->duplex.base.probes && !is_raw_peer(peer))
+        MCQ_TRY(mcq_link_greet(&peer->link, NULL));
+    if (notices_of(router, peer) & MCQ_NOTICE_UP) {
+        MCQ_TRY(mcq_link_note(&peer->link, NULL));
         mcq_incoming_readable(&router->duplex.incoming, peer);
     }
     return MCQ_OK;
 }
 
 /* The name is kept beside the table: messages outlive the connection they came on. */
-static enum mcq_err router_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
-                              struct mcq_bytes identity, struct mcq_peer **older)
+enum mcq_err mcq_routing_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
+                            struct mcq_bytes identity, struct mcq_peer **older)
 {
     struct mcq_router *table = &router_of(pattern)->router;
     struct mcq_router_peer *before = NULL;
     struct mcq_msg name;
     enum mcq_err err;
 
+    if (peer->link.is_finishing)
+        return MCQ_OK;
     if (peer->is_named && peer->route.turn.part != MCQ_RING_OUT)
         return welcome(router_of(pattern), peer);
     if (peer->is_named) /* who had taken its name over may have gone */
@@ -130,7 +139,7 @@ static enum mcq_err router_up(struct mcq_pattern *pattern, struct mcq_peer *peer
     err = mcq_router_up(table, &peer->route, peer->link.epoch, identity,
                         router_of(pattern)->hands_over, &before);
     if (err == MCQ_OK && identity.len == 0)
-        err = mcq_msg_init_copy(&name, mcq_router_id(&peer->route)); /* short, so it cannot fail */
+        err = copy_given(router_of(pattern), peer, &name);
     if (err != MCQ_OK) {
         mcq_msg_fini(&name);
         return err;
@@ -153,16 +162,18 @@ static bool is_generated(struct mcq_bytes id)
 }
 
 /* The rest of what it sent is read before that. */
-static void say_down(struct router *router, struct mcq_peer *peer)
+static void say_down(struct mcq_routing *router, struct mcq_peer *peer)
 {
-    if ((router->notices & NOTICE_DOWN) && mcq_link_note(&peer->link) != MCQ_OK)
+    if ((notices_of(router, peer) & MCQ_NOTICE_DOWN) && mcq_link_note(&peer->link, NULL) != MCQ_OK)
         mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
 }
 
-static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
+void mcq_routing_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
 
+    if (peer->link.is_finishing)
+        return;
     if (peer->is_named) { /* what waits is for whoever is there next */
         say_down(router, peer);
         return;
@@ -173,23 +184,23 @@ static void router_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
         mcq_link_drop(&peer->link);
 }
 
-static void router_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
+void mcq_routing_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
 
     (void) mcq_router_down(&router->router, &peer->route, epoch_of(peer));
     mcq_incoming_detach(&router->duplex.incoming, peer);
     mcq_msg_fini(&peer->identity);
 }
 
-static void router_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
+void mcq_routing_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     (void) mcq_router_set_ready(&router_of(pattern)->router, &peer->route, epoch_of(peer), true);
 }
 
-static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
+enum mcq_err mcq_routing_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
     bool is_within = router->duplex.incoming.fair.is_within;
     struct mcq_peer *peer;
     enum mcq_err err;
@@ -214,15 +225,16 @@ static enum mcq_err router_recv(struct mcq_pattern *pattern, struct mcq_msg *msg
     return MCQ_OK;
 }
 
-static bool waits(const struct router *router)
+static bool waits(const struct mcq_routing *router)
 {
     return mcq_pattern_waits(&router->duplex.base, router->is_mandatory);
 }
 
 /* The name of a message's peer. Where there is no such peer, or no room for it, the message goes
  * nowhere, unless the application wants to hear of it. */
-static enum mcq_err take_name(struct router *router, struct mcq_part *part)
+enum mcq_err mcq_routing_take_name(struct mcq_pattern *pattern, struct mcq_part *part)
 {
+    struct mcq_routing *router = router_of(pattern);
     struct mcq_router_peer *route;
     bool is_full;
 
@@ -251,7 +263,7 @@ static enum mcq_err take_name(struct router *router, struct mcq_part *part)
 }
 
 /* A name that we gave may be that of a peer which is not there. */
-static enum mcq_err send_in_turn(struct router *router, struct mcq_part *part)
+static enum mcq_err send_in_turn(struct mcq_routing *router, struct mcq_part *part)
 {
     struct mcq_balance *balance = &router->router.balance;
     bool more = part->more;
@@ -268,18 +280,41 @@ static enum mcq_err send_in_turn(struct router *router, struct mcq_part *part)
     return MCQ_OK;
 }
 
-static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *part)
+/* The application wants no more of a peer, which ends once what waits has left. */
+static void end_peer(struct mcq_routing *router, struct mcq_peer *peer)
 {
-    struct router *router = router_of(pattern);
+    (void) mcq_router_down(&router->router, &peer->route, epoch_of(peer));
+    mcq_incoming_detach(&router->duplex.incoming, peer);
+    mcq_link_finish(&peer->link);
+}
+
+/* Where a body goes whose name was taken; NULL: nowhere. */
+static struct mcq_peer *aimed_at(const struct mcq_routing *router)
+{
+    struct mcq_ring_node *node = router->router.balance.peer;
+
+    return node != NULL ? mcq_peer_of_turn(node) : NULL;
+}
+
+enum mcq_err mcq_routing_send_body(struct mcq_pattern *pattern, struct mcq_part *part)
+{
+    struct mcq_routing *router = router_of(pattern);
     struct mcq_balance *balance = &router->router.balance;
-    bool more = part->more;
-    struct mcq_peer *peer;
+    struct mcq_peer *peer = aimed_at(router);
+    bool is_raw = peer != NULL && is_raw_peer(peer);
+    bool more;
     enum mcq_err err;
 
-    if (router->balances && !router->is_within)
-        return send_in_turn(router, part);
-    if (!router->is_within)
-        return take_name(router, part);
+    if (MCQ_UNLIKELY(is_raw || router->is_raw))
+        part->more = false;
+    if (MCQ_UNLIKELY(is_raw && part->body.len == 0)) {
+        mcq_outgoing_sent(balance, false);
+        mcq_part_drop(part);
+        router->is_within = false;
+        end_peer(router, peer);
+        return MCQ_OK;
+    }
+    more = part->more;
     err = mcq_outgoing_send(balance, part, &peer);
     if (err == MCQ_AGAIN) { /* there was room, and there is no memory */
         mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
@@ -291,10 +326,19 @@ static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *pa
     return MCQ_OK;
 }
 
+static enum mcq_err router_send(struct mcq_pattern *pattern, struct mcq_part *part)
+{
+    struct mcq_routing *router = router_of(pattern);
+
+    if (router->is_within)
+        return mcq_routing_send_body(pattern, part);
+    return router->balances ? send_in_turn(router, part) : mcq_routing_take_name(pattern, part);
+}
+
 /* Whether anybody has room says nothing about the one that is meant, but all that can be said. */
 static bool router_is_writable(struct mcq_pattern *pattern)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
 
     return !(waits(router) || router->balances) || mcq_balance_is_ready(&router->router.balance);
 }
@@ -302,17 +346,19 @@ static bool router_is_writable(struct mcq_pattern *pattern)
 static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_option option,
                                int value)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
 
     if (option == MCQ_PATTERN_ROUTER_NOTIFY) {
-        if (value < 0 || value > NOTICE_ALL)
+        if (value < 0 || value > MCQ_NOTICE_ALL)
             return MCQ_INVAL;
         router->notices = (unsigned) value;
         return MCQ_OK;
     }
     if (value != 0 && value != 1)
         return MCQ_INVAL;
-    if (option == MCQ_PATTERN_ROUTER_MANDATORY)
+    if (option == MCQ_PATTERN_ROUTER_RAW)
+        router->is_raw = value != 0;
+    else if (option == MCQ_PATTERN_ROUTER_MANDATORY)
         router->is_mandatory = value != 0;
     else if (option == MCQ_PATTERN_ROUTER_BALANCE)
         router->balances = value != 0;
@@ -323,10 +369,10 @@ static enum mcq_err router_set(struct mcq_pattern *pattern, enum mcq_pattern_opt
     return MCQ_OK;
 }
 
-static enum mcq_err router_set_bytes(struct mcq_pattern *pattern, enum mcq_pattern_option option,
-                                     struct mcq_bytes value)
+enum mcq_err mcq_routing_set_bytes(struct mcq_pattern *pattern, enum mcq_pattern_option option,
+                                   struct mcq_bytes value)
 {
-    struct router *router = router_of(pattern);
+    struct mcq_routing *router = router_of(pattern);
     struct mcq_msg name;
 
     if (option != MCQ_PATTERN_CONNECT_ROUTING_ID)
@@ -340,7 +386,7 @@ static enum mcq_err router_set_bytes(struct mcq_pattern *pattern, enum mcq_patte
 static enum mcq_err router_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
                                int64_t *value)
 {
-    const struct router *router = (const struct router *) pattern;
+    const struct mcq_routing *router = (const struct mcq_routing *) pattern;
 
     switch (option) {
     case MCQ_PATTERN_ROUTER_NOTIFY: *value = router->notices; return MCQ_OK;
@@ -354,19 +400,19 @@ const struct mcq_pattern_ops mcq_pattern_router = {
     .can_send = true,
     .can_recv = true,
     .policies = MCQ_POLICIES_OF_EACH,
-    .create = router_create,
-    .free = router_free,
-    .attach = router_attach,
-    .up = router_up,
-    .down = router_down,
-    .detach = router_detach,
+    .create = mcq_routing_create,
+    .free = mcq_routing_free,
+    .attach = mcq_routing_attach,
+    .up = mcq_routing_up,
+    .down = mcq_routing_down,
+    .detach = mcq_routing_detach,
     .readable = mcq_duplex_readable,
     .next_readable = mcq_duplex_next_readable,
-    .room = router_room,
+    .room = mcq_routing_room,
     .send = router_send,
-    .recv = router_recv,
+    .recv = mcq_routing_recv,
     .is_writable = router_is_writable,
     .set = router_set,
-    .set_bytes = router_set_bytes,
+    .set_bytes = mcq_routing_set_bytes,
     .get = router_get,
 };

@@ -43,10 +43,11 @@ enum mcq_err mcq_server_attach(struct mcq_pattern *pattern, struct mcq_peer *pee
     enum mcq_err err;
 
     do {
-        uint32_t id = ++server->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
+        uint32_t id = (server->last_id + 1) & (MCQ_MSG_ORIGIN_BIT - 1);
 
         if (id == 0)
-            id = ++server->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
+            id = 1;
+        server->last_id = id;
         peer->number = id;
         err =
             mcq_router_up(&server->router, &peer->route, peer->epoch, name_of(&id), false, &older);
@@ -123,7 +124,7 @@ enum mcq_err mcq_server_get(const struct mcq_pattern *pattern, enum mcq_pattern_
 {
     if (option != MCQ_PATTERN_LAST_PEER)
         return MCQ_INVAL;
-    *value = ((const struct mcq_server *) pattern)->last_id;
+    *value = ((const struct mcq_server *) pattern)->last_id & (MCQ_MSG_ORIGIN_BIT - 1);
     return MCQ_OK;
 }
 

@@ -17,14 +17,13 @@
 /* Beside the program in the build tree, and where both are installed. */
 static const char *const places[] = {"/zmq/lib", "/../" MCQ_LIBDIR "/monocoque/zmq/lib"};
 
-/* The folder of libzmq.so.5; false: there is none. */
-static bool find_library(char folder[PATH_MAX])
+int mcq_tool_find_library(char folder[PATH_MAX])
 {
     char own[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
 
     if (len <= 0)
-        return false;
+        return 0;
     own[len] = '\0';
     *strrchr(own, '/') = '\0';
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
@@ -35,9 +34,9 @@ static bool find_library(char folder[PATH_MAX])
             continue;
         written = snprintf(path, sizeof path, "%s/libzmq.so.5", folder);
         if (written > 0 && written < PATH_MAX && access(path, R_OK) == 0)
-            return true;
+            return 1;
     }
-    return false;
+    return 0;
 }
 
 /* --- run ------------------------------------------------------------------------------------- */
@@ -109,6 +108,8 @@ static int check_all(char **paths, const char *folder)
 
 int mcq_tool_run(int argc, char **argv)
 {
+    argc--;
+    argv++;
     bool is_check = argc > 0 && strcmp(argv[0], "--check") == 0;
     bool has_dashes = argc > 0 && strcmp(argv[0], "--") == 0;
     char folder[PATH_MAX];
@@ -121,7 +122,7 @@ int mcq_tool_run(int argc, char **argv)
         (void) mcq_tool_fail("usage: mcq run -- PROGRAM [ARGUMENT...], or mcq run --check FILE...");
         return TOOL_USAGE;
     }
-    if (!find_library(folder))
+    if (!mcq_tool_find_library(folder))
         return mcq_tool_fail("run: libzmq.so.5 lies neither beside this program nor where it was "
                              "installed");
     return is_check ? check_all(argv, folder) : start(argv, folder);

@@ -40,16 +40,16 @@ enum state {
 
 /* --- proxies ---------------------------------------------------------------------------------- */
 
-struct mcq_proxy {
+struct mcq_socks_proxy {
     _Atomic uint32_t ref_count;
     uint8_t lens[MCQ_PROXY_PARTS];
     char texts[MCQ_PROXY_PARTS][MCQ_PROXY_TEXT_MAX + 1];
 };
 
-enum mcq_err mcq_proxy_set(struct mcq_proxy **proxy, enum mcq_proxy_part part,
+enum mcq_err mcq_proxy_set(struct mcq_socks_proxy **proxy, enum mcq_proxy_part part,
                            struct mcq_bytes text)
 {
-    struct mcq_proxy *made = mcq_alloc(sizeof *made);
+    struct mcq_socks_proxy *made = mcq_alloc(sizeof *made);
 
     mcq_assert(text.len <= MCQ_PROXY_TEXT_MAX);
     if (made == NULL)
@@ -66,12 +66,12 @@ enum mcq_err mcq_proxy_set(struct mcq_proxy **proxy, enum mcq_proxy_part part,
     return MCQ_OK;
 }
 
-struct mcq_bytes mcq_proxy_get(const struct mcq_proxy *proxy, enum mcq_proxy_part part)
+struct mcq_bytes mcq_proxy_get(const struct mcq_socks_proxy *proxy, enum mcq_proxy_part part)
 {
     return proxy != NULL ? mcq_bytes(proxy->texts[part], proxy->lens[part]) : mcq_bytes("", 0);
 }
 
-struct mcq_proxy *mcq_proxy_ref(struct mcq_proxy *proxy)
+struct mcq_socks_proxy *mcq_proxy_ref(struct mcq_socks_proxy *proxy)
 {
     if (proxy != NULL)
         atomic_fetch_add_explicit(&proxy->ref_count, 1, memory_order_relaxed);
@@ -79,9 +79,9 @@ struct mcq_proxy *mcq_proxy_ref(struct mcq_proxy *proxy)
 }
 
 /* Release: what this thread read of it is before the free; acquire: the free is after that. */
-void mcq_proxy_unref(struct mcq_proxy **proxy)
+void mcq_proxy_unref(struct mcq_socks_proxy **proxy)
 {
-    struct mcq_proxy *old = *proxy;
+    struct mcq_socks_proxy *old = *proxy;
 
     *proxy = NULL;
     if (old == NULL || atomic_fetch_sub_explicit(&old->ref_count, 1, memory_order_acq_rel) != 1)
@@ -225,8 +225,8 @@ static enum mcq_err read_reply(struct mcq_socks *socks)
 
 /* --- the face --------------------------------------------------------------------------------- */
 
-void mcq_socks_init(struct mcq_socks *socks, const struct mcq_proxy *proxy, struct mcq_bytes host,
-                    uint16_t port)
+void mcq_socks_init(struct mcq_socks *socks, const struct mcq_socks_proxy *proxy,
+                    struct mcq_bytes host, uint16_t port)
 {
     mcq_assert(host.len > 0 && host.len <= MCQ_PROXY_TEXT_MAX);
     *socks = (struct mcq_socks) {.proxy = proxy, .host = host, .port = port};

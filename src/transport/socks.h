@@ -29,26 +29,26 @@ enum mcq_proxy_part {
     MCQ_PROXY_PARTS,
 };
 
-struct mcq_proxy;
+struct mcq_socks_proxy;
 
 /* *proxy becomes one with this part; who shared the old one still has it. NULL has three empty
  * ones.
  *   MCQ_NOMEM   as it was */
-MCQ_MUST_CHECK enum mcq_err mcq_proxy_set(struct mcq_proxy **proxy, enum mcq_proxy_part part,
+MCQ_MUST_CHECK enum mcq_err mcq_proxy_set(struct mcq_socks_proxy **proxy, enum mcq_proxy_part part,
                                           struct mcq_bytes text);
 
 /* With a zero octet behind it that is not counted. */
-struct mcq_bytes mcq_proxy_get(const struct mcq_proxy *proxy, enum mcq_proxy_part part);
+struct mcq_bytes mcq_proxy_get(const struct mcq_socks_proxy *proxy, enum mcq_proxy_part part);
 
 /* NULL is fine. The last one to go wipes it. */
-struct mcq_proxy *mcq_proxy_ref(struct mcq_proxy *proxy);
-void mcq_proxy_unref(struct mcq_proxy **proxy);
+struct mcq_socks_proxy *mcq_proxy_ref(struct mcq_socks_proxy *proxy);
+void mcq_proxy_unref(struct mcq_socks_proxy **proxy);
 
 /* --- one conversation ------------------------------------------------------------------------- */
 
 struct mcq_socks {
     int state;
-    const struct mcq_proxy *proxy;
+    const struct mcq_socks_proxy *proxy;
     struct mcq_bytes host;
     uint16_t port;
     uint16_t out_len;
@@ -60,8 +60,8 @@ struct mcq_socks {
 
 /* Begins. What it is told is borrowed until the end.
  *   host   1 to 255 octets: a name, or a numeric address, without brackets */
-void mcq_socks_init(struct mcq_socks *socks, const struct mcq_proxy *proxy, struct mcq_bytes host,
-                    uint16_t port);
+void mcq_socks_init(struct mcq_socks *socks, const struct mcq_socks_proxy *proxy,
+                    struct mcq_bytes host, uint16_t port);
 /* Wipes it. */
 void mcq_socks_fini(struct mcq_socks *socks);
 

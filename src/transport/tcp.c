@@ -236,3 +236,16 @@ void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTE
         (void) snprintf(text, MCQ_TCP_TEXT_BYTES,
                         is_ipv6 ? "tcp://[%.64s]:%.8s" : "tcp://%.64s:%.8s", host, port);
 }
+
+bool mcq_tcp_is_loopback(const struct mcq_address *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *) &address->storage;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) &address->storage;
+
+    if (address->storage.ss_family == AF_INET)
+        return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (address->storage.ss_family != AF_INET6)
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+}

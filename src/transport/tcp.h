@@ -56,4 +56,7 @@ bool mcq_tcp_is_same(const struct mcq_address *a, const struct mcq_address *b);
 /* "tcp://127.0.0.1:5555", "tcp://[::1]:5555": what can be connected to. */
 void mcq_tcp_text(const struct mcq_address *address, char text[MCQ_TCP_TEXT_BYTES]);
 
+/* Of 127.0.0.0/8, in IPv6's clothes or not, or ::1. */
+bool mcq_tcp_is_loopback(const struct mcq_address *address);
+
 #endif

@@ -106,3 +106,11 @@ bool mcq_transport_peer_text(struct mcq_reactor *reactor, int fd,
                     owner.pid);
     return true;
 }
+
+bool mcq_transport_is_local(struct mcq_reactor *reactor, int fd)
+{
+    struct mcq_address address;
+
+    return mcq_reactor_peer_address(reactor, fd, &address) &&
+           (address.storage.ss_family == AF_UNIX || mcq_tcp_is_loopback(&address));
+}

@@ -65,6 +65,9 @@ void mcq_transport_text(const struct mcq_address *address, char text[MCQ_TRANSPO
 bool mcq_transport_peer_text(struct mcq_reactor *reactor, int fd,
                              char text[MCQ_TRANSPORT_TEXT_BYTES]);
 
+/* Whether the peer is on this machine: a unix stream, or loopback. */
+bool mcq_transport_is_local(struct mcq_reactor *reactor, int fd);
+
 /* How an attempt to listen ended, for those who asked. */
 enum mcq_err mcq_transport_listen_err(enum mcq_io_result result);
 

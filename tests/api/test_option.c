@@ -37,6 +37,7 @@ static const struct number_row number_table[] = {
     {MCQ_OPT_HEARTBEAT_TTL, MCQ_PUSH, 0, 0, 6553599},
     {MCQ_OPT_HEARTBEAT_TIMEOUT, MCQ_PUSH, -1, -1, INT_MAX},
     {MCQ_OPT_OLDER_PEERS, MCQ_PUSH, 0, 0, 1},
+    {MCQ_OPT_PLAIN_REMOTE, MCQ_PUSH, 0, 0, 1},
 };
 
 static void numbers__have_defaults_and_bounds(void)

@@ -127,9 +127,6 @@ static void endpoints__that_cannot_be__say_why(void)
     errno = 0;
     assert_null(zmq_socket(context, 99));
     assert_int_equal(errno, EINVAL);
-    errno = 0;
-    assert_null(zmq_socket(context, 14)); /* a draft */
-    assert_int_equal(errno, EINVAL);
     assert_zmq(zmq_close(socket));
     assert_zmq(zmq_ctx_term(context));
 }

@@ -121,7 +121,7 @@ static void parts__by_arrays_of_buffers(void)
     size_t count = 4;
 
     zmq_join(pull, push);
-    assert_zmq(zmq_sendiov(push, out, 3, 0));
+    assert_zmq(zmq_sendiov(push, out, 3, ZMQ_SNDMORE));
     assert_int_equal(zmq_recviov(pull, in, &count, 0), 3);
     assert_int_equal(count, 3);
     for (size_t i = 0; i < 3; i++) {

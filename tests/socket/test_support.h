@@ -102,6 +102,7 @@ static inline void world_fini(struct world *world)
     for (size_t i = 0; i < world->end_count; i++)
         mcq_link_group_fini(&world->ends[i]->group);
     assert_int_equal(mcq_sim_open_count(world->sim), 0);
+    mcq_origins_forget(world->reactor);
     mcq_reactor_free(&world->reactor);
     mcq_sim_free(&world->sim);
 }

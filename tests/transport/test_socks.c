@@ -74,7 +74,7 @@ static const struct conversation table[] = {
 /* Plays it, giving and taking `step` octets at a time. */
 static void play(const struct conversation *row, size_t step)
 {
-    struct mcq_proxy *proxy = NULL;
+    struct mcq_socks_proxy *proxy = NULL;
     struct mcq_socks socks;
     uint8_t said[1024];
     size_t said_len = 0;
@@ -154,8 +154,8 @@ static void longest__fits(void **state)
 static void proxy__shared__does_not_change(void **state)
 {
     struct mcq_ledger before = mcq_alloc_ledger();
-    struct mcq_proxy *proxy = NULL;
-    struct mcq_proxy *copy;
+    struct mcq_socks_proxy *proxy = NULL;
+    struct mcq_socks_proxy *copy;
 
     (void) state;
     assert_int_equal(mcq_proxy_get(NULL, MCQ_PROXY_ADDRESS).len, 0);

@@ -704,7 +704,7 @@ static void run_op(struct run *run, const struct op *op)
 
 static void log_final(struct run *run)
 {
-    static const char *const phases[] = {"GREETING", "HANDSHAKE", "TRAFFIC", "FAILED"};
+    static const char *const phases[] = {"GREETING", "HANDSHAKE", "TRAFFIC", "RAW", "FAILED"};
     const struct mcq_failure *failure = mcq_session_failure(&run->session);
     enum mcq_session_phase phase = mcq_session_phase(&run->session);
 

@@ -1,0 +1,245 @@
+"""Each verb of mcq: two of them talk to each other over ipc, in a folder of their own."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+MCQ = pathlib.Path(os.environ["MONOCOQUE_BUILD_DIR"], "mcq")
+PATIENCE = "30s"
+LIMIT_S = 60
+
+
+class Verbs(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.there = f"ipc://{folder.name}/a"
+
+    def start(self, *words, **options):
+        started = subprocess.Popen([MCQ, *map(str, words)], stdin=options.pop("stdin", subprocess.DEVNULL),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        self.addCleanup(self.end, started)
+        return started
+
+    @staticmethod
+    def end(started):
+        if started.poll() is None:
+            started.kill()
+        started.communicate()
+
+    def run_verb(self, *words, given=None, status=0, **options):
+        done = subprocess.run([MCQ, *map(str, words)], input=given or "", capture_output=True, text=True,
+                              timeout=LIMIT_S, check=False, **options)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done
+
+    def finish(self, started, status=0):
+        said, why = started.communicate(timeout=LIMIT_S)
+        self.assertEqual(started.returncode, status, why)
+        return said
+
+    def await_line(self, started, text):
+        """Reads what it says on stderr until this."""
+        for line in started.stderr:
+            if text in line:
+                return line
+        self.fail(f"it ended without '{text}'")
+
+    # --- one way ---------------------------------------------------------------------------------
+
+    def test_pub_and_sub(self):
+        sub = self.start("sub", self.there, "--topic", "temp.", "-n", 2, "--timeout", PATIENCE)
+        said = self.run_verb("pub", self.there, "--wait-peers", 1, "--timeout", PATIENCE, "-n", 2, "temp.oslo", "7.2")
+        self.assertEqual(said.stdout, "sent 2 messages, 4 parts, 24 B to 1 peer\n")
+        self.assertEqual(self.finish(sub), "temp.oslo | 7.2\n" * 2)
+
+    def test_sub_leaves_other_topics_out(self):
+        sub = self.start("sub", self.there, "-t", "b", "-n", 1, "--timeout", PATIENCE)
+        self.run_verb("pub", self.there, "--wait-peers", 1, "--timeout", PATIENCE, given="a1\nb1\n")
+        self.assertEqual(self.finish(sub), "b1\n")
+
+    def test_formats(self):
+        shown = {"text": "a\"\\x01 | \n", "quoted": "\"a\\\"\\x01\" | \"\"\n", "hex": "612201 | \n",
+                 "json": "[\"a\\\"\\u0001\",\"\"]\n", "raw": "a\"\x01"}
+        for name, text in shown.items():
+            with self.subTest(format=name):
+                pull = self.start("pull", self.there, "--format", name, "-n", 1, "--timeout", PATIENCE)
+                self.run_verb("push", self.there, "--timeout", PATIENCE, "a\"\x01", "")
+                self.assertEqual(self.finish(pull), text)
+
+    def test_octets_that_are_no_text_are_hex_in_json(self):
+        path = self.folder / "octets"
+        path.write_bytes(b"\xff\x00")
+        pull = self.start("pull", self.there, "--json", "-n", 1, "--timeout", PATIENCE)
+        self.run_verb("push", self.there, "--timeout", PATIENCE, "-f", path)
+        self.assertEqual(json.loads(self.finish(pull)), [{"hex": "ff00"}])
+
+    def test_made_up_messages_are_counted(self):
+        pull = self.start("pull", self.there, "--stat", "-n", 1000, "--timeout", PATIENCE)
+        said = self.run_verb("push", self.there, "--size", 64, "-n", 1000, "--rate", 100000, "--timeout", PATIENCE)
+        self.assertEqual(said.stdout, "sent 1,000 messages, 1,000 parts, 64,000 B to 1 peer\n")
+        self.assertRegex(self.finish(pull), r"^received 1,000 messages, 64,000 B in [0-9.]+ s: [0-9,]+ msg/s\n$")
+
+    # --- questions and answers -------------------------------------------------------------------
+
+    def test_req_and_rep(self):
+        answers = {("pong",): "pong\n", ("--exec", "tr a-z A-Z"): "PING\n", (): "ping\n"}
+        for words, text in answers.items():
+            with self.subTest(words=words):
+                rep = self.start("rep", self.there, *words, "-n", 1, "--timeout", PATIENCE)
+                said = self.run_verb("req", self.there, "ping", "--timeout", PATIENCE)
+                self.assertEqual(said.stdout, text)
+                self.assertRegex(said.stderr, r"rtt \d+ us")
+                self.assertEqual(self.finish(rep), "ping\n")
+
+    def test_req_asks_each_line(self):
+        rep = self.start("rep", self.there, "--exec", "sed s/^/re:/", "-n", 2, "--timeout", PATIENCE)
+        said = self.run_verb("req", self.there, "--timeout", PATIENCE, given="one\ntwo\n")
+        self.assertEqual(said.stdout, "re:one\nre:two\n")
+        self.finish(rep)
+
+    def test_rep_answers_even_if_its_command_fails(self):
+        rep = self.start("rep", self.there, "--exec", "exit 3", "-n", 1, "--timeout", PATIENCE)
+        self.assertEqual(self.run_verb("req", self.there, "x", "--timeout", PATIENCE).stdout, "\n")
+        self.assertIn("it ended with status 3", self.await_line(rep, "exit 3"))
+
+    def test_router_and_dealer(self):
+        router = self.start("router", self.there, "welcome", "-n", 1, "--timeout", PATIENCE)
+        said = self.run_verb("dealer", self.there, "--id", "me", "hello", "-n", 1, "--timeout", PATIENCE)
+        self.assertEqual(said.stdout.splitlines()[-1], "welcome")
+        self.assertEqual(self.finish(router), "me | hello\n")
+
+    def test_router_answers_a_req(self):
+        router = self.start("router", self.there, "--exec", "tr a-z A-Z", "-n", 1, "--timeout", PATIENCE)
+        self.assertEqual(self.run_verb("req", self.there, "--id", "me", "x", "--timeout", PATIENCE).stdout, "X\n")
+        self.assertEqual(self.finish(router), "me |  | x\n")
+
+    def test_pair_talks_both_ways(self):
+        one = self.start("pair", "--bind", self.there, "-n", 1, "--timeout", PATIENCE, "from one")
+        other = self.start("pair", self.there, "-n", 1, "--timeout", PATIENCE, stdin=subprocess.PIPE)
+        other.stdin.write("from the other\n")
+        other.stdin.flush()
+        self.assertEqual(self.finish(one).splitlines()[-1], "from the other")
+        self.assertEqual(self.finish(other), "from one\n")
+
+    # --- in between ------------------------------------------------------------------------------
+
+    def test_proxy_passes_on_until_it_is_ended(self):
+        sides = f"ipc://{self.folder}/in", f"ipc://{self.folder}/out"
+        proxy = self.start("proxy", "--xsub", sides[0], "--xpub", sides[1])
+        sub = self.start("sub", sides[1], "-n", 1, "--timeout", PATIENCE)
+        self.run_verb("pub", "--connect", sides[0], "--wait-peers", 1, "--timeout", PATIENCE, "news")
+        self.assertEqual(self.finish(sub), "news\n")
+        proxy.send_signal(signal.SIGTERM)
+        self.assertRegex(self.finish(proxy), r"in \d+ messages, out \d+\n$")
+
+    def test_monitor_tells_in_json(self):
+        monitor = self.start("monitor", "--bind", self.there, "--json")
+        events = [json.loads(monitor.stdout.readline())]
+        dealer = self.start("dealer", self.there, "-v", "--wait-peers", 1)
+        while events[-1]["event"] != "disconnected":
+            events.append(json.loads(monitor.stdout.readline()))
+        self.assertEqual([event["event"] for event in events],
+                         ["listening", "accepted", "handshake_succeeded", "disconnected"])
+        self.assertTrue(all(event["endpoint"] == self.there for event in events))
+        self.assertRegex(events[0]["t"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertIn("connected", self.await_line(dealer, "connected"))
+        monitor.send_signal(signal.SIGINT)
+        self.finish(monitor)
+
+    # --- keys ------------------------------------------------------------------------------------
+
+    def test_keygen_and_a_sealed_talk(self):
+        keys = {}
+        for name in "server", "client":
+            said = self.run_verb("keygen", self.folder / name)
+            keys[name] = said.stdout.split()[1]
+            self.assertEqual(said.stdout, f"public  {keys[name]}\n")
+            self.assertEqual(len(keys[name]), 40)
+            self.assertEqual((self.folder / name).stat().st_mode & 0o777, 0o600)
+            self.assertEqual((self.folder / f"{name}.pub").read_text(), said.stdout)
+        self.assertNotIn("secret", (self.folder / "server.pub").read_text())
+        rep = self.start("rep", self.there, "--curve", self.folder / "server", "-n", 1, "--timeout", PATIENCE)
+        said = self.run_verb("req", self.there, "--curve", self.folder / "client", "--server-key", keys["server"],
+                             "--timeout", PATIENCE, "whisper")
+        self.assertEqual(said.stdout, "whisper\n")
+        self.finish(rep)
+
+    def test_keygen_overwrites_nothing(self):
+        path = self.folder / "key"
+        path.write_text("dear")
+        said = self.run_verb("keygen", path, status=1)
+        self.assertIn("it is there already", said.stderr)
+        self.assertEqual(path.read_text(), "dear")
+        path.unlink()
+        (self.folder / "key.pub").write_text("dear")
+        self.run_verb("keygen", path, status=1)
+        self.assertFalse(path.exists())
+
+    # --- words -----------------------------------------------------------------------------------
+
+    def test_nobody_there_is_said_with_the_way_out(self):
+        said = self.run_verb("req", self.there, "ping", "--timeout", "100ms", "--linger", "0s", status=1)
+        self.assertIn("mcq: req: nothing within 100 ms; give it more time with --timeout", said.stderr)
+        self.assertEqual(said.stdout, "")
+
+    def test_what_is_wrong_is_named(self):
+        wrong = [(("sub",), 2, "an endpoint is missing"), (("sub", "5555"), 2, "an endpoint is written"),
+                 (("sub", self.there, "--timeout", "soon"), 2, "sub soon: not a time"),
+                 (("sub", self.there, "-n", "-3"), 2, "not a number"),
+                 (("sub", self.there, "--format", "xml"), 2, "no such format"),
+                 (("sub", self.there, "--exec", "x"), 2, "it has no such option"),
+                 (("sub", self.there, "--topic"), 2, "a value is missing"),
+                 (("sub", "tcp://127.0.0.1:99999"), 1, "port 99999 is not in 0..65535"),
+                 (("pub", "carrier://pigeon"), 1, "carrier://pigeon"),
+                 (("rep", f"ipc://{self.folder}/no/such"), 1, "the folder is not there"),
+                 (("push", self.there, "-f", "/nonexistent"), 1, "/nonexistent: No such file"),
+                 (("req", self.there, "--curve", "/nonexistent", "x"), 1, "make one with mcq keygen"),
+                 (("req", self.there, "--server-key", "x", "x"), 1, "--curve FILE has our own keys"),
+                 (("proxy", "--xsub", self.there, "--push", self.there), 2, "it wants --xsub and --xpub"),
+                 (("monitor", self.there, "--type", "tub"), 2, "there is no such type"),
+                 (("keygen",), 2, "the name of a file"), (("doctor", "me"), 2, "no arguments"),
+                 (("completion", "fish"), 2, "it knows bash"), (("fly",), 2, "'fly' is no verb"), ((), 2, "usage:")]
+        for words, status, why in wrong:
+            with self.subTest(words=words):
+                said = self.run_verb(*words, status=status)
+                self.assertIn(why, said.stderr)
+                self.assertEqual(said.stdout, "")
+
+    def test_help_fits_a_screen_and_begins_with_examples(self):
+        said = self.run_verb("--help").stdout.splitlines()
+        self.assertLess(len(said), 25)
+        self.assertTrue(all(len(line) <= 100 for line in said))
+        verbs = [line.split()[0] for line in said if line.startswith("  ")]
+        self.assertGreaterEqual(set(verbs), set("pub sub req rep push pull pair dealer router proxy monitor keygen "
+                                                "run doctor version".split()))
+        for verb in verbs:
+            with self.subTest(verb=verb):
+                page = self.run_verb(verb, "--help").stdout
+                self.assertRegex(page.splitlines()[0], rf"^  .*mcq {verb}|completion bash")
+                self.assertIn(f"usage: mcq {verb} ", page)
+
+    def test_version_and_doctor(self):
+        self.assertRegex(self.run_verb("version").stdout, r"^monocoque \d+\.\d+\.\d+\n")
+        said = subprocess.run([MCQ, "doctor"], capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        names = [line.split()[1] for line in said.stdout.splitlines() if "->" not in line]
+        self.assertEqual(names, ["system", "engine", "descriptors", "tcp", "ipc", "curve", "drop-in"])
+        self.assertEqual(said.returncode, 0, said.stdout)
+
+    def test_completion_completes(self):
+        script = self.run_verb("completion", "bash").stdout
+        asked = script + 'COMP_WORDS=(mcq sub --to); COMP_CWORD=2; _mcq mcq --to sub; echo "${COMPREPLY[@]}"\n' \
+                         'COMP_WORDS=(mcq ke); COMP_CWORD=1; _mcq mcq ke mcq; echo "${COMPREPLY[@]}"\n'
+        said = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=LIMIT_S, check=False,
+                              env={**os.environ, "PATH": f"{MCQ.parent}:{os.environ['PATH']}"})
+        self.assertEqual(said.stdout, "--topic\nkeygen\n", said.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
