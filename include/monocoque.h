@@ -74,25 +74,29 @@ enum mcq_ctx_option {
     MCQ_CTX_IO_THREADS = 1,  /* 0..64 (1); while the context has had no socket; 0: mcq_ctx_run */
     MCQ_CTX_MAX_SOCKETS = 2, /* 1..65535 (65535); open ones and those that linger */
     /* How its threads run; while the context has had no socket. What the system denies stays as it
-     * is. */
-    MCQ_CTX_THREAD_PRIORITY = 3, /* -1: the system's, 0.. (-1) */
-    MCQ_CTX_THREAD_POLICY = 4,   /* -1: the system's, SCHED_FIFO and its like (-1) */
-    MCQ_CTX_THREAD_CPU_ADD =
-        7, /* a processor that they may use, instead of all; adds up; set only */
-    MCQ_CTX_THREAD_CPU_REMOVE = 8, /* takes one back; set only */
-    MCQ_CTX_THREAD_PREFIX = 9,     /* 0: none, 1.. (0): their names begin with this number */
-    MCQ_CTX_BUDGET = 1000, /* octets, 0: no limit, -1.. (-1: a quarter of the process's memory):
-                                that its sockets hold; asked for it is the limit in force */
-    MCQ_CTX_BUDGET_USED = 1001, /* octets that they hold now; get only */
-    MCQ_CTX_PROFILE = 1002,     /* 0: our defaults and habits, 1: libzmq's (0); later sockets' */
-    MCQ_CTX_FD = 1010, /* a descriptor for a foreign event loop, which can be polled for input while
-                          there is something to do for mcq_ctx_run(context, 0); get only */
-    MCQ_CTX_REFUSED = 1011, /* options of streams that the kernel has refused to the process, and
-                                   the streams go on without; get only */
-    MCQ_CTX_ZAP_MAX =
-        1020, /* 1.. (64): questions that ZAP's handler has of an I/O thread at a time;
-                               others wait, each within its handshake's time */
-    MCQ_CTX_ZAP_HELD_UP = 1021, /* how many have had to wait because of it; get only */
+     * is: the priority and the policy (-1: the system's), processors that they may use instead of
+     * all (each call adds one, or takes one back; set only), and a number that their names begin
+     * with (0: none). */
+    MCQ_CTX_THREAD_PRIORITY = 3,
+    MCQ_CTX_THREAD_SCHED_POLICY = 4,
+    MCQ_CTX_THREAD_AFFINITY_CPU_ADD = 7,
+    MCQ_CTX_THREAD_AFFINITY_CPU_REMOVE = 8,
+    MCQ_CTX_THREAD_NAME_PREFIX = 9,
+    /* Octets that its sockets hold, and hold now (get only). 0: no limit; -1: a quarter of the
+     * process's memory (-1); asked for it is the limit in force. */
+    MCQ_CTX_BUDGET = 1000,
+    MCQ_CTX_BUDGET_USED = 1001,
+    MCQ_CTX_PROFILE = 1002, /* 0: our defaults and habits, 1: libzmq's (0); later sockets' */
+    /* A descriptor for a foreign event loop, which can be polled for input while there is something
+     * to do for mcq_ctx_run(context, 0); get only. */
+    MCQ_CTX_FD = 1010,
+    /* Options of streams that the kernel has refused to the process, and the streams go on
+     * without; get only. */
+    MCQ_CTX_REFUSED = 1011,
+    /* Questions that ZAP's handler has of an I/O thread at a time (64), 1 or more; others wait,
+     * each within its handshake's time. How many have had to wait because of it (get only). */
+    MCQ_CTX_ZAP_MAX = 1020,
+    MCQ_CTX_ZAP_HELD_UP = 1021,
 };
 
 /* A context; its threads start with its first socket. NULL: ENOMEM. The caller ends it with
@@ -287,7 +291,7 @@ int mcq_leave(struct mcq_socket *socket, const char *group);
 int mcq_wait_peers(struct mcq_socket *socket, uint32_t count, int timeout_ms);
 
 /* Waits until so many peers would get a message of a PUB or XPUB that begins with this topic, or of
- * a RADIO for this group. Messages sent afterwards reach them: nobody has to sleep for slow joiners.
+ * a RADIO for this group. Messages sent afterwards reach them: nobody sleeps for slow joiners.
  *   topic        len octets, which may be none
  *   timeout_ms   0: looks; -1: as long as it takes
  *   EAGAIN       not in time

@@ -80,11 +80,17 @@ struct mcq_context *mcq_ctx_new(void)
 }
 
 /* They hold for threads that start afterwards. */
+static bool is_of_processors(enum mcq_ctx_option option)
+{
+    return option == MCQ_CTX_THREAD_AFFINITY_CPU_ADD ||
+           option == MCQ_CTX_THREAD_AFFINITY_CPU_REMOVE;
+}
+
 static bool is_of_threads(enum mcq_ctx_option option)
 {
     return option == MCQ_CTX_IO_THREADS || option == MCQ_CTX_THREAD_PRIORITY ||
-           option == MCQ_CTX_THREAD_POLICY || option == MCQ_CTX_THREAD_CPU_ADD ||
-           option == MCQ_CTX_THREAD_CPU_REMOVE || option == MCQ_CTX_THREAD_PREFIX;
+           option == MCQ_CTX_THREAD_SCHED_POLICY || is_of_processors(option) ||
+           option == MCQ_CTX_THREAD_NAME_PREFIX;
 }
 
 int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t value)
@@ -110,8 +116,9 @@ int mcq_ctx_set(struct mcq_context *context, enum mcq_ctx_option option, int64_t
         mcq_context_set_budget(context, value);
     else if (option == MCQ_CTX_ZAP_MAX)
         atomic_store_explicit(&context->zap_max, (uint32_t) value, memory_order_relaxed);
-    else if (!is_late && (option == MCQ_CTX_THREAD_CPU_ADD || option == MCQ_CTX_THREAD_CPU_REMOVE))
-        is_taken = mcq_thread_set_cpu(&context->threads, value, option == MCQ_CTX_THREAD_CPU_ADD);
+    else if (!is_late && is_of_processors(option))
+        is_taken =
+            mcq_thread_set_cpu(&context->threads, value, option == MCQ_CTX_THREAD_AFFINITY_CPU_ADD);
     else if (!is_late)
         *option_of(context, home) = (uint32_t) value;
     unlock(context);
