@@ -220,7 +220,7 @@ static void fault_b15__an_impostor__hears_no_octet_of_the_application(void)
     end_world(&world);
 }
 
-/* --- a defect of libzmq that we must not set off ----------------------------------------------- */
+/* --- a defect of libzmq that we must not set off ---------------------------------------------- */
 
 /* It keeps 16 bits of the milliseconds: 65.6 s would end the connection after 64 ms. */
 static void defect_ttl_overflow__no_more_is_said_than_libzmq_can_keep(void)
