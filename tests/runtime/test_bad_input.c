@@ -878,7 +878,7 @@ static void gone_with_much_unread(struct world *w)
 
     mcq_context_set_budget(w->context, GONE_BUDGET);
     for (int i = 0; i < GONE_COUNT; i++) {
-        char name[16];
+        char name[24];
         int fd;
 
         (void) snprintf(name, sizeof name, "gone-%d", i);
