@@ -383,10 +383,23 @@ static void opener_deadline_done(struct mcq_wait *wait)
         opener_settle(opener);
 }
 
+/* libzmq keeps the time to live in 16 bits of milliseconds, and ends a connection by what is left
+ * of a longer one. Where PINGs come often enough, less is said than was asked for; else nothing. */
+static uint16_t ttl_to_say_ds(const struct mcq_socket_options *options)
+{
+    const uint64_t most_ds = UINT16_MAX / MCQ_PING_TTL_UNIT_MS;
+    uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
+
+    if (ttl_ds <= most_ds)
+        return (uint16_t) ttl_ds;
+    return mcq_at_least_0(options->heartbeat_ms) < most_ds * MCQ_PING_TTL_UNIT_MS / 2
+               ? (uint16_t) most_ds
+               : 0;
+}
+
 static void session_config(const struct mcq_endpoint_node *node, struct mcq_session_config *config)
 {
     const struct mcq_socket_options *options = &node->options;
-    uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
     config->routing_id = mcq_socket_options_routing_id(options);
@@ -398,7 +411,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;
     config->heartbeat_ns = mcq_at_least_0(options->heartbeat_ms) * MS;
     config->heartbeat_timeout_ns = mcq_at_least_0(options->heartbeat_timeout_ms) * MS;
-    config->heartbeat_ttl_ds = (uint16_t) mcq_min_u64(ttl_ds, UINT16_MAX);
+    config->heartbeat_ttl_ds = ttl_to_say_ds(options);
     if (options->command_max >= 0)
         config->max_command_bytes = (uint32_t) options->command_max;
     if (options->properties_max >= 0)
