@@ -335,10 +335,9 @@ static void set_options(void)
 
     must(mcq_socket_enter(socket), "options");
     socket->options.reconnect_ms = 20;
-    if (plan->id != NULL) {
-        socket->options.routing_id_len = (uint8_t) strlen(plan->id);
-        memcpy(socket->options.routing_id, plan->id, strlen(plan->id));
-    }
+    if (plan->id != NULL)
+        must(mcq_socket_options_name(&socket->options, mcq_bytes(plan->id, strlen(plan->id))),
+             "options");
     if (plan->type == MCQ_SOCKET_TYPE_ROUTER)
         must(socket->pattern->ops->set(socket->pattern, MCQ_PATTERN_ROUTER_MANDATORY, 1),
              "options");
