@@ -195,6 +195,17 @@ void mcq_origins_forget(const struct mcq_reactor *reactor)
     (void) pthread_mutex_unlock(&mutex);
 }
 
+uint32_t mcq_origins_gone_count(void)
+{
+    uint32_t count = 0;
+
+    (void) pthread_mutex_lock(&mutex);
+    for (const struct mcq_origin *origin = gone_first; origin != NULL; origin = origin->gone_next)
+        count++;
+    (void) pthread_mutex_unlock(&mutex);
+    return count;
+}
+
 /* What the parent had is not freed: its lists may be half changed. */
 void mcq_origins_mark_forked(void)
 {

@@ -68,6 +68,9 @@ int mcq_origin_fd(const struct mcq_origin *origin);
 /* The engine ends: those that are gone are forgotten. All others are. */
 void mcq_origins_forget(const struct mcq_reactor *reactor);
 
+/* How many are kept of connections that are gone, for tests: these are no leak. */
+uint32_t mcq_origins_gone_count(void);
+
 /* In a forked child, which has none. */
 void mcq_origins_mark_forked(void);
 
