@@ -652,6 +652,9 @@ static void look_at_peers(struct side *side, unsigned how)
     has_cut = true;
     if (mcq_close_peer(side->socket, infos[0].id) != 0)
         check_errno(side, "close_peer", false);
+    for (int i = 0; i < SOCKETS && !infos[0].is_accepted; i++) /* as if disconnected */
+        if (strcmp(infos[0].endpoint, endpoint_of(&sides[i])) == 0)
+            side->connects[i] = false;
     if (mcq_stats(side->socket, &after, sizeof after) != 0)
         check_errno(side, "stats", false);
     else if (after.messages_in < before.messages_in || after.messages_out < before.messages_out ||

@@ -14,17 +14,27 @@
 
 #define ACCEPT_SHARE 2 /* one part in so many */
 #define ACCEPT_NS_MIN UINT64_C(200000)
+/* Of handshakes, most of whose time is arithmetic on keys that anybody may send. */
+#define STRANGER_PERCENT 30
+#define STRANGER_NS_MIN UINT64_C(200000)
 
 /* Where a turn's time goes. */
 struct turn {
     uint64_t began_ns;
     uint64_t last_ns; /* the end of the last completion */
     uint64_t accept_ns;
+    uint64_t stranger_ns;
 };
 
 static struct mcq_wait *wait_of(struct mcq_op *op)
 {
     return (struct mcq_wait *) ((char *) op - offsetof(struct mcq_wait, op));
+}
+
+/* That it was posted is enough: the engine does not sleep. */
+static void wake_up(struct mcq_task *task)
+{
+    (void) task;
 }
 
 enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mcq_reactor *reactor,
@@ -38,7 +48,8 @@ enum mcq_err mcq_engine_init(struct mcq_engine *engine, struct mcq_reactor *reac
         mcq_slab_free(&slab);
         return MCQ_NOMEM;
     }
-    *engine = (struct mcq_engine) {.reactor = reactor, .random = random | 1};
+    *engine =
+        (struct mcq_engine) {.reactor = reactor, .random = random | 1, .held_task.run = wake_up};
     atomic_init(&engine->inbox, NULL);
     atomic_init(&engine->is_ending, false);
     mcq_receiver_init(&engine->receiver, slab, blocks);
@@ -234,7 +245,7 @@ void mcq_engine_fini(struct mcq_engine *engine)
         (void) pthread_join(engine->thread, NULL);
     }
     run_tasks(engine); /* endpoints whose socket went first: they are only freed */
-    mcq_assert(atomic_load(&engine->inbox) == NULL);
+    mcq_assert(atomic_load(&engine->inbox) == NULL && engine->held_first == NULL);
     mcq_receiver_fini(&engine->receiver);
     mcq_blocks_free(&engine->receiver.blocks);
     mcq_slab_free(&engine->receiver.slab);
@@ -258,16 +269,52 @@ void mcq_engine_post(struct mcq_engine *engine, struct mcq_task *task)
 }
 
 /* Connections that come in get no more than half of a turn, once they have had a little. */
-static void share_turn(struct mcq_engine *engine, bool is_accept, struct turn *turn)
+static void share_turn(struct mcq_engine *engine, bool is_accept, bool is_stranger,
+                       struct turn *turn)
 {
     uint64_t now_ns = mcq_engine_now_ns(engine);
 
     if (is_accept)
         turn->accept_ns += now_ns - turn->last_ns;
+    if (is_stranger)
+        turn->stranger_ns += now_ns - turn->last_ns;
     turn->last_ns = now_ns;
     if (is_accept && turn->accept_ns > ACCEPT_NS_MIN &&
         turn->accept_ns * ACCEPT_SHARE > now_ns - turn->began_ns)
         mcq_reactor_hold_accepts(engine->reactor);
+}
+
+static bool strangers_had_their_share(const struct turn *turn)
+{
+    return turn->stranger_ns > STRANGER_NS_MIN &&
+           turn->stranger_ns * 100 > (turn->last_ns - turn->began_ns) * STRANGER_PERCENT;
+}
+
+static void hold(struct mcq_engine *engine, struct mcq_wait *wait)
+{
+    wait->is_held = true;
+    wait->next_held = NULL;
+    if (engine->held_last != NULL)
+        engine->held_last->next_held = wait;
+    else
+        engine->held_first = wait;
+    engine->held_last = wait;
+    engine->held_count++;
+}
+
+/* Those that gave way in the turn before, in their order. */
+static void run_held(struct mcq_engine *engine, struct turn *turn)
+{
+    while (engine->held_first != NULL && !strangers_had_their_share(turn)) {
+        struct mcq_wait *wait = engine->held_first;
+
+        engine->held_first = wait->next_held;
+        if (engine->held_first == NULL)
+            engine->held_last = NULL;
+        wait->is_held = false;
+        wait->done(wait);
+        share_turn(engine, false, true, turn);
+    }
 }
 
 bool mcq_engine_turn(struct mcq_engine *engine)
@@ -280,13 +327,26 @@ bool mcq_engine_turn(struct mcq_engine *engine)
     /* Once: tasks that post tasks must not keep the reactor from looking at the world. */
     if (did_any)
         run_tasks(engine);
+    if (MCQ_UNLIKELY(engine->held_first != NULL)) {
+        turn.last_ns = mcq_engine_now_ns(engine);
+        run_held(engine, &turn);
+    }
     while ((op = mcq_reactor_next(engine->reactor)) != NULL) {
         bool is_accept = op->kind == MCQ_OP_ACCEPT; /* one that goes on */
+        struct mcq_wait *wait = wait_of(op);
+        bool is_stranger = wait->gives_way;
 
-        wait_of(op)->done(wait_of(op));
-        share_turn(engine, is_accept, &turn);
         did_any = true;
+        /* Nobody overtakes those that are held already. */
+        if (is_stranger && (engine->held_first != NULL || strangers_had_their_share(&turn))) {
+            hold(engine, wait);
+            continue;
+        }
+        wait->done(wait);
+        share_turn(engine, is_accept, is_stranger, &turn);
     }
+    if (MCQ_UNLIKELY(engine->held_first != NULL))
+        mcq_engine_post(engine, &engine->held_task);
     return did_any;
 }
 

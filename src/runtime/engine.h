@@ -33,10 +33,14 @@ struct mcq_task {
     _Atomic bool is_posted;
 };
 
-/* An armed operation and who it is for. */
+/* An armed operation and who it is for. One of a stranger gives way: when strangers have had their
+ * share of a turn, `done` follows in a later one, and until then it counts as armed. */
 struct mcq_wait {
     struct mcq_op op;
     void (*done)(struct mcq_wait *wait);
+    bool gives_way; /* its owner's to set */
+    bool is_held;
+    struct mcq_wait *next_held;
 };
 
 struct mcq_question;
@@ -46,6 +50,10 @@ struct mcq_engine {
     _Atomic(struct mcq_task *) inbox; /* newest first */
     struct mcq_receiver receiver;     /* of connections that are being opened */
     uint64_t random;                  /* state of mcq_engine_random */
+    struct mcq_wait *held_first;      /* that gave way, oldest first */
+    struct mcq_wait *held_last;
+    struct mcq_task held_task; /* keeps the engine from sleeping while there are any */
+    uint64_t held_count;       /* how often one had to */
     struct {
         uint32_t asked_count;       /* questions that a handler has, or has not let go of */
         struct mcq_question *first; /* that wait, oldest first */
@@ -125,7 +133,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_engine_timer(struct mcq_engine *engine, struct m
 
 static inline bool mcq_wait_is_armed(const struct mcq_wait *wait)
 {
-    return mcq_op_is_armed(&wait->op);
+    return mcq_op_is_armed(&wait->op) || wait->is_held;
 }
 
 #endif

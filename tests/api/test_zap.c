@@ -5,6 +5,7 @@
 
 #define HANDLER "inproc://zeromq.zap.01"
 #define FRAMES_MAX 9
+#define HANDSHAKE_MS 60000 /* but where its end is what a test is about */
 
 /* What a monitor has heard. */
 struct ear {
@@ -124,6 +125,7 @@ static struct mcq_socket *open_server(struct world *world, enum mcq_type type, e
 {
     struct mcq_socket *socket = open_socket(world, type);
 
+    assert_works(mcq_set(socket, MCQ_OPT_HANDSHAKE_IVL, HANDSHAKE_MS));
     set_text(socket, MCQ_OPT_ZAP_DOMAIN, "global");
     if (proof == PROOF_PLAIN)
         assert_works(mcq_set(socket, MCQ_OPT_PLAIN_SERVER, 1));
@@ -141,6 +143,7 @@ static struct mcq_socket *open_client(struct world *world, enum mcq_type type, e
     struct mcq_socket *socket = open_socket(world, type);
 
     assert_works(mcq_set(socket, MCQ_OPT_LINGER, 0));
+    assert_works(mcq_set(socket, MCQ_OPT_HANDSHAKE_IVL, HANDSHAKE_MS));
     if (proof == PROOF_PLAIN) {
         set_text(socket, MCQ_OPT_PLAIN_USERNAME, "admin");
         set_text(socket, MCQ_OPT_PLAIN_PASSWORD, "secret");
@@ -240,6 +243,33 @@ static void each_mechanism__refused__both_sides_hear_why(void)
     }
 }
 
+/* The handler says no to each for a reason of its own; the client cannot tell which. */
+static void fault_a11__wrong_user_or_wrong_password__the_same_refusal(void)
+{
+    static const char *const shown[][2] = {{"nobody", "secret"}, {"admin", "wrong"}};
+
+    for (size_t i = 0; i < MCQ_COUNTOF(shown); i++) {
+        struct request request;
+        struct world world;
+        struct ear ear;
+
+        begin_world(&world);
+        struct mcq_socket *handler = open_handler(&world, MCQ_REP);
+        struct couple couple = open_pair(&world, PROOF_PLAIN);
+
+        set_text(couple.connected, MCQ_OPT_PLAIN_USERNAME, shown[i][0]);
+        set_text(couple.connected, MCQ_OPT_PLAIN_PASSWORD, shown[i][1]);
+        listen_to(couple.connected, &ear);
+        assert_works(mcq_connect(couple.connected, couple.endpoint));
+        take_request(handler, &request);
+        assert_string_equal(request.frames[6], shown[i][0]);
+        assert_string_equal(request.frames[7], shown[i][1]);
+        reply(handler, "1", "400", shown[i][0], "", 0);
+        expect_report(&ear, MCQ_REPORT_HANDSHAKE_REFUSED, 400);
+        end_world(&world);
+    }
+}
+
 /* The connecting side may be the one that asks. */
 static void connector__that_serves__asks_too(void)
 {
@@ -311,6 +341,7 @@ static void fault_b20__properties_of_zap_and_the_peer__are_with_each_part(void)
 {
     static const char list[] = "\5Hello\0\0\0\5World\7User-Id\0\0\0\4fake\13Socket-Type\0\0\0\3any";
     struct request request;
+    struct mcq_peer_info info;
     struct mcq_message message;
     struct mcq_origin *origin = NULL;
     struct world world;
@@ -343,6 +374,9 @@ static void fault_b20__properties_of_zap_and_the_peer__are_with_each_part(void)
         expect_property(origin, "X-Role", "admin");
     }
     assert_works(mcq_message_close(&message));
+    assert_int_equal(mcq_peers(server, &info, 1, sizeof info), 1);
+    assert_string_equal(info.user_id, "anna");
+    assert_int_equal(info.mechanism, 1);
     close_socket(&world, client);
     expect_property(origin, "User-Id", "anna");
     mcq_origin_release(origin);
@@ -372,7 +406,7 @@ static void fault_b20__a_peer_that_names_itself__is_nobody(void)
 
 /* --- no handler, and handlers that do not answer --------------------------------------------- */
 
-static void no_handler__plain_stays_out_and_others_come_in(void)
+static void fault_b16__no_handler__plain_stays_out_and_others_come_in(void)
 {
     for (enum proof proof = 0; proof < PROOF_COUNT; proof++) {
         struct world world;
@@ -393,7 +427,7 @@ static void no_handler__plain_stays_out_and_others_come_in(void)
     }
 }
 
-static void enforced_domain__without_a_handler__nobody_comes_in(void)
+static void fault_b16__enforced_domain_without_a_handler__nobody_comes_in(void)
 {
     for (enum proof proof = 0; proof < PROOF_COUNT; proof++) {
         struct world world;
@@ -474,7 +508,7 @@ static void fault_b17__a_silent_handler__ends_with_the_handshake_s_time(void)
     }
 }
 
-static void fault_b17__a_handler_that_dies__ends_the_handshake(void)
+static void fault_b18__a_handler_that_dies__ends_the_handshake(void)
 {
     for (int turn = 0; turn < 2; turn++) {
         struct world world;
@@ -681,23 +715,24 @@ static void fault_b19__a_handler_that_hangs__holds_no_more_than_the_limit(void)
         reply(handler, "1", "200", "", "", 0);
         asked++;
     }
-    assert_int_equal(asked, 3);
+    assert_in_range(asked, 1, 3); /* on a slow machine some have no time to ask at all */
     end_world(&world);
 }
 
 #define ON_BOTH(X)                                                                                 \
     X(each_mechanism__200__the_peer_comes_in)                                                      \
     X(each_mechanism__refused__both_sides_hear_why)                                                \
+    X(fault_a11__wrong_user_or_wrong_password__the_same_refusal)                                   \
     X(connector__that_serves__asks_too)                                                            \
     X(router__as_the_handler__answers_in_any_order)                                                \
     X(fault_b20__properties_of_zap_and_the_peer__are_with_each_part)                               \
     X(fault_b20__a_peer_that_names_itself__is_nobody)                                              \
-    X(no_handler__plain_stays_out_and_others_come_in)                                              \
-    X(enforced_domain__without_a_handler__nobody_comes_in)                                         \
+    X(fault_b16__no_handler__plain_stays_out_and_others_come_in)                                   \
+    X(fault_b16__enforced_domain_without_a_handler__nobody_comes_in)                               \
     X(no_domain__a_handler_that_says_nothing__is_not_missed)                                       \
     X(fault_b16__a_handler_of_another_type__is_none)                                               \
     X(fault_b17__a_silent_handler__ends_with_the_handshake_s_time)                                 \
-    X(fault_b17__a_handler_that_dies__ends_the_handshake)                                          \
+    X(fault_b18__a_handler_that_dies__ends_the_handshake)                                          \
     X(fault_b17__a_peer_that_goes_while_zap_thinks__is_forgotten)                                  \
     X(fault_g4__term_while_zap_thinks__returns)                                                    \
     X(fault_b18__nonsense_for_a_reply__closes_with_its_number)                                     \
