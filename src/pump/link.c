@@ -52,7 +52,7 @@ void mcq_link_fini(struct mcq_link *link)
     mcq_assert(!link->is_up);
     mcq_link_forget_lost(link);
     mcq_link_forget_roomy(link);
-    mcq_origin_leave(&link->origin);
+    mcq_origin_leave(&link->origin, link->has_named);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
     mcq_link_queue_fini(&link->in);
@@ -128,8 +128,9 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
         return MCQ_NOMEM;
     mcq_session_trim(opening->session);
     link->session = opening->session;
-    mcq_origin_leave(&link->origin);
+    mcq_origin_leave(&link->origin, link->has_named);
     link->origin = opening->origin;
+    link->has_named = false;
     link->origin_number = mcq_origin_number(opening->origin);
     link->rpump = *opening->rpump;
     mcq_free(opening->rpump);
@@ -216,7 +217,7 @@ static void link_drain(struct mcq_link *link)
     while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
-        msg.routing_id = link->origin_number;
+        msg.routing_id = mcq_link_name_origin(link);
         if (mcq_link_queue_push(&link->in, &msg) != MCQ_OK) {
             mcq_msg_fini(&msg);
             break;

@@ -139,6 +139,7 @@ struct mcq_link {
     struct mcq_session *session; /* NULL: OFF, or a pipe's */
     struct mcq_origin *origin;   /* of the connection, or the last one; NULL: unknown */
     uint32_t origin_number;      /* the same for messages */
+    bool has_named;              /* messages have it */
     struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
     struct mcq_msg heard;        /* of a pipe: the topic of the last event */
     struct mcq_tally tally;
@@ -307,6 +308,13 @@ static inline bool mcq_link_is_held(const struct mcq_link *link)
 {
     return link->session != NULL && !link->can_write && !link->has_sent &&
            mcq_session_want(link->session).len > 0;
+}
+
+/* What a message from this peer carries. */
+static inline uint32_t mcq_link_name_origin(struct mcq_link *link)
+{
+    link->has_named = true;
+    return link->origin_number;
 }
 
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */

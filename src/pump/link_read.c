@@ -91,7 +91,7 @@ static enum mcq_err link_receive(struct mcq_link *link, struct mcq_msg *msg,
         return MCQ_AGAIN;
     err = mcq_link_pull(link, msg, event);
     if (MCQ_LIKELY(err == MCQ_OK))
-        msg->routing_id = link->origin_number;
+        msg->routing_id = mcq_link_name_origin(link);
     if (err == MCQ_OK || err == MCQ_AGAIN)
         return err;
     mcq_link_lose(link, err);

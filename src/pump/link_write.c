@@ -399,7 +399,7 @@ enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg *msg)
     if (msg != NULL)
         mcq_msg_copy(&copy, msg);
     copy.more = false;
-    copy.routing_id = link->origin_number;
+    copy.routing_id = mcq_link_name_origin(link);
     err = mcq_link_queue_push(&link->in, &copy);
     mcq_msg_fini(&copy);
     return err;

@@ -152,7 +152,7 @@ int mcq_opening_fini(struct mcq_opening *opening)
 
     if (opening->session != NULL)
         free_session(opening);
-    mcq_origin_leave(&opening->origin);
+    mcq_origin_leave(&opening->origin, false);
     mcq_free(opening->decision);
     *opening = (struct mcq_opening) {.fd = -1};
     return fd;

@@ -153,7 +153,7 @@ struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd,
 
 /* --- its life -------------------------------------------------------------------------------- */
 
-void mcq_origin_leave(struct mcq_origin **origin)
+void mcq_origin_leave(struct mcq_origin **origin, bool is_named)
 {
     struct mcq_origin *left = *origin;
 
@@ -161,6 +161,12 @@ void mcq_origin_leave(struct mcq_origin **origin)
     if (left == NULL)
         return;
     (void) pthread_mutex_lock(&mutex);
+    if (!is_named) {
+        left->is_listed = false;
+        free_if_unused(left);
+        (void) pthread_mutex_unlock(&mutex);
+        return;
+    }
     if (gone_last != NULL)
         gone_last->gone_next = left;
     else
@@ -187,6 +193,17 @@ void mcq_origins_forget(const struct mcq_reactor *reactor)
         at = &before->gone_next;
     }
     (void) pthread_mutex_unlock(&mutex);
+}
+
+uint32_t mcq_origins_gone_count(void)
+{
+    uint32_t count = 0;
+
+    (void) pthread_mutex_lock(&mutex);
+    for (const struct mcq_origin *origin = gone_first; origin != NULL; origin = origin->gone_next)
+        count++;
+    (void) pthread_mutex_unlock(&mutex);
+    return count;
 }
 
 /* What the parent had is not freed: its lists may be half changed. */

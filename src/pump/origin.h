@@ -48,8 +48,9 @@ struct mcq_decision {
 struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd,
                                   const struct mcq_decision *decision, struct mcq_bytes metadata);
 
-/* The connection is over; *origin becomes NULL, if it is not. */
-void mcq_origin_leave(struct mcq_origin **origin);
+/* The connection is over; *origin becomes NULL, if it is not.
+ *   is_named   messages have its number; else it is forgotten at once */
+void mcq_origin_leave(struct mcq_origin **origin, bool is_named);
 
 /* What messages carry: not 0, and no routing id. 0: there is no origin. */
 uint32_t mcq_origin_number(const struct mcq_origin *origin);
@@ -66,6 +67,9 @@ int mcq_origin_fd(const struct mcq_origin *origin);
 
 /* The engine ends: those that are gone are forgotten. All others are. */
 void mcq_origins_forget(const struct mcq_reactor *reactor);
+
+/* How many are kept of connections that are gone, for tests: these are no leak. */
+uint32_t mcq_origins_gone_count(void);
 
 /* In a forked child, which has none. */
 void mcq_origins_mark_forked(void);

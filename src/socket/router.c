@@ -221,7 +221,7 @@ enum mcq_err mcq_routing_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
     MCQ_TRY(err);
     router->has_held = true;
     mcq_msg_copy(msg, &peer->identity);
-    msg->routing_id = peer->link.origin_number;
+    msg->routing_id = mcq_link_name_origin(&peer->link);
     return MCQ_OK;
 }
 

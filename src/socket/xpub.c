@@ -175,7 +175,7 @@ static enum mcq_err report_wish(struct xpub *xpub, struct mcq_peer *peer, struct
     at = mcq_msg_fill(&report.msg);
     (void) (is_on ? mcq_encode_subscribe_message(at, topic) : mcq_encode_cancel_message(at, topic));
     mcq_msg_freeze(&report.msg);
-    report.msg.routing_id = peer != NULL ? peer->link.origin_number : 0;
+    report.msg.routing_id = peer != NULL ? mcq_link_name_origin(&peer->link) : 0;
     err = put_report(xpub, &report);
     if (err != MCQ_OK)
         mcq_msg_fini(&report.msg);

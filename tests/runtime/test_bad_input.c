@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #include "interop/raw_peer.h"
+#include "pump/origin.h"
 #include "runtime/socket.h"
 
 #define SHORT_MS 100
@@ -544,7 +545,9 @@ struct holdings {
 
 static struct holdings look(void)
 {
-    return (struct holdings) {mcq_alloc_ledger().block_count, open_fd_count()};
+    uint64_t block_count = mcq_alloc_ledger().block_count - mcq_origins_gone_count();
+
+    return (struct holdings) {block_count, open_fd_count()};
 }
 
 /* Strangers go in the background: what is left once that is over. */
