@@ -2,22 +2,37 @@
 # Part of ./dev, which sources it: the benchmarks, which judge nothing.
 
 verb_bench() {
-    # help: [race|NAME] [OPTION...] -- races libraries over loopback TCP, or runs bench/NAME.c
-    # help: race: --engine=NAME,... (the first is compared with the others) --rounds=5 --seconds=1
-    # help:       --json=FILE (from the root of the tree); every library found is in it.
-    local name=race
-    if (($# > 0)) && [[ $1 != -* ]]; then name=$1 && shift; fi
-    if [[ ! -e bench/$name.c || $name == adapter_* ]]; then not_understood "$name"; fi
+    # help: [quick|compare|profile|NAME...] [OPTION...] -- figures against libzmq and nng, and a report
+    # help: Without a name all of it (45 minutes), quick what was asked for (2 minutes), compare one program
+    # help: written against zmq.h with our libzmq.so.5 and the system's, profile where the time of a message goes.
+    # help: NAME: throughput trip open pairs fanout fanin router memory peers topics cost
+    # help:       --rounds=5 --seconds=1 --lanes=NAME,... --out=DIR
+    # help: A bench/NAME.c answers one question: frame_decode path prefixes pump_stream reserve.
+    if [[ -n ${1-} && -e bench/$1.c ]]; then
+        bench_program "$@"
+        return
+    fi
+    local tier=bench
+    if [[ ${1-} == profile ]]; then tier=profile; fi
+    header
+    plan_steps 2
+    packages base "$tier"
+    step build:build-bench build_bench drivers
+    printf '\n'
+    exec "$PYTHON" -m bench.suite "$@"
+}
+
+bench_program() { # NAME [ARGUMENT...]
     header
     plan_steps 2
     packages base
-    step build:build-bench build_bench "$name"
+    step build:build-bench build_bench "$1"
     printf '\n'
-    exec "build/bench/bench/$name" "$@"
+    exec "build/bench/bench/$1" "${@:2}"
 }
 
-# A tree of its own: release flags, and none of the other presets builds benchmarks.
-build_bench() { # NAME
+# A tree of its own: release flags, and none of the other presets builds what is measured as a whole.
+build_bench() { # TARGET
     mkdir -p build/bench
     exec 9>build/bench/.lock
     flock 9

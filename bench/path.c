@@ -6,8 +6,8 @@
  * Method:   one thread has both sockets: it sends LOT messages and then receives them, so that
  *           neither side ever waits, sleeps or meets the other in a cache line at the same time.
  *           Each half is timed by the thread's own clock, which does not run while others do; the
- *           median over all lots is shown. Under `valgrind --tool=callgrind` (MONOCOQUE_ENGINE=epoll)
- *           it counts the instructions of the same two halves.
+ *           median over all lots is shown. Under `valgrind --tool=callgrind`
+ *           (MONOCOQUE_ENGINE=epoll) it counts the instructions of the same two halves.
  *
  *     path [tcp|ipc|inproc] [OCTETS] [LOTS] [copy|give]
  */
@@ -20,9 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOT 4000 /* two batches of 64 octets */
-#define LEAD                                                                                       \
-    8000 /* so many more are sent than received: what waits for a batch is never asked for */
+/* Messages of 64 octets: two batches. Of others no more than are as many octets. */
+#define LOT 4000
+#define LOT_BYTES 262144
+/* So many lots more are sent than received: what waits for a batch is never asked for. */
+#define LEAD_LOTS 2
 #define LOTS_MAX 20000
 
 static void must(int ok, const char *what)
@@ -56,10 +58,11 @@ static double median(double *values, size_t count)
 }
 
 static char body[65536];
+static size_t lot;
 
 __attribute__((noinline)) static void send_lot(struct mcq_socket *push, size_t len, int gives)
 {
-    for (int i = 0; i < LOT; i++) {
+    for (size_t i = 0; i < lot; i++) {
         struct mcq_message message;
 
         if (!gives) {
@@ -74,7 +77,7 @@ __attribute__((noinline)) static void send_lot(struct mcq_socket *push, size_t l
 
 __attribute__((noinline)) static void recv_lot(struct mcq_socket *pull, struct mcq_message *message)
 {
-    for (int i = 0; i < LOT; i++)
+    for (size_t i = 0; i < lot; i++)
         must(mcq_recv_message(pull, message, 0) == 0, "recv");
 }
 
@@ -96,6 +99,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "path [tcp|ipc|inproc] [OCTETS] [LOTS] [copy|give]\n");
         return 64;
     }
+    lot = len * LOT > LOT_BYTES ? LOT_BYTES / len : LOT;
     (void) snprintf(endpoint, sizeof endpoint,
                     strcmp(transport, "tcp") == 0   ? "tcp://127.0.0.1:*"
                     : strcmp(transport, "ipc") == 0 ? "ipc://*"
@@ -107,7 +111,7 @@ int main(int argc, char **argv)
     must(mcq_connect(push, endpoint) == 0, "connect");
     must(mcq_wait_peers(push, 1, 5000) == 0, "peers");
     (void) mcq_message_init(&message);
-    for (size_t i = 0; i < (len < 4096 ? LEAD / LOT : 0); i++)
+    for (size_t i = 0; i < (len < 4096 ? LEAD_LOTS : 0); i++)
         send_lot(push, len, gives);
     for (size_t i = 0; i < lots; i++) {
         uint64_t at = thread_ns();
@@ -117,8 +121,8 @@ int main(int argc, char **argv)
         sent_at = thread_ns();
         recv_lot(pull, &message);
         received_at = thread_ns();
-        sends[i] = (double) (sent_at - at) / LOT;
-        recvs[i] = (double) (received_at - sent_at) / LOT;
+        sends[i] = (double) (sent_at - at) / (double) lot;
+        recvs[i] = (double) (received_at - sent_at) / (double) lot;
     }
     (void) getrusage(RUSAGE_THREAD, &use);
     printf("%-6s %6zu B %s  send %7.1f ns  recv %7.1f ns  kernel %4.1f %%\n", transport, len,

@@ -458,7 +458,7 @@ static void compare(uint32_t count, bool are_words, int rounds)
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 5;
+    int rounds = argc > 1 ? (int) strtol(argv[1], NULL, 10) : 5;
 
     if (rounds < 1 || rounds > ROUNDS_MAX)
         return 2;

@@ -1,4 +1,4 @@
-/* paranoid_pirate: a queue that gives each request to a worker which has just said that it is alive,
+/* paranoid_pirate: a queue that gives each request to a worker which has just said that it lives,
  * while workers come, fall silent and go. Clients ask anew if no reply comes in time.
  *     paranoid_pirate [SEED]   thirty requests, and workers that fail at random
  * Exit status: 0 all were answered, 1 failed. */

@@ -329,6 +329,20 @@ static void take_part(struct side *side, const uint8_t *octets, size_t len, bool
     side->is_receiving = more;
 }
 
+/* Whoever it is from: what is known of it can be read, and is let go of. */
+static void check_origin(const struct mcq_message *message)
+{
+    struct mcq_origin *origin = mcq_message_origin(message);
+    const char *address;
+
+    if (origin == NULL)
+        return;
+    address = mcq_origin_property(origin, "Peer-Address");
+    if (address != NULL && strlen(address) == 0)
+        fuzz_fail("an origin with an empty address");
+    mcq_origin_release(origin);
+}
+
 /* Returns whether a part came. */
 static bool receive_part(struct side *side, bool as_message, int flags)
 {
@@ -344,6 +358,8 @@ static bool receive_part(struct side *side, bool as_message, int flags)
                       mcq_message_more(&message));
         if (is_got)
             side->number = mcq_message_routing_id(&message);
+        if (is_got)
+            check_origin(&message);
         mcq_message_close(&message);
     } else {
         ptrdiff_t len = mcq_recv(side->socket, buffer, sizeof buffer, flags);
@@ -636,6 +652,9 @@ static void look_at_peers(struct side *side, unsigned how)
     has_cut = true;
     if (mcq_close_peer(side->socket, infos[0].id) != 0)
         check_errno(side, "close_peer", false);
+    for (int i = 0; i < SOCKETS && !infos[0].is_accepted; i++) /* as if disconnected */
+        if (strcmp(infos[0].endpoint, endpoint_of(&sides[i])) == 0)
+            side->connects[i] = false;
     if (mcq_stats(side->socket, &after, sizeof after) != 0)
         check_errno(side, "stats", false);
     else if (after.messages_in < before.messages_in || after.messages_out < before.messages_out ||

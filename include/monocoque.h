@@ -270,8 +270,10 @@ int mcq_connect(struct mcq_socket *socket, const char *endpoint);
  * Source: zmq_connect_peer(3). */
 int mcq_connect_peer(struct mcq_socket *socket, const char *endpoint, uint32_t *routing_id);
 
-/* Ends the connection, and drops what has not left on it. What was sent over inproc to a socket
- * that was there has left: it is received.
+/* Ends the connection. For the socket the peer is gone at once; what was sent to it before leaves
+ * within LINGER, as after mcq_close, and by a new connection if there is none. A type that only
+ * hands messages on receives what the peer sends until then. What was sent over inproc to a socket
+ * that was there has left.
  *   ENOENT   there was no mcq_connect of this endpoint
  *   EINVAL, EPROTONOSUPPORT   it is no endpoint at all */
 int mcq_disconnect(struct mcq_socket *socket, const char *endpoint);
@@ -349,7 +351,8 @@ struct mcq_peer_info {
 int mcq_peers(struct mcq_socket *socket, struct mcq_peer_info *infos, size_t count,
               size_t info_bytes);
 
-/* Ends the connection with this peer, and what waits for it or was not received from it is dropped.
+/* Ends the connection with this peer, and what waits for it or was not received from it is dropped;
+ * but for the rest of a message that was begun to be received, and for what came over inproc.
  * One that we have connected to is not tried again, as after mcq_disconnect; one that came to us
  * may come back (and is another peer then).
  *   ENOENT   there is no such peer any more */
@@ -585,6 +588,7 @@ struct mcq_report {
     const char *address;  /* the other side's own; "" if it has none; for the call */
     int cause;            /* of an end: an errno; 0: this side wanted it */
     const char *why;      /* the same as a constant text; "" */
+    const char *rule;     /* of a handshake: what the peer broke, as docs/reference has it; "" */
 };
 
 /* Calls `tell` for each of these from now on, in one thread of the context after the other, and

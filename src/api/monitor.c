@@ -31,6 +31,7 @@ static void pass(const struct mcq_listener *listener, const struct mcq_report_it
         .address = item->address,
         .cause = mcq_err_errno(item->why),
         .why = item->why != MCQ_OK ? mcq_err_text(item->why) : "",
+        .rule = item->rule != MCQ_RULE_NONE ? mcq_rule_name(item->rule) : "",
     };
 
     ((tell_fn *) listener->callee)(&report, listener->hint);

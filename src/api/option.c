@@ -414,13 +414,6 @@ int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value)
 
 /* --- octets ---------------------------------------------------------------------------------- */
 
-static int set_routing_id(struct mcq_socket *socket, struct mcq_bytes id)
-{
-    (void) mcq_put_bytes(socket->options.routing_id, id);
-    socket->options.routing_id_len = (uint8_t) id.len;
-    return 0;
-}
-
 /* A part of the topic that can be shown. */
 static int fail_topic(const struct mcq_option_row *row, struct mcq_bytes topic, enum mcq_err err)
 {
@@ -527,6 +520,14 @@ static int set_text(struct mcq_socket *socket, const struct option *option, stru
     return 0;
 }
 
+static int set_routing_id(struct mcq_socket *socket, const struct mcq_option_row *row,
+                          struct mcq_bytes id)
+{
+    enum mcq_err err = mcq_socket_options_name(&socket->options, id);
+
+    return err == MCQ_OK ? 0 : fail("set", row, socket, err);
+}
+
 static int set_proxy(struct mcq_socket *socket, const struct option *option, struct mcq_bytes text)
 {
     struct mcq_endpoint endpoint;
@@ -573,7 +574,7 @@ static int set_octets(struct mcq_socket *socket, const struct option *option,
     if (option->home->kind == KIND_PATTERN_OCTETS)
         return set_pattern_bytes(socket, option, bytes);
     if (option->home->id == MCQ_OPTION_ROUTING_ID)
-        return set_routing_id(socket, bytes);
+        return set_routing_id(socket, option->row, bytes);
     if (option->home->id == MCQ_OPTION_METADATA)
         return add_property(socket, option->row, bytes);
     return subscribe(socket, option->row, bytes);
@@ -610,15 +611,16 @@ int mcq_set_bytes(struct mcq_socket *socket, enum mcq_option id, const void *dat
 static struct mcq_bytes routing_id_of(struct mcq_socket *socket)
 {
     struct mcq_socket_options *options = &socket->options;
+    uint8_t octets[MCQ_ROUTER_GENERATED_BYTES];
     int64_t number;
 
     if (socket->type == MCQ_SOCKET_TYPE_STREAM &&
         socket->pattern->ops->get(socket->pattern, MCQ_PATTERN_LAST_PEER, &number) == MCQ_OK) {
-        mcq_put_u32be(mcq_put_u8(options->routing_id, MCQ_PROPERTY_IDENTITY_NOT_FIRST),
-                      (uint32_t) number);
-        options->routing_id_len = MCQ_ROUTER_GENERATED_BYTES;
+        mcq_put_u32be(mcq_put_u8(octets, MCQ_PROPERTY_IDENTITY_NOT_FIRST), (uint32_t) number);
+        if (mcq_socket_options_name(options, mcq_bytes(octets, sizeof octets)) != MCQ_OK)
+            return mcq_bytes_of("");
     }
-    return mcq_bytes(options->routing_id, options->routing_id_len);
+    return mcq_socket_options_routing_id(options);
 }
 
 static struct mcq_bytes bytes_of(struct mcq_socket *socket, const struct option *option)

@@ -51,6 +51,8 @@ static void fill(struct mcq_peer_info *info, const struct mcq_conn *conn)
         .routing_id_len = (uint32_t) state.routing_id.len,
     };
     memcpy(info->drops, tally->drops, sizeof tally->drops);
+    memcpy(info->user_id, state.user_id,
+           mcq_min_size(strlen(state.user_id), sizeof info->user_id - 1));
     if (state.routing_id.len > 0)
         memcpy(info->routing_id, state.routing_id.data, state.routing_id.len);
     memcpy(info->endpoint, state.endpoint, sizeof state.endpoint);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/fail.h"
+#include "runtime/holder.h"
 #include "runtime/peers.h"
 
 #define MS UINT64_C(1000000)
@@ -106,8 +107,10 @@ int mcq_ctx_pending(struct mcq_context *context, struct mcq_pending *entries, si
         next = socket->next_slot;
         mcq_lock_take(&socket->lock);
         if ((socket->state == MCQ_SOCKET_OPEN || socket->state == MCQ_SOCKET_CLOSING) &&
-            !socket->is_finishing)
+            !socket->is_finishing) {
+            mcq_socket_share(socket);
             add_socket(&list, socket);
+        }
         mcq_socket_leave(socket);
     }
     return (int) mcq_min_size(list.found, INT_MAX);

@@ -52,4 +52,26 @@ static inline void mcq_unpoison(const void *data, size_t len)
 #endif
 }
 
+/* A library without instrumentation wrote these octets: MemorySanitizer did not see it. */
+static inline void mcq_written(const void *data, size_t len)
+{
+#if defined(MCQ_POISON_MSAN)
+    __msan_unpoison(data, len);
+#else
+    (void) data;
+    (void) len;
+#endif
+}
+
+/* What such a library is about to read has to be written, or it would leave the process unseen. */
+static inline void mcq_check_written(const void *data, size_t len)
+{
+#if defined(MCQ_POISON_MSAN)
+    __msan_check_mem_is_initialized(data, len);
+#else
+    (void) data;
+    (void) len;
+#endif
+}
+
 #endif

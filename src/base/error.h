@@ -40,7 +40,7 @@
     X(DENIED, "not allowed", EACCES, CALLER)                                                       \
     X(NO_FDS, "no descriptors are left", EMFILE, CALLER)                                           \
     X(TOO_LONG, "the name is too long", ENAMETOOLONG, CALLER)                                      \
-    X(FORKED, "opened by the process that this one was forked from", ENOTSOCK, CALLER)              \
+    X(FORKED, "opened by the process that this one was forked from", ENOTSOCK, CALLER)             \
     X(FULL, "peer took too little of what waited for it", ENOBUFS, DROP_PEER)
 
 enum mcq_err {

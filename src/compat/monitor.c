@@ -23,19 +23,59 @@ static void send_event(struct mcq_socket *pair, uint16_t event, uint32_t value,
         (void) mcq_send(pair, endpoint, strlen(endpoint), MCQ_DONTWAIT);
 }
 
-/* What libzmq would say where it knows more than an errno. */
-static uint32_t value_of(const struct mcq_report *report)
-{
-    bool is_errno = report->value < ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
+/* libzmq's numbers for what a peer has broken: by the beginning of the rule's name, the first that
+ * fits. */
+static const struct code_row {
+    const char *rule;
+    uint32_t code;
+} code_rows[] = {
+    {"greeting.v3.mechanism", ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH},
+    {"property", ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA},
+    {"READY.metadata", ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA},
+    {"ERROR.", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_ERROR},
+    {"PLAIN.HELLO", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_HELLO},
+    {"PLAIN.WELCOME", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_WELCOME},
+    {"PLAIN.INITIATE.metadata", ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA},
+    {"PLAIN.INITIATE", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_INITIATE},
+    {"CURVE.HELLO.client", ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC},
+    {"CURVE.HELLO.sealed", ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC},
+    {"CURVE.HELLO", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_HELLO},
+    {"CURVE.WELCOME.sealed", ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC},
+    {"CURVE.WELCOME", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_WELCOME},
+    {"CURVE.INITIATE.cookie", ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC},
+    {"CURVE.INITIATE.sealed", ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC},
+    {"CURVE.INITIATE", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_INITIATE},
+    {"CURVE.READY.sealed", ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC},
+    {"CURVE.READY", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_READY},
+    {"CURVE.MESSAGE", ZMQ_PROTOCOL_ERROR_ZMTP_MALFORMED_COMMAND_MESSAGE},
+};
 
-    return report->kind == MCQ_REPORT_HANDSHAKE_BROKEN && is_errno
-               ? ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED
-               : (uint32_t) report->value;
+/* A rule of a state is broken by a command that has no place there. */
+static uint32_t code_of(const char *rule)
+{
+    for (size_t i = 0; i < ZMQ_COUNT(code_rows); i++)
+        if (strncmp(rule, code_rows[i].rule, strlen(code_rows[i].rule)) == 0)
+            return code_rows[i].code;
+    return strstr(rule, ".wait_") != NULL ? ZMQ_PROTOCOL_ERROR_ZMTP_UNEXPECTED_COMMAND
+                                          : ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
 }
 
+/* As libzmq tells it: another mechanism is a fault of the peer's there. */
 static void tell(const struct mcq_report *report, void *hint)
 {
-    send_event(hint, (uint16_t) report->kind, value_of(report), report->endpoint);
+    const struct zmq_socket *socket = hint;
+    uint32_t code = code_of(report->rule);
+    int kind = (int) report->kind;
+    uint32_t value = (uint32_t) report->value;
+
+    if (kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL &&
+        code == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+        kind = ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+    if (kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
+        value < ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED) /* else it is such a number already */
+        value = code;
+    if (kind & socket->monitor_kinds)
+        send_event(socket->monitor, (uint16_t) kind, value, report->endpoint);
 }
 
 /* The mutex is held. */
@@ -64,17 +104,19 @@ void zmq_monitor_stop(struct zmq_socket *socket)
 static int start(struct zmq_socket *socket, const char *endpoint, int events)
 {
     struct mcq_socket *pair = mcq_socket(socket->context->inner, MCQ_PAIR);
+    unsigned kinds = (unsigned) events;
     int number;
 
     if (pair == NULL)
         return -1;
-    if (mcq_bind(pair, endpoint) == 0 &&
-        mcq_monitor(socket->inner, (unsigned) events, tell, pair) == 0) {
-        socket->monitor = pair;
-        socket->monitor_kinds = events;
+    if (events & ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        kinds |= ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL; /* some of these are told as those */
+    socket->monitor = pair;
+    socket->monitor_kinds = events;
+    if (mcq_bind(pair, endpoint) == 0 && mcq_monitor(socket->inner, kinds, tell, socket) == 0)
         return 0;
-    }
     number = errno;
+    socket->monitor = NULL;
     (void) mcq_close(pair);
     return zmq_fail(number);
 }

@@ -14,6 +14,9 @@
  * message is longer than turn_bytes, and a turn stays in one peer's memory. A frame counts as its
  * octets and MCQ_FAIR_FRAME_BYTES, so that empty ones end a turn, too.
  *
+ * A peer that has gone, with something left, comes before all that are there: whoever connects
+ * again has said that before what it says now.
+ *
  * A reader never changes peers inside a message. If the rest of it is not there yet, it waits for
  * that peer alone: NOBODY. Whoever shows only complete messages never meets this.
  *
@@ -35,7 +38,8 @@
 
 struct mcq_fair {
     struct mcq_ring ring;
-    struct mcq_ring_node *peer; /* whose turn has begun; NULL: the head's is next */
+    struct mcq_ring_node *peer;  /* whose turn has begun; NULL: the head's is next */
+    struct mcq_ring_node *final; /* the last of those at the head that have finished; NULL: none */
     size_t turn_bytes;
     size_t taken_bytes; /* in this turn */
     bool is_within;     /* a message */
@@ -55,6 +59,10 @@ bool mcq_fair_down(struct mcq_fair *fair, struct mcq_ring_node *node, uint64_t e
 /* The peer has something to take, or nothing more. False: as above. */
 bool mcq_fair_set_ready(struct mcq_fair *fair, struct mcq_ring_node *node, uint64_t epoch,
                         bool is_ready);
+
+/* The peer has something to take, and no more will ever come from it: between two messages it is
+ * taken before what others have, behind those of which this was said before. False: as above. */
+bool mcq_fair_finish(struct mcq_fair *fair, struct mcq_ring_node *node, uint64_t epoch);
 
 /* Where the next frame comes from. PEER: *node has it. Never SWALLOW. */
 enum mcq_turn mcq_fair_pick(struct mcq_fair *fair, struct mcq_ring_node **node);

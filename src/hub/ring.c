@@ -44,6 +44,25 @@ bool mcq_ring_set(struct mcq_ring *ring, struct mcq_ring_node *node, uint64_t ep
     return true;
 }
 
+void mcq_ring_move(struct mcq_ring *ring, struct mcq_ring_node *node, struct mcq_ring_node *after)
+{
+    mcq_assert(node->part == MCQ_RING_READY && node != after);
+    ring_unlink(ring, node);
+    ring_link(ring, node, MCQ_RING_READY); /* before the head */
+    if (after == NULL) {
+        ring->ready = node;
+        return;
+    }
+    mcq_assert(after->part == MCQ_RING_READY);
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    node->prev = after;
+    node->next = after->next;
+    node->next->prev = node;
+    after->next = node;
+    ring_check(ring);
+}
+
 struct mcq_ring_node *mcq_ring_first(const struct mcq_ring *ring)
 {
     return ring->ready != NULL ? ring->ready : ring->idle;

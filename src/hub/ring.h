@@ -37,6 +37,7 @@ struct mcq_ring_node {
     struct mcq_ring_node *next;
     uint64_t epoch; /* of the newest connection; 0: never had one */
     enum mcq_ring_part part;
+    bool is_final; /* of hub/fair.h */
 };
 
 struct mcq_ring {
@@ -72,6 +73,9 @@ static inline void mcq_ring_rotate(struct mcq_ring *ring)
 {
     ring->ready = ring->ready->next;
 }
+
+/* A ready node takes its turn right behind another one, or, NULL, before all. */
+void mcq_ring_move(struct mcq_ring *ring, struct mcq_ring_node *node, struct mcq_ring_node *after);
 
 static inline size_t mcq_ring_count(const struct mcq_ring *ring)
 {

@@ -71,6 +71,7 @@ enum mcq_err mcq_subscriptions_up(struct mcq_subscriptions *subscriptions,
 bool mcq_subscriptions_down(struct mcq_subscriptions *subscriptions, struct mcq_subscriber *peer,
                             uint64_t epoch)
 {
+    subscriptions->change_count++;
     return mcq_ring_down(&subscriptions->peers, &peer->node, epoch);
 }
 
@@ -189,6 +190,35 @@ struct mcq_subscriber *mcq_subscription_match_next(struct mcq_subscription_match
     return NULL;
 }
 
+void mcq_subscriptions_audience(const struct mcq_subscriptions *subscriptions,
+                                struct mcq_bytes topic, struct mcq_audience *audience)
+{
+    const struct mcq_prefix *prefix;
+    struct mcq_prefix_match match;
+
+    audience->change_count = subscriptions->change_count;
+    audience->count = 0;
+    mcq_prefix_match_init(&match, &subscriptions->prefixes, topic);
+    while ((prefix = mcq_prefix_match_next(&match)) != NULL) {
+        if (audience->count == MCQ_AUDIENCE_PREFIXES_MAX) {
+            audience->count++;
+            return;
+        }
+        audience->prefixes[audience->count++] = prefix;
+    }
+}
+
+bool mcq_audience_is(const struct mcq_audience *audience, const struct mcq_audience *other)
+{
+    if (audience->change_count != other->change_count || audience->count != other->count ||
+        audience->count > MCQ_AUDIENCE_PREFIXES_MAX)
+        return false;
+    for (size_t i = 0; i < audience->count; i++)
+        if (audience->prefixes[i] != other->prefixes[i])
+            return false;
+    return true;
+}
+
 bool mcq_subscriptions_want(struct mcq_subscriptions *subscriptions, struct mcq_bytes topic)
 {
     struct mcq_subscription_match match;
@@ -261,6 +291,7 @@ static enum mcq_err link_new(struct mcq_subscriptions *subscriptions, struct mcq
                          link_hash(subscriptions, peer, *prefix)) != MCQ_OK)
         goto fail;
     link_join(link, peer, *prefix);
+    subscriptions->change_count++;
     return MCQ_OK;
 
 fail:
@@ -302,6 +333,7 @@ static void link_free(struct mcq_subscriptions *subscriptions, struct mcq_intere
     struct mcq_prefix *prefix = link->prefix;
     struct mcq_subscriber *peer = link->peer;
 
+    subscriptions->change_count++;
     mcq_table_remove(&subscriptions->links, &link->entry);
     *link->at_prefix = link->next_of_prefix;
     if (link->next_of_prefix != NULL)

@@ -81,6 +81,15 @@ struct mcq_subscriber {
     uint64_t visited; /* the search that found it last */
 };
 
+/* The prefixes of a topic: as long as nothing changes, who is behind them is the same. */
+#define MCQ_AUDIENCE_PREFIXES_MAX 4
+
+struct mcq_audience {
+    uint64_t change_count; /* when it was made */
+    size_t count;          /* of its prefixes; beyond the maximum it is like no other */
+    const struct mcq_prefix *prefixes[MCQ_AUDIENCE_PREFIXES_MAX];
+};
+
 struct mcq_subscriptions {
     struct mcq_prefixes prefixes;
     struct mcq_table links;
@@ -88,7 +97,8 @@ struct mcq_subscriptions {
     struct mcq_prefix *gone; /* the octets of the last change, if it took its prefix out */
     size_t peer_bytes_max;
     enum mcq_subscription_counting counting;
-    uint64_t search; /* number of the latest; 0: none yet */
+    uint64_t search;       /* number of the latest; 0: none yet */
+    uint64_t change_count; /* of who is behind which prefix */
 };
 
 /* A search in progress. Nothing changes meanwhile, and there is one at a time. */
@@ -154,6 +164,13 @@ void mcq_subscription_exact_init(struct mcq_subscription_match *match,
 
 /* The next of them; each comes once. NULL: no more. */
 struct mcq_subscriber *mcq_subscription_match_next(struct mcq_subscription_match *match);
+
+/* Who would be found, by name: looks at prefixes, and at no peer. */
+void mcq_subscriptions_audience(const struct mcq_subscriptions *subscriptions,
+                                struct mcq_bytes topic, struct mcq_audience *audience);
+
+/* Whether searches for two topics find the same peers. False: that is not known. */
+bool mcq_audience_is(const struct mcq_audience *audience, const struct mcq_audience *other);
 
 /* Whether anybody wants it: what a SUB asks about a message that came. A search of its own. */
 bool mcq_subscriptions_want(struct mcq_subscriptions *subscriptions, struct mcq_bytes topic);

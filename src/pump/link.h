@@ -90,13 +90,15 @@ struct mcq_link_group {
     uint64_t flush_count;         /* writes so far */
     struct mcq_permits *budget;   /* of all groups together; NULL: none, and what follows is idle */
     _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
-    bool shares_output;           /* what links queue is in send blocks, for many at a time */
-    bool is_starved;              /* a link was not read, for the budget is used up */
-    bool is_swollen;              /* much was held, and is not any more: mcq_link_group_trim */
-    uint64_t held_bytes;          /* by all links, as of their last settling */
-    uint64_t most_bytes;          /* that were held since the last trim */
-    uint64_t charged_bytes;       /* of the budget: held_bytes, up to a lot */
-    struct mcq_tally tally;       /* of links that are gone, and of what was for no link */
+    bool may_defer;         /* what is put now need not be in the queues before the next flush */
+    bool has_deferred;      /* such messages are with the pattern, which has to share them out */
+    bool shares_output;     /* what links queue is in send blocks, for many at a time */
+    bool is_starved;        /* a link was not read, for the budget is used up */
+    bool is_swollen;        /* much was held, and is not any more: mcq_link_group_trim */
+    uint64_t held_bytes;    /* by all links, as of their last settling */
+    uint64_t most_bytes;    /* that were held since the last trim */
+    uint64_t charged_bytes; /* of the budget: held_bytes, up to a lot */
+    struct mcq_tally tally; /* of links that are gone, and of what was for no link */
 };
 
 struct mcq_link {
@@ -178,7 +180,8 @@ void mcq_link_init(struct mcq_link *link, struct mcq_link_group *group, uint32_t
 /* Other high-water marks, from now on. */
 void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max);
 
-/* OFF, and about to end: what waits counts as lost, and its tally is its group's. A pipe is there. */
+/* OFF, and about to end: what waits counts as lost, and its tally is its group's. A pipe is still
+ * there. */
 void mcq_link_retire(struct mcq_link *link);
 
 /* OFF: drops all that is queued. */
@@ -252,6 +255,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_b
                                              struct mcq_bytes run, size_t body_bytes,
                                              bool ends_message);
 
+/* The same with messages of a part each, to a stream, between two messages; the link does not
+ * conflate. Returns how many were queued: there was no room, or no memory, for those behind. */
+uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *frames);
+
 /* Takes back the message that was begun and not ended. */
 void mcq_link_cut(struct mcq_link *link);
 
@@ -261,6 +268,10 @@ bool mcq_link_drop_oldest(struct mcq_link *link);
 
 /* Drops all that waits: it was for a peer that is gone. */
 void mcq_link_drop(struct mcq_link *link);
+
+/* Drops what was received, but for the rest of a message that was begun to be taken, and for what
+ * is in a pipe. OFF. */
+void mcq_link_drop_input(struct mcq_link *link);
 
 /* Whether the first part of a message would be taken now; tries to write if it seems full. After a
  * false the link comes up in mcq_link_next_roomy once it would. */

@@ -89,6 +89,8 @@ bool mcq_link_queue_pop(struct mcq_link_queue *queue, struct mcq_msg *msg);
 uint32_t mcq_link_queue_conflate(struct mcq_link_queue *queue);
 /* The rest of a message that was begun does not come any more. */
 void mcq_link_queue_cut(struct mcq_link_queue *queue);
+/* Only the rest of a message that was begun to be taken stays. Returns how many went. */
+uint32_t mcq_link_queue_drop(struct mcq_link_queue *queue);
 void mcq_link_queue_fini(struct mcq_link_queue *queue);
 
 /* --- link_budget.c --------------------------------------------------------------------------- */

@@ -82,6 +82,25 @@ void mcq_link_queue_cut(struct mcq_link_queue *queue)
     queue->begun_bytes = 0;
 }
 
+uint32_t mcq_link_queue_drop(struct mcq_link_queue *queue)
+{
+    uint32_t before = queue->message_count;
+    uint32_t kept = queue->head;
+
+    mcq_link_queue_cut(queue);
+    while (queue->is_within && kept != queue->tail && part_at(queue, kept++)->more)
+        continue;
+    while (queue->tail != kept) {
+        struct mcq_msg *last = part_at(queue, --queue->tail);
+
+        queue->message_count -= !last->more;
+        queue->body_bytes -= mcq_msg_len(last);
+        mcq_msg_fini(last);
+    }
+    queue->whole_at = queue->tail;
+    return before - queue->message_count;
+}
+
 void mcq_link_queue_fini(struct mcq_link_queue *queue)
 {
     for (; queue->head != queue->tail; queue->head++)

@@ -236,6 +236,12 @@ bool mcq_link_prefetch(struct mcq_link *link)
     return link->in.message_count > 0;
 }
 
+void mcq_link_drop_input(struct mcq_link *link)
+{
+    link->tally.drops[MCQ_TALLY_DISCONNECTED] += mcq_link_queue_drop(&link->in);
+    mcq_link_settle(link);
+}
+
 bool mcq_link_has_unread(const struct mcq_link *link)
 {
     return !link_is_deaf(link) &&

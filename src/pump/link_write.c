@@ -194,7 +194,22 @@ static enum mcq_err link_put_raw(struct mcq_link *link, struct mcq_part *part)
     return MCQ_OK;
 }
 
-static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
+/* A frame whose body is copied is written where it leaves from. */
+static enum mcq_err link_copy(struct mcq_link *link, const struct mcq_part *part)
+{
+    uint8_t *start;
+    uint8_t *end;
+
+    MCQ_TRY(mcq_wpump_room(&link->wpump, MCQ_FRAME_HEAD_MAX + part->body.len, &start));
+    end = mcq_encode_frame_head_as(link->framing, start, part->more ? MCQ_FRAME_MORE : 0,
+                                   part->body.len);
+    end = mcq_put_bytes(end, part->body);
+    mcq_wpump_put_written(&link->wpump, (size_t) (end - start), !part->more);
+    return MCQ_OK;
+}
+
+/* One that is not: its body stays where it is. */
+static enum mcq_err link_refer(struct mcq_link *link, struct mcq_part *part)
 {
     struct mcq_bytes run;
     uint8_t octets[MCQ_FRAME_HEAD_MAX];
@@ -202,15 +217,24 @@ static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
                                             part->body.len);
     struct mcq_bytes head = mcq_bytes(octets, (size_t) (end - octets));
 
-    if (part->msg == NULL && MCQ_UNLIKELY(part->body.len > MCQ_WPUMP_COPY_MAX))
-        return MCQ_NOMEM;
-    if (MCQ_UNLIKELY(link->framing == MCQ_FRAMING_RAW))
-        return link_put_raw(link, part);
-    if (part->msg == NULL)
-        return mcq_wpump_put_octets(&link->wpump, head, part->body, !part->more);
     if (MCQ_LIKELY(!mcq_msg_put_front(part->msg, head, &run)))
         return mcq_wpump_put(&link->wpump, head, part->msg, !part->more);
     return mcq_wpump_put_place(&link->wpump, &link->group->places, part->msg, run, !part->more);
+}
+
+static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
+{
+    if (MCQ_UNLIKELY(part->msg == NULL && part->body.len > MCQ_WPUMP_COPY_MAX))
+        return MCQ_NOMEM;
+    if (MCQ_UNLIKELY(link->framing == MCQ_FRAMING_RAW))
+        return link_put_raw(link, part);
+    if (part->msg != NULL &&
+        (part->body.len > MCQ_WPUMP_COPY_MAX || part->msg->kind == MCQ_MSG_PLACE))
+        return link_refer(link, part);
+    MCQ_TRY(link_copy(link, part));
+    if (part->msg != NULL)
+        mcq_msg_fini(part->msg);
+    return MCQ_OK;
 }
 
 /* What waits gives way to what comes. */
@@ -263,6 +287,27 @@ enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct
         return link_put_error(link, err, begins);
     link_on_put(link, body_bytes, ends_message);
     return MCQ_OK;
+}
+
+uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *frames)
+{
+    uint32_t at = 0;
+
+    mcq_assert_hot(!mcq_link_is_piped(link) && !link->conflates);
+    while (at < frames->count && mcq_link_has_room(link)) {
+        uint32_t count = frames->count - at;
+
+        if (link->out_max > 0)
+            count = (uint32_t) mcq_min_u64(count, link->out_max - mcq_link_waiting_count(link));
+        if (mcq_wpump_put_frames(&link->wpump, frames, at, count) != MCQ_OK)
+            break;
+        link->tally.out_messages += count;
+        link->tally.out_bytes +=
+            mcq_frames_body_bytes(frames, at + count) - mcq_frames_body_bytes(frames, at);
+        link_on_put(link, 0, false);
+        at += count;
+    }
+    return at;
 }
 
 void mcq_link_cut(struct mcq_link *link)

@@ -247,10 +247,16 @@ void mcq_rpump_on_read(struct mcq_rpump *pump, size_t len)
 enum mcq_err mcq_rpump_next(struct mcq_rpump *pump, uint64_t now_ns, struct mcq_msg *msg,
                             struct mcq_event *event)
 {
+    struct mcq_bytes body;
     enum mcq_err err;
 
     if (MCQ_UNLIKELY(pump->told != NULL))
         forget_told(pump);
+    if (MCQ_LIKELY(pump->unread[0].len == 0 &&
+                   mcq_session_take_whole(pump->session, &pump->unread[1], &body))) {
+        event->kind = MCQ_EVENT_BODY;
+        return mcq_msg_init_slice(msg, &pump->block, pump->receiver->blocks, body);
+    }
     do {
         struct mcq_bytes *unread = &pump->unread[pump->unread[0].len > 0 ? 0 : 1];
 

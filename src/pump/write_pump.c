@@ -11,17 +11,18 @@ static uint32_t ring_count(const struct mcq_wpump_ring *ring)
     return ring->tail - ring->head;
 }
 
-/* Room for one more item; indices keep their meaning, since they are masked on use only. */
-static enum mcq_err ring_grow(struct mcq_wpump_ring *ring, size_t item_bytes)
+/* Indices keep their meaning, since they are masked on use only. */
+static MCQ_COLD enum mcq_err ring_grow(struct mcq_wpump_ring *ring, size_t item_bytes,
+                                       uint32_t wanted)
 {
-    uint32_t capacity = ring->items != NULL ? ring->mask + 1 : 0;
-    uint32_t wider = capacity > 0 ? capacity * 2 : RING_CAPACITY_MIN;
+    uint32_t wider = ring->items != NULL ? ring->mask + 1 : RING_CAPACITY_MIN;
     uint8_t *items;
 
-    if (ring_count(ring) < capacity)
-        return MCQ_OK;
-    if (wider > UINT32_MAX / 4)
-        return MCQ_NOMEM;
+    while (wider - ring_count(ring) < wanted) {
+        if (wider > UINT32_MAX / 8)
+            return MCQ_NOMEM;
+        wider *= 2;
+    }
     items = mcq_alloc(mcq_size_mul(wider, item_bytes));
     if (items == NULL)
         return MCQ_NOMEM;
@@ -32,6 +33,15 @@ static enum mcq_err ring_grow(struct mcq_wpump_ring *ring, size_t item_bytes)
     ring->items = items;
     ring->mask = wider - 1;
     return MCQ_OK;
+}
+
+/* Room for so many more items. */
+static inline enum mcq_err ring_reserve(struct mcq_wpump_ring *ring, size_t item_bytes,
+                                        uint32_t wanted)
+{
+    if (MCQ_LIKELY(ring->items != NULL && ring->mask + 1 - ring_count(ring) >= wanted))
+        return MCQ_OK;
+    return ring_grow(ring, item_bytes, wanted);
 }
 
 static void ring_fini(struct mcq_wpump_ring *ring)
@@ -115,17 +125,11 @@ static void copy_to_block(struct mcq_wpump *pump, struct mcq_bytes head, struct 
     add_shared_run(pump, mcq_buf_freeze(block, head.len + body.len), block);
 }
 
-/* Rooms for what a put may add: two segments and an end. */
-static enum mcq_err reserve_rings(struct mcq_wpump *pump)
+/* Rooms for what a put may add: two segments, and the ends of so many messages. */
+static inline enum mcq_err reserve_rings(struct mcq_wpump *pump, uint32_t message_count)
 {
-    MCQ_TRY(ring_grow(&pump->ends, sizeof(uint64_t)));
-    MCQ_TRY(ring_grow(&pump->segments, sizeof(struct mcq_wpump_segment)));
-    if (ring_count(&pump->segments) < pump->segments.mask)
-        return MCQ_OK;
-    pump->segments.tail++; /* as if one were added: the second needs room, too */
-    enum mcq_err err = ring_grow(&pump->segments, sizeof(struct mcq_wpump_segment));
-    pump->segments.tail--;
-    return err;
+    MCQ_TRY(ring_reserve(&pump->ends, sizeof(uint64_t), message_count));
+    return ring_reserve(&pump->segments, sizeof(struct mcq_wpump_segment), 2);
 }
 
 static void end_message(struct mcq_wpump *pump, bool ends_message)
@@ -136,13 +140,31 @@ static void end_message(struct mcq_wpump *pump, bool ends_message)
     pump->whole_at = pump->put_at;
 }
 
+enum mcq_err mcq_wpump_room(struct mcq_wpump *pump, size_t len, uint8_t **at)
+{
+    mcq_assert_hot(len <= MCQ_WPUMP_COPY_MAX * 2);
+    pump_check(pump);
+    MCQ_TRY(reserve_rings(pump, 1));
+    MCQ_TRY(reserve_block(pump, len));
+    *at = mcq_buf_room(pump->block);
+    return MCQ_OK;
+}
+
+void mcq_wpump_put_written(struct mcq_wpump *pump, size_t len, bool ends_message)
+{
+    mcq_assert_hot(len > 0);
+    add_shared_run(pump, mcq_buf_freeze(pump->block, len), pump->block);
+    end_message(pump, ends_message);
+    pump_check(pump);
+}
+
 enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
                                   struct mcq_bytes body, bool ends_message)
 {
     mcq_assert(head.len + body.len > 0);
     mcq_assert(head.len <= MCQ_WPUMP_COPY_MAX && body.len <= MCQ_WPUMP_COPY_MAX);
     pump_check(pump);
-    MCQ_TRY(reserve_rings(pump));
+    MCQ_TRY(reserve_rings(pump, 1));
     MCQ_TRY(reserve_block(pump, head.len + body.len));
     copy_to_block(pump, head, body);
     end_message(pump, ends_message);
@@ -159,7 +181,7 @@ enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head, struct
         MCQ_TRY(mcq_wpump_put_octets(pump, head, body, ends_message));
     } else {
         mcq_assert(head.len <= MCQ_WPUMP_COPY_MAX);
-        MCQ_TRY(reserve_rings(pump));
+        MCQ_TRY(reserve_rings(pump, 1));
         if (MCQ_LIKELY(head.len > 0)) {
             MCQ_TRY(reserve_block(pump, head.len));
             copy_to_block(pump, head, mcq_bytes(NULL, 0));
@@ -177,9 +199,27 @@ enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf, stru
                                bool ends_message)
 {
     mcq_assert_hot(mcq_buf_spans(buf, run)); /* its border may be another thread's */
-    MCQ_TRY(reserve_rings(pump));
+    MCQ_TRY(reserve_rings(pump, 1));
     add_shared_run(pump, run, buf);
     end_message(pump, ends_message);
+    pump_check(pump);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_wpump_put_frames(struct mcq_wpump *pump, const struct mcq_frames *frames,
+                                  uint32_t from, uint32_t count)
+{
+    uint32_t at = mcq_frames_at(frames, from);
+    uint64_t base = pump->put_at - at;
+    struct mcq_bytes run = mcq_bytes(frames->start + at, mcq_frames_at(frames, from + count) - at);
+
+    mcq_assert_hot(!mcq_wpump_is_within(pump) && from + count <= frames->count);
+    mcq_assert_hot(mcq_buf_spans(frames->buf, run));
+    MCQ_TRY(reserve_rings(pump, count));
+    add_shared_run(pump, run, frames->buf);
+    for (uint32_t i = from; i < from + count; i++)
+        *end_at(pump, pump->ends.tail++) = base + frames->ends[i];
+    pump->whole_at = pump->put_at;
     pump_check(pump);
     return MCQ_OK;
 }
@@ -188,7 +228,7 @@ enum mcq_err mcq_wpump_put_place(struct mcq_wpump *pump, struct mcq_places *plac
                                  struct mcq_msg *msg, struct mcq_bytes run, bool ends_message)
 {
     mcq_assert_hot(mcq_buf_spans(msg->large.buf, run));
-    MCQ_TRY(reserve_rings(pump));
+    MCQ_TRY(reserve_rings(pump, 1));
     mcq_places_shrink(places, msg);
     if (add_run(pump, run, msg->large.buf))
         mcq_places_put(places, msg);
@@ -372,7 +412,7 @@ static enum mcq_err part_segment(struct mcq_wpump *pump, uint32_t index, size_t 
 {
     struct mcq_wpump_segment *segment;
 
-    MCQ_TRY(ring_grow(&pump->segments, sizeof *segment));
+    MCQ_TRY(ring_reserve(&pump->segments, sizeof *segment, 1));
     for (uint32_t i = pump->segments.head; i != index + 1; i++)
         *segment_at(pump, i - 1) = *segment_at(pump, i);
     pump->segments.head--;

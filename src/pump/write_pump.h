@@ -88,6 +88,12 @@ void mcq_wpump_trim(struct mcq_wpump *pump);
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put(struct mcq_wpump *pump, struct mcq_bytes head,
                                           struct mcq_msg *msg, bool ends_message);
 
+/* Room for a frame of at most `len` octets, to be written by the caller, who then says with
+ * mcq_wpump_put_written how many they are; nothing else is done with the pump in between.
+ *   MCQ_AGAIN, MCQ_NOMEM   as mcq_wpump_put */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_room(struct mcq_wpump *pump, size_t len, uint8_t **at);
+void mcq_wpump_put_written(struct mcq_wpump *pump, size_t len, bool ends_message);
+
 /* The same with a body that is not in a message: at most MCQ_WPUMP_COPY_MAX octets, copied. */
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct mcq_bytes head,
                                                  struct mcq_bytes body, bool ends_message);
@@ -97,6 +103,35 @@ MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_octets(struct mcq_wpump *pump, struct 
  *   MCQ_NOMEM   nothing changed */
 MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_run(struct mcq_wpump *pump, struct mcq_buf *buf,
                                               struct mcq_bytes run, bool ends_message);
+
+/* Whole messages that lie one behind the other: one encoding for many peers. */
+#define MCQ_FRAMES_MAX 64
+
+struct mcq_frames {
+    struct mcq_buf *buf; /* frozen octets of it */
+    const uint8_t *start;
+    uint32_t count;
+    uint32_t ends[MCQ_FRAMES_MAX];       /* of each, in octets from the start */
+    uint32_t body_bytes[MCQ_FRAMES_MAX]; /* of the bodies up to each */
+};
+
+/* Where this one begins, in octets from the start; behind the last one: where that ends. */
+static inline uint32_t mcq_frames_at(const struct mcq_frames *frames, uint32_t index)
+{
+    return index > 0 ? frames->ends[index - 1] : 0;
+}
+
+/* Octets of the bodies in front of this one. */
+static inline uint32_t mcq_frames_body_bytes(const struct mcq_frames *frames, uint32_t index)
+{
+    return index > 0 ? frames->body_bytes[index - 1] : 0;
+}
+
+/* Queues `count` of these from the one at `from` on, between two messages; as mcq_wpump_put_run.
+ *   MCQ_NOMEM   nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_frames(struct mcq_wpump *pump,
+                                                 const struct mcq_frames *frames, uint32_t from,
+                                                 uint32_t count);
 
 /* Queues `run`, the body of *msg and its frame's header in front of it, which lie in a place
  * (arena/place.h): nothing is copied. What the place has behind them is given back.

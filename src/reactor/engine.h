@@ -71,6 +71,7 @@ struct mcq_reactor {
     struct mcq_op *done_last;
     uint32_t armed_count; /* armed, or complete and not handed out */
     uint32_t accept_left; /* connections to be taken before the next wait */
+    int accept_number;    /* the errno of the last accept that failed */
     _Atomic int sleep;
     struct mcq_timer_entry *timers;
     uint32_t timer_count;

@@ -126,12 +126,13 @@ enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *reactor, int listener, 
     socklen_t len = sizeof peer;
     int found;
 
-    (void) reactor;
     do
         found = accept4(listener, (struct sockaddr *) &peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     while (found < 0 && errno == EINTR);
-    if (found < 0)
+    if (found < 0) {
+        reactor->accept_number = errno;
         return mcq_io_result_of(MCQ_IO_OP_ACCEPT, errno);
+    }
     mcq_kernel_prepare(found, &peer);
     *fd = found;
     return MCQ_IO_DONE;

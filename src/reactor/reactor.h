@@ -78,6 +78,7 @@ struct mcq_op {
     enum mcq_op_kind kind;
     enum mcq_io_result polled; /* what it waited for; DONE: to be tried */
     int fd;
+    int number;          /* ACCEPT, failed: the errno, for people; 0: none said it */
     uint32_t heap_index; /* TIMER: its place in the heap */
     uint64_t at_ns;      /* TIMER */
     struct mcq_op *next; /* COMPLETE: in the list */

@@ -86,6 +86,7 @@ static bool resume_accept(struct mcq_reactor *reactor, struct mcq_op *op)
         wait_more(reactor, op);
         return false;
     }
+    op->number = reactor->accept_number;
     reactor->accept_left--;
     op->is_final = op->result != MCQ_IO_DONE && op->result != MCQ_IO_ABORTED;
     if (!op->is_final) { /* once more, behind what has happened meanwhile */
@@ -167,6 +168,7 @@ bool mcq_stream_resume(struct mcq_reactor *reactor, struct mcq_op *op)
     op->result = op->polled == MCQ_IO_DONE && op->is_canceled ? MCQ_IO_CANCELED : op->polled;
     op->opened = -1;
     op->is_final = true;
+    op->number = 0;
     switch (op->kind) {
     case MCQ_OP_ACCEPT:
         if (op->result == MCQ_IO_DONE)

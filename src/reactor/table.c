@@ -38,15 +38,28 @@ const struct mcq_io_row *mcq_io_rows(enum mcq_io_operation operation, unsigned *
     return &rows[first];
 }
 
-bool mcq_io_has_row(enum mcq_io_operation operation, enum mcq_io_result result)
+/* The first row that says so; NULL: there is none. */
+static const struct mcq_io_row *find_row(enum mcq_io_operation operation, enum mcq_io_result result)
 {
     unsigned count;
     const struct mcq_io_row *row = mcq_io_rows(operation, &count);
 
     for (; count > 0; row++, count--)
         if (row->result == result)
-            return true;
-    return false;
+            return row;
+    return NULL;
+}
+
+bool mcq_io_has_row(enum mcq_io_operation operation, enum mcq_io_result result)
+{
+    return find_row(operation, result) != NULL;
+}
+
+int mcq_io_number_of(enum mcq_io_operation operation, enum mcq_io_result result)
+{
+    const struct mcq_io_row *row = find_row(operation, result);
+
+    return row != NULL ? row->number : 0;
 }
 
 /* On the path of every AGAIN, so a switch and not a search. */

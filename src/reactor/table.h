@@ -212,6 +212,9 @@ bool mcq_io_has_row(enum mcq_io_operation operation, enum mcq_io_result result);
 /* What an errno means for this operation; BROKEN when no row has it. */
 enum mcq_io_result mcq_io_result_of(enum mcq_io_operation operation, int number);
 
+/* The first errno that says so; 0: none does. */
+int mcq_io_number_of(enum mcq_io_operation operation, enum mcq_io_result result);
+
 /* Never NULL, whatever the value. */
 const char *mcq_io_result_text(enum mcq_io_result result);
 const char *mcq_io_operation_name(enum mcq_io_operation operation);

@@ -10,8 +10,8 @@
 
 #include "base/attr.h"
 
-/* Where the kernel has become forbidden ground (seccomp) since it was asked: what a processor has not
- * written out by then it never will. */
+/* Where the kernel has become forbidden ground (seccomp) since it was asked: what a processor has
+ * not written out by then it never will. */
 #define DRAIN_NS 1000000
 
 enum fence {

@@ -6,16 +6,17 @@
  * Bound:   MCQ_BIAS_CELLS cells a process; further threads do without. They stay where they are, so
  *          a lock may name the cell of a thread that is gone: the next one that has it is its heir.
  *
- * An exchange waits for all stores before it, 8 to 10 ns a call behind the copy of a message. A store
- * and a load of another word need not wait for each other; what has to be ordered is then ordered by
- * those who come from outside, all at their cost:
+ * An exchange waits for all stores before it, 8 to 10 ns a call behind the copy of a message. A
+ * store and a load of another word need not wait for each other; what has to be ordered is then
+ * ordered by those who come from outside, all at their cost:
  *
  *   the cell's thread   says that it is inside (store), looks whether the lock is still its (load)
  *   everybody else      says that it is not (exchange), fences (membarrier, in every thread of the
  *                       process), looks whether the thread is inside (load)
  *
  * One of the two sees the other's word: either the thread's store came before the fence in its own
- * thread, and is seen behind it, or the thread's load comes behind the fence, and sees the exchange.
+ * thread, and is seen behind it, or the thread's load comes behind the fence, and sees the
+ * exchange.
  */
 #ifndef MCQ_RUNTIME_BIAS_H
 #define MCQ_RUNTIME_BIAS_H
@@ -38,8 +39,8 @@ struct mcq_bias {
 /* The calling thread's; NULL: it has none. initial-exec: read without a call to look it up. */
 extern _Thread_local struct mcq_bias *mcq_bias_own __attribute__((tls_model("initial-exec")));
 
-/* Asks the kernel whether it can fence, once a process: before the first lock. In a process that has
- * other threads already the kernel takes some 10 ms for it. */
+/* Asks the kernel whether it can fence, once a process: before the first lock. In a process that
+ * has other threads already the kernel takes some 10 ms for it. */
 void mcq_bias_enable(void);
 
 /* Gives the calling thread a cell, if it has none. False: all are taken, or the

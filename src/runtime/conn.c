@@ -103,6 +103,7 @@ void mcq_conn_free(struct mcq_conn *conn)
     struct mcq_socket *socket = conn->socket;
 
     forget_unread(socket, conn);
+    mcq_conn_unlist(conn);
     if (conn->is_ending)
         forget(&socket->ending, conn, offsetof(struct mcq_conn, ending_next));
     if (conn->is_attached)
@@ -157,18 +158,20 @@ enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
     struct mcq_socket *socket = conn->socket;
     const struct mcq_pattern_ops *ops = socket->pattern->ops;
     struct mcq_peer *older = NULL;
-    enum mcq_err err;
+    enum mcq_err err = MCQ_OK;
 
     if (!conn->is_attached) {
         MCQ_TRY(ops->attach(socket->pattern, &conn->peer));
         conn->is_attached = true;
     }
     MCQ_TRY(start(conn, opening));
-    socket->up_count++;
-    err = say_hello(conn);
-    if (err == MCQ_OK)
-        err = ops->up(socket->pattern, &conn->peer, identity, &older);
-    conn->is_met = err == MCQ_OK;
+    if (!conn->is_leaving) {
+        socket->up_count++;
+        err = say_hello(conn);
+        if (err == MCQ_OK)
+            err = ops->up(socket->pattern, &conn->peer, identity, &older);
+        conn->is_met = err == MCQ_OK;
+    }
     if (older != NULL)
         mcq_link_lose(&older->link, MCQ_MISMATCH);
     if (err != MCQ_OK) {
@@ -232,7 +235,7 @@ void mcq_conn_down(struct mcq_conn *conn)
 
     if (link->is_up) {
         end(conn);
-        socket->up_count--;
+        socket->up_count -= !conn->is_leaving;
         say_end(conn);
         conn->is_met = false;
         socket->pattern->ops->down(socket->pattern, &conn->peer);
@@ -240,10 +243,11 @@ void mcq_conn_down(struct mcq_conn *conn)
             socket->pattern->ops->readable(socket->pattern, &conn->peer);
         socket->news |= MCQ_NEWS_ALL;
     }
-    if (conn->connector != NULL && conn->peer.is_connecting)
+    if (conn->connector != NULL && (conn->peer.is_connecting || conn->leaving_at != NULL))
         return;
     if (conn->connector != NULL)
         mcq_connector_let_go(conn->connector);
+    mcq_conn_unlist(conn);
     if (!has_input_left(conn)) {
         mcq_conn_free(conn);
     } else if (!conn->is_ending) {

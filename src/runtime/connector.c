@@ -55,7 +55,7 @@ struct mcq_connector {
     char *host; /* NULL: fixed is the address */
     uint16_t port;
     struct mcq_address fixed;
-    struct mcq_address source; /* len 0: any */
+    struct mcq_address *source; /* NULL: any */
     struct mcq_resolver *resolver;
     struct mcq_lookup lookup;
     struct mcq_address *found; /* of the host */
@@ -126,11 +126,6 @@ static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
 
 /* --- attempts -------------------------------------------------------------------------------- */
 
-static const struct mcq_address *connector_source(const struct mcq_connector *connector)
-{
-    return connector->source.len > 0 ? &connector->source : NULL;
-}
-
 static void connector_report(struct mcq_connector *connector, enum mcq_report_of kind, int value)
 {
     mcq_report_now(connector->node.socket, kind, value, 0, mcq_node_name(&connector->node));
@@ -152,8 +147,8 @@ static void connector_try_next(struct mcq_connector *connector)
         (void) !mcq_engine_timer(engine, &connector->timeout,
                                  mcq_engine_now_ns(engine) + timeout_ms * MS);
     connector_report(connector, MCQ_REPORT_OF_CONNECT_DELAYED, EINPROGRESS);
-    mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector_source(connector),
-                            address, &connector->node.options.tuning);
+    mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector->source, address,
+                            &connector->node.options.tuning);
 }
 
 static void connector_begin(struct mcq_connector *connector)
@@ -435,6 +430,7 @@ void mcq_connector_fini(struct mcq_connector *connector)
 {
     mcq_free(connector->host);
     mcq_free(connector->found);
+    mcq_free(connector->source);
 }
 
 /* --- connect, under the socket's lock --------------------------------------------------------- */
@@ -444,45 +440,60 @@ static enum mcq_err set_host(struct mcq_connector *connector, struct mcq_socket 
                              struct mcq_bytes host)
 {
     MCQ_TRY(mcq_context_resolver(socket->context, &connector->resolver));
-    connector->host = mcq_alloc(host.len + 1);
-    if (connector->host == NULL)
+    connector->host = mcq_text_copy(host);
+    return connector->host != NULL ? MCQ_OK : MCQ_NOMEM;
+}
+
+/* As an address is written, if that is not what was asked for. */
+static enum mcq_err set_bound(struct mcq_connector *connector)
+{
+    char text[MCQ_TRANSPORT_TEXT_BYTES];
+
+    mcq_transport_text(&connector->fixed, text);
+    if (strcmp(text, connector->node.text) == 0)
+        return MCQ_OK;
+    connector->node.bound = mcq_text_copy(mcq_bytes_of(text));
+    return connector->node.bound != NULL ? MCQ_OK : MCQ_NOMEM;
+}
+
+static enum mcq_err set_source(struct mcq_connector *connector, const struct mcq_socket *socket,
+                               const struct mcq_endpoint *endpoint, const char **fault)
+{
+    connector->source = mcq_alloc(sizeof *connector->source);
+    if (connector->source == NULL)
         return MCQ_NOMEM;
-    memcpy(connector->host, host.data, host.len);
-    connector->host[host.len] = '\0';
-    return MCQ_OK;
+    if (mcq_tcp_source(endpoint, socket->options.is_ipv6, connector->source) == MCQ_OK)
+        return MCQ_OK;
+    *fault = "what stands in front of the ';' is neither an interface nor an address of a family "
+             "that is looked for";
+    return MCQ_INVAL;
 }
 
 /* What the text says, as far as nobody has to be asked. */
 static enum mcq_err set_target(struct mcq_connector *connector, struct mcq_socket *socket,
-                               const struct mcq_endpoint *endpoint, const char **fault)
+                               const struct mcq_endpoint *endpoint, bool *is_direct,
+                               const char **fault)
 {
     struct mcq_endpoint through = *endpoint;
     struct mcq_endpoint source;
     struct mcq_bytes proxy;
-    bool is_direct = true;
     enum mcq_err err;
 
-    if (mcq_endpoint_source(endpoint, &source) &&
-        mcq_tcp_source(&source, socket->options.is_ipv6, &connector->source) != MCQ_OK) {
-        *fault = "what stands in front of the ';' is neither an interface nor an address of a "
-                 "family that is looked for";
-        return MCQ_INVAL;
-    }
+    if (mcq_endpoint_source(endpoint, &source))
+        MCQ_TRY(set_source(connector, socket, &source, fault));
     proxy = mcq_proxy_get(socket->options.proxy, MCQ_PROXY_ADDRESS);
     if (proxy.len > 0 && endpoint->scheme == MCQ_SCHEME_TCP) {
         /* It was one when the option was set. The endpoint's own host is the proxy's to find. */
         (void) !mcq_endpoint_parse_peer(proxy, &through);
         endpoint = &through;
-        is_direct = false;
+        *is_direct = false;
     }
     connector->port = endpoint->port;
     err = mcq_transport_numeric(endpoint, socket->options.is_ipv6, &connector->fixed);
-    if (err == MCQ_NOT_FOUND && !is_direct) {
+    if (err == MCQ_NOT_FOUND && !*is_direct) {
         *fault = "SOCKS_PROXY is no address of a family that is looked for; set IPV6";
         return MCQ_INVAL;
     }
-    if (err == MCQ_OK && is_direct)
-        mcq_transport_text(&connector->fixed, connector->node.bound);
     return err == MCQ_AGAIN ? set_host(connector, socket, endpoint->host) : err;
 }
 
@@ -491,6 +502,7 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
 {
     struct mcq_connector *connector;
     struct mcq_endpoint endpoint;
+    bool is_direct = true; /* not through a proxy */
     enum mcq_err err;
 
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
@@ -506,11 +518,13 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
         .lookup = {.engine = socket->engine, .task.run = connector_resolved},
         .fd = -1,
     };
-    err = set_target(connector, socket, &endpoint, fault);
+    err = set_target(connector, socket, &endpoint, &is_direct, fault);
     if (err == MCQ_OK)
         err = mcq_security_check(socket->options.security, fault);
     if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
+    if (err == MCQ_OK && is_direct && connector->host == NULL)
+        err = set_bound(connector);
     if (err == MCQ_OK && !socket->options.is_immediate)
         err = mcq_conn_new(socket, true, &connector->conn);
     if (err != MCQ_OK) {

@@ -117,7 +117,7 @@ static void listener_stop(struct listener *listener)
     if (is_armed)
         return;
     mcq_report_now(listener->node.socket, MCQ_REPORT_OF_CLOSED, listener->seat.fd, 0,
-                   listener->node.bound);
+                   mcq_node_name(&listener->node));
     mcq_transport_leave(reactor, &listener->seat);
     mcq_node_end(&listener->node);
 }
@@ -197,8 +197,9 @@ static void listener_accepted(struct mcq_wait *wait)
         if (mcq_wait_is_armed(wait) && !has_room(listener))
             mcq_reactor_cancel(engine->reactor, &wait->op);
     } else if (result != MCQ_IO_ABORTED && result != MCQ_IO_CANCELED) {
-        mcq_report_now(listener->node.socket, MCQ_REPORT_OF_ACCEPT_FAILED, EMFILE, 0,
-                       listener->node.bound);
+        mcq_report_now(listener->node.socket, MCQ_REPORT_OF_ACCEPT_FAILED,
+                       wait->op.number != 0 ? wait->op.number : EIO, 0,
+                       mcq_node_name(&listener->node));
         atomic_fetch_add_explicit(&listener->node.socket->parked_count, 1, memory_order_relaxed);
         listener_pause(listener, mcq_engine_now_ns(engine) + ACCEPT_PAUSE_NS);
     }
@@ -213,14 +214,23 @@ static void listener_resumed(struct mcq_wait *wait)
 
 /* --- bind, connect and their ends, under the socket's lock ------------------------------------ */
 
+char *mcq_text_copy(struct mcq_bytes text)
+{
+    char *copy = mcq_alloc(text.len + 1);
+
+    if (copy != NULL) {
+        memcpy(copy, text.data, text.len);
+        copy[text.len] = '\0';
+    }
+    return copy;
+}
+
 enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *socket,
                            struct mcq_bytes text)
 {
-    node->text = mcq_alloc(text.len + 1);
+    node->text = mcq_text_copy(text);
     if (node->text == NULL)
         return MCQ_NOMEM;
-    memcpy(node->text, text.data, text.len);
-    node->text[text.len] = '\0';
     node->socket = socket;
     mcq_socket_options_copy(&node->options, &socket->options);
     node->task.run = node_run;
@@ -235,11 +245,12 @@ void mcq_node_fini(struct mcq_endpoint_node *node)
         return; /* never begun */
     mcq_socket_options_drop(&node->options);
     mcq_free(node->text);
+    mcq_free(node->bound);
 }
 
 void mcq_node_join(struct mcq_endpoint_node *node)
 {
-    const char *last = node->bound[0] != '\0' ? node->bound : node->text; /* a name stays one */
+    const char *last = mcq_node_name(node);
 
     node->next = node->socket->endpoints;
     node->socket->endpoints = node;
@@ -326,6 +337,10 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
         .pause.done = listener_resumed,
     };
     err = mcq_node_init(&listener->node, socket, text);
+    if (err == MCQ_OK) { /* which address it will be is not known yet */
+        listener->node.bound = mcq_alloc(MCQ_TRANSPORT_TEXT_BYTES);
+        err = listener->node.bound != NULL ? MCQ_OK : MCQ_NOMEM;
+    }
     if (err == MCQ_OK)
         err = take_seat(socket, &endpoint, &address, &listener->seat, fault);
     if (err != MCQ_OK) {
@@ -337,9 +352,18 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
         return err;
     }
     mcq_transport_text(&address, listener->node.bound);
-    mcq_report_now(socket, MCQ_REPORT_OF_LISTENING, listener->seat.fd, 0, listener->node.bound);
+    mcq_report_now(socket, MCQ_REPORT_OF_LISTENING, listener->seat.fd, 0,
+                   mcq_node_name(&listener->node));
     mcq_node_join(&listener->node);
     return MCQ_OK;
+}
+
+static bool is_leaving(struct mcq_endpoint_node *node)
+{
+    const struct mcq_conn *conn =
+        node->is_listener ? NULL : mcq_connector_conn((struct mcq_connector *) node);
+
+    return conn != NULL && conn->is_leaving;
 }
 
 /* The newest of just this text that was not ended yet. */
@@ -348,8 +372,9 @@ static struct mcq_endpoint_node *find_node(const struct mcq_socket *socket, bool
 {
     for (struct mcq_endpoint_node *node = socket->endpoints; node != NULL; node = node->next)
         if (node->is_listener == is_listener && !atomic_load(&node->is_stopped) &&
+            !is_leaving(node) &&
             (mcq_bytes_equal(mcq_bytes_of(node->text), text) ||
-             mcq_bytes_equal(mcq_bytes_of(node->bound), text)))
+             mcq_bytes_equal(mcq_bytes_of(mcq_node_name(node)), text)))
             return node;
     return NULL;
 }
@@ -377,10 +402,15 @@ void mcq_connector_stop(struct mcq_connector *connector)
 enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text)
 {
     struct mcq_endpoint_node *node = find_node(socket, false, text);
+    struct mcq_conn *conn;
 
     if (node == NULL)
         return mcq_inproc_disconnect(socket, text);
-    mcq_connector_stop((struct mcq_connector *) node);
+    conn = mcq_connector_conn((struct mcq_connector *) node);
+    if (conn != NULL)
+        mcq_conn_leave(conn);
+    else
+        node_stop(node);
     return MCQ_OK;
 }
 

@@ -33,8 +33,8 @@ struct mcq_endpoint_node {
     struct mcq_opener *openers;        /* newest first */
     struct mcq_opener *oldest_opener;
     uint32_t opener_count;
-    char *text;                           /* as asked for; constant */
-    char bound[MCQ_TRANSPORT_TEXT_BYTES]; /* its address; empty: the text names a host */
+    char *text;  /* as asked for; constant */
+    char *bound; /* its address; NULL: the text says it, or names a host */
 };
 
 static inline struct mcq_engine *mcq_node_engine(const struct mcq_endpoint_node *node)
@@ -50,7 +50,7 @@ static inline uint64_t mcq_at_least_0(int value)
 /* As a person would write it. */
 static inline const char *mcq_node_name(const struct mcq_endpoint_node *node)
 {
-    return node->bound[0] != '\0' ? node->bound : node->text;
+    return node->bound != NULL ? node->bound : node->text;
 }
 
 #define MCQ_CONTAINER_OF(member, type, name)                                                       \
@@ -67,6 +67,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_node_parse(struct mcq_bytes text, enum mcq_endpo
 /* Under the socket's lock. MCQ_NOMEM. */
 MCQ_MUST_CHECK enum mcq_err mcq_node_init(struct mcq_endpoint_node *node, struct mcq_socket *socket,
                                           struct mcq_bytes text);
+/* With a zero behind it, to be freed. NULL: no memory. */
+char *mcq_text_copy(struct mcq_bytes text);
 /* What it has is given back; itself is the caller's. */
 void mcq_node_fini(struct mcq_endpoint_node *node);
 /* Under the socket's lock: it is in the socket's list, and the engine begins with it. */

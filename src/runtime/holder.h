@@ -8,7 +8,7 @@
  *   transfer.c  send and receive                output.c   flushes, full streams, the unsent tail
  *   poll.c      poll, wait_peers                wait.c     how a call sleeps
  *   conn.c      a peer's connections            relief.c   want of memory, and giving it back
- *   bells.c     descriptors for foreign loops
+ *   bells.c     descriptors for foreign loops  leave.c    disconnected, with messages left
  *   letters.c   the engine's side: letters from it, requests to it
  *   inproc.c    letters from and to other sockets
  *
@@ -22,6 +22,8 @@
 #define MCQ_HARVEST_COUNT 64 /* edges taken from a ready set at a time */
 /* The unsent tail leaves after at most twice this and the timer's slack (docs/adr/0006). */
 #define MCQ_TAIL_NS UINT64_C(500000)
+/* For a peer to take what was sent, and to say that it ends, too. */
+#define MCQ_DRAIN_NS UINT64_C(1000000000)
 
 /* What the holder asks of the engine. */
 enum mcq_socket_request {
@@ -95,6 +97,19 @@ bool mcq_socket_may_send(struct mcq_socket *socket);
 
 /* Sets the bells that there are (bells.c). */
 void mcq_socket_ring(struct mcq_socket *socket);
+
+/* What was sent and is with the pattern goes into the peers' queues: before anybody looks at those,
+ * at peers, or at what they say. */
+static inline void mcq_socket_share(struct mcq_socket *socket)
+{
+    if (MCQ_UNLIKELY(socket->group.has_deferred))
+        socket->pattern->ops->share(socket->pattern);
+}
+
+static inline bool mcq_socket_has_unsent(const struct mcq_socket *socket)
+{
+    return socket->group.dirty_first != NULL || socket->group.has_deferred;
+}
 
 /* Whoever asks for something does not go on sending: what waits leaves now. */
 static inline void mcq_socket_end_burst(struct mcq_socket *socket)

@@ -136,13 +136,14 @@ void mcq_inproc_tell_down(struct mcq_conn *conn)
 static void claim(struct mcq_inproc_end *end, struct mcq_conn *conn)
 {
     const struct mcq_socket *socket = conn->socket;
+    struct mcq_bytes identity = mcq_socket_options_routing_id(&socket->options);
 
     hold(end->inproc);
     conn->end = end;
     end->conn = conn;
     end->type = socket->type;
-    end->identity_len = socket->options.routing_id_len;
-    memcpy(end->identity, socket->options.routing_id, end->identity_len);
+    end->identity_len = (uint8_t) identity.len;
+    memcpy(end->identity, identity.data, identity.len);
     mcq_link_set_pipe(&conn->peer.link,
                       mcq_pipe_end(&end->inproc->pipe, (unsigned) (end - end->inproc->ends)));
 }
@@ -406,9 +407,10 @@ enum mcq_err mcq_inproc_disconnect(struct mcq_socket *socket, struct mcq_bytes t
         struct mcq_conn *conn = socket->slots[i].conn;
 
         if (conn == NULL || conn->end == NULL || conn->end != &conn->end->inproc->ends[0] ||
-            conn->is_ending || !mcq_bytes_equal(mcq_bytes_of(conn->end->inproc->text), text))
+            conn->is_ending || conn->is_leaving ||
+            !mcq_bytes_equal(mcq_bytes_of(conn->end->inproc->text), text))
             continue;
-        mcq_conn_down(conn);
+        mcq_conn_leave(conn);
         err = MCQ_OK;
     }
     return err;

@@ -43,11 +43,34 @@ static size_t harvest_input_some(struct mcq_socket *socket)
     return count;
 }
 
+/* Messages of a closing socket's peers are nobody's. */
+static void discard(struct mcq_conn *conn)
+{
+    struct mcq_event event;
+    struct mcq_msg msg;
+
+    while (mcq_link_hear(&conn->peer.link, &msg, &event) == MCQ_OK)
+        if (event.kind == MCQ_EVENT_BODY)
+            mcq_msg_fini(&msg);
+}
+
+/* Nor is what a peer says that leaves, if the pattern does more with it than hand it on. */
+static bool is_unheard(const struct mcq_socket *socket, const struct mcq_conn *conn)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    return conn->is_leaving && (ops->hear != NULL || !ops->can_recv);
+}
+
 /* What the peer says is the pattern's to hear; else somebody has to take it. */
 static void pass_on(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     const struct mcq_pattern_ops *ops = socket->pattern->ops;
 
+    if (is_unheard(socket, conn)) {
+        discard(conn);
+        return;
+    }
     if (ops->hear != NULL)
         ops->hear(socket->pattern, &conn->peer);
     if (ops->can_recv)
@@ -95,24 +118,13 @@ void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn)
     mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
 }
 
-/* Messages of a closing socket's peers are nobody's. */
-static void discard(struct mcq_conn *conn)
-{
-    struct mcq_event event;
-    struct mcq_msg msg;
-
-    while (mcq_link_hear(&conn->peer.link, &msg, &event) == MCQ_OK)
-        if (event.kind == MCQ_EVENT_BODY)
-            mcq_msg_fini(&msg);
-}
-
 /* The engine's way of reading: what the owner of the socket would have done. True: there is more
  * that need not wait for the application. */
 static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_link *link = &conn->peer.link;
 
-    if (socket->state == MCQ_SOCKET_CLOSING) {
+    if (socket->state == MCQ_SOCKET_CLOSING || is_unheard(socket, conn)) {
         discard(conn);
     } else if (socket->pattern->ops->hear != NULL) {
         pass_on(socket, conn);
@@ -231,8 +243,11 @@ void mcq_socket_guard_input(struct mcq_socket *socket)
         wait_for_cold(socket);
 }
 
+/* Who comes may have been here before: what others have said by now, and their ends, come first. */
 void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
 {
+    if (socket->stream_count > 1)
+        mcq_socket_serve_input(socket);
     if (serve_conn(socket, conn))
         mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
     mcq_socket_begin_flush(socket);

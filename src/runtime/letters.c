@@ -37,6 +37,8 @@ static void read_events(struct mcq_mail *mail, struct mcq_socket *socket)
     events = atomic_exchange_explicit(&socket->events, 0, memory_order_acquire);
     if (socket->state == MCQ_SOCKET_FREE || socket->is_finishing)
         return;
+    if (events & EVENT_CLOSE_DUE)
+        socket->leave_at_ns = MCQ_NEVER_NS;
     if (events & EVENT_OUT_EDGE)
         mcq_socket_on_output(socket);
     if (events & (EVENT_IN_EDGE | EVENT_COLD_DUE))
@@ -256,6 +258,7 @@ void mcq_socket_init_letters(struct mcq_socket *socket)
     socket->tick_timer.done = tick_timer_done;
     socket->close_timer.done = close_timer_done;
     socket->relief_timer.done = relief_timer_done;
+    socket->leave_at_ns = MCQ_NEVER_NS;
     atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
     atomic_store_explicit(&socket->tail_ns, MCQ_TAIL_NS, memory_order_relaxed);
 }

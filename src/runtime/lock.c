@@ -99,7 +99,7 @@ static bool exchange(struct mcq_lock *lock, uint32_t *word, uint32_t bits)
     return true;
 }
 
-/* The owner has left and found bits. Whoever set them may have gone, or may have the lock by now. */
+/* The owner has left and found bits. Whoever set them may be gone, or have the lock by now. */
 bool mcq_lock_return_slowly(struct mcq_lock *lock)
 {
     uint32_t word = atomic_load_explicit(&lock->word, memory_order_acquire);

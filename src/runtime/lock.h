@@ -24,16 +24,17 @@
  *
  *   free --many takes by one thread--> BIASED --anybody else, or mail--> HELD --release--> free
  *
- * The owner says in its cell that it is inside, then reads the word: nothing but BIASED, and the lock
- * is its own. It says that it is out (release) and reads the word once more: if there is mail, or
- * somebody sleeps, it tries to be the holder in the ordinary way, and goes on as such. Others set
- * MAIL or SLEPT in the word, fence, and read the owner's cell (acquire): if it is out, they exchange
- * the word for HELD, which fails if anything of it has changed; if it is inside it will see their bit
- * on its way out. Each bias of a lock has a number in the word, so that this exchange cannot take a
- * later bias for the one whose owner was seen outside. The model is tests/model/bias.pml.
+ * The owner says in its cell that it is inside, then reads the word: nothing but BIASED, and the
+ * lock is its own. It says that it is out (release) and reads the word once more: if there is mail,
+ * or somebody sleeps, it tries to be the holder in the ordinary way, and goes on as such. Others
+ * set MAIL or SLEPT in the word, fence, and read the owner's cell (acquire): if it is out, they
+ * exchange the word for HELD, which fails if anything of it has changed; if it is inside it will
+ * see their bit on its way out. Each bias of a lock has a number in the word, so that this exchange
+ * cannot take a later bias for the one whose owner was seen outside. The model is
+ * tests/model/bias.pml.
  *
- * What a bias saves in a call is a fiftieth of what its end costs, so each end doubles the number of
- * takes that the next one needs.
+ * What a bias saves in a call is a fiftieth of what its end costs, so each end doubles the number
+ * of takes that the next one needs.
  */
 #ifndef MCQ_RUNTIME_LOCK_H
 #define MCQ_RUNTIME_LOCK_H
@@ -111,8 +112,8 @@ static inline void mcq_lock_take(struct mcq_lock *lock)
 /* Takes the lock if it is free now. */
 MCQ_MUST_CHECK bool mcq_lock_try(struct mcq_lock *lock);
 
-/* The holder's: whether the lock may be biased from now on; at first it may. If not, whoever lets go
- * of it does not look at it afterwards: for a lock that is about to end. */
+/* The holder's: whether the lock may be biased from now on; at first it may. If not, whoever lets
+ * go of it does not look at it afterwards: for a lock that is about to end. */
 void mcq_lock_set_biasable(struct mcq_lock *lock, bool is_biasable);
 
 /* Lets go. false: there are letters, and the lock is still the caller's; take them and try again.

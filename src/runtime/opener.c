@@ -147,6 +147,14 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
+/* What the peer broke, as long as there is a session to know it. */
+static enum mcq_rule broken_rule(const struct mcq_opener *opener)
+{
+    const struct mcq_session *session = opener->opening.session;
+
+    return session != NULL ? mcq_session_failure(session)->rule : MCQ_RULE_NONE;
+}
+
 static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value,
                           enum mcq_err why)
 {
@@ -155,6 +163,7 @@ static void opener_report(const struct mcq_opener *opener, enum mcq_report_of ki
         .fd = opener->opening.fd,
         .endpoint = node->is_listener ? NULL : mcq_node_name(node),
         .why = why,
+        .rule = broken_rule(opener),
     };
 
     mcq_report_of_stream(node->socket, kind, value, &stream);
@@ -262,7 +271,7 @@ static enum mcq_err opener_ask(struct mcq_opener *opener, const struct mcq_event
         .request_id = mcq_bytes_of("1"), /* each has a pipe of its own, and asks once */
         .domain = mcq_security_octets(options->security, MCQ_OPTION_ZAP_DOMAIN),
         .identity = (quirks & MCQ_QUIRK_ZAP_IDENTITY_OWN) != 0
-                        ? mcq_bytes(options->routing_id, options->routing_id_len)
+                        ? mcq_socket_options_routing_id(options)
                         : event->zap.identity,
         .mechanism = mcq_bytes_of(event->zap.mechanism),
         .username = shown->username,
@@ -374,13 +383,26 @@ static void opener_deadline_done(struct mcq_wait *wait)
         opener_settle(opener);
 }
 
+/* libzmq keeps the time to live in 16 bits of milliseconds, and ends a connection by what is left
+ * of a longer one. Where PINGs come often enough, less is said than was asked for; else nothing. */
+static uint16_t ttl_to_say_ds(const struct mcq_socket_options *options)
+{
+    const uint64_t most_ds = UINT16_MAX / MCQ_PING_TTL_UNIT_MS;
+    uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
+
+    if (ttl_ds <= most_ds)
+        return (uint16_t) ttl_ds;
+    return mcq_at_least_0(options->heartbeat_ms) < most_ds * MCQ_PING_TTL_UNIT_MS / 2
+               ? (uint16_t) most_ds
+               : 0;
+}
+
 static void session_config(const struct mcq_endpoint_node *node, struct mcq_session_config *config)
 {
     const struct mcq_socket_options *options = &node->options;
-    uint64_t ttl_ds = mcq_at_least_0(options->heartbeat_ttl_ms) / MCQ_PING_TTL_UNIT_MS;
 
     mcq_session_config_init(config, node->socket->type, node->socket->profile);
-    config->routing_id = mcq_bytes(options->routing_id, options->routing_id_len);
+    config->routing_id = mcq_socket_options_routing_id(options);
     config->is_raw = options->is_raw;
     config->piece_bytes = (uint32_t) options->piece_bytes;
     config->extra_metadata = mcq_properties_octets(options->properties);
@@ -389,7 +411,7 @@ static void session_config(const struct mcq_endpoint_node *node, struct mcq_sess
     config->handshake_ns = mcq_at_least_0(options->handshake_ms) * MS;
     config->heartbeat_ns = mcq_at_least_0(options->heartbeat_ms) * MS;
     config->heartbeat_timeout_ns = mcq_at_least_0(options->heartbeat_timeout_ms) * MS;
-    config->heartbeat_ttl_ds = (uint16_t) mcq_min_u64(ttl_ds, UINT16_MAX);
+    config->heartbeat_ttl_ds = ttl_to_say_ds(options);
     if (options->command_max >= 0)
         config->max_command_bytes = (uint32_t) options->command_max;
     if (options->properties_max >= 0)

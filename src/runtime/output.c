@@ -24,6 +24,7 @@ void mcq_socket_flush(struct mcq_socket *socket)
 {
     struct mcq_link *link;
 
+    mcq_socket_share(socket);
     while ((link = socket->group.dirty_first) != NULL) {
         mcq_link_flush(link);
         mcq_assert_hot(!link->is_dirty); /* written, blocked or lost */
@@ -64,6 +65,7 @@ static void start_flush(struct mcq_socket *socket, uint64_t before)
 
 void mcq_socket_begin_flush(struct mcq_socket *socket)
 {
+    mcq_socket_share(socket);
     if (socket->engine->is_inline)
         mcq_socket_flush(socket); /* nobody else would go on */
     else
@@ -127,6 +129,9 @@ static void watch_output(struct mcq_socket *socket)
 
 static void guard_tail(struct mcq_socket *socket)
 {
+    mcq_socket_share(socket); /* the tail is what is dirty now */
+    if (socket->group.dirty_first == NULL)
+        return;
     socket->tail_before = socket->group.dirty_count;
     socket->tail_puts_seen = socket->group.put_count;
     socket->is_tail_guarded = true;
@@ -137,7 +142,7 @@ void mcq_socket_guard_output(struct mcq_socket *socket)
 {
     if (socket->group.blocked_count > 0 && !socket->is_out_guarded)
         watch_output(socket);
-    if (socket->group.dirty_first != NULL && !socket->is_tail_guarded && !socket->is_flushing)
+    if (mcq_socket_has_unsent(socket) && !socket->is_tail_guarded && !socket->is_flushing)
         guard_tail(socket);
 }
 

@@ -63,6 +63,7 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
 {
     const struct mcq_link *link = &conn->peer.link;
     struct mcq_socket *socket = conn->socket;
+    const char *user_id = NULL;
 
     *state = (struct mcq_peer_state) {
         .id = conn->peer.epoch,
@@ -82,6 +83,9 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
         state->queued_out = mcq_wpump_message_count(&link->wpump);
         state->queued_out_bytes = mcq_wpump_kept_bytes(&link->wpump);
     }
+    if (link->origin != NULL)
+        user_id = mcq_origin_text(link->origin, MCQ_ORIGIN_USER);
+    state->user_id = user_id != NULL ? user_id : "";
     describe_place(conn, state);
 }
 
@@ -102,15 +106,13 @@ enum mcq_err mcq_socket_close_peer(struct mcq_socket *socket, uint64_t id)
 
     if (conn == NULL)
         return MCQ_NOT_FOUND;
-    if (conn->connector != NULL) {
+    if (conn->connector != NULL)
         mcq_connector_stop(conn->connector); /* conn may be gone */
-        conn = find(socket, id);
-    } else if (conn->peer.link.is_up) {
+    else if (conn->peer.link.is_up || conn->end != NULL)
         mcq_conn_down(conn);
-        conn = find(socket, id);
-    }
-    if (conn != NULL) /* it has left something behind, or never came up */
-        mcq_conn_free(conn);
+    conn = find(socket, id);
+    if (conn != NULL) /* what it has left behind; it is buried before the lock is let go of */
+        mcq_link_drop_input(&conn->peer.link);
     return MCQ_OK;
 }
 

@@ -20,6 +20,7 @@ struct mcq_peer_state {
     uint64_t queued_out_bytes; /* frames; 0 of a pipe */
     bool is_accepted;
     enum mcq_mechanism mechanism;
+    const char *user_id;         /* borrowed; "": ZAP said nothing */
     struct mcq_bytes routing_id; /* borrowed; empty: it has none that the application knows */
     char endpoint[MCQ_ENDPOINT_BYTES];
     char address[MCQ_TRANSPORT_TEXT_BYTES]; /* the other side's; "" if it has none */
@@ -31,7 +32,7 @@ struct mcq_conn *mcq_socket_next_peer(const struct mcq_socket *socket, uint32_t 
 void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state);
 
 /* Ends the connection with this peer and drops what waits for it; one that was connected to is not
- * tried again. What it has sent, and what was not received yet, is gone.
+ * tried again. What it has sent and nobody has begun to receive is gone, unless it is in a pipe.
  *   MCQ_NOT_FOUND   no such peer, or it has gone */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_close_peer(struct mcq_socket *socket, uint64_t id);
 

@@ -156,6 +156,7 @@ void mcq_report_of_stream(struct mcq_socket *socket, enum mcq_report_of kind, in
         .epoch = stream->epoch,
         .peer = stream->peer,
         .why = stream->why,
+        .rule = stream->rule,
     };
     report_of_stream(socket, &item, stream);
 }

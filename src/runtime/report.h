@@ -24,6 +24,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "wire/ids.h"
 
 #define MCQ_REPORTS_MAX 4096
 #define MCQ_REPORT_TEXT_BYTES 256
@@ -53,8 +54,9 @@ struct mcq_report_item {
     enum mcq_report_of kind;
     int value;
     uint64_t epoch;
-    uint64_t peer;    /* its id; 0: it is not one yet */
-    enum mcq_err why; /* MCQ_OK: nothing failed */
+    uint64_t peer;      /* its id; 0: it is not one yet */
+    enum mcq_err why;   /* MCQ_OK: nothing failed */
+    enum mcq_rule rule; /* that the peer broke; MCQ_RULE_NONE */
     char endpoint[MCQ_REPORT_TEXT_BYTES];
     char address[MCQ_REPORT_ADDRESS_BYTES]; /* the other side's; "" if it has none */
 };
@@ -99,6 +101,7 @@ struct mcq_report_stream {
     uint64_t epoch;
     uint64_t peer;
     enum mcq_err why;
+    enum mcq_rule rule;
 };
 
 void mcq_report_of_stream(struct mcq_socket *socket, enum mcq_report_of kind, int value,

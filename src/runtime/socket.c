@@ -7,7 +7,6 @@
 #include "runtime/peers.h"
 
 #define MS UINT64_C(1000000)
-#define DRAIN_NS (1000 * MS) /* for a peer to take what was sent, and to say that it ends, too */
 
 /* --- closing --------------------------------------------------------------------------------- */
 
@@ -42,7 +41,7 @@ static void begin_drain(struct mcq_socket *socket, uint64_t now_ns)
         }
     }
     mcq_socket_stop_endpoints(socket, false);
-    atomic_store_explicit(&socket->close_at_ns, now_ns + DRAIN_NS, memory_order_release);
+    atomic_store_explicit(&socket->close_at_ns, now_ns + MCQ_DRAIN_NS, memory_order_release);
     mcq_socket_ask(socket, MCQ_REQUEST_CLOSE_TIMER);
     mcq_socket_serve_input(socket);
     mcq_socket_bury(socket);
@@ -67,7 +66,7 @@ static void close_step(struct mcq_socket *socket)
             return;
         begin_drain(socket, now_ns);
     }
-    if (socket->up_count > 0 && now_ns < atomic_load(&socket->close_at_ns))
+    if (socket->up_count + socket->stream_count > 0 && now_ns < atomic_load(&socket->close_at_ns))
         return;
     end_all(socket);
     mcq_socket_stop_endpoints(socket, true);
@@ -86,6 +85,7 @@ static void begin_close(struct mcq_socket *socket)
         mcq_msg_fini(&socket->peeked);
     socket->has_peeked = false;
     socket->state = MCQ_SOCKET_CLOSING;
+    mcq_socket_stop_leaving(socket);
     mcq_lock_set_biasable(&socket->lock, false); /* who leaves last must not look back */
     socket->news |= MCQ_NEWS_ALL;
     socket->linger_until_ns = linger_ms < 0 ? MCQ_NEVER_NS : now_ns + (uint64_t) linger_ms * MS;
@@ -117,6 +117,13 @@ static enum mcq_err refusal(const struct mcq_socket *socket)
 
 enum mcq_err mcq_socket_enter(struct mcq_socket *socket)
 {
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
+    mcq_socket_share(socket);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_socket_enter_to_send(struct mcq_socket *socket)
+{
     enum mcq_err err;
 
     mcq_lock_take(&socket->lock);
@@ -140,9 +147,11 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->recv_bell = NULL; /* the parent's loop has them */
     socket->send_bell = NULL;
     socket->ending = NULL;
+    socket->leaving = NULL;
     socket->group.lost_first = NULL;
     socket->group.roomy_first = NULL;
     socket->group.dirty_first = NULL;
+    socket->group.has_deferred = false;
     socket->group.blocked_count = 0;
     socket->group.is_starved = false;
     socket->group.is_swollen = false;
@@ -159,6 +168,7 @@ static MCQ_COLD void read_mail(struct mcq_socket *socket)
 {
     struct mcq_letter *letter = mcq_lock_take_letters(&socket->lock);
 
+    mcq_socket_share(socket);
     while (letter != NULL) {
         struct mcq_mail *mail = (struct mcq_mail *) letter; /* its first member */
 
@@ -175,6 +185,16 @@ static void tidy(struct mcq_socket *socket)
         (void) mcq_socket_tell_room(socket);
 }
 
+/* Looking may find that connections are lost, which may be what they waited for. */
+static MCQ_COLD void see_off(struct mcq_socket *socket)
+{
+    mcq_socket_see_off(socket);
+    while (socket->group.lost_first != NULL) {
+        tidy(socket);
+        mcq_socket_see_off(socket);
+    }
+}
+
 /* Looking may find that connections are lost, and what they leave rings again. */
 static void ring(struct mcq_socket *socket)
 {
@@ -185,9 +205,22 @@ static void ring(struct mcq_socket *socket)
     }
 }
 
-static void settle(struct mcq_socket *socket)
+/* Whether settle has anything to do: one question, for mostly it has not. */
+static inline bool has_chores(const struct mcq_socket *socket)
+{
+    const struct mcq_link_group *group = &socket->group;
+
+    return ((uintptr_t) group->lost_first | (uintptr_t) group->roomy_first |
+            (uintptr_t) socket->ending | (uintptr_t) socket->recv_bell |
+            (uintptr_t) socket->send_bell | (uintptr_t) (socket->state ^ MCQ_SOCKET_OPEN) |
+            socket->news | group->is_starved | group->is_swollen) != 0;
+}
+
+static MCQ_COLD void settle(struct mcq_socket *socket)
 {
     tidy(socket);
+    if (MCQ_UNLIKELY(socket->leaving != NULL))
+        see_off(socket);
     if (MCQ_UNLIKELY(socket->recv_bell != NULL || socket->send_bell != NULL))
         ring(socket);
     if (MCQ_UNLIKELY(socket->state == MCQ_SOCKET_CLOSING))
@@ -204,7 +237,8 @@ static void settle(struct mcq_socket *socket)
 
 void mcq_socket_leave(struct mcq_socket *socket)
 {
-    settle(socket);
+    if (MCQ_UNLIKELY(has_chores(socket)))
+        settle(socket);
     while (MCQ_UNLIKELY(!mcq_lock_release(&socket->lock))) {
         read_mail(socket);
         settle(socket);
@@ -221,6 +255,7 @@ enum mcq_err mcq_socket_resume(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
     socket->call_count--;
+    mcq_socket_share(socket);
     return refusal(socket);
 }
 
@@ -291,6 +326,15 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
     target->proxy = mcq_proxy_ref(source->proxy);
     target->properties = mcq_properties_ref(source->properties);
     target->security = mcq_security_ref(source->security);
+    if (target->routing_id != NULL)
+        mcq_buf_ref(target->routing_id);
+}
+
+static void drop_routing_id(struct mcq_socket_options *options)
+{
+    if (options->routing_id != NULL)
+        mcq_buf_unref(options->routing_id);
+    options->routing_id = NULL;
 }
 
 void mcq_socket_options_drop(struct mcq_socket_options *options)
@@ -300,6 +344,27 @@ void mcq_socket_options_drop(struct mcq_socket_options *options)
     mcq_properties_unref(&options->properties);
     mcq_security_unref(options->security);
     options->security = NULL;
+    drop_routing_id(options);
+}
+
+enum mcq_err mcq_socket_options_name(struct mcq_socket_options *options,
+                                     struct mcq_bytes routing_id)
+{
+    struct mcq_buf *buf;
+
+    MCQ_TRY(mcq_buf_new(routing_id.len, &buf));
+    memcpy(mcq_buf_room(buf), routing_id.data, routing_id.len);
+    (void) mcq_buf_freeze(buf, routing_id.len);
+    drop_routing_id(options);
+    options->routing_id = buf;
+    return MCQ_OK;
+}
+
+struct mcq_bytes mcq_socket_options_routing_id(const struct mcq_socket_options *options)
+{
+    const struct mcq_buf *buf = options->routing_id;
+
+    return buf != NULL ? mcq_bytes(buf->data, buf->size) : mcq_bytes_of("");
 }
 
 static enum mcq_err open_pattern(struct mcq_socket *socket, const struct mcq_pattern_ops *ops)

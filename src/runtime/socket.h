@@ -72,11 +72,10 @@ struct mcq_socket_options {
     bool conflates;
     bool is_ipv6;
     bool has_full_jitter;
-    bool meets_older;      /* peers before 3.0 are welcome */
-    bool sends_plain_afar; /* PLAIN leaves this machine */
-    uint8_t routing_id[MCQ_ROUTING_ID_MAX];
-    uint8_t routing_id_len;
-    struct mcq_security *security; /* NULL: none was asked for; counted by who has the options */
+    bool meets_older;              /* peers before 3.0 are welcome */
+    bool sends_plain_afar;         /* PLAIN leaves this machine */
+    struct mcq_buf *routing_id;    /* NULL: none; counted by who has the options */
+    struct mcq_security *security; /* the same */
 };
 
 enum mcq_socket_state {
@@ -123,12 +122,19 @@ struct mcq_conn {
     struct mcq_inproc_end *end;      /* its end of a pipe; NULL: it has a stream */
     struct mcq_ready_key key;
     bool is_attached;
-    bool is_dialed; /* by a connector of ours */
-    bool is_met;    /* its connection is the pattern's: the end of it is news */
-    bool is_unread; /* on the list */
+    bool is_dialed;   /* by a connector of ours */
+    bool is_met;      /* its connection is the pattern's: the end of it is news */
+    bool is_unread;   /* on the list */
+    bool is_ending;   /* gone, with input left: on the list */
+    bool is_leaving;  /* disconnected; for the pattern it is down */
+    bool is_draining; /* leaving, and all of it has left */
     struct mcq_conn *unread_next;
-    bool is_ending; /* gone, with input left: on the list */
-    struct mcq_conn *ending_next;
+    union { /* who ends leaves no more */
+        struct mcq_conn *ending_next;
+        struct mcq_conn *leaving_next;
+    };
+    struct mcq_conn **leaving_at; /* what points to it on the list; NULL: it is not on it */
+    uint64_t leave_until_ns;
 };
 
 struct mcq_conn_slot {
@@ -171,6 +177,8 @@ struct mcq_socket {
     struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
+    struct mcq_conn *leaving; /* with messages that have not left, or are just read */
+    uint64_t leave_at_ns;     /* what the close timer is set for; NEVER: it is not */
     struct mcq_endpoint_node *endpoints;
     char last_endpoint[MCQ_ENDPOINT_BYTES];
 
@@ -247,6 +255,12 @@ void mcq_socket_options_copy(struct mcq_socket_options *target,
                              const struct mcq_socket_options *source);
 void mcq_socket_options_drop(struct mcq_socket_options *options);
 
+/* 1..MCQ_ROUTING_ID_MAX octets. MCQ_NOMEM: nothing changed. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_options_name(struct mcq_socket_options *options,
+                                                    struct mcq_bytes routing_id);
+/* Theirs. */
+struct mcq_bytes mcq_socket_options_routing_id(const struct mcq_socket_options *options);
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 /* A socket of this type.
@@ -275,6 +289,9 @@ bool mcq_socket_shed(struct mcq_socket *socket, uint64_t least);
 /* Takes the lock of an open socket, for options and the like: mcq_socket_leave gives it back.
  *   MCQ_NOT_OPEN, MCQ_TERMINATED, MCQ_FORKED: not taken */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_enter(struct mcq_socket *socket);
+
+/* The same for who does nothing but send: what was sent before may wait on. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_enter_to_send(struct mcq_socket *socket);
 
 /* Reads the mail, ends what was lost, wakes whom there is news for, and lets go. */
 void mcq_socket_leave(struct mcq_socket *socket);
@@ -385,8 +402,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mc
                                             const char **fault);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
                                                const char **fault);
-/* Ends a bind or a connect of just this text (or of last_endpoint's); the connection made by a
- * connect ends at once, with what has not left on it. MCQ_NOT_FOUND. */
+/* Ends a bind or a connect of just this text (or of last_endpoint's). For the pattern the peer of a
+ * connect is gone at once; what waits for it lingers as the option says. MCQ_NOT_FOUND. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text);
 
@@ -414,6 +431,15 @@ MCQ_MUST_CHECK enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_openin
                                         struct mcq_bytes identity);
 /* Ends its connection, if it has one; one that was accepted goes once its input was taken. */
 void mcq_conn_down(struct mcq_conn *conn);
+
+/* runtime/leave.c: it was disconnected from. What waits for it lingers. */
+void mcq_conn_leave(struct mcq_conn *conn);
+/* It is on the list of those that leave no more. */
+void mcq_conn_unlist(struct mcq_conn *conn);
+/* Ends those that have left, or whose linger is over. */
+void mcq_socket_see_off(struct mcq_socket *socket);
+/* The socket closes: they are peers like others. */
+void mcq_socket_stop_leaving(struct mcq_socket *socket);
 
 /* Ends the connections that have failed. */
 void mcq_socket_bury(struct mcq_socket *socket);

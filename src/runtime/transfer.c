@@ -88,7 +88,7 @@ static void look_at_clock(struct mcq_socket *socket)
 /* The first sends leave at once; those of a burst share writes. */
 static void flush_or_batch(struct mcq_socket *socket, uint32_t send_count)
 {
-    if (socket->group.dirty_first == NULL)
+    if (!mcq_socket_has_unsent(socket))
         return;
     if (socket->is_batching) {
         socket->batch_count += send_count;
@@ -159,6 +159,7 @@ static enum mcq_err send_held(struct mcq_socket *socket, struct mcq_part *part,
         if (socket->pattern->ops->may_skip_input != NULL)
             drop_peeked(socket);
     }
+    socket->group.may_defer = socket->is_batching;
     err = socket->pattern->ops->send(socket->pattern, part);
     if (MCQ_UNLIKELY(err == MCQ_AGAIN)) {
         mcq_assert_hot(!socket->is_within_send); /* else the lock would be let go of within it */
@@ -174,7 +175,7 @@ static void leave_send(struct mcq_socket *socket, uint32_t whole_count)
 {
     if (whole_count > 0)
         flush_or_batch(socket, whole_count);
-    if (socket->group.blocked_count > 0 || socket->group.dirty_first != NULL)
+    if (socket->group.blocked_count > 0 || mcq_socket_has_unsent(socket))
         mcq_socket_guard_output(socket);
     leave_transfer(socket, !socket->is_batching);
 }
@@ -184,7 +185,7 @@ enum mcq_err mcq_socket_send(struct mcq_socket *socket, struct mcq_part *part, i
     struct patience patience = {.timeout_ms = timeout_ms};
     enum mcq_err err;
 
-    MCQ_TRY(mcq_socket_enter(socket));
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
     err = send_held(socket, part, &patience);
     leave_send(socket, err == MCQ_OK && !part->more);
     return err;
@@ -195,7 +196,7 @@ enum mcq_err mcq_socket_give_up(struct mcq_socket *socket, struct mcq_part *part
     struct patience patience = {0};
     enum mcq_err err = MCQ_NOMEM;
 
-    MCQ_TRY(mcq_socket_enter(socket));
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
     if (socket->is_within_send)
         err = send_held(socket, part, &patience);
     leave_send(socket, err == MCQ_OK && !part->more);
@@ -208,7 +209,7 @@ enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct mcq_msg *msgs,
     enum mcq_err err = MCQ_OK;
     size_t i;
 
-    MCQ_TRY(mcq_socket_enter(socket));
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
     if (MCQ_UNLIKELY(!socket->pattern->ops->can_send))
         err = MCQ_NOT_SUPPORTED;
     for (i = 0; i < count && err == MCQ_OK; i++) {
@@ -231,7 +232,7 @@ enum mcq_err mcq_socket_send_batch(struct mcq_socket *socket, struct mcq_msg *ms
     size_t i;
 
     *sent_count = 0;
-    MCQ_TRY(mcq_socket_enter(socket));
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
     for (i = 0, err = MCQ_OK; i < count; i++) {
         struct mcq_part part = {mcq_msg_bytes(&msgs[i]), &msgs[i], more || msgs[i].more};
 
@@ -265,7 +266,7 @@ enum mcq_err mcq_socket_send_parts(struct mcq_socket *socket, struct mcq_msg *ms
     struct patience patience = {.timeout_ms = timeout_ms};
     enum mcq_err err;
 
-    MCQ_TRY(mcq_socket_enter(socket));
+    MCQ_TRY(mcq_socket_enter_to_send(socket));
     err = MCQ_UNLIKELY(socket->is_within_send) ? MCQ_BUSY : MCQ_OK;
     for (size_t i = 0; i < count && err == MCQ_OK; i++) {
         struct mcq_part part = {mcq_msg_bytes(&msgs[i]), &msgs[i], i + 1 < count};
@@ -300,7 +301,7 @@ static bool probe(struct mcq_socket *socket)
     for (uint32_t i = 0; socket->up_count == 1 && i < socket->slot_count; i++) {
         struct mcq_conn *conn = socket->slots[i].conn;
 
-        if (conn == NULL || !conn->peer.link.is_up)
+        if (conn == NULL || !conn->peer.link.is_up || conn->is_leaving)
             continue;
         conn->peer.link.can_read = true;
         socket->pattern->ops->readable(socket->pattern, &conn->peer);

@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "arena/poison.h"
+
 static_assert(MCQ_CRYPTO_TAG_BYTES == crypto_secretbox_MACBYTES, "the library's tag");
 static_assert(MCQ_CRYPTO_NONCE_BYTES == crypto_secretbox_NONCEBYTES, "the library's nonce");
 static_assert(MCQ_CRYPTO_KEY_BYTES == crypto_secretbox_KEYBYTES &&
@@ -20,6 +22,7 @@ enum mcq_err mcq_crypto_init(void)
 void mcq_crypto_wipe(void *octets, size_t len)
 {
     sodium_memzero(octets, len);
+    mcq_written(octets, len);
 }
 
 bool mcq_crypto_equal(const void *octets, const void *others, size_t len)
@@ -30,6 +33,7 @@ bool mcq_crypto_equal(const void *octets, const void *others, size_t len)
 void mcq_crypto_public(struct mcq_crypto_key *public, const struct mcq_crypto_key *secret)
 {
     (void) crypto_scalarmult_base(public->octets, secret->octets); /* fails for no secret */
+    mcq_written(public, sizeof *public);
 }
 
 bool mcq_crypto_pair(struct mcq_crypto_pair *pair, const struct mcq_random *random)
@@ -45,10 +49,12 @@ bool mcq_crypto_pair(struct mcq_crypto_pair *pair, const struct mcq_random *rand
 bool mcq_crypto_agree(struct mcq_crypto_key *key, const struct mcq_crypto_key *public,
                       const struct mcq_crypto_key *secret)
 {
-    if (crypto_box_beforenm(key->octets, public->octets, secret->octets) == 0)
-        return true;
-    sodium_memzero(key, sizeof *key);
-    return false;
+    bool is_agreed = crypto_box_beforenm(key->octets, public->octets, secret->octets) == 0;
+
+    mcq_written(key, sizeof *key);
+    if (!is_agreed)
+        sodium_memzero(key, sizeof *key);
+    return is_agreed;
 }
 
 /* A box between two pairs is a secret box with the key that they agreed on. */
@@ -57,7 +63,9 @@ void mcq_crypto_seal(uint8_t *sealed, size_t len, const uint8_t nonce[MCQ_CRYPTO
 {
     uint8_t *content = sealed + MCQ_CRYPTO_TAG_BYTES;
 
+    mcq_check_written(content, len);
     (void) crypto_secretbox_detached(content, sealed, content, len, nonce, key->octets);
+    mcq_written(sealed, MCQ_CRYPTO_TAG_BYTES + len);
 }
 
 bool mcq_crypto_open(uint8_t *sealed, size_t len, const uint8_t nonce[MCQ_CRYPTO_NONCE_BYTES],
@@ -84,6 +92,7 @@ void mcq_crypto_derive(struct mcq_crypto_key *derived,
                        const struct mcq_crypto_key *key)
 {
     (void) crypto_core_hsalsa20(derived->octets, prefix, key->octets, NULL);
+    mcq_written(derived, sizeof *derived);
 }
 
 void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
@@ -94,7 +103,9 @@ void mcq_crypto_seal_derived(uint8_t *sealed, size_t len,
     uint8_t key[crypto_onetimeauth_poly1305_KEYBYTES];
 
     memset(stream, 0, sizeof key);
+    mcq_check_written(stream + sizeof key, len);
     (void) crypto_stream_salsa20_xor(stream, stream, sizeof key + len, number, derived->octets);
+    mcq_written(stream, sizeof key + len);
     memcpy(key, stream, sizeof key);
     (void) crypto_onetimeauth_poly1305(sealed, stream + sizeof key, len, key);
     sodium_memzero(stream, MCQ_CRYPTO_BEFORE_BYTES);
@@ -121,6 +132,7 @@ bool mcq_crypto_open_derived(uint8_t *sealed, size_t len,
     len -= MCQ_CRYPTO_TAG_BYTES;
     first = mcq_min_size(len, sizeof stream - key_len);
     (void) crypto_stream_salsa20(stream, key_len + first, number, derived->octets);
+    mcq_written(stream, key_len + first);
     is_ours = crypto_onetimeauth_poly1305_verify(sealed, content, len, stream) == 0;
     if (is_ours) {
         for (size_t i = 0; i < first; i++)

@@ -254,6 +254,28 @@ enum mcq_err mcq_session_take_part(struct mcq_session *session, const struct mcq
     return MCQ_OK;
 }
 
+bool mcq_session_take_whole(struct mcq_session *session, struct mcq_bytes *in,
+                            struct mcq_bytes *body)
+{
+    const struct mcq_session_config *config = &session->config;
+    uint64_t offset = session->frames.offset;
+    struct mcq_bytes before = *in;
+    uint8_t flags;
+
+    if (session->phase != MCQ_PHASE_TRAFFIC || session->due != MCQ_DUE_NOTHING ||
+        session->part_index > 0 || config->max_message_frames == 0 ||
+        session->curve != NULL || /* then it is sealed */
+        !mcq_frame_take_whole(&session->frames, in, MCQ_FRAME_ENDING_FLAGS, &flags, body))
+        return false;
+    if (MCQ_UNLIKELY(body->len > config->max_message_bytes)) {
+        session->frames.offset = offset;
+        *in = before;
+        return false;
+    }
+    mcq_session_heard(session);
+    return true;
+}
+
 /* One PONG waits at most; a command may ask for another, so it waits for the link as the PONG
  * does. */
 static bool must_wait(const struct mcq_session *session, struct mcq_bytes in)

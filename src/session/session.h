@@ -195,6 +195,12 @@ void mcq_session_fini(struct mcq_session *session);
 MCQ_MUST_CHECK enum mcq_err mcq_session_feed(struct mcq_session *session, struct mcq_bytes *in,
                                              uint64_t now_ns, struct mcq_event *event);
 
+/* In place of feed for what traffic mostly is: a message of one part, all of it in *in. Its body,
+ * borrowed from *in, is all there is to tell.
+ *   false   nothing changed: feed has the verdict */
+bool mcq_session_take_whole(struct mcq_session *session, struct mcq_bytes *in,
+                            struct mcq_bytes *body);
+
 /* The peer's frames are boxes: CURVE, from READY on. */
 bool mcq_session_is_sealed(const struct mcq_session *session);
 

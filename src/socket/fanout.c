@@ -66,26 +66,40 @@ static bool encode_in_place(struct mcq_pattern *pattern, const struct mcq_part *
     return true;
 }
 
-/* One encoding for all: frozen octets of the block. */
+static bool has_room(const struct mcq_fanout *fanout, size_t len)
+{
+    return fanout->block != NULL && mcq_buf_room_len(fanout->block) >= len;
+}
+
+static enum mcq_err take_block(struct mcq_fanout *fanout, struct mcq_slab *slab)
+{
+    struct mcq_buf *block = mcq_slab_take(slab);
+
+    if (block == NULL)
+        return MCQ_NOMEM;
+    if (fanout->block != NULL)
+        mcq_buf_unref(fanout->block);
+    fanout->block = block;
+    return MCQ_OK;
+}
+
+/* One encoding for all: frozen octets of the block, which has room for them. */
+static struct mcq_bytes encode_in_block(struct mcq_fanout *fanout, const struct mcq_part *part)
+{
+    size_t head_len = mcq_frame_head_bytes(part->body.len);
+    uint8_t *at = mcq_encode_frame_head(mcq_buf_room(fanout->block),
+                                        part->more ? MCQ_FRAME_MORE : 0, part->body.len);
+
+    mcq_put_bytes(at, part->body);
+    return mcq_buf_freeze(fanout->block, head_len + part->body.len);
+}
+
 static enum mcq_err encode(struct mcq_fanout *fanout, struct mcq_slab *slab,
                            const struct mcq_part *part, struct encoded *encoded)
 {
-    size_t head_len = mcq_frame_head_bytes(part->body.len);
-    uint8_t *at;
-
-    if (fanout->block == NULL || mcq_buf_room_len(fanout->block) < head_len + part->body.len) {
-        struct mcq_buf *block = mcq_slab_take(slab);
-
-        if (block == NULL)
-            return MCQ_NOMEM;
-        if (fanout->block != NULL)
-            mcq_buf_unref(fanout->block);
-        fanout->block = block;
-    }
-    at = mcq_encode_frame_head(mcq_buf_room(fanout->block), part->more ? MCQ_FRAME_MORE : 0,
-                               part->body.len);
-    mcq_put_bytes(at, part->body);
-    encoded->run = mcq_buf_freeze(fanout->block, head_len + part->body.len);
+    if (!has_room(fanout, mcq_frame_head_bytes(part->body.len) + part->body.len))
+        MCQ_TRY(take_block(fanout, slab));
+    encoded->run = encode_in_block(fanout, part);
     encoded->buf = fanout->block;
     return MCQ_OK;
 }
@@ -106,13 +120,17 @@ static enum mcq_err put_copy(struct mcq_link *link, const struct mcq_part *part)
 }
 
 /* A peer of an older version does not read the header in the run, and one with a pipe none. */
+static bool reads_frames(const struct mcq_link *link)
+{
+    return !mcq_link_is_piped(link) && mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST);
+}
+
 static enum mcq_err put_encoded(struct mcq_link *link, const struct mcq_part *part,
                                 const struct encoded *encoded)
 {
     struct mcq_part own = {.body = part->body, .more = part->more};
 
-    if (MCQ_UNLIKELY(mcq_link_is_piped(link) ||
-                     !mcq_framing_heads_alike(link->framing, MCQ_FRAMING_NEWEST)))
+    if (MCQ_UNLIKELY(!reads_frames(link)))
         return mcq_link_put(link, &own);
     return mcq_link_put_run(link, encoded->buf, encoded->run, part->body.len, !part->more);
 }
@@ -146,12 +164,89 @@ static void put_to_all(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
     }
 }
 
+/* --- many messages together ------------------------------------------------------------------ */
+
+bool mcq_fanout_defer(struct mcq_fanout *fanout, struct mcq_pattern *pattern, struct mcq_part *part)
+{
+    struct mcq_frames *frames = &fanout->deferred;
+    size_t head_len = mcq_frame_head_bytes(part->body.len);
+
+    mcq_assert_hot(!fanout->is_within && !part->more && part->body.len <= MCQ_WPUMP_COPY_MAX);
+    if (frames->count == MCQ_FRAMES_MAX)
+        return false;
+    if (!has_room(fanout, head_len + part->body.len) &&
+        (frames->count > 0 || take_block(fanout, pattern->group->send_slab) != MCQ_OK))
+        return false;
+
+    struct mcq_bytes run = encode_in_block(fanout, part);
+
+    if (frames->count == 0) {
+        frames->buf = fanout->block;
+        frames->start = run.data;
+    }
+    frames->body_bytes[frames->count] =
+        mcq_frames_body_bytes(frames, frames->count) + (uint32_t) part->body.len;
+    frames->ends[frames->count] = mcq_frames_at(frames, frames->count) + (uint32_t) run.len;
+    frames->count++;
+    pattern->group->put_count++;
+    pattern->group->has_deferred = true;
+    mcq_part_drop(part);
+    return true;
+}
+
+/* For queues that take no frames, or keep the newest only. Returns how many were queued. */
+static uint32_t put_one_by_one(const struct mcq_fanout *fanout, struct mcq_link *link)
+{
+    const struct mcq_frames *frames = &fanout->deferred;
+    uint32_t taken_count = 0;
+
+    for (uint32_t i = 0; i < frames->count; i++) {
+        struct mcq_bytes body = mcq_bytes(frames->start + mcq_frames_at(frames, i),
+                                          frames->ends[i] - mcq_frames_at(frames, i));
+        size_t body_len = mcq_frames_body_bytes(frames, i + 1) - mcq_frames_body_bytes(frames, i);
+        struct mcq_part part;
+
+        mcq_bytes_skip(&body, body.len - body_len);
+        part = (struct mcq_part) {.body = body};
+        if (mcq_link_put(link, &part) == MCQ_OK)
+            taken_count++;
+        else
+            mcq_link_cut(link);
+    }
+    return taken_count;
+}
+
+static void drop(struct mcq_pattern *pattern, struct mcq_link *link, uint32_t count)
+{
+    pattern->dropped_count += count;
+    link->tally.drops[mcq_link_has_room(link) ? MCQ_TALLY_NO_MEMORY : MCQ_TALLY_FULL] += count;
+}
+
+void mcq_fanout_share(struct mcq_fanout *fanout, struct mcq_pattern *pattern)
+{
+    struct mcq_frames *frames = &fanout->deferred;
+
+    for (struct mcq_peer *peer = fanout->takers; peer != NULL; peer = peer->next_taker) {
+        struct mcq_link *link = &peer->link;
+        uint32_t taken_count = MCQ_LIKELY(reads_frames(link) && !link->conflates)
+                                   ? mcq_link_put_frames(link, frames)
+                                   : put_one_by_one(fanout, link);
+
+        if (MCQ_UNLIKELY(taken_count < frames->count))
+            drop(pattern, link, frames->count - taken_count);
+    }
+    frames->count = 0;
+    pattern->group->has_deferred = false;
+    mcq_fanout_void(fanout); /* they are whole in the queues: nothing is cut */
+}
+
 enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *pattern,
                             struct mcq_part *part)
 {
     struct encoded encoded = {0};
     enum mcq_err err = MCQ_OK;
 
+    mcq_assert_hot(!mcq_fanout_has_deferred(fanout));
     if (!fanout->is_within && fanout->takers == NULL)
         pattern->group->tally.drops[MCQ_TALLY_NOBODY]++;
     if (part->body.len > MCQ_WPUMP_COPY_MAX)

@@ -27,7 +27,11 @@ void mcq_incoming_detach(struct mcq_incoming *incoming, struct mcq_peer *peer)
 
 void mcq_incoming_readable(struct mcq_incoming *incoming, struct mcq_peer *peer)
 {
-    (void) mcq_fair_set_ready(&incoming->fair, &peer->fair, peer->epoch, true);
+    /* One that was accepted, and is gone: who connects again says more as another one. */
+    if (MCQ_UNLIKELY(!peer->link.is_up && !peer->is_connecting && peer->link.epoch > 0))
+        (void) mcq_fair_finish(&incoming->fair, &peer->fair, peer->epoch);
+    else
+        (void) mcq_fair_set_ready(&incoming->fair, &peer->fair, peer->epoch, true);
 }
 
 struct mcq_peer *mcq_incoming_next_readable(const struct mcq_incoming *incoming,

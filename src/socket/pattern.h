@@ -13,6 +13,8 @@
  *     queued for it; down leaves it in, with its queue
  *   - one that was accepted is attached when its handshake is over; up follows at once, and after
  *     down nothing can be sent to it any more
+ *   - one that is disconnected from, connects no more: down is told while its link may be up, on
+ *     which what waits still leaves. Once that is over down is told again
  *   - detach comes once nothing of what it sent is left to be taken, or when the socket closes
  *
  * No call blocks. MCQ_AGAIN is for the runtime to wait on: after room (send) or readable (recv), or
@@ -38,6 +40,7 @@ struct mcq_peer {
     struct mcq_subscriber subscriber; /* what it wants of a publisher */
     struct mcq_msg identity;          /* ROUTER: what goes in front of its messages */
     bool is_named;                    /* ROUTER: by us, whatever it calls itself */
+    bool was_too_deep;                /* REP: an envelope of it was too long */
     uint32_t number;                  /* SERVER, PEER: what their messages carry */
     bool takes_message;               /* a publisher's message under way goes to it */
     struct mcq_peer *next_taker;
@@ -83,7 +86,7 @@ enum mcq_policy {
     MCQ_POLICY_WAIT,
     MCQ_POLICY_DROP_NEWEST,
     MCQ_POLICY_DROP_OLDEST, /* of those that wait for the peer */
-    MCQ_POLICY_DISCONNECT, /* the peer; where all are full (PUSH and its like) there is no such one */
+    MCQ_POLICY_DISCONNECT, /* the peer; where all are full, as of a PUSH, there is no such one */
 };
 
 /* The policies that a type has beside its own: of one that sends to many, or to the peer that is
@@ -151,6 +154,10 @@ struct mcq_pattern_ops {
     enum mcq_err (*send)(struct mcq_pattern *pattern, struct mcq_part *part);
     enum mcq_err (*recv)(struct mcq_pattern *pattern, struct mcq_msg *msg);
 
+    /* Puts into the queues what send has kept while the group's may_defer allowed it. NULL: send
+     * keeps nothing. */
+    void (*share)(struct mcq_pattern *pattern);
+
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
 
@@ -212,7 +219,7 @@ static inline void mcq_pattern_drop(struct mcq_pattern *pattern, struct mcq_peer
     tally->drops[why]++;
 }
 
-/* Whether sending waits for a full peer: as the policy says, else as the type or its option does. */
+/* Whether sending waits for a full peer: as the policy says, else as the type or its option. */
 static inline bool mcq_pattern_waits(const struct mcq_pattern *pattern, bool is_usual)
 {
     return MCQ_LIKELY(pattern->policy == MCQ_POLICY_BY_TYPE) ? is_usual

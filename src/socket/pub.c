@@ -60,6 +60,7 @@ static enum mcq_err pub_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
 
 bool mcq_pub_leave(struct mcq_pub *pub, struct mcq_peer *peer)
 {
+    mcq_pub_share(&pub->duplex.base); /* its queue may outlive the connection */
     mcq_fanout_drop(&pub->fanout, peer);
     mcq_link_cut(&peer->link);
     pub->is_held = false; /* it may have been the one that was full */
@@ -155,9 +156,54 @@ static void find_takers(struct mcq_pub *pub, struct mcq_bytes topic, const struc
         take_others(pub, only);
 }
 
+void mcq_pub_share(struct mcq_pattern *pattern)
+{
+    if (mcq_fanout_has_deferred(&mcq_pub_of(pattern)->fanout))
+        mcq_fanout_share(&mcq_pub_of(pattern)->fanout, pattern);
+}
+
+/* Within a burst, a short message for all who want it, whether they have room or not. */
+static bool may_defer(const struct mcq_pub *pub, const struct mcq_part *part,
+                      const struct mcq_peer *only)
+{
+    return pub->duplex.base.group->may_defer && !part->more && only == NULL &&
+           !pub->waits_for_all && !pub->is_inverted &&
+           pub->duplex.base.policy == MCQ_POLICY_BY_TYPE && part->body.len <= MCQ_WPUMP_COPY_MAX &&
+           (part->msg == NULL || part->msg->kind != MCQ_MSG_PLACE);
+}
+
+/* Keeps the message for those that the last one was kept for, or begins anew. False: it is to be
+ * put like any other; nothing is deferred. */
+static bool defer(struct mcq_pub *pub, struct mcq_part *part)
+{
+    struct mcq_pattern *pattern = &pub->duplex.base;
+    struct mcq_audience audience;
+
+    mcq_subscriptions_audience(&pub->subscriptions, part->body, &audience);
+    if (mcq_fanout_has_deferred(&pub->fanout)) {
+        if (mcq_audience_is(&pub->audience, &audience) &&
+            mcq_fanout_defer(&pub->fanout, pattern, part))
+            return true;
+        mcq_pub_share(pattern);
+    }
+    if (audience.count == 0 || audience.count > MCQ_AUDIENCE_PREFIXES_MAX)
+        return false;
+    find_takers(pub, part->body, NULL);
+    pub->audience = audience;
+    if (pub->fanout.takers == NULL)
+        return false;
+    if (mcq_fanout_defer(&pub->fanout, pattern, part))
+        return true;
+    mcq_fanout_void(&pub->fanout);
+    return false;
+}
+
 enum mcq_err mcq_pub_send(struct mcq_pub *pub, struct mcq_part *part, const struct mcq_peer *only)
 {
     if (!pub->fanout.is_within) {
+        if (may_defer(pub, part, only) && defer(pub, part))
+            return MCQ_OK;
+        mcq_pub_share(&pub->duplex.base);
         find_takers(pub, part->body, only);
         if (MCQ_UNLIKELY(mcq_pattern_waits(&pub->duplex.base, pub->waits_for_all)) &&
             !mcq_fanout_has_room(&pub->fanout)) {
@@ -266,6 +312,7 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .room = mcq_pub_room,
     .hear = pub_hear,
     .send = pub_send,
+    .share = mcq_pub_share,
     .set = mcq_pub_set,
     .get = mcq_pub_get,
     .is_writable = mcq_pub_is_writable,

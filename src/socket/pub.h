@@ -16,9 +16,10 @@ struct mcq_pub {
     struct mcq_duplex duplex; /* first; of its halves XPUB has use for the incoming one */
     struct mcq_fanout fanout;
     struct mcq_subscriptions subscriptions;
-    bool waits_for_all; /* XPUB_NODROP */
-    bool is_inverted;   /* to those who do not want it */
-    bool is_held;       /* the last send found somebody full */
+    bool waits_for_all;           /* XPUB_NODROP */
+    bool is_inverted;             /* to those who do not want it */
+    bool is_held;                 /* the last send found somebody full */
+    struct mcq_audience audience; /* of what the fan-out has deferred */
 };
 
 static inline struct mcq_pub *mcq_pub_of(struct mcq_pattern *pattern)
@@ -46,6 +47,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_pub_up(struct mcq_pub *pub, struct mcq_peer *pee
 bool mcq_pub_leave(struct mcq_pub *pub, struct mcq_peer *peer);
 
 /* Calls of the table. */
+void mcq_pub_share(struct mcq_pattern *pattern);
 void mcq_pub_room(struct mcq_pattern *pattern, struct mcq_peer *peer);
 bool mcq_pub_is_writable(struct mcq_pattern *pattern);
 uint32_t mcq_pub_audience(const struct mcq_pattern *pattern);

@@ -38,8 +38,10 @@ static void rep_free(struct mcq_pattern *pattern)
 static void rep_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     (void) mcq_rep_peer_down(&rep_of(pattern)->state, peer->epoch);
+    peer->was_too_deep = false;
     mcq_outgoing_void(&rep_of(pattern)->duplex.balance, peer);
-    mcq_link_drop(&peer->link);
+    if (!peer->link.is_up)
+        mcq_link_drop(&peer->link);
     mcq_duplex_down(pattern, peer);
 }
 
@@ -47,6 +49,15 @@ static void rep_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     (void) mcq_rep_peer_down(&rep_of(pattern)->state, peer->epoch);
     mcq_duplex_detach(pattern, peer);
+}
+
+/* Once may be a mistake of somebody behind it; who does it again means it. */
+static void on_too_deep(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    mcq_pattern_drop(pattern, peer, MCQ_TALLY_REFUSED);
+    if (peer->was_too_deep)
+        mcq_link_lose(&peer->link, MCQ_LIMIT);
+    peer->was_too_deep = true;
 }
 
 static enum mcq_err rep_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
@@ -67,9 +78,11 @@ static enum mcq_err rep_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
         err = mcq_rep_frame(&rep->state, &peer->route.turn, mcq_msg_bytes(msg), msg->more, &frame);
         if (err == MCQ_OK && frame == MCQ_REQUEST_BODY)
             return MCQ_OK;
-        mcq_msg_fini(msg);
-        if (frame == MCQ_REQUEST_BROKEN && !msg->more)
+        if (err == MCQ_LIMIT)
+            on_too_deep(pattern, peer);
+        else if (frame == MCQ_REQUEST_BROKEN && !msg->more)
             mcq_pattern_drop(pattern, peer, MCQ_TALLY_REFUSED);
+        mcq_msg_fini(msg);
     }
 }
 

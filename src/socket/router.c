@@ -174,13 +174,13 @@ void mcq_routing_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 
     if (peer->link.is_finishing)
         return;
-    if (peer->is_named) { /* what waits is for whoever is there next */
+    if (peer->is_named && peer->is_connecting) { /* what waits is for whoever is there next */
         say_down(router, peer);
         return;
     }
-    if (mcq_router_down(&router->router, &peer->route, peer->link.epoch))
+    if (mcq_router_down(&router->router, &peer->route, epoch_of(peer)))
         say_down(router, peer);
-    if (is_generated(mcq_msg_bytes(&peer->identity)))
+    if (!peer->link.is_up && is_generated(mcq_msg_bytes(&peer->identity)))
         mcq_link_drop(&peer->link);
 }
 

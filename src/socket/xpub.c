@@ -569,6 +569,7 @@ const struct mcq_pattern_ops mcq_pattern_xpub = {
     .hear = xpub_hear,
     .is_deaf = xpub_is_deaf,
     .send = xpub_send,
+    .share = mcq_pub_share,
     .recv = xpub_recv,
     .subscribe = xpub_subscribe,
     .set = xpub_set,

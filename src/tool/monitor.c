@@ -65,6 +65,10 @@ static void print_json(const char *time, size_t event, const struct mcq_report *
         break;
     default: break;
     }
+    if (report->address[0] != '\0')
+        (void) json_object_set_new(line, "peer", json_string(report->address));
+    if (report->rule[0] != '\0')
+        (void) json_object_set_new(line, "rule", json_string(report->rule));
     (void) json_dumpf(line, stdout, JSON_COMPACT);
     (void) putchar('\n');
     json_decref(line);
@@ -76,7 +80,10 @@ static void print_text(const char *time, size_t event, const struct mcq_report *
     switch (events[event].value) {
     case DESCRIPTOR: (void) printf("  fd %d\n", report->value); break;
     case DELAY: (void) printf("  in %d ms\n", report->value); break;
-    case ERRNO: (void) printf("  %s\n", mcq_strerror(report->value)); break;
+    case ERRNO:
+        (void) printf("  %s%s%s\n", mcq_strerror(report->value),
+                      report->rule[0] != '\0' ? ", rule " : "", report->rule);
+        break;
     default: (void) putchar('\n'); break;
     }
 }

@@ -1,6 +1,9 @@
 /* mcq proxy: passes messages between two sides, and says how many. */
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,19 +12,13 @@
 #include "tool/verbs.h"
 #include "tool/wire.h"
 
-#define BURST 64 /* messages of one side before the other has its turn */
 #define TELL_EVERY_MS 1000
-
-struct side {
-    struct mcq_socket *socket;
-    uint64_t in;
-    uint64_t out;
-};
 
 struct proxy {
     struct tool_wire wire;
-    struct side sides[TOOL_SIDES];
-    struct tool_message message;
+    struct mcq_socket *other; /* the wire's socket is the one side */
+    struct mcq_proxy *inner;
+    int failed; /* the errno that its thread has ended with; 0: it was stopped */
     uint64_t told_ms;
     uint64_t told[2]; /* messages in and out by then */
 };
@@ -50,99 +47,107 @@ static bool fits(enum mcq_type one, enum mcq_type other)
     return false;
 }
 
-/* Passes on what is there, a burst at most. -1 and errno. */
-static int pass(struct proxy *proxy, struct side *from, struct side *to)
-{
-    for (int i = 0; i < BURST; i++) {
-        struct mcq_poll_entry entries[2] = {{.socket = from->socket, .events = MCQ_POLLIN},
-                                            {.socket = to->socket, .events = MCQ_POLLOUT}};
+/* --- what it says ---------------------------------------------------------------------------- */
 
-        if (mcq_poll(entries, 2, 0) < 0)
-            return -1;
-        if (entries[0].revents == 0 || entries[1].revents == 0)
-            return 0;
-        if (mcq_tool_recv(&proxy->wire, from->socket, &proxy->message) != 0)
-            return -1;
-        from->in++;
-        if (mcq_tool_send(&proxy->wire, to->socket, &proxy->message) != 0)
-            return -1;
-        to->out++;
-    }
-    return 0;
+static void count_messages(const struct proxy *proxy, uint64_t counts[2])
+{
+    struct mcq_proxy_stats stats = {0};
+
+    (void) mcq_proxy_stats(proxy->inner, &stats, sizeof stats);
+    counts[0] = stats.front.messages_in + stats.back.messages_in;
+    counts[1] = stats.front.messages_out + stats.back.messages_out;
 }
 
+/* Peers that are connected, and messages that were dropped, on both sides. */
+static void add_stats(struct mcq_socket *socket, uint64_t *peers, uint64_t *dropped)
+{
+    struct mcq_socket_stats stats;
+
+    if (mcq_stats(socket, &stats, sizeof stats) != 0)
+        return;
+    *peers += stats.connected;
+    for (size_t cause = 0; cause < MCQ_DROP_ROOM; cause++)
+        *dropped += stats.drops[cause];
+}
+
+/* In place where somebody looks; elsewhere a line, if there is news. */
 static void tell(struct proxy *proxy)
 {
-    uint64_t now = now_ms();
-    uint64_t counts[2] = {proxy->sides[0].in + proxy->sides[1].in,
-                          proxy->sides[0].out + proxy->sides[1].out};
-    double seconds = (double) (now - proxy->told_ms) / 1000;
+    double seconds = (double) (now_ms() - proxy->told_ms) / 1000;
     bool is_shown = isatty(STDOUT_FILENO);
+    uint64_t dropped = 0;
+    uint64_t peers = 0;
+    uint64_t counts[2];
 
-    if (seconds * 1000 < TELL_EVERY_MS || (!is_shown && counts[0] == proxy->told[0]))
+    count_messages(proxy, counts);
+    if (seconds <= 0 || (!is_shown && counts[0] == proxy->told[0]))
         return;
-    (void) printf("%sin %s msg/s  out %s msg/s%s", is_shown ? "\r\033[K" : "",
+    add_stats(proxy->wire.socket, &peers, &dropped);
+    add_stats(proxy->other, &peers, &dropped);
+    (void) printf("%sin %s msg/s  out %s msg/s  peers %s  dropped %s%s", is_shown ? "\r\033[K" : "",
                   mcq_tool_number((double) (counts[0] - proxy->told[0]) / seconds),
                   mcq_tool_number((double) (counts[1] - proxy->told[1]) / seconds),
+                  mcq_tool_number((double) peers), mcq_tool_number((double) dropped),
                   is_shown ? "" : "\n");
     (void) fflush(stdout);
-    proxy->told_ms = now;
+    proxy->told_ms = now_ms();
     memcpy(proxy->told, counts, sizeof counts);
 }
 
-/* Who cannot pass on is not asked what it has: POLLOUT of the other side wakes it. */
-static int wait_for_work(struct proxy *proxy)
+/* --- its life -------------------------------------------------------------------------------- */
+
+/* Signals are the main thread's. */
+static void *run_proxy(void *hint)
 {
-    struct side *sides = proxy->sides;
-    struct mcq_poll_entry entries[TOOL_SIDES];
-    bool can_send[TOOL_SIDES];
+    struct proxy *proxy = hint;
 
-    for (size_t i = 0; i < TOOL_SIDES; i++)
-        entries[i] =
-            (struct mcq_poll_entry) {.socket = sides[i].socket, .events = MCQ_POLLIN | MCQ_POLLOUT};
-    if (mcq_poll(entries, TOOL_SIDES, 0) < 0)
-        return -1;
-    for (size_t i = 0; i < TOOL_SIDES; i++)
-        can_send[i] = (entries[i].revents & MCQ_POLLOUT) != 0;
-    for (size_t i = 0; i < TOOL_SIDES; i++) {
-        bool has_input = (entries[i].revents & MCQ_POLLIN) != 0;
-
-        if (has_input && can_send[1 - i])
-            return 0;
-        entries[i].events =
-            (short) ((can_send[1 - i] ? MCQ_POLLIN : 0) |
-                     (entries[1 - i].revents & MCQ_POLLIN && !can_send[i] ? MCQ_POLLOUT : 0));
-    }
-    return mcq_poll(entries, TOOL_SIDES, TELL_EVERY_MS) < 0 ? -1 : 0;
+    while (mcq_proxy_run(proxy->inner) != 0)
+        if (errno != EINTR) {
+            proxy->failed = errno;
+            (void) mcq_tool_fail_call(&proxy->wire);
+            (void) kill(getpid(), SIGTERM); /* nobody passes anything on any more */
+            break;
+        }
+    return NULL;
 }
 
 static int run(struct proxy *proxy)
 {
+    struct pollfd end = {.fd = mcq_tool_end_fd(), .events = POLLIN};
+    uint64_t counts[2];
+    pthread_t thread;
+    sigset_t before;
+    sigset_t all;
+    int number;
+
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_BLOCK, &all, &before);
+    number = pthread_create(&thread, NULL, run_proxy, proxy);
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (number != 0)
+        return mcq_tool_fail("proxy: %s", mcq_strerror(number));
     while (!mcq_tool_is_over()) {
-        if (wait_for_work(proxy) != 0 || pass(proxy, &proxy->sides[0], &proxy->sides[1]) != 0 ||
-            pass(proxy, &proxy->sides[1], &proxy->sides[0]) != 0) {
-            if (errno == EINTR)
-                continue;
-            return mcq_tool_fail_call(&proxy->wire);
-        }
+        (void) poll(&end, 1, TELL_EVERY_MS);
         tell(proxy);
     }
+    (void) mcq_proxy_tell(proxy->inner, MCQ_PROXY_STOP);
+    (void) pthread_join(thread, NULL);
+    count_messages(proxy, counts);
     (void) printf("%sin %s messages, out %s\n", isatty(STDOUT_FILENO) ? "\r\033[K" : "",
-                  mcq_tool_number((double) (proxy->sides[0].in + proxy->sides[1].in)),
-                  mcq_tool_number((double) (proxy->sides[0].out + proxy->sides[1].out)));
-    return TOOL_DONE;
+                  mcq_tool_number((double) counts[0]), mcq_tool_number((double) counts[1]));
+    return proxy->failed == 0 ? TOOL_DONE : TOOL_FAILED;
 }
 
 static int open_sides(struct proxy *proxy, const struct tool_options *options)
 {
-    proxy->sides[0].socket = proxy->wire.socket;
-    proxy->sides[1].socket = mcq_tool_socket(&proxy->wire, options->sides[1].type);
-    if (proxy->sides[1].socket == NULL)
+    proxy->other = mcq_tool_socket(&proxy->wire, options->sides[1].type);
+    if (proxy->other == NULL)
         return TOOL_FAILED;
-    for (size_t i = 0; i < TOOL_SIDES; i++)
-        if (mcq_bind(proxy->sides[i].socket, options->sides[i].endpoint) != 0)
-            return mcq_tool_fail_call(&proxy->wire);
-    return TOOL_DONE;
+    if (mcq_bind(proxy->wire.socket, options->sides[0].endpoint) != 0 ||
+        mcq_bind(proxy->other, options->sides[1].endpoint) != 0)
+        return mcq_tool_fail_call(&proxy->wire);
+    proxy->inner = mcq_proxy_new(proxy->wire.socket, proxy->other, NULL);
+    return proxy->inner != NULL ? TOOL_DONE : mcq_tool_fail_call(&proxy->wire);
 }
 
 int mcq_tool_proxy(int argc, char **argv)
@@ -166,8 +171,8 @@ int mcq_tool_proxy(int argc, char **argv)
     status = open_sides(&proxy, &options);
     if (status == TOOL_DONE)
         status = run(&proxy);
-    if (proxy.sides[1].socket != NULL)
-        (void) mcq_close(proxy.sides[1].socket);
-    mcq_tool_free(&proxy.message);
+    (void) mcq_proxy_free(&proxy.inner);
+    if (proxy.other != NULL)
+        (void) mcq_close(proxy.other);
     return mcq_tool_close(&proxy.wire, status);
 }

@@ -50,8 +50,12 @@ static const char *name_of(enum mcq_report_kind kind)
 
 static void tell(const struct mcq_report *report, void *hint)
 {
+    bool is_other = report->address[0] != '\0' && strcmp(report->address, report->endpoint) != 0;
+
     (void) hint;
-    (void) fprintf(stderr, "%s %s\n", name_of(report->kind), report->endpoint);
+    (void) fprintf(stderr, "%s %s%s%s%s%s\n", name_of(report->kind), report->endpoint,
+                   is_other ? " peer " : "", is_other ? report->address : "",
+                   report->why[0] != '\0' ? ": " : "", report->why);
 }
 
 static unsigned kinds_of(const struct tool_options *options)

@@ -220,6 +220,52 @@ static void fault_b15__an_impostor__hears_no_octet_of_the_application(void)
     end_world(&world);
 }
 
+/* --- a defect of libzmq that we must not set off ---------------------------------------------- */
+
+/* It keeps 16 bits of the milliseconds: 65.6 s would end the connection after 64 ms. */
+static void defect_ttl_overflow__no_more_is_said_than_libzmq_can_keep(void)
+{
+    static const struct {
+        int64_t asked_ms;
+        unsigned said_ds;
+    } rows[] = {{0, 0}, {99, 0}, {100, 1}, {65500, 655}, {65600, 655}, {6553599, 655}};
+    uint8_t octets[RAW_GREETING_BYTES + RAW_COMMAND_MAX];
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+
+    begin_world(&world);
+    for (size_t i = 0; i < MCQ_COUNTOF(rows); i++) {
+        struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+        size_t len = RAW_GREETING_BYTES;
+        size_t got = 0;
+
+        assert_works(mcq_set(pull, MCQ_OPT_HEARTBEAT_IVL, 10));
+        assert_works(mcq_set(pull, MCQ_OPT_HEARTBEAT_TIMEOUT, PATIENCE_MS));
+        assert_works(mcq_set(pull, MCQ_OPT_HEARTBEAT_TTL, rows[i].asked_ms));
+        bind_somewhere(pull, endpoint);
+        int fd = raw_connect((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
+
+        raw_greeting(octets, "NULL");
+        len += raw_ready(octets + len, "PUSH", NULL);
+        assert_true(raw_send(fd, octets, len));
+        len = RAW_GREETING_BYTES + 2 + 26 + 9; /* greeting, READY of a PULL, the first PING */
+        uint64_t until = now_ms() + PATIENCE_MS;
+
+        while (got < len && now_ms() < until) {
+            ssize_t some = recv(fd, octets + got, len - got, MSG_DONTWAIT);
+
+            assert_true(some > 0 || (some < 0 && errno == EAGAIN));
+            got += some > 0 ? (size_t) some : 0;
+            help();
+        }
+        assert_int_equal(got, len);
+        assert_memory_equal(octets + len - 9, "\4\7\4PING", 7);
+        assert_int_equal(octets[len - 2] << 8 | octets[len - 1], rows[i].said_ds);
+        assert_int_equal(close(fd), 0);
+    }
+    end_world(&world);
+}
+
 /* --- what is said of failures ----------------------------------------------------------------- */
 
 static char heard[1 << 16];
@@ -348,6 +394,7 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
     X(fault_a6__a_small_maxmsgsize__lets_handshakes_through)                                       \
     X(fault_e7__identity_of_256_octets_and_more__ends_its_connection)                              \
     X(fault_b15__an_impostor__hears_no_octet_of_the_application)                                   \
+    X(defect_ttl_overflow__no_more_is_said_than_libzmq_can_keep)                                   \
     X(fault_b21__failed_handshakes__are_reported_without_secrets)
 
 ON_BOTH(BOTH_TESTS)

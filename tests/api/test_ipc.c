@@ -4,19 +4,20 @@
 #include <sys/un.h>
 
 #include "api/test_support.h"
+#include "support/folder.h"
 
 /* A folder of a test's own, and the endpoint of a file in it. */
 struct place {
-    char folder[32];
+    char folder[OWN_FOLDER_BYTES];
     char path[64];
     char endpoint[ENDPOINT_BYTES + 16];
 };
 
 static struct place make_place(void)
 {
-    struct place place = {.folder = "/tmp/mcq-ipc-XXXXXX"};
+    struct place place;
 
-    assert_non_null(mkdtemp(place.folder));
+    make_own_folder(place.folder);
     (void) snprintf(place.path, sizeof place.path, "%s/s", place.folder);
     (void) snprintf(place.endpoint, sizeof place.endpoint, "ipc://%s", place.path);
     return place;

@@ -164,7 +164,6 @@ static void a_stranger__has_an_address_and_no_id(void)
     struct sockaddr_in in = {.sin_family = AF_INET};
     char endpoint[ENDPOINT_BYTES];
     size_t failed;
-    int port;
     int fd;
 
     begin_world(&world);
@@ -174,8 +173,7 @@ static void a_stranger__has_an_address_and_no_id(void)
 
     assert_works(mcq_bind(pull, "tcp://127.0.0.1:*"));
     assert_works(mcq_get_bytes(pull, MCQ_OPT_LAST_ENDPOINT, endpoint, &len));
-    port = atoi(strrchr(endpoint, ':') + 1);
-    in.sin_port = htons((uint16_t) port);
+    in.sin_port = htons((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *) &in, sizeof in), 0);

@@ -341,6 +341,7 @@ static void fault_b20__properties_of_zap_and_the_peer__are_with_each_part(void)
 {
     static const char list[] = "\5Hello\0\0\0\5World\7User-Id\0\0\0\4fake\13Socket-Type\0\0\0\3any";
     struct request request;
+    struct mcq_peer_info info;
     struct mcq_message message;
     struct mcq_origin *origin = NULL;
     struct world world;
@@ -373,6 +374,9 @@ static void fault_b20__properties_of_zap_and_the_peer__are_with_each_part(void)
         expect_property(origin, "X-Role", "admin");
     }
     assert_works(mcq_message_close(&message));
+    assert_int_equal(mcq_peers(server, &info, 1, sizeof info), 1);
+    assert_string_equal(info.user_id, "anna");
+    assert_int_equal(info.mechanism, 1);
     close_socket(&world, client);
     expect_property(origin, "User-Id", "anna");
     mcq_origin_release(origin);

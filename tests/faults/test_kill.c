@@ -1,5 +1,6 @@
 /* g13: either side is killed at any moment: the other recovers, and a restart needs no cleaning. */
 #include "faults/alone.h"
+#include "support/folder.h"
 
 #define KILLS 25
 #define CLOSES_LATE_MS 2000
@@ -261,10 +262,10 @@ static void fault_g13__server_is_killed__client_comes_back(void)
 /* Each leaves its file, and the next one replaces it. */
 static void fault_g13__server_over_ipc_is_killed__client_comes_back(void)
 {
-    char folder[] = "/tmp/mcq-kill-XXXXXX";
+    char folder[OWN_FOLDER_BYTES];
     char endpoint[ENDPOINT_BYTES];
 
-    assert_non_null(mkdtemp(folder));
+    make_own_folder(folder);
     (void) snprintf(endpoint, sizeof endpoint, "ipc://%s/s", folder);
     kill_servers(endpoint);
     assert_int_equal(unlink(endpoint + strlen("ipc://")), 0);

@@ -276,6 +276,76 @@ static void fair__any_calls__as_the_model(void **state)
     }
 }
 
+/* Those that have gone come before all others, in the order in which they went, but not into the
+ * middle of a message. */
+static void fair_finish__who_has_gone__comes_first(void **state)
+{
+    struct mcq_ring_node nodes[5] = {0};
+    struct mcq_fair fair;
+
+    (void) state;
+    start(&fair, SIZE_MAX, nodes, 5);
+    take_from(&fair, &nodes[0], false);
+    take_from(&fair, &nodes[0], true);
+    assert_true(mcq_fair_finish(&fair, &nodes[3], 1));
+    assert_true(mcq_fair_finish(&fair, &nodes[1], 1));
+    assert_false(mcq_fair_finish(&fair, &nodes[2], 2));
+    take_from(&fair, &nodes[0], false);
+    take_from(&fair, &nodes[3], false);
+    take_from(&fair, &nodes[3], false);
+    assert_true(mcq_fair_set_ready(&fair, &nodes[3], 1, false)); /* held up */
+    take_from(&fair, &nodes[1], true);
+    assert_true(mcq_fair_set_ready(&fair, &nodes[3], 1, true));
+    take_from(&fair, &nodes[1], false);
+    take_from(&fair, &nodes[1], false);
+    assert_true(mcq_fair_down(&fair, &nodes[1], 1));
+    take_from(&fair, &nodes[3], false);
+    assert_true(mcq_fair_finish(&fair, &nodes[3], 1)); /* said once more */
+    take_from(&fair, &nodes[3], false);
+    assert_true(mcq_fair_set_ready(&fair, &nodes[3], 1, false));
+    assert_true(mcq_fair_down(&fair, &nodes[3], 1));
+    take_from(&fair, &nodes[0], false);
+    assert_true(mcq_fair_up(&fair, &nodes[3], 2)); /* another connection is like any other */
+    assert_true(mcq_fair_set_ready(&fair, &nodes[3], 2, true));
+    take_from(&fair, &nodes[0], false);
+}
+
+/* Whatever is said in whatever order: a peer that has gone is never passed over. */
+static void fair_finish__at_random__never_passed_over(void **state)
+{
+    (void) state;
+    for (uint32_t seed = 1; seed <= 200; seed++) {
+        struct mcq_ring_node nodes[NODE_COUNT] = {0};
+        struct mcq_fair fair;
+        uint32_t chance = seed * 2654435761u;
+
+        start(&fair, seed % 3 * 100, nodes, NODE_COUNT);
+        for (int step = 0; step < 400; step++) {
+            struct mcq_ring_node *node;
+            int i;
+
+            chance = chance * 1664525 + 1013904223;
+            i = (int) (chance >> 16) % NODE_COUNT;
+            switch (chance >> 28) {
+            case 0: (void) mcq_fair_finish(&fair, &nodes[i], nodes[i].epoch); break;
+            case 1: (void) mcq_fair_down(&fair, &nodes[i], nodes[i].epoch); break;
+            case 2: (void) mcq_fair_up(&fair, &nodes[i], nodes[i].epoch + 1); break;
+            case 3: (void) mcq_fair_set_ready(&fair, &nodes[i], nodes[i].epoch, false); break;
+            case 4:
+            case 5: (void) mcq_fair_set_ready(&fair, &nodes[i], nodes[i].epoch, true); break;
+            default:
+                if (mcq_fair_pick(&fair, &node) != MCQ_TURN_PEER)
+                    break;
+                if (!fair.is_within && !node->is_final)
+                    for (int j = 0; j < NODE_COUNT; j++)
+                        if (nodes[j].is_final && nodes[j].part == MCQ_RING_READY)
+                            fail_msg("seed %u, step %d: %d is passed over", seed, step, j);
+                mcq_fair_took(&fair, 1, chance >> 27 & 1);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -289,6 +359,8 @@ int main(void)
         LEDGER_TEST(fair_took__empty_messages_for_ever__end_their_turn),
         LEDGER_TEST(fair_took__flooder_and_quiet_peers__shares_within_two),
         LEDGER_TEST(fair__any_calls__as_the_model),
+        cmocka_unit_test(fair_finish__who_has_gone__comes_first),
+        cmocka_unit_test(fair_finish__at_random__never_passed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

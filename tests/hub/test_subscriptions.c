@@ -51,6 +51,40 @@ static unsigned matches(struct mcq_subscriptions *subs, const struct mcq_subscri
     return found;
 }
 
+static void audience__same_prefixes_and_no_change__is_the_same(void **state)
+{
+    static const char *const nested[] = {"", "n", "ne", "nes", "nest"};
+    struct mcq_audience first, second;
+    struct mcq_subscriber peers[2] = {0};
+    struct mcq_subscriptions subs;
+
+    (void) state;
+    start(&subs, MCQ_SUBSCRIPTION_SET, peers, 2);
+    add(&subs, &peers[0], "a", MCQ_SUBSCRIBED_FIRST);
+    add(&subs, &peers[1], "ab", MCQ_SUBSCRIBED_FIRST);
+    mcq_subscriptions_audience(&subs, mcq_bytes_of("ax"), &first);
+    assert_int_equal(first.count, 1);
+    mcq_subscriptions_audience(&subs, mcq_bytes_of("a"), &second);
+    assert_true(mcq_audience_is(&first, &second));
+    mcq_subscriptions_audience(&subs, mcq_bytes_of("abc"), &second);
+    assert_false(mcq_audience_is(&first, &second));
+    add(&subs, &peers[1], "a", MCQ_SUBSCRIBED_NEW);
+    mcq_subscriptions_audience(&subs, mcq_bytes_of("ax"), &second);
+    assert_false(mcq_audience_is(&first, &second));
+    removes(&subs, &peers[1], "a", MCQ_UNSUBSCRIBED_OWN);
+    mcq_subscriptions_audience(&subs, mcq_bytes_of("ax"), &first);
+    assert_false(mcq_audience_is(&first, &second));
+    assert_true(mcq_subscriptions_down(&subs, &peers[1], 1));
+    mcq_subscriptions_audience(&subs, mcq_bytes_of("ax"), &second);
+    assert_false(mcq_audience_is(&first, &second));
+    for (size_t i = 0; i < MCQ_COUNTOF(nested); i++)
+        add(&subs, &peers[0], nested[i], MCQ_SUBSCRIBED_FIRST);
+    mcq_subscriptions_audience(&subs, mcq_bytes_of("nest"), &first);
+    assert_true(first.count > MCQ_AUDIENCE_PREFIXES_MAX);
+    assert_false(mcq_audience_is(&first, &first)); /* too many to be named */
+    mcq_subscriptions_fini(&subs);
+}
+
 static void subscriptions_match__prefixes_of_the_topic__their_peers(void **state)
 {
     struct mcq_subscriber peers[3] = {0};
@@ -509,6 +543,7 @@ static void subscriptions__any_calls_counted__as_the_model(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        LEDGER_TEST(audience__same_prefixes_and_no_change__is_the_same),
         LEDGER_TEST(subscriptions_match__prefixes_of_the_topic__their_peers),
         LEDGER_TEST(subscriptions_match__many_prefixes_of_one_peer__comes_once),
         LEDGER_TEST(subscriptions_exact__no_beginnings_count),

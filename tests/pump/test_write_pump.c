@@ -436,6 +436,31 @@ static void runs_of_one_buffer__for_two_pumps__are_shared_and_leave_as_one(void 
     fixture_fini(&f);
 }
 
+static void frames__some_of_them__are_messages_of_one_run(void **state)
+{
+    struct mcq_frames frames = {.count = 4, .ends = {10, 30, 60, 100}};
+    struct iovec iov[4];
+    struct fixture f;
+
+    (void) state;
+    fixture_init(&f, 2);
+    assert_int_equal(mcq_buf_new(100, &frames.buf), MCQ_OK);
+    memset(mcq_buf_room(frames.buf), 'x', 100);
+    frames.start = mcq_buf_freeze(frames.buf, 100).data;
+    assert_int_equal(mcq_wpump_put_frames(&f.pump, &frames, 1, 2), MCQ_OK);
+    assert_int_equal(mcq_wpump_message_count(&f.pump), 2);
+    assert_int_equal(mcq_wpump_waiting_bytes(&f.pump), 50);
+    assert_int_equal(mcq_wpump_put_frames(&f.pump, &frames, 3, 1), MCQ_OK);
+    assert_int_equal(mcq_wpump_lend(&f.pump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov)), 1);
+    assert_ptr_equal(iov[0].iov_base, frames.start + 10);
+    assert_int_equal(iov[0].iov_len, 90);
+    (void) mcq_wpump_on_written(&f.pump, 20 + 29); /* one, and most of the next */
+    assert_int_equal(mcq_wpump_message_count(&f.pump), 2);
+    assert_int_equal(mcq_wpump_rewind(&f.pump), 70);
+    mcq_buf_unref(frames.buf);
+    fixture_fini(&f);
+}
+
 static void random_life__against_a_flat_model__every_octet_agrees(void **state)
 {
     static const uint8_t control[] = "control";
@@ -612,6 +637,7 @@ int main(void)
         pump_test(begun_message__is_not_lent__and_can_be_taken_back),
         pump_test(begun_message_taken_back__when_all_others_have_left__no_block_is_held),
         pump_test(runs_of_one_buffer__for_two_pumps__are_shared_and_leave_as_one),
+        pump_test(frames__some_of_them__are_messages_of_one_run),
         pump_test(random_life__against_a_flat_model__every_octet_agrees),
         pump_test(each_allocation_refused__put_changes_nothing),
         pump_test(oldest_dropped__in_every_place_of_a_write__the_others_leave_as_they_were),

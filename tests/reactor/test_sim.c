@@ -256,10 +256,18 @@ static void table__each_row__found_by_its_errno(void **state)
             if (row->number != 0)
                 assert_int_equal(mcq_io_result_of((enum mcq_io_operation) operation, row->number),
                                  row->result);
+            int number = mcq_io_number_of(row->operation, row->result);
+
+            if (row->number != 0)
+                assert_int_equal(mcq_io_result_of(row->operation, number), row->result);
+            else
+                assert_int_equal(number, 0);
             assert_non_null(mcq_io_result_text(row->result));
         }
         assert_int_equal(mcq_io_result_of((enum mcq_io_operation) operation, 0), MCQ_IO_BROKEN);
         assert_int_equal(mcq_io_result_of((enum mcq_io_operation) operation, 9999), MCQ_IO_BROKEN);
+        assert_int_equal(mcq_io_number_of((enum mcq_io_operation) operation, MCQ_IO_RESULT_COUNT),
+                         0);
     }
     assert_string_equal(mcq_io_result_text(MCQ_IO_RESULT_COUNT), "unknown");
 }

@@ -480,22 +480,28 @@ static void joins_and_closes(struct world *w)
     }
 }
 
-/* The peer goes behind each octet of a good handshake, by an end or by a reset. */
+/* Peers that go behind each octet of a good handshake, by an end or by a reset. All have been
+ * greeted before the first goes, so that each time as much room is needed. */
 static void cut_after_every_prefix(struct world *w)
 {
     uint8_t octets[RAW_GREETING_BYTES + RAW_COMMAND_MAX];
+    int fds[sizeof octets];
     size_t len = RAW_GREETING_BYTES;
 
     raw_greeting(octets, "NULL");
     len += raw_ready(octets + len, peer_type(w), NULL);
-    for (size_t cut = 0; cut <= len; cut++) {
-        int fd = raw_connect(w->patient_port);
+    for (size_t cut = 0; cut < len; cut++) {
+        uint8_t first;
 
-        assert_true(raw_send(fd, octets, cut));
+        fds[cut] = raw_connect(w->patient_port);
+        assert_true(raw_send(fds[cut], octets, cut));
+        assert_true(raw_recv(fds[cut], &first, 1));
+    }
+    for (size_t cut = 0; cut < len; cut++) {
         if (cut % 2 == 0)
-            raw_reset(fd);
+            raw_reset(fds[cut]);
         else
-            assert_int_equal(close(fd), 0);
+            assert_int_equal(close(fds[cut]), 0);
         if (cut % 10 == 0)
             good_goes_on(w);
     }
@@ -878,7 +884,7 @@ static void gone_with_much_unread(struct world *w)
 
     mcq_context_set_budget(w->context, GONE_BUDGET);
     for (int i = 0; i < GONE_COUNT; i++) {
-        char name[16];
+        char name[24];
         int fd;
 
         (void) snprintf(name, sizeof name, "gone-%d", i);

@@ -584,6 +584,69 @@ static void fault_d6__many_peers_that_return_together__are_all_served_within_10_
     close_world(&w);
 }
 
+/* --- what a disconnect leaves behind ---------------------------------------------------------- */
+
+static void send_octet(struct mcq_socket *socket)
+{
+    struct mcq_part part = {.body = mcq_bytes_of("x")};
+
+    assert_int_equal(mcq_socket_send(socket, &part, 0), MCQ_OK);
+}
+
+static void disconnect__nobody_comes__is_given_up_after_linger(void **state)
+{
+    struct world w;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *client = open_client(&w, 100, 0, false);
+
+    client->options.linger_ms = 5000;
+    connect_to(client, HERE);
+    send_octet(client);
+    assert_int_equal(disconnect_from(client, HERE), MCQ_OK);
+    assert_int_equal(disconnect_from(client, HERE), MCQ_NOT_FOUND);
+
+    client->options.linger_ms = 2000; /* an earlier one, behind it */
+    connect_to(client, "tcp://127.0.0.1:5556");
+    send_octet(client);
+    assert_int_equal(disconnect_from(client, "tcp://127.0.0.1:5556"), MCQ_OK);
+    assert_int_equal(client->conn_count, 2);
+    pass(&w, 1900 * MS);
+    assert_int_equal(client->conn_count, 2);
+    pass(&w, 200 * MS);
+    assert_int_equal(client->conn_count, 1);
+    assert_in_range(attempts_within(&w, 2 * SECOND), 10, 20);
+    pass(&w, SECOND);
+    assert_int_equal(client->conn_count, 0);
+    assert_null(client->endpoints);
+    assert_int_equal(attempts_within(&w, 10 * SECOND), 0);
+    close_world(&w);
+}
+
+static void disconnect__all_has_left__goes_with_the_peer(void **state)
+{
+    struct world w;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *server = open_socket(&w, MCQ_SOCKET_TYPE_DEALER);
+    struct mcq_socket *client = open_client(&w, 100, 0, false);
+
+    bind_to(server, HERE);
+    connect_to(client, HERE);
+    pass(&w, SECOND);
+    assert_int_equal(client->up_count, 1);
+    send_octet(client);
+    assert_int_equal(disconnect_from(client, HERE), MCQ_OK);
+    assert_int_equal(client->up_count, 0);
+    pass(&w, 100 * MS); /* our own peers end when we do */
+    assert_int_equal(client->conn_count, 0);
+    assert_int_equal(client->stream_count, 0);
+    assert_int_equal(server->up_count, 0);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,6 +658,8 @@ int main(void)
         cmocka_unit_test(fault_d4__stop_when_the_handshake_fails__ends_the_endpoint),
         cmocka_unit_test(fault_d4__interval_of_minus_1__one_attempt_and_no_second_connection),
         cmocka_unit_test(fault_d4__disconnect__ends_attempts_in_every_state),
+        cmocka_unit_test(disconnect__nobody_comes__is_given_up_after_linger),
+        cmocka_unit_test(disconnect__all_has_left__goes_with_the_peer),
         cmocka_unit_test(source__is_what_the_peer_sees),
         cmocka_unit_test(fault_d5__a_connection_to_ourselves__is_noticed_and_closed),
         cmocka_unit_test(fault_d14__all_addresses_of_a_name__are_tried_before_the_back_off),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/memory.h"
+#include "support/folder.h"
 
 struct tree {
     char root[64];
@@ -46,12 +47,8 @@ static int make(const char *path)
 
 static void begin(struct tree *tree)
 {
-    const char *folder = getenv("TMPDIR");
-
     *tree = (struct tree) {.root = ""};
-    (void) snprintf(tree->root, sizeof tree->root, "%.40s/mcq-memory-XXXXXX",
-                    folder != NULL ? folder : "/tmp");
-    assert_non_null(mkdtemp(tree->root));
+    make_own_folder(tree->root);
     (void) snprintf(tree->self, sizeof tree->self, "%s/self", tree->root);
     in_tree(tree, "/a", make);
     in_tree(tree, "/a/b", make);

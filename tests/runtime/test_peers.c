@@ -440,8 +440,8 @@ static void fault_e1__a_name_that_is_taken__waits_until_it_is_free(void **state)
     bind_to(router, HERE);
     for (size_t i = 0; i < 2; i++) {
         dealers[i] = open_socket(&w, MCQ_SOCKET_TYPE_DEALER);
-        memcpy(dealers[i]->options.routing_id, "worker", 6);
-        dealers[i]->options.routing_id_len = 6;
+        assert_int_equal(mcq_socket_options_name(&dealers[i]->options, mcq_bytes_of("worker")),
+                         MCQ_OK);
         connect_to(dealers[i], HERE);
         pass(&w, 10 * MS);
     }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "arena/alloc.h"
+#include "arena/poison.h"
 #include "session/session.h"
 #include "session/state.h"
 #include "wire/encode.h"
@@ -236,6 +237,41 @@ static void plain_server__any_command_while_zap_is_asked__early_and_refused(void
     }
 }
 
+/* What the peer got wrong is between ZAP and its handler. */
+static void fault_a11__wrong_user_or_wrong_password__the_same_octets(void **state)
+{
+    static const char *const tries[][2] = {
+        {"nobody", "a password that nobody may find"},
+        {"a user of ours", "wrong"},
+        {"", ""},
+    };
+    uint8_t said[MCQ_COUNTOF(tries)][32];
+    size_t said_len[MCQ_COUNTOF(tries)];
+
+    (void) state;
+    for (size_t i = 0; i < MCQ_COUNTOF(tries); i++) {
+        struct end server;
+        uint8_t hello[128];
+        uint8_t octets[140];
+        size_t len = put_command(
+            octets, hello,
+            mcq_encode_plain_hello(hello, mcq_bytes_of(tries[i][0]), mcq_bytes_of(tries[i][1])));
+
+        end_init(&server, MCQ_SOCKET_TYPE_ROUTER, MCQ_MECHANISM_PLAIN, true);
+        server.status = 400;
+        start_after_greeting(&server);
+        mcq_session_sent(&server.session, mcq_session_want(&server.session).len);
+        (void) feed(&server, octets, len);
+        assert_int_equal(server.count[MCQ_EVENT_ZAP], 1);
+        said_len[i] = mcq_session_want(&server.session).len;
+        assert_in_range(said_len[i], 1, sizeof said[i]);
+        memcpy(said[i], mcq_session_want(&server.session).data, said_len[i]);
+        assert_int_equal(said_len[i], said_len[0]);
+        assert_memory_equal(said[i], said[0], said_len[0]);
+        end_fini(&server);
+    }
+}
+
 static void plain_client__each_command_out_of_turn__refused_by_its_state(void **state)
 {
     struct mcq_bytes none = mcq_bytes(NULL, 0);
@@ -291,6 +327,7 @@ static bool holds_password(const struct mcq_grow *grow)
 {
     size_t len = sizeof password - 1;
 
+    mcq_written(grow->data, grow->capacity); /* whatever lies there is looked at */
     for (size_t at = 0; at + len <= grow->capacity; at++) {
         if (memcmp(grow->data + at, password, len) == 0)
             return true;
@@ -489,6 +526,7 @@ int main(void)
         security_test(plain__right_credentials__ready_on_both_sides_at_every_step),
         security_test(plain__each_status_that_is_no_yes__refused_and_told_only_where_it_should),
         security_test(plain_server__any_command_while_zap_is_asked__early_and_refused),
+        security_test(fault_a11__wrong_user_or_wrong_password__the_same_octets),
         security_test(plain_client__each_command_out_of_turn__refused_by_its_state),
         security_test(plain_client__error_in_both_spellings__the_reason_and_refused),
         security_test(fault_b14__hello_of_plain_has_left__no_password_stays),

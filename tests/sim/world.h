@@ -12,8 +12,9 @@
  *
  * In one world of five memory runs out, now and then: then only the first two are promised. In one
  * of four messages are short and the contexts' budgets all but nothing: then all is promised. In
- * some heartbeats go to and fro, messages are taken several at a time, and a publisher has a crowd
- * of other subscribers, more than it writes to in one go.
+ * some heartbeats go to and fro, messages are sent and taken several at a time, the sender
+ * disconnects once all is sent, and a publisher has a crowd of other subscribers, more than it
+ * writes to in one go.
  *
  * A script takes the place of chance: one operation ends as it says, and nothing else goes wrong.
  * Then the sockets have to come back, whatever was lost: messages follow until one arrives.
@@ -27,6 +28,7 @@
 #include "runtime/socket.h"
 
 #define BATCH_MAX 8
+#define PARTS_MAX 4
 #define KINDS_MAX 2048
 
 struct pair {
@@ -60,7 +62,8 @@ struct side {
     struct mcq_sim_actor app;
     struct progress out;
     struct progress in;
-    bool owes; /* a dialogue's answer is due */
+    bool owes;          /* a dialogue's answer is due */
+    bool sends_batches; /* all parts of a message at once */
     bool takes_batches;
     struct mcq_msg batch[BATCH_MAX]; /* taken, and not looked at */
     size_t batch_at;
@@ -79,15 +82,46 @@ struct world {
     uint32_t next_expected; /* at b: all below have come, or been lost */
     uint32_t received_count;
     uint32_t answered_count; /* at a */
-    uint64_t tried_at;       /* PUB: its last message that may have met no subscriber */
+    uint32_t tried_audience; /* PUB: subscribers that there were when it has spoken last */
     uint32_t cuts_left;
     uint32_t cut_count;
-    bool is_starving; /* allocations fail, now and then */
-    bool is_refused;  /* by script: bind or connect has said so */
+    bool is_starving;        /* allocations fail, now and then */
+    bool is_refused;         /* by script: bind or connect has said so */
+    bool leaves;             /* a disconnects once it has sent all */
+    struct mcq_bytes target; /* of who connects */
     uint64_t operation_count;
     uint8_t kinds[KINDS_MAX]; /* enum mcq_io_operation, of the first ones */
     char wrong[160];
 };
+
+/* --- what is sent (messages.c) ---------------------------------------------------------------- */
+
+/* A number that follows from another, as if by chance. */
+uint64_t world_mix(uint64_t value);
+
+/* In such a world messages are short, and the contexts' budgets all but nothing. */
+bool world_is_narrow(uint64_t seed);
+/* What others have used of the budget: in half of these worlds, all of it. */
+uint64_t world_others_bytes(uint64_t seed);
+
+/* The parts of a message, and whether they are what came. False: no memory; other octets. */
+unsigned world_part_count(uint64_t seed, uint32_t number);
+bool world_fill(struct mcq_msg *msg, uint64_t seed, uint32_t number, unsigned part);
+bool world_is_filled(const struct mcq_msg *msg, uint64_t seed, uint32_t number, unsigned part);
+
+/* --- the two sides (apps.c) ------------------------------------------------------------------- */
+
+/* The first thing that was not as promised is the world's. */
+void world_fail(struct world *world, const char *what, uint32_t number);
+bool world_publishes(const struct world *world);
+
+/* Actors' turns; the context is a side. */
+bool world_engine_turn(void *context);
+bool world_a_turn(void *context);
+bool world_b_turn(void *context);
+bool world_crowd_turn(void *context);
+
+/* --- worlds (world.c) ------------------------------------------------------------------------- */
 
 /* Runs the world of a seed; returns its hash, and in wrong[] what was not as promised. */
 uint64_t world_run(struct world *world, uint64_t seed, const struct script *script);

@@ -181,6 +181,122 @@ over:
     world_fini(&f.world);
 }
 
+/* --- many messages together ------------------------------------------------------------------ */
+
+static void share(struct fixture *f)
+{
+    f->pub.pattern->ops->share(f->pub.pattern);
+}
+
+static uint32_t waiting(const struct fixture *f, int who)
+{
+    return (uint32_t) mcq_link_waiting_count(&f->joined[who].far->peer.link);
+}
+
+static void
+deferred__messages_for_the_same_peers__are_in_no_queue_until_they_are_shared(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    start(&f);
+    want(&f, 0, "", true);
+    want(&f, 1, "a", true);
+    want(&f, 2, "b", true);
+    f.pub.group.may_defer = true;
+    SEND(&f.pub, "a1");
+    SEND(&f.pub, "a2");
+    assert_true(f.pub.group.has_deferred);
+    assert_int_equal(waiting(&f, 0) + waiting(&f, 1), 0);
+    SEND(&f.pub, "b1"); /* others: those before it are shared */
+    assert_int_equal(waiting(&f, 0), 2);
+    assert_int_equal(waiting(&f, 1), 2);
+    SEND(&f.pub, "c1");
+    SEND_MORE(&f.pub, "a3");
+    assert_false(f.pub.group.has_deferred);
+    SEND(&f.pub, "rest");
+    SEND(&f.pub, "a4");
+    f.pub.group.may_defer = false;
+    SEND(&f.pub, "a5");
+    assert_false(f.pub.group.has_deferred);
+    settle(&f.world);
+    TAKE(f.joined[0].near, "a1");
+    TAKE(f.joined[0].near, "a2");
+    TAKE(f.joined[0].near, "b1");
+    TAKE(f.joined[0].near, "c1");
+    TAKE_MORE(f.joined[0].near, "a3");
+    TAKE(f.joined[0].near, "rest");
+    TAKE(f.joined[0].near, "a4");
+    TAKE(f.joined[0].near, "a5");
+    TAKE(f.joined[1].near, "a1");
+    TAKE(f.joined[1].near, "a2");
+    TAKE_MORE(f.joined[1].near, "a3");
+    TAKE(f.joined[1].near, "rest");
+    TAKE(f.joined[1].near, "a4");
+    TAKE(f.joined[1].near, "a5");
+    TAKE(f.joined[2].near, "b1");
+    for (int i = 0; i < SUBSCRIBERS; i++)
+        NOTHING(&f, i);
+    assert_int_equal(f.pub.pattern->dropped_count, 0);
+    world_fini(&f.world);
+}
+
+static void deferred__beyond_the_high_water_mark__the_first_ones_are_queued(void **state)
+{
+    struct fixture f;
+    char text[16];
+
+    (void) state;
+    start_with(&f, 5, 0);
+    want(&f, 0, "", true);
+    want(&f, 1, "", true);
+    f.joined[0].far->peer.link.can_write = false; /* what it has waits */
+    f.joined[1].far->peer.link.conflates = true;
+    f.pub.group.may_defer = true;
+    for (int i = 0; i < 3 * MCQ_FRAMES_MAX; i++) {
+        (void) snprintf(text, sizeof text, "%d", i);
+        SEND(&f.pub, text);
+    }
+    share(&f);
+    assert_int_equal(waiting(&f, 0), 5);
+    assert_int_equal(waiting(&f, 1), 1);
+    assert_int_equal(f.pub.pattern->dropped_count, 3 * MCQ_FRAMES_MAX - 5);
+    f.joined[0].far->peer.link.can_write = true;
+    settle(&f.world);
+    for (int i = 0; i < 5; i++) {
+        (void) snprintf(text, sizeof text, "%d", i);
+        TAKE(f.joined[0].near, text);
+    }
+    NOTHING(&f, 0);
+    (void) snprintf(text, sizeof text, "%d", 3 * MCQ_FRAMES_MAX - 1);
+    TAKE(f.joined[1].near, text);
+    NOTHING(&f, 1);
+    world_fini(&f.world);
+}
+
+static void deferred__what_peers_want_changes__each_message_goes_to_who_wanted_it_then(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    start(&f);
+    want(&f, 0, "a", true);
+    f.pub.group.may_defer = true;
+    SEND(&f.pub, "a1");
+    want(&f, 1, "a", true);
+    SEND(&f.pub, "a2");
+    want(&f, 0, "a", false);
+    SEND(&f.pub, "a3");
+    peer_down(f.joined[1].far);
+    SEND(&f.pub, "a4");
+    assert_false(f.pub.group.has_deferred); /* nobody wants it */
+    settle(&f.world);
+    TAKE(f.joined[0].near, "a1");
+    TAKE(f.joined[0].near, "a2");
+    NOTHING(&f, 0);
+    world_fini(&f.world);
+}
+
 /* --- peers that go --------------------------------------------------------------------------- */
 
 static void peer_gone__its_subscriptions_go__also_within_a_message(void **state)
@@ -422,6 +538,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         LEDGER_TEST(send__matching_is_by_prefix_of_the_first_part),
         LEDGER_TEST(subscriptions_of_a_peer__are_a_set),
+        LEDGER_TEST(deferred__messages_for_the_same_peers__are_in_no_queue_until_they_are_shared),
+        LEDGER_TEST(deferred__beyond_the_high_water_mark__the_first_ones_are_queued),
+        LEDGER_TEST(deferred__what_peers_want_changes__each_message_goes_to_who_wanted_it_then),
         LEDGER_TEST(messages_of_a_subscriber__the_old_form_counts_and_others_are_dropped),
         LEDGER_TEST(fault_c10__full_peer__misses_whole_messages_and_others_do_not),
         LEDGER_TEST(peer_gone__its_subscriptions_go__also_within_a_message),

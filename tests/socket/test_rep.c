@@ -115,6 +115,36 @@ static void not_a_request__is_dropped_and_the_connection_stays(void **state)
     world_fini(&f.world);
 }
 
+/* The other requester does not notice. */
+static void fault_c17__too_deep_again__ends_that_connection(void **state)
+{
+    struct fixture f;
+    struct test_peer *other;
+
+    (void) state;
+    start(&f);
+    other = join(&f.bare, &f.rep).near;
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(f.rep.lost_count, 0);
+        for (int i = 0; i < 256; i++)
+            put_text(f.near, "hop", true);
+        ask(f.near, "too deep");
+        ask(other, "question");
+        settle(&f.world);
+        EXPECT(&f.rep, "question");
+        SEND(&f.rep, "answer");
+        settle(&f.world);
+        TAKE_MORE(other, "");
+        TAKE(other, "answer");
+        EXPECT_ERR(&f.rep, MCQ_AGAIN);
+        assert_int_equal(f.rep.pattern->dropped_count, again + 1);
+    }
+    settle(&f.world);
+    assert_int_equal(f.rep.lost_count, 1);
+    assert_int_equal(f.rep.lost_by, MCQ_LIMIT);
+    world_fini(&f.world);
+}
+
 static void two_peers__each_gets_its_own_reply(void **state)
 {
     struct fixture f;
@@ -331,6 +361,7 @@ int main(void)
         LEDGER_TEST(dialogue__calls_out_of_turn),
         LEDGER_TEST(deep_envelope__goes_back_as_it_came),
         LEDGER_TEST(not_a_request__is_dropped_and_the_connection_stays),
+        LEDGER_TEST(fault_c17__too_deep_again__ends_that_connection),
         LEDGER_TEST(two_peers__each_gets_its_own_reply),
         LEDGER_TEST(fault_c10__full_requester__its_reply_is_dropped_and_nobody_waits),
         LEDGER_TEST(requester_gone__its_reply_goes_nowhere_and_the_next_is_served),

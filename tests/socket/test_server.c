@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "socket/test_support.h"
 
 /* A SERVER or PEER, and bare peers that connect to it. */
@@ -140,6 +142,39 @@ static void full_peer__again__and_others_are_not_waited_for(void **state)
     world_fini(&f.world);
 }
 
+/* A client that connects again is another one to the SERVER; what it said before comes first. */
+static void reconnect__what_was_said_before__comes_first(void **state)
+{
+    enum { COUNT = 400 }; /* more octets than one turn has */
+    struct fixture f;
+    struct joined again;
+    char text[80];
+
+    (void) state;
+    start(&f);
+    for (int i = 0; i < COUNT; i++) {
+        (void) snprintf(text, sizeof text, "%040d of the first connection", i);
+        put_text(f.joined[0].near, text, false);
+    }
+    settle(&f.world);
+    prefetch(&f.server);
+    (void) expect_from(&f.server,
+                       "0000000000000000000000000000000000000000 of the first connection");
+    peer_down(f.joined[0].near);
+    again = join(&f.bare, &f.server);
+    for (int i = 0; i < COUNT; i++)
+        put_text(again.near, "of the second one", false);
+    settle(&f.world);
+    prefetch(&f.server);
+    (void) end_pump(&f.server);
+    for (int i = 1; i < COUNT; i++) {
+        (void) snprintf(text, sizeof text, "%040d of the first connection", i);
+        (void) expect_from(&f.server, text);
+    }
+    (void) expect_from(&f.server, "of the second one");
+    world_fini(&f.world);
+}
+
 /* Whom it connects to has its number at once, and keeps it. */
 static void peer__one_that_connects__may_be_written_to_before_it_is_there(void **state)
 {
@@ -203,6 +238,7 @@ int main(void)
         LEDGER_TEST(full_peer__again__and_others_are_not_waited_for),
         LEDGER_TEST(peer__one_that_connects__may_be_written_to_before_it_is_there),
         LEDGER_TEST(nomem_at_attach__nothing_is_left_of_the_peer),
+        cmocka_unit_test(reconnect__what_was_said_before__comes_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

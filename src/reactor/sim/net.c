@@ -487,6 +487,7 @@ enum mcq_io_result mcq_sim_accept(struct mcq_reactor *head, int listener, int *f
             result = MCQ_IO_DONE;
         }
     }
+    head->accept_number = mcq_io_number_of(MCQ_IO_OP_ACCEPT, result);
     return mcq_sim_done(sim, MCQ_IO_OP_ACCEPT, listener, result, 0);
 }
 

@@ -1,13 +1,16 @@
 /* Every call of zmq.h, what it gives and what errno says: printed, to be compared between two
  * libraries. Nothing that differs from run to run is printed: no handle, descriptor, port, time. */
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -669,6 +672,110 @@ static void monitors(void)
     zmq_ctx_term(context);
 }
 
+/* --- peers that break the protocol ----------------------------------------------------------- */
+
+#define GREETING(mechanism) "\xff\0\0\0\0\0\0\0\0\x7f\x03\0" mechanism
+#define GREETING_BYTES 64
+
+static const struct {
+    const char *name;
+    int is_curve;
+    const char *greeting; /* zeros follow it */
+    size_t greeting_len;
+    const char *said;
+    size_t said_len;
+} broken[] = {
+#define BROKEN(name, is_curve, mechanism, said)                                                    \
+    {                                                                                              \
+        name, is_curve, GREETING(mechanism), sizeof GREETING(mechanism) - 1, said, sizeof said - 1 \
+    }
+    BROKEN("another mechanism", 0, "PLAIN", ""),
+    BROKEN("no mechanism", 0, "FOO", ""),
+    BROKEN("a command out of place", 0, "NULL", "\x04\x06\x05HELLO"),
+    BROKEN("a command that nobody knows", 0, "NULL", "\x04\x05\x04WHAT"),
+    BROKEN("an error that is none", 0, "NULL",
+           "\x04\x0a\x05"
+           "ERROR\x09"
+           "400"),
+    BROKEN("a message too early", 0, "NULL", "\0\x01x"),
+    BROKEN("no curve", 1, "NULL", ""),
+    BROKEN("a short hello", 1, "CURVE", "\x04\x0a\x05HELLO\x01\x00xx"),
+    BROKEN("a message before hello", 1, "CURVE", "\x04\x0a\x07MESSAGExx"),
+};
+
+/* The next event that tells of a failure; its value. */
+static int next_fault(void *reader, int *value)
+{
+    unsigned char frame[6];
+    uint16_t event;
+
+    do {
+        char room[256];
+
+        if (zmq_recv(reader, frame, sizeof frame, 0) < 0)
+            return 0;
+        zmq_recv(reader, room, sizeof room, 0);
+        memcpy(&event, frame, 2);
+        memcpy(value, frame + 2, 4);
+    } while ((event & (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)) == 0);
+    return event;
+}
+
+static void break_at(void *bound, size_t index)
+{
+    unsigned char octets[GREETING_BYTES + 64] = {0};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    char endpoint[256];
+    size_t len = sizeof endpoint;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    zmq_getsockopt(bound, ZMQ_LAST_ENDPOINT, endpoint, &len);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t) strtol(strrchr(endpoint, ':') + 1, NULL, 10));
+    memcpy(octets, broken[index].greeting, broken[index].greeting_len);
+    memcpy(octets + GREETING_BYTES, broken[index].said, broken[index].said_len);
+    TRY(connect(fd, (struct sockaddr *) &address, sizeof address));
+    TRY(write(fd, octets, GREETING_BYTES + broken[index].said_len));
+    len = 0;
+    while (read(fd, octets, sizeof octets) > 0)
+        len++;
+    close(fd);
+}
+
+static void faults(void)
+{
+    void *context = zmq_ctx_new();
+
+    title = "faults";
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        void *bound = open_socket(context, ZMQ_PULL);
+        void *reader = open_socket(context, ZMQ_PAIR);
+        char public_key[41];
+        char secret_key[41];
+        char name[32];
+        int is_server = broken[i].is_curve;
+        int value = 0;
+
+        snprintf(name, sizeof name, "inproc://faults-%zu", i);
+        zmq_curve_keypair(public_key, secret_key);
+        if (is_server) {
+            zmq_setsockopt(bound, ZMQ_CURVE_SERVER, &is_server, sizeof is_server);
+            zmq_setsockopt(bound, ZMQ_CURVE_SECRETKEY, secret_key, 41);
+        }
+        SAY(zmq_socket_monitor(bound, name, ZMQ_EVENT_ALL));
+        SAY(zmq_connect(reader, name));
+        SAY(zmq_bind(bound, "tcp://127.0.0.1:*"));
+        break_at(bound, i);
+        printf("%s: event %x", broken[i].name, (unsigned) next_fault(reader, &value));
+        printf(" %x\n", (unsigned) value);
+        zmq_socket_monitor(bound, NULL, 0);
+        zmq_close(bound);
+        zmq_close(reader);
+    }
+    zmq_ctx_term(context);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -676,7 +783,7 @@ static const struct {
     {"errors", errors},   {"contexts", contexts},   {"types", types},       {"defaults", defaults},
     {"ranges", ranges},   {"endpoints", endpoints}, {"lonely", lonely},     {"turns", turns},
     {"handles", handles}, {"ended", ended},         {"messages", messages}, {"hints", hints},
-    {"signals", signals}, {"utilities", utilities}, {"monitors", monitors},
+    {"signals", signals}, {"utilities", utilities}, {"monitors", monitors}, {"faults", faults},
 };
 
 int main(int argc, char **argv)

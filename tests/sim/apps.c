@@ -1,0 +1,361 @@
+/* The two sides of a world: who sends, who takes, and what it holds that against. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/world.h"
+
+void world_fail(struct world *world, const char *what, uint32_t number)
+{
+    if (world->wrong[0] == '\0')
+        (void) snprintf(world->wrong, sizeof world->wrong, "%s (message %u)", what, number);
+}
+
+/* No memory now: like no room, to be tried again. */
+static bool is_hungry(const struct world *world, enum mcq_err err)
+{
+    return err == MCQ_AGAIN || (err == MCQ_NOMEM && world->is_starving);
+}
+
+/* A connection may have been lost, and with it what was under way. */
+static bool is_disturbed(const struct world *world)
+{
+    return world->cut_count > 0 || world->script.is_on;
+}
+
+bool world_engine_turn(void *context)
+{
+    return mcq_context_turn(((struct side *) context)->context);
+}
+
+/* What is left of the message, in one call. */
+static bool send_batch(struct side *side, struct progress *out)
+{
+    struct world *world = side->world;
+    size_t count = world_part_count(world->seed, out->number) - out->part;
+    struct mcq_msg msgs[PARTS_MAX];
+    size_t filled_count = 0;
+    size_t sent_count = 0;
+    enum mcq_err err = MCQ_NOMEM;
+
+    while (filled_count < count && world_fill(&msgs[filled_count], world->seed, out->number,
+                                              out->part + (unsigned) filled_count)) {
+        msgs[filled_count].more = filled_count + 1 < count;
+        filled_count++;
+    }
+    if (filled_count == count)
+        err = mcq_socket_send_batch(side->socket, msgs, count, false, 0, &sent_count);
+    for (size_t i = sent_count; i < filled_count; i++)
+        mcq_msg_fini(&msgs[i]);
+    out->part += (unsigned) sent_count;
+    if (err != MCQ_OK && !is_hungry(world, err))
+        world_fail(world, mcq_err_text(err), out->number);
+    return err == MCQ_OK && sent_count == count;
+}
+
+/* Sends what it can of the message under way. true: all of it. */
+static bool send_parts(struct side *side, struct progress *out)
+{
+    struct world *world = side->world;
+    unsigned count = world_part_count(world->seed, out->number);
+    enum mcq_err err;
+
+    if (out->has_envelope) { /* a REQ wants its delimiter back behind it */
+        struct mcq_part part = {mcq_msg_bytes(&out->envelope), &out->envelope, true};
+        struct mcq_part delimiter = {.body = mcq_bytes(NULL, 0), .more = true};
+
+        if (!out->in_body) {
+            err = mcq_socket_send(side->socket, &part, 0);
+            if (is_hungry(world, err))
+                return false;
+            if (err != MCQ_OK)
+                world_fail(world, mcq_err_text(err), out->number);
+            out->in_body = true;
+        }
+        err = world->pair->a == MCQ_SOCKET_TYPE_REQ ? mcq_socket_send(side->socket, &delimiter, 0)
+                                                    : MCQ_OK;
+        if (is_hungry(world, err))
+            return false;
+        if (err != MCQ_OK)
+            world_fail(world, mcq_err_text(err), out->number);
+        out->has_envelope = false;
+    }
+    if (side->sends_batches)
+        return send_batch(side, out);
+    while (out->part < count) {
+        struct mcq_msg msg;
+        struct mcq_part part = {.msg = &msg, .more = out->part + 1 < count};
+
+        if (!world_fill(&msg, world->seed, out->number, out->part)) {
+            if (!world->is_starving)
+                world_fail(world, "no memory", out->number);
+            return false;
+        }
+        part.body = mcq_msg_bytes(&msg);
+        err = mcq_socket_send(side->socket, &part, 0);
+        mcq_msg_fini(&msg);
+        if (is_hungry(world, err))
+            return false;
+        if (err != MCQ_OK) {
+            world_fail(world, mcq_err_text(err), out->number);
+            return false;
+        }
+        out->part++;
+    }
+    return true;
+}
+
+enum taken {
+    TAKEN_NOTHING,
+    TAKEN_SOME,
+    TAKEN_WHOLE,
+    TAKEN_LOST,
+};
+
+static enum mcq_err next_part(struct side *side, struct mcq_msg *msg)
+{
+    if (!side->takes_batches)
+        return mcq_socket_recv(side->socket, msg, 0);
+    if (side->batch_at == side->batch_count) {
+        for (size_t i = 0; i < BATCH_MAX; i++)
+            mcq_msg_init(&side->batch[i]);
+        side->batch_at = side->batch_count = 0;
+        MCQ_TRY(mcq_socket_recv_batch(side->socket, side->batch, BATCH_MAX, false, 0,
+                                      &side->batch_count));
+    }
+    mcq_msg_move(msg, &side->batch[side->batch_at++]);
+    return MCQ_OK;
+}
+
+static enum taken take_part(struct side *side)
+{
+    struct world *world = side->world;
+    struct progress *in = &side->in;
+    struct mcq_msg msg;
+    enum mcq_err err = next_part(side, &msg);
+
+    if (err == MCQ_CLOSED) /* REQ: the reply is lost */
+        return TAKEN_LOST;
+    if (is_hungry(world, err))
+        return TAKEN_NOTHING;
+    if (err != MCQ_OK) {
+        world_fail(world, mcq_err_text(err), in->number);
+        return TAKEN_NOTHING;
+    }
+    if (side->socket->type == MCQ_SOCKET_TYPE_ROUTER && !in->has_envelope && !in->in_body) {
+        mcq_msg_move(&in->envelope, &msg);
+        in->has_envelope = true;
+        return TAKEN_SOME;
+    }
+    in->in_body = true;
+    /* A dialogue that goes without an envelope on one side has a delimiter on the other. */
+    if (in->part == 0 && mcq_msg_len(&msg) == 0 && msg.more &&
+        (side->socket->type == MCQ_SOCKET_TYPE_ROUTER ||
+         side->socket->type == MCQ_SOCKET_TYPE_DEALER)) {
+        mcq_msg_fini(&msg);
+        return TAKEN_SOME;
+    }
+    if (in->part == 0) {
+        if (mcq_msg_len(&msg) < sizeof in->number)
+            world_fail(world, "too short to have a number", 0);
+        else
+            memcpy(&in->number, mcq_msg_data(&msg), sizeof in->number);
+        if (in->number >= world->message_count)
+            world_fail(world, "a number that was never sent", in->number);
+    }
+    if (!world_is_filled(&msg, world->seed, in->number, in->part))
+        world_fail(world, "other octets than were sent", in->number);
+    if (msg.more != (in->part + 1 < world_part_count(world->seed, in->number)))
+        world_fail(world, "another number of parts", in->number);
+    err = msg.more ? MCQ_AGAIN : MCQ_OK;
+    mcq_msg_fini(&msg);
+    in->part++;
+    if (err == MCQ_AGAIN)
+        return TAKEN_SOME;
+    in->part = 0;
+    in->in_body = false;
+    return TAKEN_WHOLE;
+}
+
+bool world_publishes(const struct world *world)
+{
+    return world->pair->a == MCQ_SOCKET_TYPE_PUB || world->pair->a == MCQ_SOCKET_TYPE_XPUB;
+}
+
+/* b has a whole message. */
+static void check_order(struct world *world, uint32_t number)
+{
+    bool may_repeat = (world->pair->is_dialogue && is_disturbed(world)) || /* asked again */
+                      (world_publishes(world) && number == 0);
+    bool may_miss = is_disturbed(world) || world->is_starving;
+
+    may_repeat |= world->is_starving && world->pair->is_dialogue;
+
+    if (number < world->next_expected && !may_repeat)
+        world_fail(world, "came twice, or was overtaken", number);
+    if (number > world->next_expected && !may_miss)
+        world_fail(world, "the one before it is missing", number);
+    if (number >= world->next_expected)
+        world->next_expected = number + 1;
+    world->received_count++;
+}
+
+static bool needs_delimiter(const struct side *side)
+{
+    const struct pair *pair = side->world->pair;
+
+    return side->socket->type == MCQ_SOCKET_TYPE_DEALER && pair->b == MCQ_SOCKET_TYPE_REP;
+}
+
+static bool send_delimiter(struct side *side)
+{
+    struct mcq_part part = {.body = mcq_bytes(NULL, 0), .more = true};
+
+    return mcq_socket_send(side->socket, &part, 0) == MCQ_OK;
+}
+
+/* The next message is begun, with what goes in front of it. */
+static bool begin_message(struct side *side)
+{
+    if (needs_delimiter(side) && !side->out.in_body) {
+        if (!send_delimiter(side))
+            return false;
+        side->out.in_body = true;
+    }
+    return true;
+}
+
+/* All it has sent is to arrive nevertheless. */
+static bool a_leaves(struct side *a)
+{
+    struct world *world = a->world;
+    enum mcq_err err;
+
+    if (!world->leaves)
+        return false;
+    world->leaves = false;
+    err = mcq_socket_enter(a->socket);
+    if (err == MCQ_OK) {
+        err = mcq_socket_disconnect(a->socket, world->target);
+        mcq_socket_leave(a->socket);
+    }
+    if (err != MCQ_OK)
+        world_fail(world, mcq_err_text(err), 0);
+    return true;
+}
+
+static bool a_sends(struct side *a)
+{
+    struct world *world = a->world;
+
+    if (a->owes)
+        return false;
+    if (a->out.number == world->message_count)
+        return a_leaves(a);
+    if (world_publishes(world) && world->received_count == 0) {
+        uint32_t audience = a->socket->pattern->ops->audience(a->socket->pattern);
+
+        /* Once for who is there: while it spoke on and on to a crowd, time would stand still, and
+         * whoever waits to come back would never do so. Who was there gets it, or was cut. */
+        if (audience == world->tried_audience)
+            return false;
+        world->tried_audience = audience;
+    }
+    if (!begin_message(a))
+        return false;
+
+    unsigned before = a->out.part;
+
+    if (!send_parts(a, &a->out))
+        return a->out.part != before;
+    a->out.part = 0;
+    a->out.in_body = false;
+    a->owes = world->pair->is_dialogue;
+    if (!world_publishes(world) || world->received_count > 0)
+        a->out.number++; /* a publisher repeats the first one until it is heard */
+    return a->out.number > 0;
+}
+
+static bool a_hears(struct side *a)
+{
+    struct world *world = a->world;
+    enum taken taken;
+
+    if (!a->owes)
+        return false;
+    taken = take_part(a);
+    if (taken == TAKEN_NOTHING)
+        return false;
+    if (taken == TAKEN_LOST) {
+        a->out.number--; /* asks again */
+        a->owes = false;
+        a->in = (struct progress) {0};
+    } else if (taken == TAKEN_WHOLE) {
+        if (a->in.number != a->out.number - 1 && !is_disturbed(world) && !world->is_starving)
+            world_fail(world, "an answer to another question", a->in.number);
+        if (a->in.number == a->out.number - 1) {
+            a->owes = false;
+            world->answered_count++;
+        }
+    }
+    return true;
+}
+
+/* A call that answers AGAIN may have moved octets all the same. */
+bool world_a_turn(void *context)
+{
+    struct side *a = context;
+    uint64_t before = mcq_sim_operation_count(a->world->sim);
+    bool did_any = a_sends(a);
+
+    if (a->world->pair->is_dialogue)
+        did_any |= a_hears(a);
+    return did_any || mcq_sim_operation_count(a->world->sim) != before;
+}
+
+static bool b_moves(struct side *b)
+{
+    struct world *world = b->world;
+    enum taken taken;
+
+    if (b->owes) {
+        if (!send_parts(b, &b->out))
+            return false;
+        b->owes = false;
+        b->out = (struct progress) {0};
+        return true;
+    }
+    taken = take_part(b);
+    if (taken != TAKEN_WHOLE)
+        return taken == TAKEN_SOME;
+    check_order(world, b->in.number);
+    if (world->pair->is_dialogue) {
+        b->out = (struct progress) {.number = b->in.number};
+        if (b->in.has_envelope) {
+            mcq_msg_move(&b->out.envelope, &b->in.envelope);
+            b->out.has_envelope = true;
+        }
+        b->owes = true;
+    } else if (b->in.has_envelope) {
+        mcq_msg_fini(&b->in.envelope);
+    }
+    b->in.has_envelope = false;
+    return true;
+}
+
+bool world_b_turn(void *context)
+{
+    struct side *b = context;
+    uint64_t before = mcq_sim_operation_count(b->world->sim);
+
+    return b_moves(b) || mcq_sim_operation_count(b->world->sim) != before;
+}
+
+/* The others get whole messages, too; what they miss while they connect is nobody's fault. */
+bool world_crowd_turn(void *context)
+{
+    struct side *crowd = context;
+    uint64_t before = mcq_sim_operation_count(crowd->world->sim);
+
+    return take_part(crowd) != TAKEN_NOTHING ||
+           mcq_sim_operation_count(crowd->world->sim) != before;
+}
