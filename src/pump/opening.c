@@ -141,7 +141,7 @@ enum mcq_err mcq_opening_keep(struct mcq_opening *opening, struct mcq_bytes user
     decision->user_id_len = user_id.len;
     decision->metadata_len = metadata.len;
     mcq_put_bytes(mcq_put_bytes(decision->octets, user_id), metadata);
-    mcq_assert(opening->decision == NULL);
+    mcq_free(opening->decision); /* there is one answer, and so none before it */
     opening->decision = decision;
     return MCQ_OK;
 }

@@ -15,7 +15,8 @@
 #define ACCEPT_SHARE 2 /* one part in so many */
 #define ACCEPT_NS_MIN UINT64_C(200000)
 /* Of handshakes, most of whose time is arithmetic on keys that anybody may send. */
-#define STRANGER_PERCENT 30
+#define STRANGER_PARTS 3 /* of so many tenths */
+#define STRANGER_TENTHS 10
 #define STRANGER_NS_MIN UINT64_C(200000)
 
 /* Where a turn's time goes. */
@@ -287,7 +288,7 @@ static void share_turn(struct mcq_engine *engine, bool is_accept, bool is_strang
 static bool strangers_had_their_share(const struct turn *turn)
 {
     return turn->stranger_ns > STRANGER_NS_MIN &&
-           turn->stranger_ns * 100 > (turn->last_ns - turn->began_ns) * STRANGER_PERCENT;
+           turn->stranger_ns * STRANGER_TENTHS > (turn->last_ns - turn->began_ns) * STRANGER_PARTS;
 }
 
 static void hold(struct mcq_engine *engine, struct mcq_wait *wait)
