@@ -1034,6 +1034,7 @@ enum mcq_when_full {
  * not make a message may have it polled for nothing, once.
  *   EINVAL   no such option, not one of this type of socket, not a number, out of its range, or it
  *            can only be set or only be asked for
+ *   ENOTSUP  this type of socket has no use for the value
  * Source: zmq_setsockopt(3), zmq_getsockopt(3). */
 int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value);
 int mcq_get(struct mcq_socket *socket, enum mcq_option id, int64_t *value);

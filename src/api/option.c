@@ -259,8 +259,10 @@ static enum mcq_err set_in_pattern(struct mcq_socket *socket, const struct home 
 /* Who waits for a full peer may not have to any more. */
 static enum mcq_err set_policy(struct mcq_socket *socket, enum mcq_policy policy)
 {
-    if ((socket->pattern->ops->policies >> policy & 1) == 0)
+    if (socket->pattern->ops->policies == 0)
         return MCQ_INVAL;
+    if ((socket->pattern->ops->policies >> policy & 1) == 0)
+        return MCQ_NOT_SUPPORTED;
     socket->pattern->policy = policy;
     socket->news |= MCQ_NEWS_OUT;
     return MCQ_OK;
@@ -313,6 +315,9 @@ int mcq_set(struct mcq_socket *socket, enum mcq_option id, int64_t value)
     mcq_socket_leave(socket);
     if (err == MCQ_INVAL)
         return fail_foreign("set", option.row, socket);
+    if (err == MCQ_NOT_SUPPORTED)
+        return mcq_fail(ENOTSUP, "set %s to %" PRId64 ": a %s socket has no use for it",
+                        option.row->name, value, mcq_socket_type_name(socket->type));
     return err == MCQ_OK ? 0 : fail_full(option.row, socket, err);
 }
 

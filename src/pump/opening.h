@@ -31,10 +31,10 @@ struct mcq_opening {
     struct mcq_rpump *rpump;       /* as long as there is a session */
     struct mcq_origin *origin;     /* once READY */
     struct mcq_decision *decision; /* NULL: ZAP has not said yes, or was not asked */
+    size_t greeted;                /* DOZING: octets of our greeting that have left */
     int fd;
-    bool is_blocked;  /* octets wait for room in the stream */
     unsigned refusal; /* ZAP's status, as the peer's ERROR says it; 0: it has said none */
-    size_t greeted;   /* DOZING: octets of our greeting that have left */
+    bool is_blocked;  /* octets wait for room in the stream */
 };
 
 /* The config's borrowed members outlive the session.

@@ -73,15 +73,15 @@ struct mcq_op {
     size_t len;    /* RECV, SEND: octets moved, whatever the result */
     bool is_final; /* false: an ACCEPT that stays armed */
 
-    bool is_complete;
-    bool is_canceled; /* somebody asked it to end */
-    enum mcq_op_kind kind;
-    enum mcq_io_result polled; /* what it waited for; DONE: to be tried */
+    bool is_complete : 1;
+    bool is_canceled : 1; /* somebody asked it to end */
+    enum mcq_op_kind kind : 8;
+    enum mcq_io_result polled : 8; /* what it waited for; DONE: to be tried */
     int fd;
     int number;          /* ACCEPT, failed: the errno, for people; 0: none said it */
     uint32_t heap_index; /* TIMER: its place in the heap */
     uint64_t at_ns;      /* TIMER */
-    struct mcq_op *next; /* COMPLETE: in the list */
+    struct mcq_op *next; /* COMPLETE: in the list; IDLE: the owner's, for a list of its own */
     union {
         struct iovec room;       /* RECV */
         const struct iovec *iov; /* SEND */

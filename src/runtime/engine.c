@@ -294,12 +294,12 @@ static bool strangers_had_their_share(const struct turn *turn)
 static void hold(struct mcq_engine *engine, struct mcq_wait *wait)
 {
     wait->is_held = true;
-    wait->next_held = NULL;
+    wait->op.next = NULL;
     if (engine->held_last != NULL)
-        engine->held_last->next_held = wait;
+        engine->held_last->next = &wait->op;
     else
-        engine->held_first = wait;
-    engine->held_last = wait;
+        engine->held_first = &wait->op;
+    engine->held_last = &wait->op;
     engine->held_count++;
 }
 
@@ -307,9 +307,9 @@ static void hold(struct mcq_engine *engine, struct mcq_wait *wait)
 static void run_held(struct mcq_engine *engine, struct turn *turn)
 {
     while (engine->held_first != NULL && !strangers_had_their_share(turn)) {
-        struct mcq_wait *wait = engine->held_first;
+        struct mcq_wait *wait = wait_of(engine->held_first);
 
-        engine->held_first = wait->next_held;
+        engine->held_first = wait->op.next;
         if (engine->held_first == NULL)
             engine->held_last = NULL;
         wait->is_held = false;

@@ -39,8 +39,7 @@ struct mcq_wait {
     struct mcq_op op;
     void (*done)(struct mcq_wait *wait);
     bool gives_way; /* its owner's to set */
-    bool is_held;
-    struct mcq_wait *next_held;
+    bool is_held;   /* in the engine's list, by op.next */
 };
 
 struct mcq_question;
@@ -50,8 +49,8 @@ struct mcq_engine {
     _Atomic(struct mcq_task *) inbox; /* newest first */
     struct mcq_receiver receiver;     /* of connections that are being opened */
     uint64_t random;                  /* state of mcq_engine_random */
-    struct mcq_wait *held_first;      /* that gave way, oldest first */
-    struct mcq_wait *held_last;
+    struct mcq_op *held_first;        /* that gave way, oldest first */
+    struct mcq_op *held_last;
     struct mcq_task held_task; /* keeps the engine from sleeping while there are any */
     uint64_t held_count;       /* how often one had to */
     struct {

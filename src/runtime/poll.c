@@ -17,11 +17,10 @@ static bool look_for_input(struct mcq_socket *socket)
 {
     bool is_any;
 
-    if (socket->has_peeked)
-        return true;
     if (!socket->pattern->ops->can_recv)
-        return false;
-    if (mcq_socket_peek(socket))
+        return false; /* its input is the engine's, however often the caller looks */
+    socket->in_calls++;
+    if (socket->has_peeked || mcq_socket_peek(socket))
         return true;
     is_any = mcq_socket_harvest_input(socket);
     if (is_any && socket->in_sleepers > 0)
@@ -47,11 +46,8 @@ static short look(struct mcq_socket *socket, short events)
 
     mcq_socket_end_burst(socket);
     mcq_hint_lower(&socket->hint); /* before the look: what comes behind it raises it again */
-    if (events & POLLIN) {
-        socket->in_calls++;
-        if (look_for_input(socket))
-            found |= POLLIN;
-    }
+    if ((events & POLLIN) && look_for_input(socket))
+        found |= POLLIN;
     if ((events & POLLOUT) && look_for_room(socket))
         found |= POLLOUT;
     if (!(events & POLLOUT) && socket->group.blocked_count > 0) /* what is slept for is taken */

@@ -86,7 +86,7 @@ enum mcq_policy {
     MCQ_POLICY_WAIT,
     MCQ_POLICY_DROP_NEWEST,
     MCQ_POLICY_DROP_OLDEST, /* of those that wait for the peer */
-    MCQ_POLICY_DISCONNECT, /* the peer; where all are full, as of a PUSH, there is no such one */
+    MCQ_POLICY_DISCONNECT,  /* the peer; where all are full, as of a PUSH, there is no such one */
 };
 
 /* The policies that a type has beside its own: of one that sends to many, or to the peer that is

@@ -16,7 +16,6 @@ ASSERT = re.compile(r"\bmcq_assert(?:_hot)?\s*\(")
 BY_US = "our own calls, in an order that the header states"
 TEXTS = "the application's text, which its parser has refused if it is longer"
 REASONS = {
-    ("src/pump/opening.c", "opening->decision == NULL"): "a connection asks ZAP once, and one answer is taken",
     ("src/pump/read_pump.c", "pump->unread[0].len == 0 && pump->unread[1].len == 0"):
         "room is asked for when all is read",
     ("src/security/box.c", "!back || box->back != NULL"): "a row of the generated table, chosen by us",
