@@ -77,7 +77,7 @@ static struct mcq_sim *sim;
 static struct mcq_context *context;
 static unsigned open_count;
 static struct model models[SOCKETS];
-static int64_t max_sockets, budget, profile;
+static int64_t max_sockets, budget, profile, zap_max;
 static size_t readable[MCQ_OPTION_ROWS]; /* rows of a socket's numbers */
 static size_t readable_count;
 static size_t readable_texts[TEXTS_MAX]; /* the same of its octets */
@@ -390,17 +390,28 @@ static void set_bytes(struct model *model, int number, struct mcq_bytes octets)
     keep_security(model, number, kept);
 }
 
-/* Numbers of the context's that are there. IO_THREADS is too late, and FD is of contexts without
- * threads, which are other errnos. */
+/* It is too late for those of the threads, and FD is of contexts without: other errnos. */
+static bool is_of_threads(int number)
+{
+    return number == MCQ_CTX_IO_THREADS || number == MCQ_CTX_FD ||
+           number == MCQ_CTX_THREAD_PRIORITY || number == MCQ_CTX_THREAD_SCHED_POLICY ||
+           number == MCQ_CTX_THREAD_AFFINITY_CPU_ADD ||
+           number == MCQ_CTX_THREAD_AFFINITY_CPU_REMOVE || number == MCQ_CTX_THREAD_NAME_PREFIX;
+}
+
+/* Numbers of the context's that are there. */
 static void context_call(int number, int64_t value)
 {
     bool is_max = number == MCQ_CTX_MAX_SOCKETS, is_budget = number == MCQ_CTX_BUDGET;
-    bool is_profile = number == MCQ_CTX_PROFILE;
-    bool works = (is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX) ||
+    bool is_profile = number == MCQ_CTX_PROFILE, is_zap = number == MCQ_CTX_ZAP_MAX;
+    bool works = (is_zap && value >= 1 && value <= MCQ_CONTEXT_ZAP_MAX_MAX) ||
+                 (is_max && value >= 1 && value <= MCQ_CONTEXT_MAX_SOCKETS_MAX) ||
                  (is_budget && value >= -1) || (is_profile && (value == 0 || value == 1));
+    bool is_count =
+        number == MCQ_CTX_BUDGET_USED || number == MCQ_CTX_REFUSED || number == MCQ_CTX_ZAP_HELD_UP;
     int64_t now = UNTOUCHED;
 
-    if (number == MCQ_CTX_IO_THREADS || number == MCQ_CTX_FD)
+    if (is_of_threads(number))
         return;
     same_result(mcq_ctx_set(context, (enum mcq_ctx_option) number, value), works, "ctx_set");
     if (works && is_max)
@@ -409,17 +420,19 @@ static void context_call(int number, int64_t value)
         budget = value;
     if (works && is_profile)
         profile = value;
+    if (works && is_zap)
+        zap_max = value;
     same_result(mcq_ctx_get(context, (enum mcq_ctx_option) number, &now),
-                is_max || is_budget || is_profile || number == MCQ_CTX_BUDGET_USED ||
-                    number == MCQ_CTX_REFUSED,
-                "ctx_get");
+                is_max || is_budget || is_profile || is_zap || is_count, "ctx_get");
     if (is_max)
         calls_same((uint64_t) now, (uint64_t) max_sockets, "MAX_SOCKETS");
     else if (is_budget && budget >= 0)
         calls_same((uint64_t) now, (uint64_t) budget, "BUDGET");
     else if (is_profile)
         calls_same((uint64_t) now, (uint64_t) profile, "PROFILE");
-    else if (is_budget || number == MCQ_CTX_BUDGET_USED || number == MCQ_CTX_REFUSED)
+    else if (is_zap)
+        calls_same((uint64_t) now, (uint64_t) zap_max, "ZAP_MAX");
+    else if (is_budget || is_count)
         calls_same(now >= 0, true, "octets");
     else
         calls_same((uint64_t) now, UNTOUCHED, "ctx_get");
@@ -594,6 +607,8 @@ static void fuzz_one(const struct fuzz_input *input)
     max_sockets = 100;
     budget = -1;
     profile = 0;
+    zap_max = MCQ_CONTEXT_ZAP_MAX_DEFAULT;
+    same_result(mcq_ctx_set(context, MCQ_CTX_ZAP_MAX, zap_max), true, "ZAP_MAX");
     same_result(mcq_ctx_set(context, MCQ_CTX_PROFILE, profile), true, "PROFILE");
     same_result(mcq_ctx_set(context, MCQ_CTX_BUDGET, budget), true, "BUDGET");
     same_result(mcq_ctx_set(context, MCQ_CTX_MAX_SOCKETS, max_sockets), true, "MAX_SOCKETS");

@@ -22,6 +22,7 @@ END_S = 10                       # for afl-fuzz to write its files; then it is k
 FRESH_S = 600                    # a find as young as that makes a target more promising
 FRESH_WEIGHT = 3
 FAILURES_MOST = 3                # turns in a row that ended at once, until a kind is left out
+PAUSE_S = 2                      # after such a turn: what stood in its way, an orphan's lock, may go meanwhile
 
 
 class Slot:
@@ -29,6 +30,7 @@ class Slot:
 
     def __init__(self, core):
         self.core, self.process, self.turn, self.until, self.since = core, None, None, 0.0, 0.0
+        self.paused_until = 0.0
 
 
 class Supervisor:
@@ -100,6 +102,7 @@ class Supervisor:
             self.campaign.failures.pop(key, None)
         else:
             self.campaign.failures[key] = self.campaign.failures.get(key, 0) + 1
+            slot.paused_until = now + PAUSE_S
         # One that failed at once is charged some more, or it would be the next one again.
         self.charge(target, name, now - slot.since + (0 if asked else self.turn_s / 10))
         slot.process = slot.turn = None
@@ -112,7 +115,8 @@ class Supervisor:
     def tick(self, now):
         for slot in self.slots:
             if slot.process is None:
-                self.begin(slot, now)
+                if now >= slot.paused_until:
+                    self.begin(slot, now)
             elif slot.process.poll() is not None:
                 self.close(slot, now, False)
             elif now >= slot.until:

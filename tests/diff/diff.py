@@ -404,7 +404,7 @@ class Maker:
         own = self.random.choice(list(self.codec.SOCKETS))
         if self.one_in(2):                           # one that fits the peer that we made
             peers = [name for name, socket in self.codec.SOCKETS.items()
-                     if any(peer.encode() in octets for peer in socket["peers"])]
+                     if any(peer.encode() in octets for peer in socket.get("peers", ()))]
             own = self.random.choice(peers or [own])
         return own, max(self.most_records(), 3), 0, octets, marks
 

@@ -39,7 +39,7 @@ IN_SPEC = [  # file, what stands there, the mistake
     ("zmtp.spec", r"PRINTABLE  0x20\.\.0x7e", "PRINTABLE  0x20..0x7f"),
     ("zmtp.spec", r"max_properties      1024(.*)1024", r"max_properties      1023\g<1>1023"),
     ("plain.spec", r"ERROR     -> failed because refused_by_peer", "ERROR     -> wait_welcome"),
-    ("socket.spec", r"PUSH     code 8 ", "PUSH     code 11"),
+    ("socket.spec", r"PUSH     code 8 ", "PUSH     code 63"),
 ]
 
 
