@@ -143,6 +143,7 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->can_read = true;
     link->can_write = true;
     link->has_sent = false;
+    link->is_shut = false;
     link->was_blocked = false;
     link->lost_by = MCQ_OK;
     link->now_ns = mcq_reactor_now_ns(group->reactor);

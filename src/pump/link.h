@@ -121,6 +121,7 @@ struct mcq_link {
     bool keeps_input;  /* messages of this link are taken: what came before a loss is kept */
     bool has_sent;     /* a message left on this connection: worth a graceful end */
     bool is_finishing; /* mcq_link_finish was called */
+    bool is_shut;      /* mcq_link_shut was called on this connection */
     bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
     bool is_starved;      /* not read, for the budget is used up */
@@ -348,6 +349,12 @@ uint64_t mcq_link_waiting_count(const struct mcq_link *link);
  * The link is lost then, whether it is up or not. What has come from the peer is dropped, and what
  * still comes is nobody's. Only a link of a stream. */
 void mcq_link_finish(struct mcq_link *link);
+
+/* Nothing leaves any more: the peer reads what is under way, then the end. Reading goes on, and what
+ * the session would say to it, or still waits, counts as written: a stream that is closed because a
+ * PONG could not leave would take from the peer what it has not read yet. Only a link of a stream
+ * that is up. */
+void mcq_link_shut(struct mcq_link *link);
 
 /* The peer has failed otherwise: a deadline, a rule of the pattern. Puts it on the list. */
 void mcq_link_lose(struct mcq_link *link, enum mcq_err err);

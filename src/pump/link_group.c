@@ -121,6 +121,13 @@ void mcq_link_finish(struct mcq_link *link)
         lose(link, MCQ_CLOSED);
 }
 
+void mcq_link_shut(struct mcq_link *link)
+{
+    mcq_assert(link->is_up && !mcq_link_is_piped(link));
+    link->is_shut = true;
+    mcq_reactor_shutdown(link->group->reactor, link->fd);
+}
+
 struct mcq_link *mcq_link_next_roomy(struct mcq_link_group *group)
 {
     struct mcq_link *link = group->roomy_first;

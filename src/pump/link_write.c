@@ -64,6 +64,17 @@ static size_t link_on_written(struct mcq_link *link, size_t len)
     return control;
 }
 
+static struct mcq_io link_send(const struct mcq_link *link, const struct iovec *iov, size_t count)
+{
+    struct mcq_io io = {.result = MCQ_IO_DONE};
+
+    if (MCQ_LIKELY(!link->is_shut))
+        return mcq_reactor_send(link->group->reactor, link->fd, iov, count);
+    for (size_t i = 0; i < count; i++)
+        io.len += iov[i].iov_len;
+    return io;
+}
+
 static enum mcq_err link_write_all(struct mcq_link *link)
 {
     struct iovec iov[IOV_COUNT];
@@ -73,12 +84,12 @@ static enum mcq_err link_write_all(struct mcq_link *link)
 
     link->group->flush_count++;
     for (;;) {
-        if (!link->can_write)
+        if (!link->can_write && !link->is_shut)
             return MCQ_AGAIN;
         MCQ_TRY(link_lend(link, iov, &count));
         if (count == 0)
             break;
-        io = mcq_reactor_send(link->group->reactor, link->fd, iov, count);
+        io = link_send(link, iov, count);
         control = link_on_written(link, io.len);
         link->has_sent = link->has_sent || io.len > control;
         if (MCQ_UNLIKELY(link->is_full))

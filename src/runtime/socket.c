@@ -33,7 +33,7 @@ static void begin_drain(struct mcq_socket *socket, uint64_t now_ns)
         if (conn == NULL || !conn->peer.link.is_up)
             continue;
         if (conn->peer.link.has_sent && socket->options.linger_ms != 0) {
-            mcq_reactor_shutdown(socket->engine->reactor, conn->peer.link.fd);
+            mcq_link_shut(&conn->peer.link);
             conn->peer.link.can_read = true;
             mcq_socket_set_unread(socket, conn);
         } else {

@@ -273,6 +273,32 @@ static void ping__is_answered_between_messages(void **state)
     world_fini(&f.world);
 }
 
+/* The end has been said: a PONG that cannot leave must not end the connection early, for what the
+ * peer has not read yet would go with it. */
+static void shut__pings_are_heard_without_an_answer__and_the_link_goes_on(void **state)
+{
+    uint8_t octets[64];
+    struct iovec iov = {octets, sizeof octets};
+    struct fixture f;
+    struct mcq_io io;
+
+    (void) state;
+    start(&f);
+    settle(&f.world);
+    mcq_link_shut(&f.far->peer.link);
+    for (int i = 0; i < 3; i++) {
+        send_raw(f.near, ping, sizeof ping);
+        settle(&f.world);
+        f.far->peer.link.can_read = true;
+        assert_int_equal(take_err(f.far), MCQ_AGAIN);
+        assert_int_equal(mcq_link_flush(&f.far->peer.link), MCQ_OK);
+    }
+    assert_false(f.far->peer.link.is_lost);
+    io = mcq_reactor_recv(f.world.reactor, f.near->peer.link.fd, &iov, 1);
+    assert_int_equal(io.result, MCQ_IO_END);
+    world_fini(&f.world);
+}
+
 /* Who does not read what is sent is not answered without end either. */
 static void fault_c7__pings_without_end_while_nothing_can_leave__are_not_read(void **state)
 {
@@ -688,6 +714,7 @@ int main(void)
         LEDGER_TEST(high_water_mark__counts_messages__and_lets_in_what_was_begun),
         LEDGER_TEST(prefetch__is_bounded_by_messages_and_by_octets),
         LEDGER_TEST(ping__is_answered_between_messages),
+        LEDGER_TEST(shut__pings_are_heard_without_an_answer__and_the_link_goes_on),
         LEDGER_TEST(fault_c7__pings_without_end_while_nothing_can_leave__are_not_read),
         LEDGER_TEST(fault_c7__pings_both_ways_while_both_are_full_of_messages__are_read_on),
         LEDGER_TEST(heartbeat__silent_peer__is_lost),
