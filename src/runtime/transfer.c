@@ -405,11 +405,12 @@ static enum mcq_err recv_held(struct mcq_socket *socket, struct mcq_msg *msg, in
     socket->in_calls++;
     if (MCQ_UNLIKELY(!socket->pattern->ops->can_recv))
         return MCQ_NOT_SUPPORTED;
-    mcq_socket_end_burst(socket);
     if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
         (void) mcq_socket_harvest_input(socket);
+    /* A burst of answers goes on as long as there are questions at hand. */
     err = take(socket, msg);
     if (err == MCQ_AGAIN) {
+        mcq_socket_end_burst(socket);
         mcq_hint_lower(&socket->hint);
         err = recv_waiting(socket, msg, timeout_ms);
     }

@@ -115,8 +115,11 @@ static void a_peer_that_comes_back__keeps_its_id__and_gets_another_epoch(void)
     size_t second;
 
     begin_world(&world);
-    couple = open_couple(&world, MCQ_PULL, MCQ_PUSH);
+    couple.bound = open_socket(&world, MCQ_PULL);
+    couple.connected = open_socket(&world, MCQ_PUSH);
     listen_to(couple.connected, &story);
+    bind_somewhere(couple.bound, couple.endpoint);
+    assert_works(mcq_connect(couple.connected, couple.endpoint));
     first = await_report(&story, MCQ_REPORT_HANDSHAKE_SUCCEEDED, 1);
     assert_works(mcq_wait_peers(couple.bound, 1, PATIENCE_MS));
     assert_int_equal(mcq_peers(couple.bound, &info, 1, sizeof info), 1);
