@@ -10,6 +10,7 @@
  * allows.
  */
 
+#include <ctype.h>
 #include <errno.h>
 #include <monocoque.h>
 
@@ -135,6 +136,20 @@ static void same_result(int result, bool works, const char *what)
         calls_same((uint64_t) errno, EINVAL, what);
 }
 
+/* To whoever has room, so none of the peers is the one to be disconnected. */
+static bool sends_to_any(int type)
+{
+    return type == MCQ_PAIR || type == MCQ_DEALER || type == MCQ_PUSH;
+}
+
+/* What the option was set to, whether it can be asked for or not. */
+static int64_t value_of(const struct model *model, int number)
+{
+    size_t index = usable(number, MCQ_OPTION_SET, true);
+
+    return index < MCQ_OPTION_ROWS ? model->values[index] : 0;
+}
+
 /* What was subscribed to twice counts once. */
 static int64_t distinct_topics(const struct model *model)
 {
@@ -152,9 +167,25 @@ static int64_t distinct_topics(const struct model *model)
     return count;
 }
 
+/* Without a peer a message is waited with, dropped, or nobody's. */
+static int64_t expected_events(const struct model *model, int64_t initial)
+{
+    int64_t policy = value_of(model, MCQ_OPT_WHEN_FULL);
+    bool is_router = model->type == MCQ_ROUTER;
+    bool waits =
+        policy == MCQ_FULL_WAIT || (policy == MCQ_FULL_AS_TYPE &&
+                                    (!is_router || value_of(model, MCQ_OPT_ROUTER_MANDATORY) != 0));
+
+    if (!is_router && !sends_to_any(model->type))
+        return initial;
+    waits |= is_router && value_of(model, MCQ_OPT_ROUTER_BALANCE) != 0;
+    return waits ? 0 : MCQ_POLLOUT;
+}
+
 static int64_t expected_of(const struct model *model, size_t index)
 {
     switch (mcq_option_at(index)->number) {
+    case MCQ_OPT_EVENTS: return expected_events(model, model->values[index]);
     case MCQ_OPT_TOPICS_COUNT: return distinct_topics(model);
     case MCQ_OPT_MECHANISM: return model->mechanism;
     case MCQ_OPT_PLAIN_SERVER: return model->mechanism == PLAIN && model->is_server;
@@ -240,16 +271,19 @@ static void set_number(struct model *model, int number, int64_t value)
     const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
     bool works = row != NULL && is_of(row, model->type) && is_within(row, value);
 
+    if (works && number == MCQ_OPT_WHEN_FULL && value == MCQ_FULL_DISCONNECT &&
+        sends_to_any(model->type)) {
+        calls_same((uint64_t) mcq_set(model->socket, (enum mcq_option) number, value),
+                   (uint64_t) -1, "set WHEN_FULL");
+        calls_same((uint64_t) errno, ENOTSUP, "set WHEN_FULL");
+        return;
+    }
     same_result(mcq_set(model->socket, (enum mcq_option) number, value), works, "set");
     if (works)
         model->values[index] = value;
     if (works && (number == MCQ_OPT_PLAIN_SERVER || number == MCQ_OPT_CURVE_SERVER)) {
         model->is_server = value != 0;
         model->mechanism = value == 0 ? NONE : number == MCQ_OPT_PLAIN_SERVER ? PLAIN : CURVE;
-    }
-    if (works && number == MCQ_OPT_ROUTER_MANDATORY) { /* there is nobody to send to */
-        index = usable(MCQ_OPT_EVENTS, MCQ_OPTION_GET, true);
-        model->values[index] = value == 0 ? model->initial[index] : 0;
     }
 }
 
@@ -304,6 +338,19 @@ static bool read_key(struct mcq_bytes octets, struct mcq_crypto_key *key)
 }
 
 /* Whether the octets, whose number is in order, mean something to the option. */
+/* "X-NAME:VALUE", with the characters of a property's name. */
+static bool is_property(struct mcq_bytes octets)
+{
+    static const char more[] = "-_.+";
+    size_t len = 0;
+
+    while (len < octets.len && octets.data[len] != 0 &&
+           (isalnum(octets.data[len]) || strchr(more, octets.data[len]) != NULL))
+        len++;
+    return len > 2 && len <= UINT8_MAX && len + 1 < octets.len && octets.data[len] == ':' &&
+           memcmp(octets.data, "X-", 2) == 0;
+}
+
 static bool takes_octets(int number, struct mcq_bytes octets)
 {
     bool is_name = octets.len == 0 || memchr(octets.data, 0, octets.len) == NULL;
@@ -315,6 +362,7 @@ static bool takes_octets(int number, struct mcq_bytes octets)
     switch (number) {
     case MCQ_OPT_ROUTING_ID: return octets.data[0] != 0;
     case MCQ_OPT_BINDTODEVICE: return is_name;
+    case MCQ_OPT_METADATA: return is_property(octets);
     case MCQ_OPT_TCP_CONGESTION:
         return octets.len == 0 ||
                (good < MCQ_COUNTOF(good_texts) && good_texts[good].is_congestion);
