@@ -350,10 +350,10 @@ uint64_t mcq_link_waiting_count(const struct mcq_link *link);
  * still comes is nobody's. Only a link of a stream. */
 void mcq_link_finish(struct mcq_link *link);
 
-/* Nothing leaves any more: the peer reads what is under way, then the end. Reading goes on, and what
- * the session would say to it, or still waits, counts as written: a stream that is closed because a
- * PONG could not leave would take from the peer what it has not read yet. Only a link of a stream
- * that is up. */
+/* Nothing leaves any more: the peer reads what is under way, then the end. Reading goes on, and
+ * what the session would say to it, or still waits, counts as written: a stream that is closed
+ * because a PONG could not leave would take from the peer what it has not read yet. Only a link of
+ * a stream that is up. */
 void mcq_link_shut(struct mcq_link *link);
 
 /* The peer has failed otherwise: a deadline, a rule of the pattern. Puts it on the list. */
