@@ -5,7 +5,7 @@ verb_bench() {
     # help: [quick|compare|profile|NAME...] [OPTION...] -- figures against libzmq and nng, and a report
     # help: Without a name all of it (45 minutes), quick what was asked for (2 minutes), compare one program
     # help: written against zmq.h with our libzmq.so.5 and the system's, profile where the time of a message goes.
-    # help: NAME: throughput trip open pairs fanout fanin router memory peers topics cost
+    # help: NAME: throughput trip open pairs fanout fanin router memory peers topics apart cost
     # help:       --rounds=5 --seconds=1 --lanes=NAME,... --out=DIR
     # help: A bench/NAME.c answers one question: frame_decode path prefixes pump_stream reserve.
     if [[ -n ${1-} && -e bench/$1.c ]]; then

@@ -9,5 +9,8 @@ verb_sim() {
     packages base
     step build:build-release build_preset release
     printf '\n'
-    exec build/release/tests/sim/sim_sockets "$@"
+    local failed=0
+    build/release/tests/sim/sim_sockets "$@" || failed=1
+    build/release/tests/sim/sim_stream "$@" || failed=1
+    return "$failed"
 }

@@ -4,16 +4,25 @@
  * Question: nanoseconds per frame of a stream in 64 KiB chunks, one core, warm cache: through the
  *           decoder, through its machine alone, through the whole session, and through a hand-made
  *           loop without any check, which is the floor?
- * Method:   rounds of all in turn, the median of each; the ratio to the floor is the figure. The
- *           floor says of each frame what the decoder says, one frame a call, and has all of the
- *           stream at once; a loop that meets the ends of chunks, as decoders do, is listed, and
- *           what merely walks over the sizes, too.
+ * Method:   rounds of all in turn, each over the stream until TURN_FRAMES went by, in time of the
+ *           thread. A ratio is taken within a round; shown are medians over all rounds, and their
+ *           quartiles. Each few rounds are a process of their own: where code and stack lie is
+ *           drawn anew, and one draw in a hundred makes one of the ways four times as slow.
+ * Floors:   the first says of each frame what the decoder says, one frame a call, and has all of
+ *           the stream at once. The second has the decoder's input, chunks that cut frames. What
+ *           merely walks over the sizes is listed, too.
+ * Beware:   the floor waits for memory and leaves most of the core idle; the decoder's checks fill
+ *           it. Where something else runs on the same core, as neighbours of a virtual machine do,
+ *           the checks show: 1.7 times the floor instead of 1.2 at 1 KiB.
  *
- *     frame_decode [SIZE [ROUNDS]]
+ *     frame_decode [SIZE...]    64 and 1024 where none is given
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "session/state.h"
 #include "wire/encode.h"
@@ -21,7 +30,9 @@
 
 #define CHUNK_BYTES 65536
 #define STREAM_BYTES ((size_t) 16 * CHUNK_BYTES)
-#define ROUNDS_MAX 101
+#define PROCESSES 21
+#define ROUNDS 9 /* of one process */
+#define TURN_FRAMES 100000
 
 static uint8_t stream[STREAM_BYTES];
 static size_t stream_len;
@@ -32,7 +43,7 @@ static double now_ns(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return 1e9 * (double) now.tv_sec + (double) now.tv_nsec;
 }
 
@@ -223,6 +234,84 @@ static uint64_t session(void)
     return frames;
 }
 
+static const struct {
+    const char *name;
+    uint64_t (*run)(void);
+} ways[] = {
+    {"by hand, unchecked", by_hand},
+    {"by hand, in chunks", by_hand_in_chunks},
+    {"decoder", fast},
+    {"machine alone", machine},
+    {"sizes only", walk},
+    {"whole session", session},
+};
+
+#define WAY_COUNT MCQ_COUNTOF(ways)
+
+/* Nanoseconds per frame of each way. */
+struct round {
+    double times[WAY_COUNT];
+};
+
+static bool run_round(struct round *round)
+{
+    uint64_t passes = TURN_FRAMES / frame_count + 1;
+
+    for (size_t way = 0; way < WAY_COUNT; way++) {
+        double start = now_ns();
+        uint64_t frames = 0;
+
+        for (uint64_t i = 0; i < passes; i++)
+            frames += ways[way].run();
+        round->times[way] = (now_ns() - start) / (double) (passes * frame_count);
+        sink += frames;
+        if (frames != passes * frame_count)
+            return fprintf(stderr, "%s lost frames\n", ways[way].name), false;
+    }
+    return true;
+}
+
+/* What one process does: its rounds, written to standard output as they are. */
+static int measure(size_t size)
+{
+    struct round round;
+
+    fill_stream(size);
+    for (int i = 0; i < ROUNDS; i++) {
+        if (!run_round(&round) || fwrite(&round, sizeof round, 1, stdout) != 1)
+            return 1;
+    }
+    return 0;
+}
+
+/* A process of this program; its rounds. */
+static bool ask_process(char *program, char *size, struct round rounds[ROUNDS])
+{
+    char *argv[] = {program, (char[]) {"--measure"}, size, NULL};
+    int status = -1;
+    size_t count = 0;
+    int ends[2];
+    FILE *answer;
+    pid_t pid;
+
+    if (pipe(ends) != 0)
+        return false;
+    pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        execv("/proc/self/exe", argv);
+        _exit(1);
+    }
+    close(ends[1]);
+    answer = fdopen(ends[0], "rb");
+    if (answer != NULL) {
+        count = fread(rounds, sizeof rounds[0], ROUNDS, answer);
+        fclose(answer);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 && count == ROUNDS;
+}
+
 static int by_value(const void *a, const void *b)
 {
     double left = *(const double *) a;
@@ -231,40 +320,56 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* Of a way's times over those of a floor; over 1 without one. */
+struct quartiles {
+    double at[3];
+};
+
+static struct quartiles quartiles_of(const struct round *rounds, size_t way, int floor)
+{
+    double values[PROCESSES * ROUNDS];
+    struct quartiles found;
+
+    for (size_t i = 0; i < MCQ_COUNTOF(values); i++)
+        values[i] = rounds[i].times[way] / (floor < 0 ? 1 : rounds[i].times[floor]);
+    qsort(values, MCQ_COUNTOF(values), sizeof values[0], by_value);
+    for (size_t i = 0; i < MCQ_COUNTOF(found.at); i++)
+        found.at[i] = values[MCQ_COUNTOF(values) * (i + 1) / 4];
+    return found;
+}
+
+static bool report(char *program, char *size)
+{
+    static struct round rounds[PROCESSES][ROUNDS];
+
+    for (int i = 0; i < PROCESSES; i++) {
+        if (!ask_process(program, size, rounds[i]))
+            return fprintf(stderr, "a process of %s failed\n", program), false;
+    }
+    printf("%-20s ns per frame   times the floor    times that in chunks\n", size);
+    for (size_t way = 0; way < WAY_COUNT; way++) {
+        printf("  %-18s %12.2f", ways[way].name, quartiles_of(rounds[0], way, -1).at[1]);
+        for (int floor = 0; floor < 2; floor++) {
+            struct quartiles ratio = quartiles_of(rounds[0], way, floor);
+
+            printf("   %5.2f (%.2f..%.2f)", ratio.at[1], ratio.at[0], ratio.at[2]);
+        }
+        printf("\n");
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        uint64_t (*run)(void);
-    } ways[] = {
-        {"by hand, unchecked", by_hand},
-        {"by hand, in chunks", by_hand_in_chunks},
-        {"decoder", fast},
-        {"machine alone", machine},
-        {"sizes only", walk},
-        {"whole session", session},
-    };
-    static double times[MCQ_COUNTOF(ways)][ROUNDS_MAX];
-    size_t size = argc > 1 ? strtoul(argv[1], NULL, 0) : 64;
-    size_t rounds = mcq_min_size(argc > 2 ? strtoul(argv[2], NULL, 0) : 51, ROUNDS_MAX);
+    char *usual[] = {(char[]) {"64"}, (char[]) {"1024"}};
+    char **sizes = argc > 1 ? argv + 1 : usual;
+    int size_count = argc > 1 ? argc - 1 : (int) MCQ_COUNTOF(usual);
 
-    fill_stream(size);
-    for (size_t round = 0; round < rounds; round++) {
-        for (size_t way = 0; way < MCQ_COUNTOF(ways); way++) {
-            double start = now_ns();
-            uint64_t frames = ways[way].run();
-
-            times[way][round] = (now_ns() - start) / (double) frame_count;
-            sink += frames;
-            if (frames != frame_count)
-                return fprintf(stderr, "%s lost frames\n", ways[way].name), 1;
-        }
-    }
-    printf("%zu B\n", size);
-    for (size_t way = 0; way < MCQ_COUNTOF(ways); way++) {
-        qsort(times[way], rounds, sizeof times[way][0], by_value);
-        printf("  %-20s %6.2f ns per frame  %5.2f\n", ways[way].name, times[way][rounds / 2],
-               times[way][rounds / 2] / times[0][rounds / 2]);
+    if (argc == 3 && strcmp(argv[1], "--measure") == 0)
+        return measure(strtoul(argv[2], NULL, 0));
+    for (int i = 0; i < size_count; i++) {
+        if (!report(argv[0], sizes[i]))
+            return 1;
     }
     return 0;
 }

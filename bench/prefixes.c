@@ -1,9 +1,9 @@
 /*
- * prefixes: the index of subscriptions against a radix tree.
+ * prefixes: the index of subscriptions against a plain radix tree.
  *
  * Question: what do adding, matching and removing cost with 10 to 1,000,000 different prefixes in
- *           hub/prefixes.h, and in a radix tree with compressed paths and sorted children, which is
- *           what others have? And how many octets does each take?
+ *           hub/prefixes.h, and in a plain radix tree: each node has a copy of its octets, sorted
+ *           children, and an allocation for each part? And how many octets does each take?
  * Method:   both hold the same prefixes, in random order: "words" are topics of four levels with
  *           shared beginnings, "octets" are 12 random ones. Topics to be matched are prefixes with
  *           four octets more (hits) or the same with an octet in the middle changed (misses).
@@ -322,7 +322,7 @@ static struct text *make_topics(const struct text *texts, uint32_t count, bool h
     return topics;
 }
 
-static uint32_t table_match(const struct mcq_prefixes *prefixes, struct mcq_bytes topic)
+static uint32_t index_match(const struct mcq_prefixes *prefixes, struct mcq_bytes topic)
 {
     struct mcq_prefix_match match;
     uint32_t found = 0;
@@ -335,7 +335,7 @@ static uint32_t table_match(const struct mcq_prefixes *prefixes, struct mcq_byte
 
 static volatile uint32_t sink;
 
-static struct result measure_table(const struct text *texts, uint32_t count,
+static struct result measure_index(const struct text *texts, uint32_t count,
                                    const struct text *hits, const struct text *misses)
 {
     struct mcq_prefixes prefixes;
@@ -355,11 +355,11 @@ static struct result measure_table(const struct text *texts, uint32_t count,
     result.bytes = (double) (mcq_alloc_ledger().bytes - before) / count;
     start = now_ns();
     for (uint32_t i = 0; i < MATCHES; i++)
-        found += table_match(&prefixes, bytes_of(&hits[i]));
+        found += index_match(&prefixes, bytes_of(&hits[i]));
     result.hit_ns = (now_ns() - start) / MATCHES;
     start = now_ns();
     for (uint32_t i = 0; i < MATCHES; i++)
-        found += table_match(&prefixes, bytes_of(&misses[i]));
+        found += index_match(&prefixes, bytes_of(&misses[i]));
     result.miss_ns = (now_ns() - start) / MATCHES;
     sink = found;
     start = now_ns();
@@ -440,16 +440,16 @@ static void compare(uint32_t count, bool are_words, int rounds)
     struct text *texts = make_texts(count, are_words);
     struct text *hits = make_topics(texts, count, true);
     struct text *misses = make_topics(texts, count, false);
-    struct result table[ROUNDS_MAX];
+    struct result index[ROUNDS_MAX];
     struct result radix[ROUNDS_MAX];
 
     for (int i = 0; i < rounds; i++) {
-        table[i] = measure_table(texts, count, hits, misses);
+        index[i] = measure_index(texts, count, hits, misses);
         radix[i] = measure_radix(texts, count, hits, misses);
     }
     printf("%u %s\n", count, are_words ? "words" : "octets");
-    show("table", table, rounds);
-    show("radix", radix, rounds);
+    show("index", index, rounds);
+    show("plain", radix, rounds);
     (void) fflush(stdout);
     free(texts);
     free(hits);

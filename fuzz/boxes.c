@@ -52,14 +52,17 @@ static void check_box(const struct fuzz_input *input, enum mcq_box_id id, bool b
 {
     const struct mcq_box *box = &mcq_box_table[id];
     uint8_t *copy = fuzz_copy(unit);
-    size_t place = input->choice[1] % len;
 
+    if (len < MCQ_CRYPTO_TAG_BYTES)
+        fuzz_fail("%s is shorter than its tag", box->name);
     if (!mcq_box_open(id, back, copy, len, &key))
         fuzz_fail("%s does not open", box->name);
     if (!mcq_bytes_equal(mcq_bytes(mcq_box_content(id, copy), len - MCQ_CRYPTO_TAG_BYTES),
                          input->octets))
         fuzz_fail("%s opens to something else", box->name);
     free(copy);
+
+    size_t place = input->choice[1] % len;
 
     if (opens(id, back, unit, place))
         fuzz_fail("%s opens although it is cut to %zu octets", box->name, place);

@@ -135,13 +135,25 @@ static void check_send_errno(const struct side *side)
                     (errno == EHOSTUNREACH && (side->type == MCQ_ROUTER || is_numbered(side))));
 }
 
+static bool has_deadline(const struct side *side)
+{
+    int before = errno;
+    int64_t timeout_ms = 0;
+    bool is_known =
+        side->type == MCQ_REQ && mcq_get(side->socket, MCQ_OPT_REQ_TIMEOUT, &timeout_ms) == 0;
+
+    errno = before;
+    return is_known && timeout_ms > 0;
+}
+
 /* What has begun to come is there to its end. */
 static void check_recv_errno(struct side *side)
 {
     check_errno(side, "recv",
                 (errno == EAGAIN && !side->is_receiving) || (errno == ENOTSUP && !receives(side)) ||
                     (errno == MCQ_EFSM && is_dialogue(side)) ||
-                    (errno == ECONNRESET && side->type == MCQ_REQ));
+                    (errno == ECONNRESET && side->type == MCQ_REQ) ||
+                    (errno == ETIMEDOUT && has_deadline(side)));
     side->is_receiving = side->in_body = false;
 }
 
@@ -597,9 +609,9 @@ static void wish(struct side *side, bool is_on)
 static enum mcq_option option_of(const struct side *side, unsigned how)
 {
     static const enum mcq_option options[] = {
-        MCQ_OPT_SNDHWM,      MCQ_OPT_RCVHWM,          MCQ_OPT_RCVTIMEO,      MCQ_OPT_SNDTIMEO,
-        MCQ_OPT_REQ_RELAXED, MCQ_OPT_REQ_CORRELATE,   MCQ_OPT_HEARTBEAT_IVL, MCQ_OPT_RECONNECT_IVL,
-        MCQ_OPT_LINGER,      MCQ_OPT_ROUTER_MANDATORY};
+        MCQ_OPT_SNDHWM,      MCQ_OPT_RCVHWM,           MCQ_OPT_RCVTIMEO,      MCQ_OPT_SNDTIMEO,
+        MCQ_OPT_REQ_RELAXED, MCQ_OPT_REQ_CORRELATE,    MCQ_OPT_HEARTBEAT_IVL, MCQ_OPT_RECONNECT_IVL,
+        MCQ_OPT_LINGER,      MCQ_OPT_ROUTER_MANDATORY, MCQ_OPT_REQ_TIMEOUT,   MCQ_OPT_REQ_RESENDS};
     static const enum mcq_option newer[] = {
         MCQ_OPT_SNDHWM,       MCQ_OPT_RCVHWM,      MCQ_OPT_XPUB_VERBOSE,
         MCQ_OPT_XPUB_NODROP,  MCQ_OPT_XPUB_MANUAL, MCQ_OPT_XPUB_VERBOSER,
@@ -631,10 +643,28 @@ static void close_one(struct side *side)
     side->is_closed = has_cut = true;
 }
 
+/* A peer is ended: as if disconnected, unless it is an older one that was disconnected from before
+ * and is still being seen off. */
+static void end_peer(struct side *side, const struct mcq_peer_info *infos, int count)
+{
+    bool is_newest = !infos[0].is_accepted;
+
+    for (int i = 1; i < count; i++)
+        if (!infos[i].is_accepted && strcmp(infos[i].endpoint, infos[0].endpoint) == 0)
+            is_newest = is_newest && infos[i].id < infos[0].id;
+    has_cut = true;
+    if (mcq_close_peer(side->socket, infos[0].id) != 0)
+        check_errno(side, "close_peer", false);
+    for (int i = 0; i < SOCKETS && is_newest; i++)
+        if (strcmp(infos[0].endpoint, endpoint_of(&sides[i])) == 0)
+            side->connects[i] = false;
+}
+
 /* What is told of peers and drops fits together; one of them may be ended. */
 static void look_at_peers(struct side *side, unsigned how)
 {
-    struct mcq_peer_info infos[4];
+    /* No call makes more than one a socket. */
+    static struct mcq_peer_info infos[CALLS_MAX * SOCKETS];
     struct mcq_socket_stats before, after;
     int count = mcq_peers(side->socket, infos, MCQ_COUNTOF(infos), sizeof *infos);
 
@@ -642,19 +672,15 @@ static void look_at_peers(struct side *side, unsigned how)
         check_errno(side, "peers", false);
         return;
     }
-    for (int i = 0; i < count && i < (int) MCQ_COUNTOF(infos); i++)
+    calls_same((size_t) count <= MCQ_COUNTOF(infos), true, "a bounded number of peers");
+    for (int i = 0; i < count; i++)
         if (infos[i].id == 0 || infos[i].messages_in > before.messages_in ||
             infos[i].messages_out > before.messages_out ||
             (infos[i].epoch == 0 && infos[i].connected_ms != 0))
             fuzz_fail("peer %d of %d contradicts itself or its socket", i, count);
     if (count == 0 || (how & 128) == 0)
         return;
-    has_cut = true;
-    if (mcq_close_peer(side->socket, infos[0].id) != 0)
-        check_errno(side, "close_peer", false);
-    for (int i = 0; i < SOCKETS && !infos[0].is_accepted; i++) /* as if disconnected */
-        if (strcmp(infos[0].endpoint, endpoint_of(&sides[i])) == 0)
-            side->connects[i] = false;
+    end_peer(side, infos, count);
     if (mcq_stats(side->socket, &after, sizeof after) != 0)
         check_errno(side, "stats", false);
     else if (after.messages_in < before.messages_in || after.messages_out < before.messages_out ||

@@ -50,7 +50,7 @@ __attribute__((constructor)) static void make_keys(void)
 /* --- sessions --------------------------------------------------------------------------------- */
 
 static void configure(const struct fuzz_input *input, struct mcq_session_config *config,
-                      bool is_server, uint8_t *next)
+                      bool is_server, struct mcq_random random)
 {
     mcq_session_config_init(config, is_server ? MCQ_SOCKET_TYPE_XPUB : MCQ_SOCKET_TYPE_SUB,
                             input->choice[0] & CHOICE_COMPAT ? MCQ_PROFILE_COMPAT
@@ -58,7 +58,7 @@ static void configure(const struct fuzz_input *input, struct mcq_session_config 
     config->mechanism = MCQ_MECHANISM_CURVE;
     config->as_server = is_server;
     config->curve = &keys[is_server];
-    config->random = (struct mcq_random) {count_up, next};
+    config->random = random;
     config->max_frame_bytes = 512; /* within reach */
     config->max_message_bytes = 1024;
     config->max_message_frames = 4;
@@ -216,11 +216,11 @@ static void run_traffic(const struct fuzz_input *input)
     enum mcq_err sealed_err = MCQ_AGAIN;
     enum mcq_err clear_err = MCQ_AGAIN;
 
-    configure(input, &config, is_server, &next[0]);
+    configure(input, &config, is_server, (struct mcq_random) {count_up, &next[0]});
     start_traffic(&sealed, &config);
     config.mechanism = MCQ_MECHANISM_NULL;
     start_traffic(&clear, &config);
-    configure(input, &config, !is_server, &next[1]);
+    configure(input, &config, !is_server, (struct mcq_random) {count_up, &next[1]});
     start_traffic(&peer, &config);
     fuzz_whole.len = fuzz_other.len = 0;
     mcq_frame_decoder_init(&frames, 0, FUZZ_OCTETS_MAX, FUZZ_OCTETS_MAX);
@@ -298,12 +298,12 @@ static bool handshake(const struct fuzz_input *input, enum mcq_mechanism mechani
     struct mcq_session peer;
     bool is_ready;
 
-    configure(input, &config, is_server, &next[0]);
+    configure(input, &config, is_server, (struct mcq_random) {count_up, &next[0]});
     config.mechanism = mechanism;
     config.max_command_bytes = MCQ_MAX_COMMAND_BYTES;
     if (mcq_session_init(&ours, &config, NOW_NS) != MCQ_OK)
         fuzz_fail("the configuration is not taken");
-    configure(input, &config, !is_server, &next[1]);
+    configure(input, &config, !is_server, (struct mcq_random) {count_up, &next[1]});
     config.mechanism = mechanism;
     config.max_command_bytes = MCQ_MAX_COMMAND_BYTES;
     config.extra_metadata = input->octets;

@@ -12,11 +12,12 @@
 
 #include "calls.h"
 #include "transport/transport.h"
+#include "transport/udp.h"
 
 #define TEXT_MAX 300
 
 /* In the order of enum mcq_scheme. */
-static const char *const leads[] = {"tcp://", "inproc://", "ipc://"};
+static const char *const leads[] = {"tcp://", "inproc://", "ipc://", "udp://"};
 
 #define NO_SCHEME MCQ_COUNTOF(leads)
 
@@ -130,6 +131,20 @@ static unsigned read_tcp(struct mcq_bytes text, size_t from, bool connects,
            read_address(text, mark + 1, connects, endpoint);
 }
 
+/* What stands in front of the first ';' is an interface's, whatever it is. */
+static unsigned read_udp(struct mcq_bytes text, size_t from, bool connects,
+                         struct mcq_endpoint *endpoint)
+{
+    size_t mark = from;
+
+    if (!has(piece(text, from, text.len), ';'))
+        return read_address(text, from, connects, endpoint);
+    while (text.data[mark] != ';')
+        mark++;
+    endpoint->source = piece(text, from, mark);
+    return mark > from ? read_address(text, mark + 1, connects, endpoint) : 0;
+}
+
 static unsigned read_ipc(struct mcq_bytes text, size_t from, bool connects,
                          struct mcq_endpoint *endpoint)
 {
@@ -163,8 +178,9 @@ static unsigned read_text(struct mcq_bytes text, bool connects, struct mcq_endpo
     *endpoint = (struct mcq_endpoint) {.scheme = (enum mcq_scheme) scheme};
     if (scheme == MCQ_SCHEME_INPROC)
         return 1; /* any name */
-    return (scheme == MCQ_SCHEME_TCP ? read_tcp : read_ipc)(text, strlen(leads[scheme]), connects,
-                                                            endpoint);
+    return (scheme == MCQ_SCHEME_TCP   ? read_tcp
+            : scheme == MCQ_SCHEME_UDP ? read_udp
+                                       : read_ipc)(text, strlen(leads[scheme]), connects, endpoint);
 }
 
 /* --- the checks ------------------------------------------------------------------------------- */
@@ -243,13 +259,28 @@ static void check_text(struct mcq_bytes octets, enum mcq_endpoint_use use)
     if (fault == MCQ_ENDPOINT_GOOD) {
         struct mcq_endpoint source;
 
-        calls_same(mcq_endpoint_source(&endpoint, &source), endpoint.source.len > 0, "a source");
+        if (endpoint.scheme == MCQ_SCHEME_TCP)
+            calls_same(mcq_endpoint_source(&endpoint, &source), endpoint.source.len > 0,
+                       "a source");
         check_same(&endpoint, &expected);
         check_printed(&endpoint, use);
     } else if (endpoint.port != 4711 || endpoint.host.data != NULL || endpoint.path.data != NULL) {
         fuzz_fail("refused, and filled all the same");
     }
     free(copy);
+}
+
+/* The same of datagrams: a sender's address as text is one to send to. */
+static void check_peer(const struct mcq_address *address)
+{
+    char text[MCQ_UDP_TEXT_BYTES];
+    struct mcq_address again;
+    size_t len = mcq_udp_peer_text(address, text);
+
+    if (!mcq_udp_parse_peer(mcq_bytes(text, len), address->storage.ss_family, &again))
+        fuzz_fail("a sender's address is no address");
+    calls_same_bytes(mcq_bytes(&again.storage, again.len),
+                     mcq_bytes(&address->storage, address->len), "the sender's address");
 }
 
 static void check_address(struct mcq_bytes octets, bool is_ipv6, uint8_t port)
@@ -278,6 +309,7 @@ static void check_address(struct mcq_bytes octets, bool is_ipv6, uint8_t port)
     calls_same(mcq_tcp_numeric(&endpoint, is_ipv6, &again), MCQ_OK, "an address's text resolves");
     calls_same_bytes(mcq_bytes(&again.storage, again.len), mcq_bytes(&address.storage, address.len),
                      "the address");
+    check_peer(&address);
 }
 
 static void check_path(struct mcq_bytes path, bool is_abstract)

@@ -33,6 +33,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests/vectors"), str(ROOT / "tests/diff")]
 
+import corpus  # noqa: E402
 import diff  # noqa: E402
 import oracle  # noqa: E402
 import replay  # noqa: E402
@@ -574,14 +575,15 @@ def decode(octets):
 def collect(paths, choices, every):
     """([(file, setting, stream)] of what both sides can play, how many files are none of it)."""
     found, left_out = [], 0
-    for path in diff.corpus_files(paths):
-        octets = path.read_bytes()[:diff.HEAD_OCTETS + diff.OCTETS_MOST]
+    for path in corpus.corpus_files(paths):
+        octets = path.read_bytes()[:corpus.HEAD_OCTETS + corpus.OCTETS_MOST]
         setting = choices.setting(octets)
         if setting is None:
             left_out += 1
             continue
-        streams = every_type(setting, octets[diff.HEAD_OCTETS:]) if every else [(setting, octets[diff.HEAD_OCTETS:])]
-        found += [(path, *stream) for stream in streams]
+        stream = octets[corpus.HEAD_OCTETS:]
+        streams = every_type(setting, stream) if every else [(setting, stream)]
+        found += [(path, *each) for each in streams]
     return found, left_out
 
 

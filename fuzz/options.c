@@ -119,6 +119,8 @@ static size_t usable(int number, enum mcq_option_use use, bool is_number)
 
 static bool is_within(const struct mcq_option_row *row, int64_t value)
 {
+    if (row->type == MCQ_OPTION_U64) /* its upper half is handed over as negative numbers */
+        return (uint64_t) value <= row->max;
     return value >= row->min && (value < 0 || (uint64_t) value <= row->max);
 }
 
@@ -265,14 +267,20 @@ static void check_all(struct model *model)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
+/* A peer of octets loses none; where any peer will do, there is none to disconnect. */
+static bool has_no_policy(int type, int64_t policy)
+{
+    return type == MCQ_STREAM ? policy == MCQ_FULL_DROP_NEWEST || policy == MCQ_FULL_DROP_OLDEST
+                              : policy == MCQ_FULL_DISCONNECT && sends_to_any(type);
+}
+
 static void set_number(struct model *model, int number, int64_t value)
 {
     size_t index = usable(number, MCQ_OPTION_SET, true);
     const struct mcq_option_row *row = index < MCQ_OPTION_ROWS ? mcq_option_at(index) : NULL;
     bool works = row != NULL && is_of(row, model->type) && is_within(row, value);
 
-    if (works && number == MCQ_OPT_WHEN_FULL && value == MCQ_FULL_DISCONNECT &&
-        sends_to_any(model->type)) {
+    if (works && number == MCQ_OPT_WHEN_FULL && has_no_policy(model->type, value)) {
         calls_same((uint64_t) mcq_set(model->socket, (enum mcq_option) number, value),
                    (uint64_t) -1, "set WHEN_FULL");
         calls_same((uint64_t) errno, ENOTSUP, "set WHEN_FULL");

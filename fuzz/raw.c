@@ -10,22 +10,16 @@
 
 #include <netinet/in.h>
 
-#include "calls.h"
-#include "reactor/sim/sim.h"
-#include "runtime/socket.h"
+#include "world.h"
 
 #define LEN_MAX 300 /* of what is said at a time */
 #define NAME_BYTES 5
 #define PORT 5555
-#define MS UINT64_C(1000000)
 
 struct run {
     struct calls calls;
-    struct mcq_sim *sim;
-    struct mcq_reactor *raw;
-    struct mcq_context *context;
+    struct world world;
     struct mcq_socket *socket;
-    struct mcq_sim_actor engine;
     int fd;        /* of the peer; -1: none */
     bool is_begun; /* there was one, and its end was not heard */
     bool has_name; /* the socket has heard of it */
@@ -61,46 +55,24 @@ static void check(const uint8_t *octets, size_t len, uint32_t from, bool is_peer
 
 /* --- the world -------------------------------------------------------------------------------- */
 
-static bool engine_turn(void *context)
-{
-    return mcq_context_turn(((struct run *) context)->context);
-}
-
 static void pass(uint64_t ns)
 {
-    struct mcq_op alarm = {0};
-
-    if (mcq_reactor_arm_timer(run.raw, &alarm, mcq_reactor_now_ns(run.raw) + ns) != MCQ_OK)
-        fuzz_fail("no timer");
-    while (mcq_op_is_armed(&alarm)) {
-        mcq_reactor_wait(run.raw, MCQ_REACTOR_NEVER_NS);
-        if (mcq_reactor_next(run.raw) == NULL && !mcq_sim_step(run.sim))
-            fuzz_fail("the world stands still");
-    }
+    world_pass(&run.world, ns);
 }
 
 static void begin(const struct fuzz_input *input)
 {
     unsigned wrong = input->choice[1];
     struct mcq_sim_faults faults = {
-        .pipe_bytes = wrong % 64 * 8,
+        .pipe_bytes = (size_t) (wrong % 64) * 8,
         .partial = wrong & 64 ? 300 : 0,
         .again = wrong & 128 ? 100 : 0,
     };
     const char *fault;
-    struct mcq_reactor *reactor;
 
-    run = (struct run) {.calls = calls_of(input),
-                        .engine = {.turn = engine_turn, .context = &run},
-                        .fd = -1,
-                        .piece_bytes = input->choice[0] + 1u};
-    if (mcq_sim_new(1, &faults, &run.sim) != MCQ_OK ||
-        mcq_sim_reactor_new(run.sim, &reactor) != MCQ_OK ||
-        mcq_sim_reactor_new(run.sim, &run.raw) != MCQ_OK ||
-        mcq_context_new_on(reactor, 1, &run.context) != MCQ_OK)
-        fuzz_fail("no world");
-    mcq_sim_add_actor(run.sim, &run.engine);
-    if (mcq_socket_open(run.context, MCQ_SOCKET_TYPE_STREAM, &run.socket) != MCQ_OK ||
+    run = (struct run) {.calls = calls_of(input), .fd = -1, .piece_bytes = input->choice[0] + 1u};
+    world_begin(&run.world, &faults);
+    if (mcq_socket_open(run.world.context, MCQ_SOCKET_TYPE_STREAM, &run.socket) != MCQ_OK ||
         mcq_socket_enter(run.socket) != MCQ_OK)
         fuzz_fail("no socket");
     run.socket->options.linger_ms = 0;
@@ -116,7 +88,7 @@ static void begin(const struct fuzz_input *input)
 static void hang_up(void)
 {
     if (run.fd >= 0)
-        mcq_reactor_close(run.raw, run.fd);
+        mcq_reactor_close(run.world.raw, run.fd);
     run.fd = -1;
 }
 
@@ -134,7 +106,7 @@ static void call_up(void)
     memcpy(&address.storage, &in, sizeof in);
     run.has_name = run.is_ours = run.is_calm = false;
     run.said = run.heard = run.sent = run.got = 0;
-    result = mcq_reactor_connect(run.raw, NULL, &address, NULL, &run.fd);
+    result = mcq_reactor_connect(run.world.raw, NULL, &address, NULL, &run.fd);
     if (result != MCQ_IO_DONE && result != MCQ_IO_AGAIN)
         run.fd = -1;
     pass(MS);
@@ -149,7 +121,7 @@ static void say(size_t len)
         return;
     fill(octets, len, run.said, true);
     run.is_calm = false;
-    run.said += (uint32_t) mcq_reactor_send(run.raw, run.fd, &iov, 1).len;
+    run.said += (uint32_t) mcq_reactor_send(run.world.raw, run.fd, &iov, 1).len;
 }
 
 /* true: the stream has ended. */
@@ -162,7 +134,7 @@ static bool hear(void)
     if (run.fd < 0)
         return false;
     do {
-        io = mcq_reactor_recv(run.raw, run.fd, &iov, 1);
+        io = mcq_reactor_recv(run.world.raw, run.fd, &iov, 1);
         if (io.len > run.sent - run.got)
             fuzz_fail("the peer gets more than was sent");
         check(octets, io.len, run.got, false);
@@ -282,16 +254,7 @@ static void end(void)
 {
     if (mcq_socket_close(run.socket) != MCQ_OK)
         fuzz_fail("close");
-    for (int i = 0; run.context->open_count > 0; i++, pass(MS))
-        if (i == 5000)
-            fuzz_fail("the socket does not close");
-    if (mcq_context_term(&run.context, 0) != MCQ_OK)
-        fuzz_fail("term");
-    mcq_sim_remove_actor(run.sim, &run.engine);
-    mcq_reactor_free(&run.raw);
-    calls_same(mcq_sim_open_count(run.sim), 0, "descriptors left");
-    mcq_sim_free(&run.sim);
-    calls_end();
+    world_end(&run.world);
 }
 
 static void fuzz_one(const struct fuzz_input *input)

@@ -97,6 +97,21 @@ static void req_give_up(void)
     run.is_answered = false;
 }
 
+/* Another id, and somebody to reply to it. */
+static void req_begin(uint64_t epoch)
+{
+    /* A reply whose right id was there, and no more, still has its form to be judged by. */
+    bool is_judged = run.is_ours && !run.is_answered && !run.is_wasted;
+
+    req_give_up();
+    if (is_judged)
+        run.is_wasted = run.is_ours = false;
+    run.id++;
+    run.asked = epoch;
+    run.is_there = epoch != 0;
+    run.is_asked = true;
+}
+
 static void req_send(unsigned who, bool more, bool to_nobody)
 {
     uint64_t epoch = to_nobody ? 0 : run.nodes[who].epoch;
@@ -108,19 +123,21 @@ static void req_send(unsigned who, bool more, bool to_nobody)
     calls_same(mcq_req_sent(&run.req, epoch, more), may ? MCQ_OK : MCQ_STATE, "REQ sent");
     if (!may)
         return;
-    if (begins) {
-        /* A reply whose right id was there, and no more, still has its form to be judged by. */
-        bool is_judged = run.is_ours && !run.is_answered && !run.is_wasted;
-
-        req_give_up();
-        if (is_judged)
-            run.is_wasted = run.is_ours = false;
-        run.id++;
-        run.asked = epoch;
-        run.is_there = epoch != 0;
-        run.is_asked = true;
-    }
+    if (begins)
+        req_begin(epoch);
     run.is_sending = more;
+}
+
+static void req_send_again(unsigned who)
+{
+    uint64_t epoch = run.nodes[who].epoch;
+    bool may = run.is_asked && !run.is_sending && !run.is_answered;
+
+    if (epoch == 0)
+        return;
+    calls_same(mcq_req_sent_again(&run.req, epoch), may ? MCQ_OK : MCQ_STATE, "REQ sent again");
+    if (may)
+        req_begin(epoch);
 }
 
 /* What the next frame of this message is; and what follows from that. */
@@ -206,6 +223,8 @@ static void req_call(unsigned what)
     case 1:
         if (run.from != 0 && what & 128)
             req_cut();
+        else if ((what & 128) == 0)
+            req_send_again(who);
         break;
     case 2:
     case 3: req_send(who, what & 32, what & 64); break;

@@ -14,8 +14,8 @@
 #define NAMES_MAX 128
 #define TOPIC_MAX 40
 #define LOTS 4 /* of names of two octets, the first of which is the lot's number: a model of */
-#define LOT_NAMES 256  /* them is a look-up, so that pages can be filled without slowing all down */
-#define MANY 160       /* more than a page has slots */
+#define LOT_NAMES 256  /* them is a look-up, so that nodes can be filled without slowing all down */
+#define MANY 160       /* children of a node that grows and shrinks */
 #define MANY_COSTS 100 /* as many other calls */
 
 /* A name, and how often each peer has subscribed it; of peers that are leaving, too. */
@@ -275,12 +275,11 @@ static int order(struct mcq_bytes one, struct mcq_bytes other)
 /* Every prefix in its order, each once, with as many links as the list has. */
 static void check_prefixes(struct run *run)
 {
-    struct mcq_prefix_place place = {0, 0};
+    const struct mcq_prefix *prefix = NULL;
     struct mcq_bytes before = {0};
     size_t links = 0, count = 0;
-    struct mcq_prefix *prefix;
 
-    for (; (prefix = mcq_prefixes_next(&run->index.prefixes, &place)) != NULL; count++) {
+    for (; (prefix = mcq_prefixes_next(&run->index.prefixes, prefix)) != NULL; count++) {
         struct mcq_bytes octets = mcq_prefix_bytes(prefix);
 
         if (count > 0 && order(before, octets) >= 0)
@@ -320,7 +319,7 @@ static void check_peers(struct run *run)
     }
 }
 
-/* Names of two octets, of which the first says which lot: full pages, and empty ones again. */
+/* Names of two octets, of which the first says which lot: wide nodes, and narrow ones again. */
 static void many(struct run *run, unsigned who, bool is_add)
 {
     unsigned lot = calls_octet(&run->calls) % LOTS;

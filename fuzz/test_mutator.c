@@ -1,5 +1,6 @@
 /*
- * test_mutator: 10,000 inputs that a face's mutator makes out of its seeds.
+ * test_mutator: 10,000 inputs that a face's mutator makes out of its seeds, and as many that it makes
+ * out of its own, as a campaign without seeds does.
  *
  *     test_mutator_FACE FOLDER [SHARE]
  *
@@ -23,6 +24,9 @@
 #define SEEDS_MOST 4096
 #define OCTETS_MOST 4096
 #define HEAD_BYTES 2 /* the choices in front */
+#define KEPT_MOST 32u
+#define KEEP_EVERY 8u
+#define GROWN_MOST (1u << 20) /* of an input in a campaign */
 
 void *afl_custom_init(void *afl, unsigned seed);
 size_t afl_custom_fuzz(void *data, uint8_t *octets, size_t len, uint8_t **out, const uint8_t *other,
@@ -114,6 +118,50 @@ static struct tally run_all(const struct seeds *seeds, unsigned seed)
     return tally;
 }
 
+static void keep(struct seeds *kept, size_t place, const uint8_t *octets, size_t len)
+{
+    uint8_t *copy = malloc(len);
+
+    check(copy != NULL, "out of memory", 0);
+    memcpy(copy, octets, len);
+    free(kept->octets[place]);
+    kept->octets[place] = copy;
+    kept->len[place] = len;
+    if (place == kept->count)
+        kept->count++;
+}
+
+static void drop_all(struct seeds *seeds)
+{
+    for (size_t i = 0; i < seeds->count; i++)
+        free(seeds->octets[i]);
+}
+
+/* From three octets that say nothing, and at first from nothing beside them. */
+static void breed(unsigned seed)
+{
+    struct seeds kept = {.count = 0};
+    void *mutator = afl_custom_init(NULL, seed);
+
+    check(mutator != NULL, "out of memory", 0);
+    keep(&kept, 0, (const uint8_t[3]) {0}, 3);
+    for (unsigned run = 0; run < RUNS; run++) {
+        size_t mine = run % kept.count, other = (run * 7u + 3u) % kept.count;
+        bool has_other = kept.count > 1;
+        uint8_t *out = NULL;
+        size_t len = afl_custom_fuzz(mutator, kept.octets[mine], kept.len[mine], &out,
+                                     has_other ? kept.octets[other] : NULL,
+                                     has_other ? kept.len[other] : 0, GROWN_MOST);
+
+        check(out != NULL && len > 0 && len <= GROWN_MOST, "out of its bounds", run);
+        if (run % KEEP_EVERY == 0)
+            keep(&kept, kept.count < KEPT_MOST ? kept.count : 1 + out[0] % (KEPT_MOST - 1), out,
+                 len);
+    }
+    drop_all(&kept);
+    afl_custom_deinit(mutator);
+}
+
 int main(int argc, char **argv)
 {
     static struct seeds seeds;
@@ -129,7 +177,8 @@ int main(int argc, char **argv)
     check(first.hash != other.hash, "another seed makes the same inputs", RUNS);
     check(first.changed >= RUNS / 10 * 8, "too few are changed", RUNS);
     check(first.deep >= RUNS / 100 * share, "too few are read up to a frame", RUNS);
-    for (size_t i = 0; i < seeds.count; i++)
-        free(seeds.octets[i]);
+    drop_all(&seeds);
+    for (unsigned seed = 1; seed <= 4; seed++)
+        breed(seed);
     return 0;
 }

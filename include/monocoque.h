@@ -47,8 +47,10 @@ extern "C" {
 /* --- errors ---------------------------------------------------------------------------------- */
 
 /* Values of errno that the system has no name for; libzmq's EFSM and ETERM. */
-#define MCQ_EFSM 156384763  /* this call is not the socket's next one: a reply without a request */
-#define MCQ_ETERM 156384765 /* the context is shutting down: close the socket */
+#define MCQ_EFSM 156384763 /* this call is not the socket's next one: a reply without a request */
+#define MCQ_ENOCOMPATPROTO 156384764 /* the endpoint's transport is not for this type of socket */
+#define MCQ_ETERM 156384765          /* the context is shutting down: close the socket */
+#define MCQ_EMTHREAD 156384766       /* MCQ_OPT_AFFINITY names no thread that the context has */
 
 /* The version of the library that runs; the macros above are that of the header. NULL is fine. */
 void mcq_version(int *major, int *minor, int *patch);
@@ -61,7 +63,7 @@ void mcq_version(int *major, int *minor, int *patch);
  */
 const char *mcq_last_error(void);
 
-/* The text of an errno, the two above included. Never NULL; good until this thread asks again. */
+/* The text of an errno, those above included. Never NULL; good until this thread asks again. */
 const char *mcq_strerror(int number);
 
 /* --- contexts -------------------------------------------------------------------------------- */
@@ -205,6 +207,9 @@ enum mcq_type {
     MCQ_SCATTER = 17, /* to one peer after the other */
     MCQ_PEER = 19,    /* as SERVER, to others of its kind */
     MCQ_CHANNEL = 20, /* one peer, both ways */
+    /* Datagrams, over udp alone; libzmq has it in builds with drafts. Sent: an address, "IP:PORT",
+     * then the datagram, up to 8,192 octets. Received: the same, with the sender's address. */
+    MCQ_DGRAM = 18,
 };
 
 /* A socket of this type, without peers; the caller closes it with mcq_close. NULL is a failure:
@@ -227,15 +232,21 @@ int mcq_close(struct mcq_socket *socket);
  *   "ipc://@NAME"       the same without a file
  *   "inproc://NAME"     of sockets of this context. Messages move in memory; the limit of a way is
  *                       MCQ_OPT_SNDHWM of its sender and MCQ_OPT_RCVHWM of its receiver together
+ *   "udp://HOST:PORT"   DISH and DGRAM: datagrams that come there, from anybody. HOST as of tcp, or
+ *                       a multicast group, which is joined, at "udp://INTERFACE;GROUP:PORT" where
+ *                       INTERFACE says; it is a name, an address, or `*`
  *
  *   EINVAL            the endpoint is not written as it must be
  *   EPROTONOSUPPORT   no such transport
+ *   MCQ_ENOCOMPATPROTO   udp: another type; or a DGRAM over another transport
+ *   EISCONN           a DGRAM has its one endpoint
  *   EADDRINUSE        somebody has the port or the name, or listens at the path; or the path is
  *                     another file
  *   EADDRNOTAVAIL     the address is not this machine's
  *   ENODEV            no such host or interface
  *   ENOENT            the path's folder is not there
  *   ENAMETOOLONG      the path has more than 107 octets
+ *   MCQ_EMTHREAD      not over inproc: no thread is left to the socket
  *   EACCES, EMFILE
  * Source: zmq_bind(3), zmq_tcp(7), zmq_ipc(7), zmq_inproc(7). */
 int mcq_bind(struct mcq_socket *socket, const char *endpoint);
@@ -254,13 +265,17 @@ int mcq_unbind(struct mcq_socket *socket, const char *endpoint);
  *                     "ipc://PATH", "ipc://@NAME".
  *                     "inproc://NAME": as soon as a socket of this context has bound the name, and
  *                     until either side closes or disconnects: there is no coming back
+ *                     "udp://HOST:PORT", "udp://INTERFACE;GROUP:PORT": of a RADIO, which sends all
+ *                     that it has there, whoever listens. A HOST that is a name is looked up now
  *   EINVAL            the endpoint is not written as it must be; or inproc: who has bound the name
  *                     is of a type that this one does not talk to
  *   EPROTONOSUPPORT   no such transport
+ *   MCQ_ENOCOMPATPROTO   udp: it is no RADIO; or a DGRAM, which is bound
  *   EHOSTUNREACH      neither an address nor a name
  *   ENAMETOOLONG      the path has more than 107 octets
  *   EISCONN           a PAIR has its one peer
  *   EADDRINUSE        another peer has the name that MCQ_OPT_CONNECT_ROUTING_ID gave
+ *   MCQ_EMTHREAD      not over inproc: no thread is left to the socket
  * Source: zmq_connect(3), zmq_tcp(7), zmq_ipc(7), zmq_inproc(7). */
 int mcq_connect(struct mcq_socket *socket, const char *endpoint);
 
@@ -308,10 +323,12 @@ int mcq_wait_subscribers(struct mcq_socket *socket, const void *topic, size_t le
 enum mcq_drop {
     MCQ_DROP_FULL = 0,         /* to send: as many wait for the peer as SNDHWM allows */
     MCQ_DROP_OLDER = 1,        /* it waited, and gave way to a newer one (CONFLATE, WHEN_FULL) */
-    MCQ_DROP_NOBODY = 2,       /* to send: nobody has subscribed to it, or has this routing id */
+    MCQ_DROP_NOBODY = 2,       /* to send: nobody has subscribed to it, or has this routing id, or
+                                  no way leads to the datagram's address */
     MCQ_DROP_FILTERED = 3,     /* received: it matches no subscription, or no group */
     MCQ_DROP_REFUSED = 4,      /* received: the type has no use for it, for instance a late reply */
-    MCQ_DROP_OVERSIZED = 5,    /* received in part: beyond a limit, and the connection was ended */
+    MCQ_DROP_OVERSIZED = 5,    /* received in part: beyond a limit, and the connection was ended;
+                                  a datagram that is too long, either way */
     MCQ_DROP_DISCONNECTED = 6, /* it waited for a peer that is gone */
     MCQ_DROP_NO_MEMORY = 7,
     MCQ_DROP_ROOM = 16, /* counters that there is room for */
@@ -493,6 +510,7 @@ int mcq_send_message(struct mcq_socket *socket, struct mcq_message *message, int
  *   ENOTSUP      PUB, PUSH, SCATTER and RADIO do not receive
  *   MCQ_EFSM     REQ: no request was sent; REP: the reply is due
  *   ECONNRESET   REQ: the peer went, and the reply with it; another request may be sent
+ *   ETIMEDOUT    REQ: no reply came in the time of MCQ_OPT_REQ_TIMEOUT; another one may be sent
  * Source: zmq_recv(3). */
 ptrdiff_t mcq_recv(struct mcq_socket *socket, void *buffer, size_t len, int flags);
 
@@ -568,9 +586,10 @@ enum mcq_report_kind {
     MCQ_REPORT_LISTENING = 0x0008,       /* value: a descriptor */
     MCQ_REPORT_BIND_FAILED = 0x0010,     /* value: an errno */
     MCQ_REPORT_ACCEPTED = 0x0020,        /* value: a descriptor */
-    MCQ_REPORT_ACCEPT_FAILED = 0x0040,   /* value: an errno */
+    MCQ_REPORT_ACCEPT_FAILED = 0x0040,   /* value: an errno; EUSERS: one too many of its address */
     MCQ_REPORT_CLOSED = 0x0080,       /* listening, or an attempt, is over; a descriptor, or -1 */
     MCQ_REPORT_DISCONNECTED = 0x0200, /* value: a descriptor */
+    MCQ_REPORT_STOPPED = 0x0400,      /* nothing follows; of mcq_monitor_bind only, always */
     MCQ_REPORT_HANDSHAKE_FAILED = 0x0800,    /* the connection ended in it; value: an errno */
     MCQ_REPORT_HANDSHAKE_SUCCEEDED = 0x1000, /* messages may pass */
     MCQ_REPORT_HANDSHAKE_BROKEN = 0x2000,    /* the peer kept no rules; value: an errno. Or ZAP's
@@ -582,24 +601,52 @@ enum mcq_report_kind {
 struct mcq_report {
     enum mcq_report_kind kind;
     int value;
-    uint64_t epoch;       /* of the connection, which no other one has had; 0: none stood */
-    const char *endpoint; /* ours where the peer came to us, else the peer's; for the call */
-    uint64_t peer;        /* its id as in mcq_peers; 0: it is not one, or not yet */
-    const char *address;  /* the other side's own; "" if it has none; for the call */
-    int cause;            /* of an end: an errno; 0: this side wanted it */
-    const char *why;      /* the same as a constant text; "" */
-    const char *rule;     /* of a handshake: what the peer broke, as docs/reference has it; "" */
+    uint64_t epoch;        /* of the connection, which no other one has had; 0: none stood */
+    const char *endpoint;  /* ours where the peer came to us, else the peer's; for the call */
+    uint64_t peer;         /* its id as in mcq_peers; 0: it is not one, or not yet */
+    const char *address;   /* the other side's own; "" if it has none; for the call */
+    const char *local;     /* this side's address; "" as long as it has none; for the call */
+    const char *remote;    /* the peer's, as it was connected to, or its own; "" as before */
+    int cause;             /* of an end: an errno; 0: this side wanted it */
+    const char *why;       /* the same as a constant text; "" */
+    const char *rule;      /* what the peer broke, as docs/reference has it; "" */
+    const char *version;   /* of a handshake that has succeeded: the peer's ZMTP, "3.1"; else "" */
+    const char *type;      /* the same: the peer's type of socket, "PUB"; "" if it did not say */
+    const char *mechanism; /* the same: "CURVE" */
+    uint64_t lost;         /* reports that were to come before this one, and are gone */
+    const char *reason;    /* of rule: a word of docs/reference/security.md, "not_opened"; "" */
 };
 
 /* Calls `tell` for each of these from now on, in one thread of the context after the other, and
  * instead of whom was told before; that one is told what was reported till now by this call, and
  * nothing afterwards. It must not wait; calls on this socket are not for it. Of inproc nothing is
- * told. Messages neither wait nor slow down: if `tell` is 4096 reports behind, newer ones are gone.
+ * told. Messages neither wait nor slow down: if `tell` is 4096 reports behind, the oldest make
+ * room, and the next one says how many are `lost`.
  *   kinds   enum mcq_report_kind, added up
  *   tell    NULL: nobody is told any more; so it is once the socket is closed
  * Source: zmq_socket_monitor(3). */
 int mcq_monitor(struct mcq_socket *socket, unsigned kinds,
                 void (*tell)(const struct mcq_report *report, void *hint), void *hint);
+
+/* The same as messages: makes a socket of this type in the same context, binds it, and sends a
+ * message on it for each report, for whoever connects to it. It is in the place of whom mcq_monitor
+ * told, and ends by mcq_monitor, by another of these calls, or with the socket; then its last
+ * message says MCQ_REPORT_STOPPED. Nobody waits: a message that nobody has room for is dropped,
+ * whole. Numbers are in the machine's order.
+ *   kinds      as for mcq_monitor
+ *   endpoint   inproc://NAME
+ *   version    1: two parts, of which the first has 2 octets of kind and 4 of value, and the second
+ *              is the report's endpoint
+ *              2: parts of 8 octets, the kind, the number of values, which is 1, the value; then
+ *              `local`; then `remote`
+ *   type       MCQ_PAIR, or MCQ_PUB for any number of subscribers (each message begins with its
+ *              kind), or MCQ_PUSH
+ *   EINVAL             no such version or type
+ *   EPROTONOSUPPORT    the endpoint is not of inproc
+ * and the errors of mcq_socket and mcq_bind.
+ * Source: zmq_socket_monitor(3), zmq_socket_monitor_versioned(3). */
+int mcq_monitor_bind(struct mcq_socket *socket, unsigned kinds, const char *endpoint, int version,
+                     enum mcq_type type);
 
 /* --- polling --------------------------------------------------------------------------------- */
 
@@ -785,6 +832,15 @@ enum mcq_option {
     /* How often bound endpoints have stopped accepting for 0.1 s, for want of descriptors or
      * memory. */
     MCQ_OPT_PARKED = 1010,
+    /* Connections that were closed because of SOURCE_STRANGERS_MAX or SOURCE_MAX. */
+    MCQ_OPT_CROWDED = 1014,
+
+    /* --- Who serves it. */
+
+    /* Bits, 0: all (0): the context's threads that may serve the socket, the lowest bit for the
+     * first. One does, that with the fewest sockets, from the first bind or connect on; set before
+     * that. */
+    MCQ_OPT_AFFINITY = 4,
 
     /* --- How long calls wait, and what waits. */
 
@@ -832,12 +888,25 @@ enum mcq_option {
     MCQ_OPT_REQ_CORRELATE = 52,
     /* 0, 1 (0); REQ: may send again before the reply; set only. */
     MCQ_OPT_REQ_RELAXED = 53,
+    /* Milliseconds (0: none); REQ: how long a request waits for its reply. Then it is sent again,
+     * if REQ_RESENDS says so, else recv is ETIMEDOUT, once. Requests have ids then, as with
+     * REQ_CORRELATE: a reply to an earlier sending is dropped. From the next request on. */
+    MCQ_OPT_REQ_TIMEOUT = 1040,
+    /* 0.. (0); REQ with REQ_TIMEOUT: so often a request is sent again that has no reply in that
+     * time, or at once if its connection was lost; each sending has the same time. */
+    MCQ_OPT_REQ_RESENDS = 1041,
+    /* 0, 1 (0); REQ: it is sent again to the next peer, one that is connected before others (0);
+     * to the same one (1), as long as that is a peer. */
+    MCQ_OPT_REQ_RESEND_SAME = 1042,
+    /* REQ: requests sent again so far; get only. */
+    MCQ_OPT_REQ_RESENT = 1043,
     /* 0, 1 (0); REQ, DEALER, ROUTER: an empty message to each new peer, for a ROUTER to see who is
      * there; set only; later. */
     MCQ_OPT_PROBE_ROUTER = 51,
     /* 0, 1 (0); ROUTER: sending to nobody fails; set only. */
     MCQ_OPT_ROUTER_MANDATORY = 33,
-    /* 0, 1 (0); ROUTER: a routing id is its newest peer's; set only. */
+    /* 0, 1 (0); ROUTER: a routing id is its newest peer's, but that who was let in by ZAP gives way
+     * to the same user alone; set only. */
     MCQ_OPT_ROUTER_HANDOVER = 56,
     /* 0, 1 (0); ROUTER: sends messages without a routing id to one connected peer with room after
      * the other, and waits if there is none; received ones have theirs in front. */
@@ -933,6 +1002,12 @@ enum mcq_option {
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007,
     /* 1.. (1024): handshakes under way at a bound endpoint, before the oldest gives way; later. */
     MCQ_OPT_STRANGERS_MAX = 1002,
+    /* 0.. (0: no limit): handshakes under way from one IPv4 address, or one IPv6 network of 64
+     * bits, at a bound endpoint; who comes beyond it is closed, and MCQ_REPORT_ACCEPT_FAILED says
+     * EUSERS; later. */
+    MCQ_OPT_SOURCE_STRANGERS_MAX = 1012,
+    /* The same of all connections from there, with those that were let in; later. */
+    MCQ_OPT_SOURCE_MAX = 1013,
 
     /* --- Security. Those of PLAIN and CURVE choose the mechanism: the one that was set last
      * counts. Keys are 32 octets or 40 characters of Z85, with a zero octet behind them or without;
@@ -977,8 +1052,12 @@ enum mcq_option {
     MCQ_OPT_PRIORITY = 112,
     /* us (0): for the kernel to poll a device before it sleeps; later. */
     MCQ_OPT_BUSY_POLL = 113,
-    /* Text of up to 15 octets (none): the interface of tcp; later. */
+    /* Text of up to 15 octets (none): the interface of tcp and udp; later. */
     MCQ_OPT_BINDTODEVICE = 92,
+    /* 1.. (1): routers that multicast over udp passes, and one more; later. */
+    MCQ_OPT_MULTICAST_HOPS = 25,
+    /* 0, 1 (1): this machine hears what it multicasts over udp; later. */
+    MCQ_OPT_MULTICAST_LOOP = 96,
     /* 0, 1, -1 (-1: the system's): whether TCP asks silent peers; later. */
     MCQ_OPT_TCP_KEEPALIVE = 34,
     /* s, -1.. (-1: the system's): silence before the first question; later. */
@@ -1020,9 +1099,10 @@ enum mcq_option {
 enum mcq_when_full {
     MCQ_FULL_AS_TYPE = 0,
     MCQ_FULL_WAIT = 1,        /* sending waits; PUB and its like, for all who are to get it */
-    MCQ_FULL_DROP_NEWEST = 2, /* the message is dropped, for who is full; PUSH: if all are */
+    MCQ_FULL_DROP_NEWEST = 2, /* the message is dropped, for who is full; PUSH: if all are; not
+                                 STREAM, among whose octets none may be missing */
     MCQ_FULL_DROP_OLDEST = 3, /* the oldest that waits is, and nothing that has begun to leave; over
-                                 inproc as DROP_NEWEST */
+                                 inproc as DROP_NEWEST; not STREAM */
     MCQ_FULL_DISCONNECT = 4,  /* the peer's connection ends, and what waits for it is dropped; not
                                  PAIR, DEALER, PUSH, CLIENT, SCATTER, CHANNEL */
 };

@@ -93,6 +93,8 @@ SKIP = re.compile(r" *# *skip\S* *(.*)", re.IGNORECASE)
 PLAN = re.compile(r"1\.\.(\d+)")
 OUTCOMES = ("passed", "failed", "skipped")
 STATUS = re.compile(r"exit status (\d+)")
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error: ")
+THE_REST = "the rest"
 CLOSING = re.compile(r"(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
 
 
@@ -147,12 +149,19 @@ def read_text(text):
         elif line.startswith("#"):
             remark = line[1:].strip()
     if planned is not None and planned > len(record.cases):
-        record.add("the rest", "failed", [f"{len(record.cases)} of {planned} tests came to an end"])
+        record.add(THE_REST, "failed", [f"{len(record.cases)} of {planned} tests came to an end"])
     if status != 0 and not record.count("failed"):
         record.add("its end", "failed", [f"exit status {status}"])
         if record.counted:
             record.counted["failed"] += 1
     return record
+
+
+def last_words(program, output):
+    """What tells a crash from a time that was up: the sanitizer's report, or else how it ended."""
+    lines = output.splitlines()
+    at = next((i for i, line in enumerate(lines) if SANITIZER.search(line)), max(0, len(lines) - 12))
+    return [f"it ran for {program.get('time')} s", *lines[at:at + 12]]
 
 
 def read_ctest(path):
@@ -164,12 +173,14 @@ def read_ctest(path):
         inner = read_text(output)
         for case in inner.cases:
             record.add(f"{name}: {case.name}", case.outcome, case.details)
+        if inner.cases and inner.cases[-1].name == THE_REST:
+            record.cases[-1].details.extend(last_words(program, output))
         explained = any(case.outcome == "failed" for case in inner.cases)
         if status == "run" and not inner.cases:
             record.add(name, "passed")
         elif status != "run" and not explained:
             reason = next((e.get("message") for e in program if e.get("message")), status)
-            record.add(name, "failed", [reason, *output.splitlines()[-12:]])
+            record.add(name, "failed", [reason, *last_words(program, output)])
     return record
 
 

@@ -73,16 +73,19 @@ static void write_wanted(int fd, struct mcq_session *session)
 
 static void subscribe(int fd, struct mcq_session *session)
 {
+    static uint32_t first; /* of this subscriber */
     char topic[32];
 
     for (uint32_t i = 0; i < run->topics; i++) {
-        int len = snprintf(topic, sizeof topic, "topic-%08x", i);
+        int len = snprintf(topic, sizeof topic, "topic-%08x", first + i);
 
         must(mcq_session_subscribe(session, mcq_bytes(topic, (size_t) len), true) == MCQ_OK,
              "subscribe");
         if (i % 512 == 0)
             write_wanted(fd, session);
     }
+    if (run->is_apart)
+        first += run->topics;
     if (run->topics == 0)
         must(mcq_session_subscribe(session, mcq_bytes(NULL, 0), true) == MCQ_OK, "subscribe");
     write_wanted(fd, session);

@@ -32,6 +32,8 @@ static const struct row rows[] = {
     {"pairs", "--peers pairs of REQ and REP", pairs_repliers, pairs_requesters, NULL, 1, 0},
     {"fanout", "PUB to --peers subscribers", crowd_publisher, NULL, "subscribers", 0, 1},
     {"topics", "PUB to a subscriber of --topics", crowd_topics, NULL, "subscribers", 0, 1},
+    {"apart", "PUB to --peers subscribers of --topics each, a message to one of them", crowd_apart,
+     NULL, "subscribers", 0, 1},
     {"fanin", "--peers senders to one PULL", many_receiver, NULL, "pushers", 0, 1},
     {"router", "ROUTER answers --active of --peers", crowd_router, NULL, "dealers", 1, 1},
     {"idle", "memory of --peers connections", crowd_idle, NULL, "idle", -1, 1},
@@ -136,6 +138,7 @@ static void become_both(void)
 
 static void start(int side)
 {
+    pid_t parent = getpid();
     pid_t child = fork();
 
     must(child >= 0, "fork");
@@ -144,6 +147,8 @@ static void start(int side)
         return;
     }
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it was ended before that */
+        _exit(2);
     while (run->pids[SIDES - 1] == 0) /* each must know both */
         sleep_us(200);
     if (bench_choice.is_inproc)
@@ -218,6 +223,15 @@ static void weigh(void)
     run_tell(MEASURED);
 }
 
+/* What subscribers and what they want take, before the first message is timed. */
+static void weigh_subscriptions(void)
+{
+    run_await_phase(LISTENING);
+    user_bytes[0] = private_bytes();
+    run_await_phase(MEASURING);
+    user_bytes[1] = private_bytes();
+}
+
 static void end_sides(void)
 {
     for (int side = 0; side < SIDES; side++)
@@ -252,6 +266,8 @@ static bool measure(void)
         start(1);
     if (row->measures < 0)
         weigh();
+    if (run->is_apart)
+        weigh_subscriptions();
     is_done = await_end();
     end_sides();
     return is_done;
@@ -317,6 +333,8 @@ static void tell(void)
                run->count / run->took_s);
         tell_costs();
     }
+    if (run->is_apart)
+        printf(", \"user_bytes\": %.1f", (user_bytes[1] - user_bytes[0]) / run->peers);
     if (run->times.total > 0)
         tell_times();
     printf("}\n");
@@ -375,6 +393,7 @@ static void check_choice(void)
 {
     bench_choice.is_inproc = strcmp(transport, "inproc") == 0;
     run->is_sp = strcmp(bench_library.name, "nng") == 0;
+    run->is_apart = row != NULL && strcmp(row->name, "apart") == 0;
     if (run->active == 0 || run->active > run->peers)
         run->active = run->peers;
     must(row != NULL, "a row is needed: --help");
@@ -408,7 +427,7 @@ int main(int argc, char **argv)
         {"peers", 'p', "N", 0, "of a crowd, or pairs (1)", 0},
         {"active", 'a', "N", 0, "of these: who asks a ROUTER (all)", 0},
         {"window", 'w', "N", 0, "requests that each of these has on the way (1)", 0},
-        {"topics", 'T', "N", 0, "subscriptions of row topics", 0},
+        {"topics", 'T', "N", 0, "subscriptions of each subscriber, rows topics and apart", 0},
         {"rate", 'r', "N", 0, "messages a second of row open (10000)", 0},
         {"give", 'g', NULL, 0, "messages of the library's own, handed over", 0},
         {"inline", 'i', NULL, 0, "contexts without threads", 0},
@@ -417,7 +436,7 @@ int main(int argc, char **argv)
     };
     static const struct argp parser = {known,
                                        on_option,
-                                       "flow|trip|open|pairs|fanout|topics|fanin|router|idle",
+                                       "flow|trip|open|pairs|fanout|topics|apart|fanin|router|idle",
                                        "Measures a messaging library once; prints JSON.",
                                        NULL,
                                        NULL,

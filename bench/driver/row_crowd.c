@@ -108,6 +108,7 @@ void crowd_publisher(void)
 
     must(message != NULL, "memory");
     publish(message);
+    free(message);
 }
 
 /* What the crowd subscribes to last: whoever hears it has been heard. */
@@ -118,6 +119,59 @@ void crowd_topics(void)
     must(message != NULL && run->bytes > 16, "memory");
     (void) snprintf(message, run->bytes, "topic-%08x", run->topics - 1);
     publish(message);
+    free(message);
+}
+
+/* --- a publisher whose subscribers want different things -------------------------------------- */
+
+#define ROUNDS_AHEAD 8 /* messages for each that may be on the way */
+
+static void send_round(void *socket, const char *messages)
+{
+    for (uint32_t i = 0; i < run->peers; i++)
+        must(bench_library.send(socket, messages + i * run->bytes, run->bytes), "send");
+}
+
+static double publish_rounds_for(void *socket, const char *messages, double seconds)
+{
+    const uint64_t before = least_octets();
+    uint64_t until = now_ns() + (uint64_t) (seconds * 1e9);
+    uint64_t rounds = 0;
+
+    do {
+        send_round(socket, messages);
+        if (++rounds > ROUNDS_AHEAD)
+            await_octets(before + (rounds - ROUNDS_AHEAD) * run->wire_bytes);
+    } while (now_ns() < until);
+    await_octets(before + rounds * run->wire_bytes);
+    return (double) rounds * run->peers;
+}
+
+/* Each message is for one subscriber, in turns: what it subscribes to last. */
+void crowd_apart(void)
+{
+    void *socket = open_socket(BENCH_PUB, 0);
+    char *messages = calloc(run->peers, run->bytes);
+    uint64_t until = now_ns() + PATIENCE_S * UINT64_C(1000000000);
+    double count;
+
+    must(messages != NULL && run->bytes > 16 && run->topics > 0, "memory");
+    for (uint32_t i = 0; i < run->peers; i++)
+        (void) snprintf(messages + i * run->bytes, run->bytes, "topic-%08x",
+                        (i + 1) * run->topics - 1);
+    run_tell(LISTENING);
+    for (; !run->is_open || least_octets() == 0; rest_us(2000)) {
+        send_round(socket, messages); /* libzmq takes subscriptions in while it is called */
+        must(now_ns() < until && run->phase != FAILED, "subscriptions");
+    }
+    rest_us(500000);
+    for (uint32_t i = 0; i < run->peers; i++)
+        run->octets[i] = 0;
+    (void) publish_rounds_for(socket, messages, warm_up_s());
+    run_begin();
+    count = publish_rounds_for(socket, messages, run->seconds);
+    run_end(count);
+    tell_library();
 }
 
 /* --- a ROUTER -------------------------------------------------------------------------------- */

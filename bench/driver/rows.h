@@ -31,6 +31,7 @@ void pairs_requesters(void);
 /* row_crowd.c */
 void crowd_publisher(void);
 void crowd_topics(void);
+void crowd_apart(void);
 void crowd_router(void);
 void crowd_idle(void);
 

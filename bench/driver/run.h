@@ -44,7 +44,8 @@ struct run {
     uint32_t peers;  /* of a crowd, or pairs */
     uint32_t active; /* of these peers: who asks */
     uint32_t window; /* requests that an active one has on the way */
-    uint32_t topics; /* subscriptions of the one subscriber */
+    uint32_t topics; /* subscriptions of each subscriber */
+    bool is_apart;   /* no two subscribers have the same ones */
     double seconds;  /* measured; a quarter of it goes before as warm-up */
     double rate;     /* of the open loop, per second */
     bool gives;      /* messages of the library's own, not copies */

@@ -26,6 +26,7 @@ LANES = {lane.name: lane for lane in (
     Lane("libzmq", "libzmq", "as the system has it"),
     Lane("libzmq-reno", "libzmq", "with our congestion control", environment=(("BENCH_CONGESTION", "reno"),),
          preload="congestion.so"),
+    Lane("kernel", "kernel", "no library: octets given back by recv and send"),
     Lane("nng", "nng", "as the system has it"),
 )}
 

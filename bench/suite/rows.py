@@ -6,6 +6,7 @@ SIZES = (16, 64, 256, 1024, 4096, 16384, 65536)
 OURS = ("monocoque", "inline", "epoll", "inline-epoll")
 OVER_TCP = (*OURS, "libzmq", "libzmq-reno", "nng")
 ELSEWHERE = (*OURS, "libzmq", "nng")
+ANSWERING = (*OVER_TCP, "kernel")   # the last one knows octets only
 NATIVE = ("monocoque", "libzmq", "nng")
 
 
@@ -77,8 +78,8 @@ GROUPS = {
     "pairs": (lambda: crowd("pairs", "pairs", "pairs", (8,)), "8 pairs of REQ and REP at once"),
     "fanout": (lambda: crowd("fanout", "fanout", "subscribers", (1, 10, 100, 1000)), "PUB to 1 to 1,000"),
     "fanin": (lambda: crowd("fanin", "fanin", "senders", (1, 10, 100, 1000)), "1 to 1,000 to one PULL"),
-    "router": (lambda: (*crowd("router", "router", "peers", (1000,), "--window=1"),
-                        *crowd("router", "router", "peers, 10 each", (1000,), "--window=10")),
+    "router": (lambda: (*crowd("router", "router", "peers", (1000,), "--window=1", lanes=ANSWERING),
+                        *crowd("router", "router", "peers, 10 each", (1000,), "--window=10", lanes=ANSWERING)),
                "ROUTER answers 1,000 that all ask, 1 or 10 requests each on the way"),
     "memory": (lambda: crowd("memory", "idle", "idle", (100, 1000, 10000), lanes=(*OURS, "libzmq", "nng")),
                "user memory of an idle connection"),
@@ -89,6 +90,9 @@ GROUPS = {
                               ("monocoque", "inline", "libzmq"))
                         for count in (10, 1000, 100000, 1000000)),
                "PUB to one subscriber of 10 to 1,000,000"),
+    "apart": (lambda: crowd("apart", "apart", "subscribers, 10 topics each", (1000,), "--topics=10",
+                            lanes=("monocoque", "inline", "libzmq")),
+              "PUB to one of 1,000 subscribers of 10 topics each, and their memory"),
     "cost": (costs, "system calls and heap allocations of a message"),
     "compare": (compared, "one driver written against zmq.h: our libzmq.so.5 and the system's, and ours natively"),
 }

@@ -23,7 +23,7 @@ def amount(value, kind, size=0):
     if kind == "per_s":
         return rate(value, size)
     if kind.endswith("_us"):
-        return f"{value:.1f} us"
+        return f"{value:.1f} us" if value < 10000 else f"{value / 1000:.1f} ms"
     if kind.endswith("_bytes"):
         return octets(value)
     return f"{value:.4f}" if value < 1 else f"{value:.2f}"
@@ -33,12 +33,16 @@ def wanted(figure, name):
     return amount(figure[name], figure["kind"]) if figure["is_amount"] else f"{figure[name]:g}x"
 
 
+def times(ratio):
+    return f"{ratio:.2f}x" if ratio < 100 else f"{ratio:.0f}x"
+
+
 def spread(part):
     return "" if part is None else f"+-{part * 100:.0f}%"
 
 
 def got(figure):
-    text = amount(figure["got"], figure["kind"]) if figure["is_amount"] else f"{figure['got']:.2f}x"
+    text = amount(figure["got"], figure["kind"]) if figure["is_amount"] else times(figure["got"])
     return f"{text} {spread(figure['spread'])}".strip()
 
 
@@ -54,7 +58,7 @@ def figures(found):
     """The table of what was asked for, as lines."""
     yield (f"{'':<31} {'asked':>7} {'aim':>7} {'got':>13} {'reno':>6} {'':<11} {'ours':>9} {'theirs':>9}")
     for figure in found:
-        same = f"{figure['same_congestion']:.2f}x" if figure["same_congestion"] else ""
+        same = times(figure["same_congestion"]) if figure["same_congestion"] else ""
         yield (f"{figure['label']:<31.31} {wanted(figure, 'asked'):>7} {wanted(figure, 'aim'):>7} "
                f"{got(figure):>13} {same:>6} {VERDICTS[figure['verdict']]:<11} "
                f"{lane_cell(figure, figure['ours']):>9} {lane_cell(figure, figure['theirs']):>9}").rstrip()

@@ -109,7 +109,8 @@ class Book:
         found["frame"] = of(codec.LAYOUTS, lambda unit: unit["form"] == "stream") | {
             "limit.max_frame_bytes", "limit.max_command_bytes"}
         found["command"] = of(codec.COMMANDS) - keyed
-        found["metadata"] = of(codec.STRUCTS) | keyed | {"limit.max_properties"}
+        found["datagram"] = of(codec.STRUCTS, lambda unit: unit["id"] == "datagram") | {"limit.max_datagram_bytes"}
+        found["metadata"] = of(codec.STRUCTS) - found["datagram"] | keyed | {"limit.max_properties"}
         found["message"] = {"limit.max_message_frames", "limit.max_message_bytes"}
         found["machine"] = {f"{machine['id']}.{each['name']}" for machine in self.machines
                             for each in machine["states"]}
@@ -224,6 +225,29 @@ class Book:
             for key in values:
                 self.touch(f"{field['id']}.{key}")
         return verdict
+
+    def read_datagram(self, *choices_and_calls):
+        """The calls of the target, as far as they say something to the DISH."""
+        calls = iter(choices_and_calls[-1])
+        for what in calls:
+            own = {2: 0, 3: 1}.get(what % 8, 0)
+            if what % 8 > 3:
+                continue
+            for _ in range(own):
+                next(calls, 0)
+            size = next(calls, 0)
+            octets = bytes(octet for _, octet in zip(range(min(size, 128)), calls))
+            if what % 8 == 2:
+                next(calls, 0)
+            elif what % 8 == 0:
+                self.datagram(octets.ljust(size if size <= 128 else (size - 128) * 66, b"x"))
+
+    def datagram(self, octets):
+        if len(octets) > self.codec.CEILINGS["max_datagram_bytes"]:
+            self.touch("limit.max_datagram_bytes")
+        elif octets:
+            self.touch("datagram")
+            self.verdict(self.codec.decode_records("datagram", octets, 1, "max_datagram_bytes", frozenset()))
 
     def read_zap(self, reply, _, octets):
         framed = self.codec.decode_stream(self.codec.STREAMS[-1], octets, frozenset(self.codec.QUIRKS))

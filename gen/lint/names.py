@@ -78,11 +78,13 @@ def twice(words, item, option, what, rule, problems):
 
 
 def unused(protocol, problems):
-    """What nothing refers to is a mistake or a leftover. A limit with defaults of its own is read by the profiles."""
+    """What nothing refers to is a mistake or a leftover. A limit with defaults of its own is read by the profiles, and
+    a struct that goes on to the end, as a datagram, is in nothing else."""
     every = [item for unit in units(protocol) for item in unit.fields]
     named = {word.split()[-1] for item in every for part in (item, *item.keys) for word in part.at if " " in word}
     tables = (("charset", protocol.charsets, {item.chars for item in every}),
-              ("struct", protocol.structs, {item.type for item in every}),
+              ("struct", {name: struct for name, struct in protocol.structs.items()
+                          if not any(item.rest for item in struct.fields)}, {item.type for item in every}),
               ("limit", {name: limit for name, limit in protocol.limits.items()
                          if not {"native", "compat"} & limit.at.keys()}, named))
     for what, table, uses in tables:

@@ -211,7 +211,7 @@ int mcq_ctx_shutdown(struct mcq_context *context)
  * for. */
 static uint64_t until_of(struct mcq_context *context, int timeout_ms)
 {
-    uint64_t until_ns = MCQ_REACTOR_NEVER_NS;
+    uint64_t until_ns = MCQ_NEVER_NS;
 
     if (timeout_ms < 0)
         return until_ns;

@@ -33,17 +33,19 @@ int mcq_curve_keypair(char *public_key, char *secret_key)
 
 int mcq_curve_public(char *public_key, const char *secret_key)
 {
-    struct mcq_crypto_pair pair;
+    struct mcq_crypto_pair pair = {0};
+    enum mcq_err err = MCQ_INVAL;
 
     if (public_key == NULL || secret_key == NULL)
         return mcq_fail_null("curve_public", public_key == NULL ? "public_key" : "secret_key");
-    if (strlen(secret_key) != MCQ_KEY_TEXT_BYTES - 1 ||
-        mcq_z85_decode(mcq_bytes_of(secret_key), pair.secret.octets) != MCQ_OK)
-        return mcq_fail(EINVAL, "curve_public: a key is 40 characters of Z85");
-    mcq_crypto_public(&pair.public, &pair.secret);
-    write_text(&pair.public, sizeof pair.public, public_key);
-    mcq_crypto_wipe(&pair, sizeof pair);
-    return 0;
+    if (strlen(secret_key) == MCQ_KEY_TEXT_BYTES - 1)
+        err = mcq_z85_decode(mcq_bytes_of(secret_key), pair.secret.octets);
+    if (err == MCQ_OK) {
+        mcq_crypto_public(&pair.public, &pair.secret);
+        write_text(&pair.public, sizeof pair.public, public_key);
+    }
+    mcq_crypto_wipe(&pair, sizeof pair); /* a part of the secret, perhaps */
+    return err == MCQ_OK ? 0 : mcq_fail(EINVAL, "curve_public: a key is 40 characters of Z85");
 }
 
 int mcq_z85_from_octets(const void *octets, size_t len, char *text)

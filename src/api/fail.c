@@ -7,6 +7,8 @@
 #include <string.h>
 
 static_assert(MCQ_EFSM == MCQ_ERRNO_STATE, "one number, two names");
+static_assert(MCQ_ENOCOMPATPROTO == MCQ_ERRNO_TRANSPORT && MCQ_EMTHREAD == MCQ_ERRNO_THREADS,
+              "the same");
 static_assert(MCQ_ETERM == MCQ_ERRNO_TERMINATED, "one number, two names");
 
 #define SENTENCE_BYTES 512
@@ -67,6 +69,8 @@ static const struct text_row text_table[] = {
     {MCQ_STATE, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_REP, "send the reply to the last request first"},
     {MCQ_CLOSED, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_REQ,
      "the peer went, and the reply with it; send the request again"},
+    {MCQ_TIMEOUT, MCQ_CALL_RECV, MCQ_SOCKET_TYPE_REQ,
+     "no reply came in REQ_TIMEOUT, however often it was sent; send the request again"},
     {MCQ_INVAL, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_XSUB, "the topic is too long"},
     {MCQ_INVAL, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_NONE, "messages of this type have one part"},
     {MCQ_NO_ROUTE, MCQ_CALL_SEND, MCQ_SOCKET_TYPE_SERVER, "no peer has the message's routing id"},
@@ -149,6 +153,10 @@ const char *mcq_strerror(int number)
         return mcq_err_text(MCQ_STATE);
     if (number == MCQ_ETERM)
         return mcq_err_text(MCQ_TERMINATED);
+    if (number == MCQ_ENOCOMPATPROTO)
+        return mcq_err_text(MCQ_TRANSPORT);
+    if (number == MCQ_EMTHREAD)
+        return mcq_err_text(MCQ_NO_THREAD);
     if (strerror_r(number, last.number, sizeof last.number) != 0)
         (void) snprintf(last.number, sizeof last.number, "errno %d", number);
     return last.number;

@@ -83,14 +83,19 @@ bool mcq_home_take_back(struct mcq_home *home, struct mcq_buf *buf)
     return true;
 }
 
-struct mcq_buf *mcq_home_drain(struct mcq_home *home)
+struct mcq_buf *mcq_home_detach(struct mcq_home *home)
 {
     /* The look spares the exchange, which takes the line away from the other threads. */
     if (atomic_load_explicit(&home->returned, memory_order_relaxed) == NULL)
         return NULL;
 
     /* Acquire: pairs with the release of each push. */
-    struct mcq_buf *list = atomic_exchange_explicit(&home->returned, NULL, memory_order_acquire);
+    return atomic_exchange_explicit(&home->returned, NULL, memory_order_acquire);
+}
+
+struct mcq_buf *mcq_home_drain(struct mcq_home *home)
+{
+    struct mcq_buf *list = mcq_home_detach(home);
 
     for (const struct mcq_buf *buf = list; buf != NULL; buf = buf->pool.next) {
         mcq_assert(home->out_count > 0);

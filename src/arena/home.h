@@ -23,6 +23,7 @@
 
 #include "arena/alloc.h"
 #include "arena/buf.h"
+#include "base/assert.h"
 
 struct mcq_home_ops {
     void (*end_buf)(struct mcq_home *home, struct mcq_buf *buf); /* NULL: ends with the pool */
@@ -60,6 +61,15 @@ bool mcq_home_take_back(struct mcq_home *home, struct mcq_buf *buf);
 
 /* All that came home, newest first, linked by pool.next. NULL: nothing did. Owner thread. */
 struct mcq_buf *mcq_home_drain(struct mcq_home *home);
+
+/* The same without a look at each: mcq_home_arrived follows for every one of them, before the owner
+ * leaves. */
+struct mcq_buf *mcq_home_detach(struct mcq_home *home);
+static inline void mcq_home_arrived(struct mcq_home *home)
+{
+    mcq_assert_hot(home->out_count > 0);
+    home->out_count--;
+}
 
 /* The owner leaves, having drained for the last time or not. Ends the pool now or when the last
  * buffer comes home, in that thread; *home is no longer the caller's. */

@@ -49,6 +49,19 @@ enum mcq_err mcq_msg_init_copy(struct mcq_msg *msg, struct mcq_bytes bytes)
     return MCQ_OK;
 }
 
+enum mcq_err mcq_msg_init_block(struct mcq_msg *msg, struct mcq_blocks *blocks,
+                                struct mcq_bytes bytes)
+{
+    struct mcq_buf *buf;
+
+    if (bytes.len <= MCQ_MSG_INLINE_MAX)
+        return mcq_msg_init_copy(msg, bytes);
+    mcq_msg_init(msg);
+    MCQ_TRY(mcq_blocks_take(blocks, bytes.len, &buf));
+    msg_set_copy(msg, buf, bytes);
+    return MCQ_OK;
+}
+
 void mcq_msg_init_buf(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_bytes bytes)
 {
     mcq_assert(mcq_buf_holds(*buf, bytes));
@@ -73,19 +86,13 @@ void mcq_msg_init_place(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_by
 enum mcq_err mcq_msg_init_slice(struct mcq_msg *msg, struct mcq_handout *handout,
                                 struct mcq_blocks *blocks, struct mcq_bytes bytes)
 {
-    struct mcq_buf *buf;
-
     mcq_assert_hot(mcq_buf_holds(handout->buf, bytes));
     if (bytes.len <= MCQ_MSG_INLINE_MAX)
         return mcq_msg_init_copy(msg, bytes);
-
+    if (!msg_may_pin(handout->buf, bytes.len))
+        return mcq_msg_init_block(msg, blocks, bytes);
     mcq_msg_init(msg);
-    if (msg_may_pin(handout->buf, bytes.len)) {
-        msg_set_large(msg, MCQ_MSG_SHARED, mcq_handout_ref(handout), bytes);
-        return MCQ_OK;
-    }
-    MCQ_TRY(mcq_blocks_take(blocks, bytes.len, &buf));
-    msg_set_copy(msg, buf, bytes);
+    msg_set_large(msg, MCQ_MSG_SHARED, mcq_handout_ref(handout), bytes);
     return MCQ_OK;
 }
 

@@ -98,6 +98,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len);
  *   MCQ_NOMEM   *msg is empty */
 MCQ_MUST_CHECK enum mcq_err mcq_msg_init_copy(struct mcq_msg *msg, struct mcq_bytes bytes);
 
+/* The same, a large body in a block of `blocks`, whose owner thread this is. */
+MCQ_MUST_CHECK enum mcq_err mcq_msg_init_block(struct mcq_msg *msg, struct mcq_blocks *blocks,
+                                               struct mcq_bytes bytes);
+
 /* Starts a message with `bytes`, frozen octets of *buf, as its body; moves the reference in. */
 void mcq_msg_init_buf(struct mcq_msg *msg, struct mcq_buf **buf, struct mcq_bytes bytes);
 

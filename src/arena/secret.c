@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -26,11 +27,14 @@ struct chunk {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t is_watching = PTHREAD_ONCE_INIT;
 static struct chunk *chunks;
+/* In a forked child: what its parent had, which is nobody's here, and not lost. */
+static _Atomic(struct chunk *) parents;
 
 /* Whatever another thread of the parent was doing here, it is not there to end it. */
 static void forget_parent(void)
 {
     mutex = (pthread_mutex_t) PTHREAD_MUTEX_INITIALIZER;
+    atomic_store_explicit(&parents, chunks, memory_order_relaxed);
     chunks = NULL;
 }
 
@@ -101,8 +105,12 @@ void mcq_secret_put(void *memory)
         return;
     explicit_bzero(cell, MCQ_SECRET_BYTES_MAX);
     (void) pthread_mutex_lock(&mutex);
-    while (!has_cell(*at, cell))
+    while (*at != NULL && !has_cell(*at, cell))
         at = &(*at)->next;
+    if (*at == NULL) { /* the parent's */
+        (void) pthread_mutex_unlock(&mutex);
+        return;
+    }
     mcq_poison(cell, MCQ_SECRET_BYTES_MAX);
     (*at)->free |= UINT64_C(1) << ((size_t) (cell - (*at)->cells) / MCQ_SECRET_BYTES_MAX);
     if ((*at)->free == UINT64_MAX) {

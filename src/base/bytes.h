@@ -14,8 +14,7 @@
 
 #include "base/assert.h"
 
-/* Borrowed: valid as long as the function that hands it out says. data may be NULL when len is 0.
- * */
+/* Borrowed: valid as long as the function that hands it out says. data may be NULL with len 0. */
 struct mcq_bytes {
     const uint8_t *data;
     size_t len;

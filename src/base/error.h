@@ -11,9 +11,12 @@
 
 #include "base/attr.h"
 
-/* Where errno has no word: the numbers that ZeroMQ programs know as EFSM and ETERM. */
+/* Where errno has no word: the numbers that ZeroMQ programs know as EFSM, ENOCOMPATPROTO, ETERM
+ * and EMTHREAD. */
 #define MCQ_ERRNO_STATE 156384763
+#define MCQ_ERRNO_TRANSPORT 156384764
 #define MCQ_ERRNO_TERMINATED 156384765
+#define MCQ_ERRNO_THREADS 156384766
 
 /* name, text, errno, fate. Values are stable: new rows go to the end. */
 #define MCQ_ERR_TABLE(X)                                                                           \
@@ -41,7 +44,10 @@
     X(NO_FDS, "no descriptors are left", EMFILE, CALLER)                                           \
     X(TOO_LONG, "the name is too long", ENAMETOOLONG, CALLER)                                      \
     X(FORKED, "opened by the process that this one was forked from", ENOTSOCK, CALLER)             \
-    X(FULL, "peer took too little of what waited for it", ENOBUFS, DROP_PEER)
+    X(FULL, "peer took too little of what waited for it", ENOBUFS, DROP_PEER)                      \
+    X(CROWDED, "too many connections from its address", EUSERS, DROP_PEER)                         \
+    X(TRANSPORT, "this transport is not for this type of socket", MCQ_ERRNO_TRANSPORT, CALLER)     \
+    X(NO_THREAD, "AFFINITY names no thread of the context", MCQ_ERRNO_THREADS, CALLER)
 
 enum mcq_err {
 #define MCQ_ERR_ENUM(name, text, number, fate) MCQ_##name,

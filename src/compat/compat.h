@@ -119,8 +119,8 @@ void zmq_shadow_drop(struct zmq_socket *socket);
 
 /* --- monitors -------------------------------------------------------------------------------- */
 
-/* Ends the one that there is. */
-void zmq_monitor_stop(struct zmq_socket *socket);
+/* Ends the one that there is: its socket is closed. */
+void zmq_monitor_end(struct zmq_socket *socket);
 
 /* --- small ----------------------------------------------------------------------------------- */
 

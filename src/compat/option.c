@@ -171,28 +171,34 @@ static int64_t kept_number(struct zmq_socket *socket, const struct mcq_option_ro
     return value;
 }
 
-static int keep_octets(struct zmq_socket *socket, const struct mcq_option_row *row,
-                       const void *data, size_t len)
+/* The copy is the socket's from then on. False: there is no memory to keep anything in. */
+static bool keep_copy(struct zmq_socket *socket, const struct mcq_option_row *row,
+                      struct octets copy)
 {
     struct zmq_shadow *shadow;
-    unsigned char *copy = malloc(len + 1);
 
-    if (copy == NULL)
-        return zmq_fail(ENOMEM);
-    if (len > 0)
-        memcpy(copy, data, len);
     (void) pthread_mutex_lock(&socket->mutex);
     shadow = shadow_of(socket);
     if (shadow != NULL) {
-        struct octets *octets = &shadow->octets[index_of(row)];
-
-        free(octets->data);
-        *octets = (struct octets) {copy, len};
+        free(shadow->octets[index_of(row)].data);
+        shadow->octets[index_of(row)] = copy;
     }
     (void) pthread_mutex_unlock(&socket->mutex);
-    if (shadow != NULL)
+    return shadow != NULL;
+}
+
+static int keep_octets(struct zmq_socket *socket, const struct mcq_option_row *row,
+                       const void *data, size_t len)
+{
+    struct octets copy = {malloc(len + 1), len};
+
+    if (copy.data == NULL)
+        return zmq_fail(ENOMEM);
+    if (len > 0)
+        memcpy(copy.data, data, len);
+    if (keep_copy(socket, row, copy))
         return 0;
-    free(copy);
+    free(copy.data);
     return zmq_fail(ENOMEM);
 }
 
@@ -359,6 +365,7 @@ int zmq_getsockopt(void *handle, int option, void *optval, size_t *optvallen)
 {
     struct zmq_socket *socket = zmq_socket_of(handle);
     const struct mcq_option_row *row;
+    size_t len;
 
     if (socket == NULL)
         return -1;
@@ -367,6 +374,10 @@ int zmq_getsockopt(void *handle, int option, void *optval, size_t *optvallen)
         return zmq_fail(EINVAL);
     if (optval == NULL || optvallen == NULL)
         return zmq_fail(EFAULT);
-    return mcq_option_is_number(row) ? get_number(socket, row, optval, optvallen)
-                                     : get_octets(socket, row, optval, optvallen);
+    len = *optvallen;
+    if ((mcq_option_is_number(row) ? get_number : get_octets)(socket, row, optval, &len) != 0)
+        return -1;
+    memset((char *) optval + len, 0, *optvallen - len); /* programs count on it */
+    *optvallen = len;
+    return 0;
 }

@@ -84,10 +84,10 @@ int zmq_close(void *handle)
     if (!atomic_compare_exchange_strong(&socket->mark, &live, 0))
         return zmq_fail(ENOTSOCK);
     zmq_shadow_drop(socket);
-    if (zmq_is_own(socket->context))
-        zmq_monitor_stop(socket);
-    if (zmq_is_own(socket->context))
+    if (zmq_is_own(socket->context)) {
         (void) mcq_close(socket->inner);
+        zmq_monitor_end(socket);
+    }
     put_storage(socket);
     return 0;
 }
@@ -121,14 +121,33 @@ int zmq_connect(void *socket, const char *endpoint)
     return call_endpoint(socket, endpoint, mcq_connect, true);
 }
 
+/* Which of the two it was, libzmq does not ask. */
+static int end_endpoint(struct mcq_socket *socket, const char *endpoint)
+{
+    int result = mcq_unbind(socket, endpoint);
+
+    return result != 0 && errno == ENOENT ? mcq_disconnect(socket, endpoint) : result;
+}
+
+/* A wildcard names nothing that could be ended: the address does that it became. */
+static bool is_wildcard(const char *endpoint)
+{
+    size_t len = strlen(endpoint);
+
+    return strcmp(endpoint, "ipc://*") == 0 ||
+           (strncmp(endpoint, "tcp://", 6) == 0 && strcmp(endpoint + len - 2, ":*") == 0);
+}
+
 int zmq_unbind(void *socket, const char *endpoint)
 {
-    return call_endpoint(socket, endpoint, mcq_unbind, false);
+    if (endpoint != NULL && is_wildcard(endpoint) && zmq_socket_of(socket) != NULL)
+        return zmq_fail(ENOENT);
+    return call_endpoint(socket, endpoint, end_endpoint, false);
 }
 
 int zmq_disconnect(void *socket, const char *endpoint)
 {
-    return call_endpoint(socket, endpoint, mcq_disconnect, false);
+    return zmq_unbind(socket, endpoint);
 }
 
 /* --- messages -------------------------------------------------------------------------------- */

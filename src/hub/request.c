@@ -11,6 +11,7 @@ enum req_event {
     REQ_ACCEPT, /* the envelope of the awaited reply is complete */
     REQ_FINISH, /* the reply's last frame */
     REQ_DOWN,   /* the asked connection, or the rest of its reply */
+    REQ_AGAIN,  /* the same request, once more */
     REQ_EVENT_COUNT,
 };
 
@@ -37,6 +38,7 @@ static const struct req_row req_table[MCQ_REQ_STATE_COUNT][REQ_EVENT_COUNT] =
                 [REQ_ACCEPT] = {TO(IDLE), REQ_IGNORE},
                 [REQ_FINISH] = {TO(IDLE), REQ_IGNORE},
                 [REQ_DOWN] = {TO(IDLE), REQ_IGNORE},
+                [REQ_AGAIN] = {TO(IDLE), REQ_IGNORE},
             },
         [MCQ_REQ_SENDING] =
             {
@@ -45,6 +47,7 @@ static const struct req_row req_table[MCQ_REQ_STATE_COUNT][REQ_EVENT_COUNT] =
                 [REQ_ACCEPT] = {TO(SENDING), REQ_IGNORE},
                 [REQ_FINISH] = {TO(SENDING), REQ_IGNORE},
                 [REQ_DOWN] = {TO(CUT), REQ_GO},
+                [REQ_AGAIN] = {TO(SENDING), REQ_IGNORE},
             },
         [MCQ_REQ_CUT] =
             {
@@ -53,6 +56,7 @@ static const struct req_row req_table[MCQ_REQ_STATE_COUNT][REQ_EVENT_COUNT] =
                 [REQ_ACCEPT] = {TO(CUT), REQ_IGNORE},
                 [REQ_FINISH] = {TO(CUT), REQ_IGNORE},
                 [REQ_DOWN] = {TO(CUT), REQ_IGNORE},
+                [REQ_AGAIN] = {TO(CUT), REQ_IGNORE},
             },
         [MCQ_REQ_WAITING] =
             {
@@ -61,6 +65,7 @@ static const struct req_row req_table[MCQ_REQ_STATE_COUNT][REQ_EVENT_COUNT] =
                 [REQ_ACCEPT] = {TO(RECEIVING), REQ_GO},
                 [REQ_FINISH] = {TO(WAITING), REQ_IGNORE},
                 [REQ_DOWN] = {TO(LOST), REQ_GO},
+                [REQ_AGAIN] = {TO(WAITING), REQ_START},
             },
         [MCQ_REQ_LOST] =
             {
@@ -69,6 +74,7 @@ static const struct req_row req_table[MCQ_REQ_STATE_COUNT][REQ_EVENT_COUNT] =
                 [REQ_ACCEPT] = {TO(LOST), REQ_IGNORE},
                 [REQ_FINISH] = {TO(LOST), REQ_IGNORE},
                 [REQ_DOWN] = {TO(LOST), REQ_IGNORE},
+                [REQ_AGAIN] = {TO(WAITING), REQ_START},
             },
         [MCQ_REQ_RECEIVING] =
             {
@@ -77,6 +83,7 @@ static const struct req_row req_table[MCQ_REQ_STATE_COUNT][REQ_EVENT_COUNT] =
                 [REQ_ACCEPT] = {TO(RECEIVING), REQ_IGNORE},
                 [REQ_FINISH] = {TO(IDLE), REQ_GO},
                 [REQ_DOWN] = {TO(LOST), REQ_GO},
+                [REQ_AGAIN] = {TO(RECEIVING), REQ_IGNORE},
             },
 };
 
@@ -208,6 +215,18 @@ enum mcq_err mcq_req_sent(struct mcq_req *req, uint64_t epoch, bool more)
         if (epoch == 0) /* nobody was asked, so nobody answers */
             (void) req_step(req, REQ_DOWN);
     }
+    req_check(req);
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_req_sent_again(struct mcq_req *req, uint64_t epoch)
+{
+    if (req_table[req->state][REQ_AGAIN].answer != REQ_START)
+        return MCQ_STATE;
+    (void) req_step(req, REQ_AGAIN);
+    (void) reply_step(req, REPLY_GIVE_UP);
+    req->id++;
+    req->epoch = epoch;
     req_check(req);
     return MCQ_OK;
 }

@@ -37,6 +37,7 @@ enum mcq_request_frame {
  *                                          +------------sent, last-----------+
  *
  *   WAITING, LOST, RECEIVING --sent, only if relaxed--> a new request, as from IDLE
+ *   WAITING, LOST --sent again--> WAITING for the reply to that, with another id
  *
  * Strict: in WAITING, LOST and RECEIVING sending is out of turn; in LOST that is for ever, which is
  * what libzmq does, and mcq_req_is_lost lets the caller do better. Relaxed: a request may be sent
@@ -103,6 +104,11 @@ static inline uint32_t mcq_req_next_id(const struct mcq_req *req)
  * The first frame decides who is asked.
  *   MCQ_STATE   out of turn */
 MCQ_MUST_CHECK enum mcq_err mcq_req_sent(struct mcq_req *req, uint64_t epoch, bool more);
+
+/* All frames of the latest request were queued once more, with the next id, for the connection with
+ * this epoch: what comes for an older id is discarded.
+ *   MCQ_STATE   there is no request without a reply; nothing changed */
+MCQ_MUST_CHECK enum mcq_err mcq_req_sent_again(struct mcq_req *req, uint64_t epoch);
 
 /* Whether the application may wait for a frame. MCQ_OK, MCQ_STATE: nothing was asked. */
 MCQ_MUST_CHECK enum mcq_err mcq_req_may_receive(const struct mcq_req *req);

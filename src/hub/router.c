@@ -143,7 +143,7 @@ static struct mcq_router_peer *peer_of_turn(struct mcq_ring_node *node)
 
 static struct mcq_router_peer *peer_of_entry(struct mcq_table_node *node)
 {
-    return (struct mcq_router_peer *) ((char *) node - offsetof(struct mcq_router_peer, entry));
+    return MCQ_CONTAINER_OF(node, struct mcq_router_peer, entry);
 }
 
 static void router_check(const struct mcq_router *router)

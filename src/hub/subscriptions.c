@@ -30,17 +30,17 @@ void mcq_subscriptions_init(struct mcq_subscriptions *subscriptions,
     subscriptions->peer_bytes_max = peer_bytes_max;
     subscriptions->counting = counting;
     subscriptions->search = 0;
+    subscriptions->change_count = 0;
 }
 
 void mcq_subscriptions_fini(struct mcq_subscriptions *subscriptions)
 {
-    struct mcq_prefix_place place = {0, 0};
+    struct mcq_prefix *prefix = NULL;
     struct mcq_subscriber *peer;
-    struct mcq_prefix *prefix;
 
     while ((peer = mcq_subscriptions_first(subscriptions)) != NULL)
         (void) mcq_ring_down(&subscriptions->peers, &peer->node, peer->node.epoch);
-    while ((prefix = mcq_prefixes_next(&subscriptions->prefixes, &place)) != NULL) {
+    while ((prefix = mcq_prefixes_next(&subscriptions->prefixes, prefix)) != NULL) {
         while (prefix->links != NULL) {
             struct mcq_interest *link = prefix->links;
 
@@ -164,7 +164,7 @@ void mcq_subscription_exact_init(struct mcq_subscription_match *match,
     struct mcq_prefix *prefix = mcq_prefixes_find(&subscriptions->prefixes, octets, &place);
 
     mcq_subscription_match_init(match, subscriptions, octets);
-    match->prefixes.low = match->prefixes.high; /* no other prefix */
+    mcq_prefix_match_end(&match->prefixes); /* no other prefix */
     match->link = prefix != NULL ? prefix->links : NULL;
 }
 

@@ -6,11 +6,11 @@
  * Threads: the caller's lock orders all calls.
  * Bound:   each peer is charged its prefixes' octets and MCQ_SUBSCRIPTION_BYTES for each of them,
  *          up to peer_bytes_max, shared or not; beyond a few pages that covers all memory. A call
- *          costs O(length * log prefixes); leaving goes one subscription per call. No recursion.
+ *          costs O(length); leaving goes one subscription per call. No recursion.
  *
  *   peer   OUT --up--> IN --down--> LEAVING --drain, ...: none left--> OUT
  *
- *   prefixes   "a" ---- "ab" ---- "b"          sorted (hub/prefixes.h), each there once
+ *   prefixes   "a" ---- "ab" ---- "b"          a tree (hub/prefixes.h), each there once
  *                |        |         |
  *   links      p1 p3     p3        p2 p3       one per peer and prefix, in a list of its prefix and
  *                                              in a list of its peer; found by a keyed hash
@@ -36,8 +36,8 @@
 #include "hub/table.h"
 
 /* What a subscription is charged beside its octets: a link (80 with the heap's own), a prefix (40),
- * a slot on a page that is a quarter full (66), buckets (24; while they shrink there may be more).
- * What was measured is 145, 10000 prefixes of 8 octets and more in any order. */
+ * nodes (80 at most), buckets (24; while they shrink there may be more). What was measured is 141,
+ * 10000 prefixes of 8 octets in any order. */
 #define MCQ_SUBSCRIPTION_BYTES 224
 
 enum mcq_subscription_counting {

@@ -55,6 +55,7 @@ void mcq_table_init(struct mcq_table *table, const uint8_t key[MCQ_TABLE_KEY_BYT
 /* Frees the buckets. Nodes that are in are simply forgotten. May be initialised again. */
 void mcq_table_fini(struct mcq_table *table);
 
+/* By the table's own key, so that nobody can choose what collides. */
 uint64_t mcq_table_hash(const struct mcq_table *table, struct mcq_bytes key);
 
 /* The nodes with this hash: the first, and the one after `node`. NULL: no more. */

@@ -28,7 +28,7 @@ void mcq_link_set_max(struct mcq_link *link, uint32_t out_max, uint32_t in_max)
         if (link->is_up)
             link->group->tell(link, MCQ_TELL_ROOM);
     }
-    mcq_link_note_room(link);
+    mcq_link_on_room(link);
 }
 
 void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe)
@@ -55,6 +55,7 @@ void mcq_link_fini(struct mcq_link *link)
     mcq_origin_leave(&link->origin, link->has_named);
     mcq_msg_fini(&link->heard);
     link->pipe = (struct mcq_pipe_end) {0};
+    mcq_link_datagram_fini(link);
     mcq_link_queue_fini(&link->in);
     mcq_wpump_fini(&link->wpump);
     link->table_bytes = 0;
@@ -140,7 +141,9 @@ enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_opening *opening, 
     link->key = key;
     link->epoch = epoch;
     link->is_up = true;
-    link->can_read = true;
+    mcq_link_set_readable(link);
+    link->hears_end = false;
+    link->is_one_of_many = false;
     link->can_write = true;
     link->has_sent = false;
     link->is_shut = false;
@@ -170,13 +173,13 @@ void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch)
     mcq_assert(!link->is_up && epoch > link->epoch);
     link->epoch = epoch;
     link->is_up = true;
-    link->can_read = true;
+    mcq_link_set_readable(link);
     link->can_write = true;
     link->lost_by = MCQ_OK;
     link->started_ns = mcq_reactor_now_ns(link->group->reactor);
     link->start_count++;
     mcq_link_set_dirty(link, true);
-    mcq_link_note_room(link); /* as many more as the far side's high-water mark says */
+    mcq_link_on_room(link); /* as many more as the far side's high-water mark says */
 }
 
 void mcq_link_tick(struct mcq_link *link, uint64_t now_ns)
@@ -202,8 +205,9 @@ static enum mcq_err link_pull_unanswered(struct mcq_link *link, struct mcq_msg *
 
     do {
         mcq_session_sent(link->session, mcq_session_want(link->session).len);
+        link->is_resting = false;
         err = mcq_link_pull(link, msg, event);
-    } while (err == MCQ_AGAIN && mcq_session_want(link->session).len > 0);
+    } while (err == MCQ_AGAIN && (link->is_resting || mcq_session_want(link->session).len > 0));
     return err;
 }
 
@@ -214,7 +218,7 @@ static void link_drain(struct mcq_link *link)
     struct mcq_event event;
     struct mcq_msg msg;
 
-    link->can_read = true;
+    mcq_link_set_readable(link);
     while (link_pull_unanswered(link, &msg, &event) == MCQ_OK) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
@@ -233,7 +237,7 @@ static void link_discard(struct mcq_link *link)
     struct mcq_event event;
     struct mcq_msg msg;
 
-    link->can_read = true;
+    mcq_link_set_readable(link);
     for (int i = 0; i < DISCARD_PARTS; i++) {
         if (link_pull_unanswered(link, &msg, &event) != MCQ_OK)
             break;
@@ -248,7 +252,8 @@ int mcq_link_end(struct mcq_link *link)
     struct mcq_link_group *group = link->group;
     int fd = link->fd;
 
-    mcq_assert(link->is_up);
+    mcq_assert(link->is_up && group->lane.link != link);
+    mcq_link_close_taps(link);
     mcq_link_forget_lost(link);
     link->can_write = false;
     if (mcq_link_is_piped(link)) {
@@ -261,9 +266,11 @@ int mcq_link_end(struct mcq_link *link)
     }
     if (MCQ_UNLIKELY(link->is_finishing))
         link_discard(link);
-    else if (link->keeps_input && link->lost_by == MCQ_CLOSED)
+    else if (link->keeps_input && !link->is_unheard && link->lost_by == MCQ_CLOSED &&
+             link->session != NULL)
         link_drain(link);
-    mcq_ready_remove(group->in_set, fd);
+    if (link->datagrams == NULL || link->datagrams->is_read)
+        mcq_ready_remove(group->in_set, fd);
     if (link->is_in_out_set)
         mcq_ready_remove(group->out_set, fd);
     mcq_link_set_dirty(link, false);
@@ -271,13 +278,16 @@ int mcq_link_end(struct mcq_link *link)
     mcq_link_queue_cut(&link->in);
     mcq_rpump_fini(&link->rpump);
     mcq_spump_fini(&link->spump);
-    mcq_session_fini(link->session);
+    if (link->session != NULL)
+        mcq_session_fini(link->session);
     mcq_free(link->session);
     (void) mcq_wpump_rewind(&link->wpump);
     link->session = NULL;
     link->is_in_out_set = false;
     link->can_read = false;
     link->is_up = false;
+    link->is_resting = false;
+    link->is_unheard = false;
     link->is_starved = false;
     link->table_bytes = 0;
     link->fd = -1;

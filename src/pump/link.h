@@ -17,6 +17,10 @@
  * gives way to what is put, and take reads all there is. In a pipe it is the reader's link that
  * does so; until it looks, the marks bound what waits.
  *
+ * A peer rests when its commands, and those of all peers of the group, have cost enough for now:
+ * it is not readable then, and its owner wakes it after some time. So what commands take from those
+ * who send messages is bounded, however many peers send them, and however fast.
+ *
  * The calls read and write by themselves: put when a batch is full or the high-water mark is
  * reached, take when there is nothing to hand out. A connection that fails in one of them is put on
  * the list of its group, whose owner ends it after the call: nothing happens behind its back.
@@ -32,6 +36,7 @@
 #include "arena/place.h"
 #include "base/attr.h"
 #include "base/error.h"
+#include "pump/lane.h"
 #include "pump/opening.h"
 #include "pump/pipe.h"
 #include "pump/read_pump.h"
@@ -70,6 +75,8 @@ enum mcq_link_tell {
     MCQ_TELL_ROOM = 2,
 };
 
+struct mcq_datagrams;
+
 /* What the links of a socket share. */
 struct mcq_link_group {
     struct mcq_reactor *reactor;
@@ -83,21 +90,37 @@ struct mcq_link_group {
     struct mcq_link *dirty_first;    /* with octets that nobody has tried to write since, a queue */
     struct mcq_link *dirty_last;
     uint64_t dirty_count;         /* links that came on that list so far */
+    struct mcq_link *asker;       /* whose message was taken last, until something is sent */
+    bool others_ask;              /* there was more at hand then, of other links */
     struct mcq_link *lost_first;  /* that failed */
     struct mcq_link *roomy_first; /* that were full and have room again */
     size_t blocked_count;         /* links with octets that the stream did not take */
-    uint64_t put_count;           /* parts queued so far, by all links */
+    uint64_t put_count;           /* parts queued so far, by all links, or runs of them */
+    uint64_t queued_count;        /* messages, the same */
     uint64_t flush_count;         /* writes so far */
     struct mcq_permits *budget;   /* of all groups together; NULL: none, and what follows is idle */
     _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
-    bool may_defer;         /* what is put now need not be in the queues before the next flush */
-    bool has_deferred;      /* such messages are with the pattern, which has to share them out */
-    bool shares_output;     /* what links queue is in send blocks, for many at a time */
-    bool is_starved;        /* a link was not read, for the budget is used up */
+    bool may_defer;       /* what is put now need not be in the queues before the next flush */
+    bool has_deferred;    /* such messages are with the pattern, which has to share them out */
+    bool looks_again;     /* who asks a pipe in vain goes on asking: its far side tells nobody */
+    struct mcq_lane lane; /* open: has_deferred, and they are in it */
+    struct mcq_tap tap;   /* of a link with nothing in its queue */
+    struct mcq_tap duct;  /* of a link with a pipe */
+    uint64_t laned_count; /* messages that went through lanes so far */
+    bool shares_output;   /* what links queue is in send blocks, for many at a time */
+    bool was_cut_short;   /* the last take found nothing so far, and there is more to look at */
+    bool has_alarm;       /* the pattern has asked to be called, alarm_ns later */
+    uint64_t alarm_ns;
+    bool is_starved;  /* a link was not read, for the budget is used up */
+    bool has_resting; /* a link rests that nobody was told of yet */
+    uint32_t window;  /* of time, in which so much was spent on commands */
+    uint64_t window_at_ns;
+    size_t command_bytes;
     bool is_swollen;        /* much was held, and is not any more: mcq_link_group_trim */
     uint64_t held_bytes;    /* by all links, as of their last settling */
+    uint64_t empty_bytes;   /* the same, of their tables: places that no part is in */
     uint64_t most_bytes;    /* that were held since the last trim */
-    uint64_t charged_bytes; /* of the budget: held_bytes, up to a lot */
+    uint64_t charged_bytes; /* of the budget: both, up to a lot */
     struct mcq_tally tally; /* of links that are gone, and of what was for no link */
 };
 
@@ -109,14 +132,19 @@ struct mcq_link {
     uint64_t epoch;           /* of the connection; grows with each start */
     uint64_t started_ns;      /* when it began */
     uint32_t start_count;     /* connections so far */
-    bool can_read;            /* recv has not said AGAIN since the last edge */
+    bool can_read;            /* nobody has looked for more in vain since the last edge */
+    bool is_drained;          /* recv has said that whoever looks for more will find none */
+    bool hears_end;           /* such an edge has told of an end behind the octets */
+    bool is_one_of_many;      /* as of that edge: to look for more in vain would be a call a peer */
     bool can_write;
     bool is_full; /* put said AGAIN; whoever flushes looks whether there is room again */
     bool is_blocked;
     bool was_blocked; /* since somebody asked whether the peer is silent */
     bool is_dirty;
     bool is_lost;
-    bool is_roomy; /* on the list */
+    bool is_resting; /* not read, for its commands have cost enough */
+    bool is_unheard; /* what was received by now is taken; the rest may be heard, and dropped */
+    bool is_roomy;   /* on the list */
     bool is_in_out_set;
     bool keeps_input;  /* messages of this link are taken: what came before a loss is kept */
     bool has_sent;     /* a message left on this connection: worth a graceful end */
@@ -124,25 +152,30 @@ struct mcq_link {
     bool is_shut;      /* mcq_link_shut was called on this connection */
     bool conflates; /* of what waits, either way, only the newest message; set before it is used */
     struct mcq_ready_key key;
-    bool is_starved;      /* not read, for the budget is used up */
-    uint64_t now_ns;      /* of the last read */
-    enum mcq_err lost_by; /* why; the session's failure has more if it failed */
-    uint32_t out_max;     /* high-water marks in messages; 0: none */
+    bool is_starved; /* not read, for the budget is used up */
+    uint32_t window; /* of the group, in which it has said so many octets of commands */
+    size_t command_bytes;
+    uint64_t wary_until_ns; /* little is read at a time: it has rested */
+    uint64_t now_ns;        /* of the last read */
+    enum mcq_err lost_by;   /* why; the session's failure has more if it failed */
+    uint32_t out_max;       /* high-water marks in messages; 0: none */
     uint32_t in_max;
-    size_t table_bytes;  /* what a hub keeps for this peer's subscriptions */
-    uint64_t held_bytes; /* as of the last settling */
-    uint64_t settle_at;  /* the next one is due when so many octets were put, */
-    size_t settle_below; /* ... or when so few are left to take */
+    size_t table_bytes;   /* what a hub keeps for this peer's subscriptions */
+    uint64_t held_bytes;  /* as of the last settling */
+    uint64_t empty_bytes; /* the same */
+    uint64_t settle_at;   /* the next one is due when so many octets were put, */
+    size_t settle_below;  /* ... or when so few are left to take */
     struct mcq_link_queue in;
     struct mcq_rpump rpump;
     struct mcq_wpump wpump;
-    struct mcq_spump spump;      /* between wpump and the stream, where frames are boxes */
-    struct mcq_session *session; /* NULL: OFF, or a pipe's */
-    struct mcq_origin *origin;   /* of the connection, or the last one; NULL: unknown */
-    uint32_t origin_number;      /* the same for messages */
-    bool has_named;              /* messages have it */
-    struct mcq_pipe_end pipe;    /* all NULL: it is of a stream */
-    struct mcq_msg heard;        /* of a pipe: the topic of the last event */
+    struct mcq_spump spump;          /* between wpump and the stream, where frames are boxes */
+    struct mcq_session *session;     /* NULL: OFF, or a pipe's */
+    struct mcq_origin *origin;       /* of the connection, or the last one; NULL: unknown */
+    uint32_t origin_number;          /* the same for messages */
+    bool has_named;                  /* messages have it */
+    struct mcq_pipe_end pipe;        /* all NULL: it is of a stream, or of datagrams */
+    struct mcq_datagrams *datagrams; /* NULL: it is not of datagrams */
+    struct mcq_msg heard;            /* of a pipe: the topic of the last event */
     struct mcq_tally tally;
     uint64_t begun_out_bytes; /* of the message that was begun to be put */
     uint64_t dirty_at;        /* the group's count when it came on the list */
@@ -198,15 +231,28 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_ope
 /* This link is of a pipe, of which it has this end until mcq_link_fini; what is put waits in it. */
 void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe);
 
+/* There was an edge, or somebody wants to know without. */
+static inline void mcq_link_set_readable(struct mcq_link *link)
+{
+    link->can_read = true;
+    link->is_drained = false;
+}
+
 static inline bool mcq_link_is_piped(const struct mcq_link *link)
 {
     return link->pipe.out != NULL;
 }
 
+/* Nobody is at its other end, or many are: pump/link_datagram.h. */
+static inline bool mcq_link_is_of_datagrams(const struct mcq_link *link)
+{
+    return link->datagrams != NULL;
+}
+
 /* OFF -> UP: the far side is there. */
 void mcq_link_start_piped(struct mcq_link *link, uint64_t epoch);
 
-/* The far side has taken something: who found no room may look again. */
+/* A write, or the far side of a pipe, has made room: who found none may look again. */
 void mcq_link_on_room(struct mcq_link *link);
 
 /* When mcq_link_tick is due; MCQ_NEVER_NS: not at all. */
@@ -223,6 +269,9 @@ void mcq_link_tick(struct mcq_link *link, uint64_t now_ns);
  * that has not wholly left starts anew. Returns the stream, for the caller to close; -1: it was a
  * pipe, and its far side is to be told. */
 int mcq_link_end(struct mcq_link *link);
+
+/* Who rests, or starves, may be read again. Some time has passed. */
+void mcq_link_wake(struct mcq_link *link);
 
 /* --- the budget ------------------------------------------------------------------------------ */
 
@@ -261,6 +310,17 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_b
  * conflate. Returns how many were queued: there was no room, or no memory, for those behind. */
 uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *frames);
 
+/* Opens the lane of the group for this link, where that is worth it, or the duct; both are closed.
+ */
+void mcq_link_open_lane(struct mcq_link *link);
+
+/* Puts what is in the lane into its link's queue. It is open. */
+void mcq_link_close_lane(struct mcq_link_group *group);
+
+/* Puts a message of one part through the duct, which is open, and shows it. False: the duct is
+ * closed, and nothing was taken; ask the link. */
+bool mcq_link_duct(struct mcq_link_group *group, struct mcq_part *part);
+
 /* Takes back the message that was begun and not ended. */
 void mcq_link_cut(struct mcq_link *link);
 
@@ -284,6 +344,17 @@ bool mcq_link_has_room(struct mcq_link *link);
  *   MCQ_AGAIN   none; set when mcq_link_is_readable turns */
 MCQ_MUST_CHECK enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg);
 
+/* Messages that a tap gives before others are looked at. */
+#define MCQ_TAP_MAX 64
+
+/* Opens the group's tap for this link, where that is worth it: the next messages are its. */
+void mcq_link_open_tap(struct mcq_link *link);
+
+/* The next message, through the tap, which is open; or, of a stream, its octets, borrowed until
+ * anything else is done with the link. False: the tap is closed; ask the link. */
+bool mcq_link_tap(struct mcq_link_group *group, struct mcq_msg *msg);
+bool mcq_link_tap_octets(struct mcq_link_group *group, struct mcq_bytes *body);
+
 /* What the peer says next, for sockets whose peers subscribe: event->kind is BODY (a part, in *msg,
  * as it comes), SUBSCRIBE, CANCEL, JOIN or LEAVE.
  *   MCQ_AGAIN   nothing */
@@ -297,11 +368,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_hear_whole(struct mcq_link *link, struct mc
 /* Receives ahead of the application, as far as in_max allows. True: a whole message is there. */
 bool mcq_link_prefetch(struct mcq_link *link);
 
-/* Whether take may have something: whole messages, or octets that were not looked at. */
+/* Whether take may have something: whole messages, or octets that were not looked at and may be. */
 bool mcq_link_is_readable(const struct mcq_link *link);
 
 /* Whether there may be octets that were not looked at. */
 bool mcq_link_has_unread(const struct mcq_link *link);
+
+/* Whether there is more of what the peer has said here already: a stream of octets is not asked. */
+bool mcq_link_has_at_hand(const struct mcq_link *link);
 
 /* Whether the peer is not read because it does not take its PONG. That is so while we have sent it
  * nothing but answers: else the stream may be full of messages, and the peer in the same place. */
@@ -318,11 +392,15 @@ static inline uint32_t mcq_link_name_origin(struct mcq_link *link)
     return link->origin_number;
 }
 
+/* Of datagrams: those for groups that are not wanted are dropped before they are messages. */
+void mcq_link_set_filter(struct mcq_link *link, bool (*wants)(void *wanter, struct mcq_bytes group),
+                         void *wanter);
+
 /* Queues SUBSCRIBE or CANCEL; the link is UP. As mcq_session_subscribe. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_subscribe(struct mcq_link *link, struct mcq_bytes topic,
                                                bool is_on);
 
-/* The same of JOIN or LEAVE. As mcq_session_join. */
+/* The same of JOIN or LEAVE, which is nothing to datagrams. As mcq_session_join. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group,
                                           bool is_on);
 

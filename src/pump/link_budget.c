@@ -19,6 +19,15 @@ static uint64_t input_bytes(const struct mcq_link *link)
            mcq_rpump_partial_bytes(&link->rpump) + link->table_bytes;
 }
 
+/* Places that no part is in, of a table that doubles: memory like other, but nobody has sent it, so
+ * it does not count where a peer is held to a floor. A table that is empty is on its way out. */
+static uint64_t empty_bytes(const struct mcq_link_queue *queue)
+{
+    uint32_t count = queue->tail - queue->head;
+
+    return count > 0 ? ((uint64_t) queue->mask + 1 - count) * sizeof *queue->parts : 0;
+}
+
 static uint64_t held_bytes(const struct mcq_link *link)
 {
     uint64_t output = link->group->shares_output ? 0 : mcq_wpump_kept_bytes(&link->wpump);
@@ -38,10 +47,12 @@ uint64_t mcq_link_begun_bytes(const struct mcq_link *link)
 /* The budget hears of a lot, or of the end: one addition for many messages. */
 static void group_settle(struct mcq_link_group *group)
 {
-    uint64_t held = group->held_bytes;
+    uint64_t full = group->held_bytes;
+    uint64_t held;
 
     if (group->shares_output)
-        held += (uint64_t) mcq_slab_out_count(group->send_slab) * MCQ_LINK_SEND_BLOCK_BYTES;
+        full += (uint64_t) mcq_slab_out_count(group->send_slab) * MCQ_LINK_SEND_BLOCK_BYTES;
+    held = full + group->empty_bytes;
     if (held >= group->charged_bytes + LOT_BYTES)
         mcq_permits_charge(group->budget, held - group->charged_bytes);
     else if (held + LOT_BYTES <= group->charged_bytes || (held == 0 && group->charged_bytes > 0))
@@ -51,7 +62,7 @@ static void group_settle(struct mcq_link_group *group)
     group->charged_bytes = held;
     if (held > group->most_bytes)
         group->most_bytes = held;
-    group->is_swollen = held < LOT_BYTES && group->most_bytes >= SWOLLEN_BYTES;
+    group->is_swollen = full < LOT_BYTES && group->most_bytes >= SWOLLEN_BYTES;
 }
 
 /* After a batch: what the link holds now. */
@@ -63,9 +74,15 @@ void mcq_link_settle(struct mcq_link *link)
 
     if (group->budget == NULL)
         return;
+    if (link->in.head == link->in.tail && link->in.parts != NULL &&
+        mcq_permits_is_over(group->budget))
+        mcq_link_queue_fini(&link->in);
     held = held_bytes(link);
     group->held_bytes += held - link->held_bytes;
     link->held_bytes = held;
+    held = empty_bytes(&link->in);
+    group->empty_bytes += held - link->empty_bytes;
+    link->empty_bytes = held;
     link->settle_at = link->wpump.put_at + LOT_BYTES;
     link->settle_below = link->in.body_bytes > LOT_BYTES ? link->in.body_bytes - LOT_BYTES : 0;
     begun = mcq_link_begun_bytes(link);

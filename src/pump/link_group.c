@@ -48,7 +48,7 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_assert(group->dirty_first == NULL && group->lost_first == NULL &&
                group->roomy_first == NULL);
     mcq_assert(group->blocked_count == 0);
-    mcq_assert(group->held_bytes == 0);
+    mcq_assert(group->held_bytes == 0 && group->empty_bytes == 0);
     if (group->budget != NULL)
         mcq_permits_put(group->budget, group->charged_bytes);
     mcq_receiver_fini(&group->receiver);
@@ -91,6 +91,7 @@ void mcq_link_forget_lost(struct mcq_link *link)
 
 static void lose(struct mcq_link *link, enum mcq_err err)
 {
+    mcq_link_close_taps(link);
     if (link->is_lost)
         return;
     link->is_lost = true;

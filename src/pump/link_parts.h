@@ -8,6 +8,8 @@
  *   link_read.c    what a peer says                                     share, and the lost
  *   link_write.c   what it is told                       link_budget.c  what all that holds
  *   link_queue.c   parts that were received              link_pipe.c    pipes instead of streams
+ *   link_lane.c    many messages of one peer             link_datagram.c  the same of datagrams
+ *   link_rest.c    peers that say too much
  */
 #ifndef MCQ_PUMP_LINK_PARTS_H
 #define MCQ_PUMP_LINK_PARTS_H
@@ -15,6 +17,7 @@
 #include "arena/alloc.h"
 #include "base/assert.h"
 #include "pump/link.h"
+#include "pump/link_datagram.h"
 #include "pump/link_pipe.h"
 #include "session/state.h"
 
@@ -22,6 +25,16 @@
 /* What each link may hold of its input when the budget is used up: small messages, commands and
  * heartbeats still come through, so nobody waits for memory that only waiting would free. */
 #define MCQ_LINK_FLOOR_BYTES 16384
+
+/* A command is decoded, perhaps answered, and gone: about as much work as a short message, so it
+ * counts as its octets and these. */
+#define MCQ_REST_COMMAND_BYTES 64
+/* In one window: of all peers together, and of each in any case, which is a dozen of heartbeats. */
+#define MCQ_REST_WINDOW_NS 10000000
+#define MCQ_REST_GROUP_BYTES 32768
+#define MCQ_REST_LINK_BYTES 1024
+/* Of who has rested so much is read at a time. */
+#define MCQ_REST_WARY_BYTES 4096
 
 /* --- link_group.c ---------------------------------------------------------------------------- */
 
@@ -79,6 +92,21 @@ static inline void mcq_link_count_in(struct mcq_link *link, const struct mcq_msg
     link->tally.in_bytes += mcq_msg_len(msg);
 }
 
+/* --- link_lane.c ----------------------------------------------------------------------------- */
+
+/* The tap and the duct of the group, and who is to be answered, if they are this link's. */
+static inline void mcq_link_close_taps(struct mcq_link *link)
+{
+    struct mcq_link_group *group = link->group;
+
+    if (group->tap.link == link)
+        group->tap.link = NULL;
+    if (group->duct.link == link)
+        group->duct.link = NULL;
+    if (group->asker == link)
+        group->asker = NULL;
+}
+
 /* --- link_queue.c ---------------------------------------------------------------------------- */
 
 /* MCQ_NOMEM: *msg is the caller's. */
@@ -100,6 +128,11 @@ void mcq_link_settle(struct mcq_link *link);
 /* Whether the link has to do without more for now. */
 bool mcq_link_starves(struct mcq_link *link);
 
+/* --- link_rest.c ----------------------------------------------------------------------------- */
+
+/* A command has come that is not for the socket's user. The link may rest from now on. */
+void mcq_link_count_command(struct mcq_link *link);
+
 /* --- link_read.c, link_write.c --------------------------------------------------------------- */
 
 /* What the peer said next, whatever it is.
@@ -108,7 +141,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_pull(struct mcq_link *link, struct mcq_msg 
                                           struct mcq_event *event);
 /* As mcq_link_flush, of a link that is up, without losing it. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_write(struct mcq_link *link);
-/* A write, or the far side of a pipe, made room in a full link. */
-void mcq_link_note_room(struct mcq_link *link);
+/* The stream, or the way of datagrams, takes no more now: MCQ_AGAIN; MCQ_NOMEM: its edge cannot be
+ * waited for. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_block(struct mcq_link *link);
 
 #endif

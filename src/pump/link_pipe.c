@@ -5,21 +5,9 @@
 static_assert(MCQ_EVENT_SUBSCRIBE != MCQ_PIPE_PART && MCQ_EVENT_CANCEL != MCQ_PIPE_PART &&
                   MCQ_EVENT_JOIN != MCQ_PIPE_PART && MCQ_EVENT_LEAVE != MCQ_PIPE_PART,
               "an event's kind is the tag of what is no part of a message");
-static_assert(MCQ_EVENT_SUBSCRIBE <= MCQ_PIPE_TAG_MAX && MCQ_EVENT_CANCEL <= MCQ_PIPE_TAG_MAX,
+static_assert(MCQ_EVENT_SUBSCRIBE <= MCQ_PIPE_TAG_MAX && MCQ_EVENT_CANCEL <= MCQ_PIPE_TAG_MAX &&
+                  MCQ_EVENT_JOIN <= MCQ_PIPE_TAG_MAX && MCQ_EVENT_LEAVE <= MCQ_PIPE_TAG_MAX,
               "and is a tag");
-
-/* A message of the group's blocks with a copy of these octets. */
-static enum mcq_err copy_octets(struct mcq_link *link, struct mcq_bytes octets, struct mcq_msg *msg)
-{
-    struct mcq_buf *buf;
-
-    if (octets.len <= MCQ_MSG_INLINE_MAX)
-        return mcq_msg_init_copy(msg, octets);
-    MCQ_TRY(mcq_blocks_take(link->group->receiver.blocks, octets.len, &buf));
-    mcq_put_bytes(mcq_buf_room(buf), octets);
-    mcq_msg_init_buf(msg, &buf, mcq_buf_freeze(buf, octets.len));
-    return MCQ_OK;
-}
 
 enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
 {
@@ -37,7 +25,7 @@ enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
     }
     if (msg == NULL) {
         msg = &copy;
-        MCQ_TRY(copy_octets(link, part->body, msg));
+        MCQ_TRY(mcq_msg_init_block(msg, link->group->receiver.blocks, part->body));
     }
     mcq_msg_freeze(msg);
     msg->more = part->more;
@@ -56,7 +44,7 @@ enum mcq_err mcq_link_pipe_say(struct mcq_link *link, enum mcq_event_kind kind,
     struct mcq_msg msg;
     enum mcq_err err;
 
-    MCQ_TRY(copy_octets(link, octets, &msg));
+    MCQ_TRY(mcq_msg_init_block(&msg, link->group->receiver.blocks, octets));
     err = mcq_pipe_put_tagged(&link->pipe, &msg, (uint8_t) kind);
     if (err != MCQ_OK)
         mcq_msg_fini(&msg);
@@ -72,9 +60,12 @@ void mcq_link_pipe_flush(struct mcq_link *link)
 static enum mcq_err take(struct mcq_link *link, struct mcq_msg *msg, uint8_t *tag)
 {
     struct mcq_link_group *group = link->group;
+    enum mcq_err err;
     bool tells;
-    enum mcq_err err = mcq_pipe_take(&link->pipe, group->receiver.blocks, msg, tag, &tells);
 
+    if (group->looks_again && !mcq_pipe_is_readable(&link->pipe))
+        return MCQ_AGAIN;
+    err = mcq_pipe_take(&link->pipe, group->receiver.blocks, msg, tag, &tells);
     if (MCQ_UNLIKELY(tells))
         group->tell(link, MCQ_TELL_ROOM);
     if (MCQ_LIKELY(err == MCQ_OK)) {

@@ -94,7 +94,7 @@ uint32_t mcq_link_queue_drop(struct mcq_link_queue *queue)
         struct mcq_msg *last = part_at(queue, --queue->tail);
 
         queue->message_count -= !last->more;
-        queue->body_bytes -= mcq_msg_len(last);
+        queue->body_bytes -= cost_of(last);
         mcq_msg_fini(last);
     }
     queue->whole_at = queue->tail;

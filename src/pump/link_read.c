@@ -27,15 +27,22 @@ static enum mcq_err link_read(struct mcq_link *link)
     if (!link->can_read)
         return MCQ_AGAIN;
     mcq_link_settle(link);
+    if (link->is_drained) {
+        link->can_read = false;
+        return MCQ_AGAIN;
+    }
     is_over = budget != NULL && mcq_permits_is_over(budget);
     if (MCQ_UNLIKELY(is_over && mcq_link_starves(link)))
         return MCQ_AGAIN;
     MCQ_TRY(mcq_rpump_room(&link->rpump, iov, &count));
     if (MCQ_UNLIKELY(is_over))
         limit_runs(iov, &count, MCQ_LINK_FLOOR_BYTES);
+    if (MCQ_UNLIKELY(link->now_ns < link->wary_until_ns))
+        limit_runs(iov, &count, MCQ_REST_WARY_BYTES);
     io = mcq_reactor_recv(link->group->reactor, link->fd, iov, count);
     mcq_rpump_on_read(&link->rpump, io.len);
     if (io.result == MCQ_IO_DONE) {
+        link->is_drained = io.is_drained && link->is_one_of_many && !link->hears_end;
         link->now_ns = mcq_reactor_now_ns(link->group->reactor);
         return MCQ_OK;
     }
@@ -67,12 +74,16 @@ enum mcq_err mcq_link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mc
         }
         if (err != MCQ_OK && err != MCQ_BUSY)
             return err;
+        if (err == MCQ_OK)
+            mcq_link_count_command(link);
         /* A PONG is due, or the last one keeps the next from being answered. */
         written = mcq_link_write(link);
         if (written == MCQ_AGAIN && link->has_sent)
             mcq_session_yield(link->session);
         else
             MCQ_TRY(written);
+        if (link->is_resting)
+            return MCQ_AGAIN;
     }
 }
 
@@ -81,18 +92,29 @@ static bool link_is_deaf(const struct mcq_link *link)
     return !link->is_up || link->is_lost;
 }
 
+static bool is_wish(const struct mcq_event *event)
+{
+    return event->kind == MCQ_EVENT_SUBSCRIBE || event->kind == MCQ_EVENT_CANCEL ||
+           event->kind == MCQ_EVENT_JOIN || event->kind == MCQ_EVENT_LEAVE;
+}
+
 /* MCQ_OK: a part or an event; MCQ_AGAIN: nothing, and the link may have been lost. */
 static enum mcq_err link_receive(struct mcq_link *link, struct mcq_msg *msg,
                                  struct mcq_event *event)
 {
     enum mcq_err err;
 
-    if (link_is_deaf(link))
+    if (link_is_deaf(link) || link->is_resting)
         return MCQ_AGAIN;
-    err = mcq_link_pull(link, msg, event);
-    if (MCQ_LIKELY(err == MCQ_OK))
+    err = MCQ_UNLIKELY(link->datagrams != NULL) ? mcq_link_datagram_pull(link, msg, event)
+                                                : mcq_link_pull(link, msg, event);
+    if (MCQ_LIKELY(err == MCQ_OK)) {
         msg->routing_id = mcq_link_name_origin(link);
-    if (err == MCQ_OK || err == MCQ_AGAIN)
+        if (MCQ_UNLIKELY(event->kind != MCQ_EVENT_BODY) && !is_wish(event))
+            mcq_link_count_command(link);
+        return MCQ_OK;
+    }
+    if (err == MCQ_AGAIN)
         return err;
     mcq_link_lose(link, err);
     return MCQ_AGAIN;
@@ -105,7 +127,10 @@ static enum mcq_err link_enqueue(struct mcq_link *link, struct mcq_msg *msg, boo
     if (mcq_link_queue_push(&link->in, msg) == MCQ_OK)
         return MCQ_OK;
     mcq_msg_fini(msg);
-    mcq_link_lose(link, MCQ_NOMEM);
+    if (mcq_link_is_of_datagrams(link))
+        mcq_link_datagram_give_up(link);
+    else
+        mcq_link_lose(link, MCQ_NOMEM);
     return MCQ_AGAIN;
 }
 
@@ -159,6 +184,8 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
             mcq_link_settle(link);
         return MCQ_OK;
     }
+    if (MCQ_UNLIKELY(link->is_unheard))
+        return MCQ_AGAIN;
     for (;;) {
         MCQ_TRY(link_receive(link, msg, &event));
         if (event.kind != MCQ_EVENT_BODY)
@@ -171,12 +198,6 @@ enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg *msg)
             return MCQ_OK;
         }
     }
-}
-
-static bool is_wish(const struct mcq_event *event)
-{
-    return event->kind == MCQ_EVENT_SUBSCRIBE || event->kind == MCQ_EVENT_CANCEL ||
-           event->kind == MCQ_EVENT_JOIN || event->kind == MCQ_EVENT_LEAVE;
 }
 
 enum mcq_err mcq_link_hear(struct mcq_link *link, struct mcq_msg *msg, struct mcq_event *event)
@@ -242,10 +263,25 @@ void mcq_link_drop_input(struct mcq_link *link)
     mcq_link_settle(link);
 }
 
+static bool has_octets(const struct mcq_link *link)
+{
+    return link->rpump.unread[0].len > 0 || link->rpump.unread[1].len > 0;
+}
+
 bool mcq_link_has_unread(const struct mcq_link *link)
 {
-    return !link_is_deaf(link) &&
-           (link->can_read || link->rpump.unread[0].len > 0 || link->rpump.unread[1].len > 0);
+    return !link_is_deaf(link) && (link->can_read || has_octets(link));
+}
+
+/* What it says next may be for somebody, and is read. */
+static bool link_is_heard(const struct mcq_link *link)
+{
+    return !link_is_deaf(link) && !link->is_resting && !link->is_unheard;
+}
+
+bool mcq_link_has_at_hand(const struct mcq_link *link)
+{
+    return link->in.head != link->in.whole_at || (link_is_heard(link) && has_octets(link));
 }
 
 bool mcq_link_is_readable(const struct mcq_link *link)
@@ -254,5 +290,5 @@ bool mcq_link_is_readable(const struct mcq_link *link)
         return true;
     if (mcq_link_is_piped(link)) /* what is in the pipe outlives the connection */
         return mcq_pipe_is_readable(&link->pipe);
-    return mcq_link_has_unread(link);
+    return link_is_heard(link) && mcq_link_has_unread(link);
 }

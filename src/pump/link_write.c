@@ -7,7 +7,7 @@
 #define IOV_COUNT 64 /* runs of one write */
 
 /* The stream took no more: its next edge is worth knowing. */
-static enum mcq_err link_block(struct mcq_link *link)
+enum mcq_err mcq_link_block(struct mcq_link *link)
 {
     struct mcq_link_group *group = link->group;
 
@@ -30,8 +30,7 @@ static bool is_below_max(struct mcq_link *link)
     return link->out_max == 0 || link->conflates || mcq_link_waiting_count(link) < link->out_max;
 }
 
-/* A write made room in a full link. */
-void mcq_link_note_room(struct mcq_link *link)
+void mcq_link_on_room(struct mcq_link *link)
 {
     if (!link->is_full || !is_below_max(link))
         return;
@@ -93,9 +92,9 @@ static enum mcq_err link_write_all(struct mcq_link *link)
         control = link_on_written(link, io.len);
         link->has_sent = link->has_sent || io.len > control;
         if (MCQ_UNLIKELY(link->is_full))
-            mcq_link_note_room(link);
+            mcq_link_on_room(link);
         if (io.result == MCQ_IO_AGAIN)
-            return link_block(link);
+            return mcq_link_block(link);
         if (io.result != MCQ_IO_DONE)
             return io.result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
     }
@@ -114,7 +113,8 @@ enum mcq_err mcq_link_write(struct mcq_link *link)
         mcq_link_pipe_flush(link);
         return MCQ_OK;
     }
-    err = link_write_all(link);
+    err = MCQ_UNLIKELY(link->datagrams != NULL) ? mcq_link_datagram_write(link)
+                                                : link_write_all(link);
     mcq_link_settle(link);
     return err;
 }
@@ -145,11 +145,6 @@ bool mcq_link_has_room(struct mcq_link *link)
     return false;
 }
 
-void mcq_link_on_room(struct mcq_link *link)
-{
-    mcq_link_note_room(link);
-}
-
 uint64_t mcq_link_waiting_count(const struct mcq_link *link)
 {
     if (!mcq_link_is_piped(link))
@@ -164,6 +159,7 @@ static void link_on_put(struct mcq_link *link, size_t body_bytes, bool ends_mess
     link->group->put_count++;
     link->begun_out_bytes += body_bytes;
     if (ends_message) {
+        link->group->queued_count++;
         link->tally.out_messages++;
         link->tally.out_bytes += link->begun_out_bytes;
         link->begun_out_bytes = 0;
@@ -312,6 +308,7 @@ uint32_t mcq_link_put_frames(struct mcq_link *link, const struct mcq_frames *fra
             count = (uint32_t) mcq_min_u64(count, link->out_max - mcq_link_waiting_count(link));
         if (mcq_wpump_put_frames(&link->wpump, frames, at, count) != MCQ_OK)
             break;
+        link->group->queued_count += count;
         link->tally.out_messages += count;
         link->tally.out_bytes +=
             mcq_frames_body_bytes(frames, at + count) - mcq_frames_body_bytes(frames, at);
@@ -344,7 +341,7 @@ void mcq_link_drop(struct mcq_link *link)
     mcq_link_count_lost(link);
     mcq_wpump_fini(&link->wpump);
     if (link->is_full)
-        mcq_link_note_room(link);
+        mcq_link_on_room(link);
     mcq_link_settle(link);
 }
 
@@ -372,6 +369,8 @@ enum mcq_err mcq_link_join(struct mcq_link *link, struct mcq_bytes group, bool i
 {
     enum mcq_event_kind kind = is_on ? MCQ_EVENT_JOIN : MCQ_EVENT_LEAVE;
 
+    if (mcq_link_is_of_datagrams(link))
+        return MCQ_OK;
     return link_on_said(link, mcq_link_is_piped(link)
                                   ? mcq_link_pipe_say(link, kind, group)
                                   : mcq_session_join(link->session, group, is_on));

@@ -119,15 +119,19 @@ static enum mcq_err opening_advance(struct mcq_opening *opening, struct mcq_even
 enum mcq_err mcq_opening_step(struct mcq_opening *opening, struct mcq_event *ready)
 {
     enum mcq_err err = opening_advance(opening, ready);
-    enum mcq_err written = opening_write(opening); /* an ERROR is said before the end, too */
+    enum mcq_err written = MCQ_OK;
 
+    if (err != MCQ_CLOSED) /* an ERROR is said before the end, too, unless nobody hears it */
+        written = opening_write(opening);
     if (err == MCQ_OK && written == MCQ_OK && ready->kind == MCQ_EVENT_READY) {
         opening->origin =
             mcq_origin_new(opening->reactor, opening->fd, opening->decision, ready->ready.metadata);
+        if (opening->origin == NULL && opening->decision != NULL)
+            err = MCQ_NOMEM; /* it would pass for one that nobody was asked about */
         mcq_free(opening->decision);
         opening->decision = NULL;
     }
-    return err == MCQ_OK || err == MCQ_AGAIN ? (written != MCQ_OK ? written : err) : err;
+    return written != MCQ_OK && (err == MCQ_OK || err == MCQ_AGAIN) ? written : err;
 }
 
 enum mcq_err mcq_opening_keep(struct mcq_opening *opening, struct mcq_bytes user_id,

@@ -14,7 +14,8 @@
 struct mcq_origin {
     uint32_t number;
     uint32_t holder_count;
-    bool is_listed; /* its connection stands, or it is among the gone */
+    bool was_let_in; /* by ZAP */
+    bool is_listed;  /* its connection stands, or it is among the gone */
     int fd;
     const struct mcq_reactor *reactor;
     struct mcq_origin *bucket_next;
@@ -139,7 +140,8 @@ struct mcq_origin *mcq_origin_new(struct mcq_reactor *reactor, int fd,
     } made;
     struct mcq_origin *origin;
 
-    made.origin = (struct mcq_origin) {.reactor = reactor, .fd = fd, .is_listed = true};
+    made.origin = (struct mcq_origin) {
+        .reactor = reactor, .fd = fd, .was_let_in = decision != NULL, .is_listed = true};
     fill(&made.origin, reactor, decision, metadata);
     origin = mcq_alloc(size_of(&made.origin));
     if (origin == NULL)
@@ -261,6 +263,20 @@ const char *mcq_origin_text(const struct mcq_origin *origin, const char *name)
         at = value + strlen(value) + 1;
     }
     return NULL;
+}
+
+bool mcq_origin_may_follow(const struct mcq_origin *older, const struct mcq_origin *newer)
+{
+    const char *was;
+    const char *is;
+
+    if (older == NULL || !older->was_let_in)
+        return true;
+    if (newer == NULL || !newer->was_let_in)
+        return false;
+    was = mcq_origin_text(older, MCQ_ORIGIN_USER);
+    is = mcq_origin_text(newer, MCQ_ORIGIN_USER);
+    return was != NULL && is != NULL && strcmp(was, is) == 0;
 }
 
 int mcq_origin_fd(const struct mcq_origin *origin)

@@ -62,6 +62,10 @@ void mcq_origin_put(struct mcq_origin *origin);
 /* A property's value, as text; NULL: there is none. Good while the origin is held. */
 const char *mcq_origin_text(const struct mcq_origin *origin, const char *name);
 
+/* Whether a connection of the newer one may take what is the older one's: whom ZAP has let in gives
+ * way to the same user alone. NULL: unknown. */
+bool mcq_origin_may_follow(const struct mcq_origin *older, const struct mcq_origin *newer);
+
 /* The number that the descriptor has, or had. */
 int mcq_origin_fd(const struct mcq_origin *origin);
 

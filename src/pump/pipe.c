@@ -26,6 +26,7 @@ static void queue_init(struct mcq_pipe_queue *queue)
     *queue = (struct mcq_pipe_queue) {.tail = NULL};
     atomic_init(&queue->published, 0);
     atomic_init(&queue->reader_waits, true); /* it has seen that there is nothing */
+    atomic_init(&queue->is_streaming, false);
     atomic_init(&queue->acked, 0);
     atomic_init(&queue->writer_waits, false);
     atomic_init(&queue->wake_at, 0);
@@ -38,6 +39,12 @@ void mcq_pipe_init(struct mcq_pipe *pipe)
 {
     queue_init(&pipe->queues[0]);
     queue_init(&pipe->queues[1]);
+}
+
+void mcq_pipe_set_fence(struct mcq_pipe *pipe, void (*fence_all)(void))
+{
+    pipe->queues[0].fence_all = fence_all;
+    pipe->queues[1].fence_all = fence_all;
 }
 
 static void drop(struct mcq_pipe_chunk *chunk, size_t at)
@@ -155,6 +162,17 @@ bool mcq_pipe_has_room(struct mcq_pipe_end *end)
     atomic_thread_fence(memory_order_seq_cst);
     queue->acked_seen = atomic_load_explicit(&queue->acked, memory_order_acquire);
     return queue->message_count - queue->acked_seen < limit;
+}
+
+uint32_t mcq_pipe_room_count(const struct mcq_pipe_end *end, uint32_t most)
+{
+    const struct mcq_pipe_queue *queue = end->out;
+    uint64_t limit = limit_of(queue);
+    uint64_t count = queue->message_count - queue->acked_seen;
+
+    if (limit == 0)
+        return most;
+    return count < limit ? (uint32_t) mcq_min_u64(limit - count, most) : 0;
 }
 
 /* The chunk of the next part, at a chunk's beginning: one that a cut has left, one that the reader
@@ -314,6 +332,23 @@ void mcq_pipe_cut(struct mcq_pipe_end *end)
     end->out->is_within = false;
 }
 
+/* The fence makes sure that whoever still finds it false has set its own word before. */
+static void begin_stream(struct mcq_pipe_queue *queue)
+{
+    if (queue->fence_all == NULL)
+        return;
+    atomic_store_explicit(&queue->is_streaming, true, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* The reader has waited: where that goes on, a fence here costs less than one everywhere. */
+static bool wake(struct mcq_pipe_queue *queue)
+{
+    queue->quiet_count = 0;
+    atomic_store_explicit(&queue->is_streaming, false, memory_order_release);
+    return atomic_exchange_explicit(&queue->reader_waits, false, memory_order_acq_rel);
+}
+
 bool mcq_pipe_publish(struct mcq_pipe_end *end)
 {
     struct mcq_pipe_queue *queue = end->out;
@@ -322,9 +357,15 @@ bool mcq_pipe_publish(struct mcq_pipe_end *end)
         return false;
     queue->shown_count = queue->whole_count;
     atomic_store_explicit(&queue->published, queue->whole_count, memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst);
-    return atomic_load_explicit(&queue->reader_waits, memory_order_relaxed) &&
-           atomic_exchange_explicit(&queue->reader_waits, false, memory_order_acq_rel);
+    if (MCQ_LIKELY(atomic_load_explicit(&queue->is_streaming, memory_order_relaxed)))
+        atomic_signal_fence(memory_order_seq_cst); /* which the reader's makes a real one */
+    else
+        atomic_thread_fence(memory_order_seq_cst);
+    if (MCQ_UNLIKELY(atomic_load_explicit(&queue->reader_waits, memory_order_relaxed)))
+        return wake(queue);
+    if (MCQ_UNLIKELY(++queue->quiet_count == MCQ_PIPE_QUIET))
+        begin_stream(queue);
+    return false;
 }
 
 uint64_t mcq_pipe_waiting_count(const struct mcq_pipe_end *end)
@@ -370,6 +411,8 @@ static bool look(struct mcq_pipe_queue *queue, bool *tells)
         return false;
     atomic_store_explicit(&queue->reader_waits, true, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&queue->is_streaming, memory_order_relaxed))
+        queue->fence_all();
     queue->published_seen = atomic_load_explicit(&queue->published, memory_order_acquire);
     return queue->take_count != queue->published_seen;
 }
@@ -394,6 +437,20 @@ static const struct mcq_msg *peek(const struct mcq_pipe_queue *queue, uint8_t *t
         chunk = chunk != NULL ? chunk->next : queue->first;
     *tag = chunk->tags[at];
     return &chunk->msgs[at];
+}
+
+bool mcq_pipe_has_single(struct mcq_pipe_end *end)
+{
+    struct mcq_pipe_queue *queue = end->in;
+    const struct mcq_msg *place;
+    uint8_t tag;
+
+    if (queue->take_count == queue->published_seen)
+        queue->published_seen = atomic_load_explicit(&queue->published, memory_order_acquire);
+    if (queue->take_count == queue->published_seen)
+        return false;
+    place = peek(queue, &tag);
+    return (tag == MCQ_PIPE_PART || tag == TAG_SPREAD) && !place->more;
 }
 
 static const struct mcq_msg *take_place(struct mcq_pipe_queue *queue)

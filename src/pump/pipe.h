@@ -21,6 +21,12 @@
  *                                            look at the other's word (seq_cst fences on both
  *                                            sides), so one of the two sees the other's: either
  *                                            the waiter finds what it waited for, or it is told
+ *   is_streaming                             set by a writer that has shown MCQ_PIPE_QUIET times
+ *                                            and nobody waited: it shows without a fence then, and
+ *                                            a reader that sets its word fences the writer's
+ *                                            processor, too (mcq_pipe_set_fence). The writer
+ *                                            fences once behind its store of it, so a reader that
+ *                                            does not see it has set its word before that
  *
  * A short body crosses in its place and in those behind it: what it cost to lend it a block, and to
  * bring the block home from another thread, is more than two copies. The reader makes a message of
@@ -46,6 +52,7 @@
 #define MCQ_PIPE_CHUNK 64
 #define MCQ_PIPE_LINE 64
 #define MCQ_PIPE_SLACK_FROM 16
+#define MCQ_PIPE_QUIET 64
 #define MCQ_PIPE_PART 0 /* the tag of a message's parts; others are their users' */
 #define MCQ_PIPE_TAG_MAX INT8_MAX
 /* A body that crosses in places: what lies in a message, and a few places more. */
@@ -67,10 +74,13 @@ struct mcq_pipe_queue {
     uint64_t shown_count;                               /* what published says */
     uint64_t message_count;
     uint64_t acked_seen;
-    bool is_within; /* a message was begun and not ended */
+    uint32_t quiet_count; /* shown since the reader waited */
+    bool is_within;       /* a message was begun and not ended */
+    void (*fence_all)(void);
 
     alignas(MCQ_PIPE_LINE) _Atomic uint64_t published;
     _Atomic bool reader_waits;
+    _Atomic bool is_streaming; /* the writer's word */
     struct mcq_pipe_chunk *first;
 
     alignas(MCQ_PIPE_LINE) _Atomic uint64_t acked;
@@ -100,11 +110,14 @@ struct mcq_pipe_end {
 /* Empty, with nobody at either end. */
 void mcq_pipe_init(struct mcq_pipe *pipe);
 
+/* Writers may stream: fence_all is a full fence in every thread of the process. Before the first
+ * put; without it none does. */
+void mcq_pipe_set_fence(struct mcq_pipe *pipe, void (*fence_all)(void));
+
 /* Drops what nobody took. Both ends are gone. */
 void mcq_pipe_fini(struct mcq_pipe *pipe);
 
-/* Before fini: what crossed in places, or was to, is overwritten. Longer bodies are their blocks'.
- */
+/* Before fini: overwrites what crossed in places, or was to. Longer bodies are their blocks'. */
 void mcq_pipe_wipe(struct mcq_pipe *pipe);
 
 /* The end 0 or 1. */
@@ -123,6 +136,9 @@ void mcq_pipe_set_max(struct mcq_pipe_end *end, uint32_t out_max, uint32_t in_ma
  * where the limit is MCQ_PIPE_SLACK_FROM messages or more, once half of it is free: two threads
  * that wake each other for every message do little else. */
 bool mcq_pipe_has_room(struct mcq_pipe_end *end);
+
+/* How many messages may be put without another look, `most` of them at most. */
+uint32_t mcq_pipe_room_count(const struct mcq_pipe_end *end, uint32_t most);
 
 /* Adds a part, which moves; it is the last one of a message unless it says more.
  *   MCQ_NOMEM   *msg is the caller's */
@@ -167,6 +183,9 @@ static inline bool mcq_pipe_is_within(const struct mcq_pipe_end *end)
  * *tells: the writer waits for room, and has to be told. */
 MCQ_MUST_CHECK enum mcq_err mcq_pipe_take(struct mcq_pipe_end *end, struct mcq_blocks *blocks,
                                           struct mcq_msg *msg, uint8_t *tag, bool *tells);
+
+/* Whether it would be a message of one part. Nobody is asked to tell if not. */
+bool mcq_pipe_has_single(struct mcq_pipe_end *end);
 
 /* Whether take would find something. */
 static inline bool mcq_pipe_is_readable(const struct mcq_pipe_end *end)

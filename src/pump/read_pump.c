@@ -60,8 +60,7 @@ static void put_block(struct mcq_rpump *pump)
 
 /* --- partial bodies -------------------------------------------------------------------------- */
 
-/* Room for octets to come: as much as four times what is there allows, and no more than the body.
- * */
+/* Room for octets to come: four times what is there, if the body is as long as that. */
 static size_t partial_capacity(uint64_t size, size_t len)
 {
     uint64_t most = len > UINT64_MAX / PARTIAL_GROWTH ? size : (uint64_t) len * PARTIAL_GROWTH;

@@ -14,10 +14,11 @@
 enum mcq_tally_drop {
     MCQ_TALLY_FULL,         /* its peer's queue has as many as it may */
     MCQ_TALLY_OLDER,        /* it waited, and gave way to a newer one */
-    MCQ_TALLY_NOBODY,       /* to send; nobody has asked for it, or has this routing id */
+    MCQ_TALLY_NOBODY,       /* to send; nobody has asked for it, has this routing id, or is there */
     MCQ_TALLY_FILTERED,     /* received; it matches no subscription, or no group */
     MCQ_TALLY_REFUSED,      /* received; the type has no use for it, or not of this form */
-    MCQ_TALLY_OVERSIZED,    /* received, in part: beyond a limit, which ends the connection */
+    MCQ_TALLY_OVERSIZED,    /* received, in part: beyond a limit, which ends the connection; or a
+                               datagram, either way */
     MCQ_TALLY_DISCONNECTED, /* it waited for a peer that is gone */
     MCQ_TALLY_NO_MEMORY,
     MCQ_TALLY_DROPS

@@ -132,6 +132,11 @@ static inline enum mcq_err reserve_rings(struct mcq_wpump *pump, uint32_t messag
     return ring_reserve(&pump->segments, sizeof(struct mcq_wpump_segment), 2);
 }
 
+bool mcq_wpump_expects(struct mcq_wpump *pump, uint32_t count)
+{
+    return pump->block != NULL && reserve_rings(pump, count) == MCQ_OK;
+}
+
 static void end_message(struct mcq_wpump *pump, bool ends_message)
 {
     if (!ends_message)
@@ -142,7 +147,7 @@ static void end_message(struct mcq_wpump *pump, bool ends_message)
 
 enum mcq_err mcq_wpump_room(struct mcq_wpump *pump, size_t len, uint8_t **at)
 {
-    mcq_assert_hot(len <= MCQ_WPUMP_COPY_MAX * 2);
+    mcq_assert_hot(len <= (size_t) MCQ_WPUMP_COPY_MAX * 2);
     pump_check(pump);
     MCQ_TRY(reserve_rings(pump, 1));
     MCQ_TRY(reserve_block(pump, len));

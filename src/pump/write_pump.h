@@ -141,6 +141,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_wpump_put_place(struct mcq_wpump *pump, struct m
                                                 struct mcq_msg *msg, struct mcq_bytes run,
                                                 bool ends_message);
 
+/* Whether so many messages can be put behind each other, into the block that is being filled,
+ * without memory. */
+bool mcq_wpump_expects(struct mcq_wpump *pump, uint32_t count);
+
 /* Takes back the message that was begun and not ended, if there is one. */
 void mcq_wpump_cut(struct mcq_wpump *pump);
 
@@ -201,8 +205,7 @@ static inline uint64_t mcq_wpump_kept_bytes(const struct mcq_wpump *pump)
     return pump->put_at - pump->kept_at;
 }
 
-/* Messages that have not wholly left, one that was begun included: what a high-water mark counts.
- */
+/* Messages that have not wholly left, one that was begun included: what high-water marks count. */
 static inline uint32_t mcq_wpump_message_count(const struct mcq_wpump *pump)
 {
     return pump->ends.tail - pump->ends.head + (pump->put_at > pump->whole_at ? 1 : 0);

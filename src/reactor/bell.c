@@ -42,7 +42,7 @@ enum mcq_err mcq_bell_new(enum mcq_bell_kind kind, int watched, struct mcq_bell 
     if (bell == NULL)
         return MCQ_NOMEM;
     *bell = (struct mcq_bell) {
-        .kind = kind, .own_fd = open_own(kind), .outer_fd = -1, .at_ns = MCQ_REACTOR_NEVER_NS};
+        .kind = kind, .own_fd = open_own(kind), .outer_fd = -1, .at_ns = MCQ_NEVER_NS};
     if (bell->own_fd >= 0 && (watched < 0 || join(bell, watched))) {
         *out = bell;
         return MCQ_OK;
@@ -93,7 +93,7 @@ void mcq_bell_set_time(struct mcq_bell *bell, uint64_t at_ns)
     bell->at_ns = at_ns;
     if (at_ns == 0)
         at_ns = 1; /* long ago; zero would stop it */
-    if (at_ns != MCQ_REACTOR_NEVER_NS) {
+    if (at_ns != MCQ_NEVER_NS) {
         time.it_value.tv_sec = (time_t) (at_ns / 1000000000u);
         time.it_value.tv_nsec = (long) (at_ns % 1000000000u);
     }

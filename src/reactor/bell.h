@@ -43,7 +43,7 @@ int mcq_bell_fd(const struct mcq_bell *bell);
 /* Of a switch. A change is a system call. */
 void mcq_bell_set(struct mcq_bell *bell, bool rings);
 
-/* Of a clock: rings from then on, on the reactor's clock; MCQ_REACTOR_NEVER_NS: not. */
+/* Of a clock: rings from then on, on the reactor's clock; MCQ_NEVER_NS: not. */
 void mcq_bell_set_time(struct mcq_bell *bell, uint64_t at_ns);
 
 #endif

@@ -2,6 +2,7 @@
  * engine: what stands behind a reactor, for the files of this folder.
  *
  * Layer:   reactor.
+ * Threads: as reactor/reactor.h says.
  *
  * Timers, the list of completions and the wake-up's state are common; an engine brings the polls,
  * the sleep and the clock. io_uring and epoll share the kernel's sockets (reactor/kernel.c).
@@ -26,6 +27,12 @@ struct mcq_engine_ops {
     enum mcq_io_result (*connect)(struct mcq_reactor *, const struct mcq_address *source,
                                   const struct mcq_address *, const struct mcq_tuning *, int *fd);
     enum mcq_io_result (*connected)(struct mcq_reactor *, int fd);
+    enum mcq_io_result (*open_datagrams)(struct mcq_reactor *, const struct mcq_datagram_place *,
+                                         const struct mcq_tuning *, int *fd);
+    struct mcq_io (*recv_datagram)(struct mcq_reactor *, int fd, void *room, size_t room_len,
+                                   struct mcq_address *from);
+    struct mcq_io (*send_datagram)(struct mcq_reactor *, int fd, struct mcq_bytes,
+                                   const struct mcq_address *to);
     bool (*local_address)(struct mcq_reactor *, int fd, struct mcq_address *);
     bool (*peer_address)(struct mcq_reactor *, int fd, struct mcq_address *);
     bool (*is_held_back)(struct mcq_reactor *, int fd);
@@ -123,15 +130,28 @@ uint64_t mcq_kernel_now_ns(struct mcq_reactor *);
 enum mcq_err mcq_kernel_ready_new(struct mcq_reactor *, struct mcq_ready_set **);
 enum mcq_err mcq_kernel_sleeper_new(struct mcq_reactor *, struct mcq_sleeper **);
 
+/* reactor/datagram.c */
+enum mcq_io_result mcq_kernel_open_datagrams(struct mcq_reactor *,
+                                             const struct mcq_datagram_place *,
+                                             const struct mcq_tuning *, int *fd);
+struct mcq_io mcq_kernel_recv_datagram(struct mcq_reactor *, int fd, void *room, size_t room_len,
+                                       struct mcq_address *from);
+struct mcq_io mcq_kernel_send_datagram(struct mcq_reactor *, int fd, struct mcq_bytes,
+                                       const struct mcq_address *to);
+
 /* reactor/tune.c */
 /* Sets an option of a stream, which goes on without if the kernel refuses: that is counted. */
 bool mcq_kernel_set(int fd, int level, int option, const void *value, socklen_t len);
-/* What is best for a stream to this peer. */
+/* What is small leaves at once; on what a listener accepts, too. */
+void mcq_kernel_hurry(int fd, int family);
+/* What is best for a stream to this peer, beside that. */
 void mcq_kernel_prepare(int fd, const struct sockaddr_storage *peer);
-/* Whether its owner wishes anything at all. */
+/* Whether its owner wishes anything at all of a stream. */
 bool mcq_kernel_is_tuned(const struct mcq_tuning *tuning);
 /* What its owner wishes; NULL: nothing. false: the device is not to be had, errno says why. */
 MCQ_MUST_CHECK bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning);
+/* The same of a socket for datagrams. */
+MCQ_MUST_CHECK bool mcq_kernel_tune_datagrams(int fd, int family, const struct mcq_tuning *tuning);
 
 /* Makes one engine's reactor.
  *   MCQ_STATE   the kernel denies it; *why says so (uring only) */

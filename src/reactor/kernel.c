@@ -20,15 +20,25 @@
 static struct mcq_io io_of(enum mcq_io_operation operation, ssize_t len)
 {
     if (len > 0)
-        return (struct mcq_io) {MCQ_IO_DONE, (size_t) len};
+        return (struct mcq_io) {.result = MCQ_IO_DONE, .len = (size_t) len};
     if (len == 0)
-        return (struct mcq_io) {MCQ_IO_END, 0};
-    return (struct mcq_io) {mcq_io_result_of(operation, errno), 0};
+        return (struct mcq_io) {.result = MCQ_IO_END};
+    return (struct mcq_io) {.result = mcq_io_result_of(operation, errno)};
+}
+
+static size_t room_in(const struct iovec *iov, size_t iov_count)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < iov_count; i++)
+        len += iov[i].iov_len;
+    return len;
 }
 
 struct mcq_io mcq_kernel_recv(struct mcq_reactor *reactor, int fd, const struct iovec *iov,
                               size_t iov_count)
 {
+    struct mcq_io io;
     ssize_t len;
 
     (void) reactor;
@@ -40,7 +50,9 @@ struct mcq_io mcq_kernel_recv(struct mcq_reactor *reactor, int fd, const struct 
         len = iov_count == 1 ? recv(fd, iov[0].iov_base, iov[0].iov_len, MSG_DONTWAIT)
                              : recvmsg(fd, &message, MSG_DONTWAIT);
     } while (len < 0 && errno == EINTR);
-    return io_of(MCQ_IO_OP_RECV, len);
+    io = io_of(MCQ_IO_OP_RECV, len);
+    io.is_drained = io.len > 0 && io.len < room_in(iov, iov_count);
+    return io;
 }
 
 struct mcq_io mcq_kernel_send(struct mcq_reactor *reactor, int fd, const struct iovec *iov,
@@ -91,6 +103,7 @@ enum mcq_io_result mcq_kernel_listen(struct mcq_reactor *reactor, const struct m
     (void) reactor;
     if (found < 0)
         return mcq_io_result_of(MCQ_IO_OP_LISTEN, errno);
+    mcq_kernel_hurry(found, address->storage.ss_family); /* and so are those that it accepts */
     if (!mcq_kernel_tune(found, address->storage.ss_family, tuning) || !bind_to(found, address) ||
         listen(found, backlog) != 0) {
         enum mcq_io_result result = mcq_io_result_of(MCQ_IO_OP_LISTEN, errno);
@@ -114,10 +127,14 @@ static bool is_listening(int fd)
 
 bool mcq_kernel_adopt(struct mcq_reactor *reactor, int fd)
 {
+    struct mcq_address address = {0};
     int flags = fcntl(fd, F_GETFL);
 
-    (void) reactor;
-    return flags >= 0 && is_listening(fd) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+    if (flags < 0 || !is_listening(fd) || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return false;
+    if (mcq_kernel_local_address(reactor, fd, &address))
+        mcq_kernel_hurry(fd, address.storage.ss_family);
+    return true;
 }
 
 enum mcq_io_result mcq_kernel_accept(struct mcq_reactor *reactor, int listener, int *fd)
@@ -161,6 +178,7 @@ enum mcq_io_result mcq_kernel_connect(struct mcq_reactor *reactor, const struct 
     (void) reactor;
     if (found < 0)
         return mcq_io_result_of(MCQ_IO_OP_CONNECT, errno);
+    mcq_kernel_hurry(found, address->storage.ss_family);
     mcq_kernel_prepare(found, &address->storage);
     /* Interrupted, it goes on by itself, as if it had said EINPROGRESS. */
     if (!mcq_kernel_tune(found, address->storage.ss_family, tuning) ||

@@ -142,6 +142,25 @@ enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd)
     return reactor->ops->connected(reactor, fd);
 }
 
+enum mcq_io_result mcq_reactor_open_datagrams(struct mcq_reactor *reactor,
+                                              const struct mcq_datagram_place *place,
+                                              const struct mcq_tuning *tuning, int *fd)
+{
+    return reactor->ops->open_datagrams(reactor, place, tuning, fd);
+}
+
+struct mcq_io mcq_reactor_recv_datagram(struct mcq_reactor *reactor, int fd, void *room,
+                                        size_t room_len, struct mcq_address *from)
+{
+    return reactor->ops->recv_datagram(reactor, fd, room, room_len, from);
+}
+
+struct mcq_io mcq_reactor_send_datagram(struct mcq_reactor *reactor, int fd,
+                                        struct mcq_bytes octets, const struct mcq_address *to)
+{
+    return reactor->ops->send_datagram(reactor, fd, octets, to);
+}
+
 bool mcq_reactor_local_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address)
 {
     return reactor->ops->local_address(reactor, fd, address);

@@ -34,11 +34,11 @@
 #include <sys/uio.h>
 
 #include "base/attr.h"
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/time.h"
 #include "reactor/table.h"
 #include "reactor/tuning.h"
-
-#define MCQ_REACTOR_NEVER_NS UINT64_MAX
 
 struct mcq_reactor;
 
@@ -48,10 +48,19 @@ struct mcq_address {
     socklen_t len;
 };
 
+/* Where datagrams are bound, or sent to. */
+struct mcq_datagram_place {
+    struct mcq_address address;
+    unsigned interface; /* for a group: its index; 0: any */
+    bool is_group;      /* multicast */
+    bool is_sent_to;    /* no other address, and nothing is read */
+};
+
 /* What a `now` operation came to. */
 struct mcq_io {
     enum mcq_io_result result;
-    size_t len; /* DONE of recv and send: octets, at least 1 */
+    size_t len;      /* DONE of recv and send: octets, at least 1 */
+    bool is_drained; /* DONE of recv: there was no more, and what comes has an edge of its own */
 };
 
 enum mcq_op_kind {
@@ -75,6 +84,7 @@ struct mcq_op {
 
     bool is_complete : 1;
     bool is_canceled : 1; /* somebody asked it to end */
+    bool is_burst : 1; /* ACCEPT, the owner's to set at any time: ends when nobody waits any more */
     enum mcq_op_kind kind : 8;
     enum mcq_io_result polled : 8; /* what it waited for; DONE: to be tried */
     int fd;
@@ -144,9 +154,28 @@ MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connect(struct mcq_reactor *reacto
                                                       const struct mcq_tuning *tuning, int *fd);
 MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_connected(struct mcq_reactor *reactor, int fd);
 
+/* A socket for datagrams; one for a group joins it.
+ *   DONE    *fd is the caller's
+ *   others  as of listen, or of connect where they are sent; never AGAIN */
+MCQ_MUST_CHECK enum mcq_io_result mcq_reactor_open_datagrams(struct mcq_reactor *reactor,
+                                                             const struct mcq_datagram_place *place,
+                                                             const struct mcq_tuning *tuning,
+                                                             int *fd);
+
+/* The next datagram. DONE: so many octets it has, of which there are as many as there was room for;
+ * it may have none. Other failures than AGAIN are about datagrams that were sent before. */
+MCQ_MUST_CHECK struct mcq_io mcq_reactor_recv_datagram(struct mcq_reactor *reactor, int fd,
+                                                       void *room, size_t room_len,
+                                                       struct mcq_address *from);
+
+/* Sends one, or fails to; nothing follows for the others. REFUSED is about one before it.
+ *   to   NULL: where the place said */
+MCQ_MUST_CHECK struct mcq_io mcq_reactor_send_datagram(struct mcq_reactor *reactor, int fd,
+                                                       struct mcq_bytes octets,
+                                                       const struct mcq_address *to);
+
 /* The address that a socket has got, and its peer's. false: it has none. */
 bool mcq_reactor_local_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address);
-
 bool mcq_reactor_peer_address(struct mcq_reactor *reactor, int fd, struct mcq_address *address);
 
 /* What its owner wishes of a stream that was accepted. */
@@ -193,7 +222,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, s
 /* Accepts until it fails or is canceled. DONE: a connection is in op->opened. ABORTED: one went
  * before it was accepted. Both leave it armed. All else is final: where NO_FDS or NO_MEMORY is the
  * cause, the connection waits in the backlog until the caller arms again, after a pause or once it
- * has closed something. No more than one connection is taken before it is handed out. */
+ * has closed something; AGAIN: it was a burst, and is over. No more than one connection is taken
+ * before it is handed out. */
 void mcq_reactor_arm_accept(struct mcq_reactor *reactor, struct mcq_op *op, int listener);
 
 /* Accepts no more before the next wait: others have their turn. */

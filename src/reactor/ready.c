@@ -72,7 +72,7 @@ static void kernel_remove(struct mcq_ready_set *ready, int fd)
 }
 
 /* What the kernel reports is what was asked for, or a failure, which recv as well as send says. */
-static struct mcq_ready_event event_of(uint64_t data)
+static struct mcq_ready_event event_of(uint64_t data, uint32_t what)
 {
     uint32_t slot = (uint32_t) data;
     bool is_out = (slot & OUT_MARK) != 0;
@@ -81,6 +81,7 @@ static struct mcq_ready_event event_of(uint64_t data)
         .key = {slot & ~OUT_MARK, (uint32_t) (data >> 32)},
         .is_in = !is_out,
         .is_out = is_out,
+        .is_end = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
     };
 }
 
@@ -95,7 +96,7 @@ static size_t kernel_harvest(struct mcq_ready_set *ready, struct mcq_ready_event
         int count = epoll_wait(ready->fd, batch, most, 0);
 
         for (int i = 0; i < count; i++)
-            events[taken++] = event_of(batch[i].data.u64);
+            events[taken++] = event_of(batch[i].data.u64, batch[i].events);
         if (count < most)
             break; /* all of it, or nothing: without a wait there is no other failure */
     }

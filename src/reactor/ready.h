@@ -53,6 +53,7 @@ struct mcq_ready_event {
     struct mcq_ready_key key;
     bool is_in;  /* recv has something to say: octets, the end or a failure */
     bool is_out; /* send has room, or says a failure */
+    bool is_end; /* and there is an end or a failure behind the octets, with no edge of its own */
 };
 
 /* An empty set, in the world of that reactor, which need not outlive it.

@@ -67,7 +67,7 @@ static const struct timespec *time_left(uint64_t until_ns, struct timespec *left
     uint64_t now_ns = mcq_kernel_now_ns(NULL);
     uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
 
-    if (until_ns == MCQ_REACTOR_NEVER_NS)
+    if (until_ns == MCQ_NEVER_NS)
         return NULL;
     left->tv_sec = (time_t) (left_ns / 1000000000u);
     left->tv_nsec = (long) (left_ns % 1000000000u);

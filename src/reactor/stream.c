@@ -82,7 +82,7 @@ static bool resume_accept(struct mcq_reactor *reactor, struct mcq_op *op)
         return false;
     }
     op->result = mcq_reactor_accept(reactor, op->fd, &op->opened);
-    if (op->result == MCQ_IO_AGAIN) {
+    if (op->result == MCQ_IO_AGAIN && !op->is_burst) {
         wait_more(reactor, op);
         return false;
     }

@@ -10,9 +10,12 @@
 
 enum family {
     FAMILY_ANY,
-    FAMILY_TCP, /* over IPv4 or IPv6 */
+    FAMILY_IP,  /* of either version */
+    FAMILY_TCP, /* over it */
     FAMILY_IPV4,
     FAMILY_IPV6,
+    FAMILY_UDP_IPV4,
+    FAMILY_UDP_IPV6,
 };
 
 struct row {
@@ -47,21 +50,31 @@ static const struct row rows[] = {
     {AT(recv_buffer), -1, FAMILY_ANY, SOL_SOCKET, SO_RCVBUF},
     {AT(type_of_service), 0, FAMILY_IPV4, IPPROTO_IP, IP_TOS},
     {AT(type_of_service), 0, FAMILY_IPV6, IPPROTO_IPV6, IPV6_TCLASS},
-    {AT(priority), 0, FAMILY_TCP, SOL_SOCKET, SO_PRIORITY}, /* behind TOS, which sets it, too */
-    {AT(busy_poll_us), 0, FAMILY_TCP, SOL_SOCKET, SO_BUSY_POLL},
+    {AT(priority), 0, FAMILY_IP, SOL_SOCKET, SO_PRIORITY}, /* behind TOS, which sets it, too */
+    {AT(busy_poll_us), 0, FAMILY_IP, SOL_SOCKET, SO_BUSY_POLL},
     {AT(keepalive), -1, FAMILY_TCP, SOL_SOCKET, SO_KEEPALIVE},
     {AT(keepalive_count), -1, FAMILY_TCP, IPPROTO_TCP, TCP_KEEPCNT},
     {AT(keepalive_idle_s), -1, FAMILY_TCP, IPPROTO_TCP, TCP_KEEPIDLE},
     {AT(keepalive_every_s), -1, FAMILY_TCP, IPPROTO_TCP, TCP_KEEPINTVL},
     {AT(user_timeout_ms), 0, FAMILY_TCP, IPPROTO_TCP, TCP_USER_TIMEOUT},
+    {AT(multicast_hops), 1, FAMILY_UDP_IPV4, IPPROTO_IP, IP_MULTICAST_TTL},
+    {AT(multicast_hops), 1, FAMILY_UDP_IPV6, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    {AT(multicast_loop), 1, FAMILY_UDP_IPV4, IPPROTO_IP, IP_MULTICAST_LOOP},
+    {AT(multicast_loop), 1, FAMILY_UDP_IPV6, IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
 };
 
-static bool is_of(enum family family, int address_family)
+static bool is_of(enum family family, int address_family, bool is_stream)
 {
+    bool is_ipv4 = address_family == AF_INET;
+    bool is_ipv6 = address_family == AF_INET6;
+
     switch (family) {
-    case FAMILY_TCP: return address_family == AF_INET || address_family == AF_INET6;
-    case FAMILY_IPV4: return address_family == AF_INET;
-    case FAMILY_IPV6: return address_family == AF_INET6;
+    case FAMILY_IP: return is_ipv4 || is_ipv6;
+    case FAMILY_TCP: return is_stream && (is_ipv4 || is_ipv6);
+    case FAMILY_IPV4: return is_ipv4;
+    case FAMILY_IPV6: return is_ipv6;
+    case FAMILY_UDP_IPV4: return !is_stream && is_ipv4;
+    case FAMILY_UDP_IPV6: return !is_stream && is_ipv6;
     default: return true;
     }
 }
@@ -83,21 +96,27 @@ static bool is_loopback(const struct sockaddr_storage *storage)
     return false;
 }
 
-/* Options may fail: each is a matter of speed. Messages are small and wait for nobody (NODELAY);
- * over loopback a paced congestion control costs up to four fifths of the throughput. A unix
+/* Options may fail: each is a matter of speed. Messages are small and wait for nobody. */
+void mcq_kernel_hurry(int fd, int family)
+{
+    int one = 1;
+
+    if (is_of(FAMILY_TCP, family, true))
+        (void) !mcq_kernel_set(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+/* Over loopback a paced congestion control costs up to four fifths of the throughput. A unix
  * stream's buffer does not grow by itself as those of TCP do: with 1 MiB it carries twice as much.
  */
 void mcq_kernel_prepare(int fd, const struct sockaddr_storage *peer)
 {
     static const char reno[] = "reno";
-    int one = 1;
     int bytes = 1 << 20;
 
     if (peer->ss_family == AF_UNIX) {
         (void) !mcq_kernel_set(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
         return;
     }
-    (void) !mcq_kernel_set(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (is_loopback(peer))
         (void) !mcq_kernel_set(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
 }
@@ -118,24 +137,33 @@ static bool set_text(int fd, int level, int option, const char *text)
 bool mcq_kernel_is_tuned(const struct mcq_tuning *tuning)
 {
     for (size_t i = 0; i < MCQ_COUNTOF(rows); i++)
-        if (value_of(tuning, &rows[i]) != rows[i].unset)
+        if (value_of(tuning, &rows[i]) != rows[i].unset && rows[i].family < FAMILY_UDP_IPV4)
             return true;
     return tuning->congestion[0] != '\0' || tuning->device[0] != '\0';
 }
 
-bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning)
+static bool tune(int fd, int family, bool is_stream, const struct mcq_tuning *tuning)
 {
     if (tuning == NULL)
         return true;
     for (size_t i = 0; i < MCQ_COUNTOF(rows); i++) {
         int value = value_of(tuning, &rows[i]);
 
-        if (value != rows[i].unset && is_of(rows[i].family, family))
+        if (value != rows[i].unset && is_of(rows[i].family, family, is_stream))
             (void) !mcq_kernel_set(fd, rows[i].level, rows[i].option, &value, sizeof value);
     }
-    if (!is_of(FAMILY_TCP, family))
-        return true;
-    if (tuning->congestion[0] != '\0')
+    if (is_of(FAMILY_TCP, family, is_stream) && tuning->congestion[0] != '\0')
         (void) !set_text(fd, IPPROTO_TCP, TCP_CONGESTION, tuning->congestion);
-    return tuning->device[0] == '\0' || set_text(fd, SOL_SOCKET, SO_BINDTODEVICE, tuning->device);
+    return !is_of(FAMILY_IP, family, is_stream) || tuning->device[0] == '\0' ||
+           set_text(fd, SOL_SOCKET, SO_BINDTODEVICE, tuning->device);
+}
+
+bool mcq_kernel_tune(int fd, int family, const struct mcq_tuning *tuning)
+{
+    return tune(fd, family, true, tuning);
+}
+
+bool mcq_kernel_tune_datagrams(int fd, int family, const struct mcq_tuning *tuning)
+{
+    return tune(fd, family, false, tuning);
 }

@@ -27,6 +27,8 @@ struct mcq_tuning {
     int keepalive_idle_s;                  /* the same */
     int keepalive_every_s;                 /* the same */
     int user_timeout_ms;                   /* 0: unset */
+    int multicast_hops;                    /* of datagrams; 1 is what the system takes */
+    int multicast_loop;                    /* 0 off, 1 on, which is the same */
     char device[MCQ_DEVICE_BYTES];         /* empty: any */
     char congestion[MCQ_CONGESTION_BYTES]; /* empty: ours over loopback, else the system's */
 };

@@ -77,12 +77,16 @@ void mcq_bias_enable(void)
     atomic_store_explicit(&fence, err == 0 ? FENCE_IS_THERE : FENCE_IS_NOT, memory_order_relaxed);
 }
 
+bool mcq_bias_can_fence(void)
+{
+    return atomic_load_explicit(&fence, memory_order_relaxed) == FENCE_IS_THERE;
+}
+
 bool mcq_bias_begin(void)
 {
     if (mcq_bias_own != NULL)
         return true;
-    if (atomic_load_explicit(&fence, memory_order_relaxed) != FENCE_IS_THERE ||
-        __cxa_thread_atexit_impl == NULL)
+    if (!mcq_bias_can_fence() || __cxa_thread_atexit_impl == NULL)
         return false;
     if (!is_registered && __cxa_thread_atexit_impl(end_of_thread, NULL, &__dso_handle) != 0)
         return false;

@@ -47,6 +47,9 @@ void mcq_bias_enable(void);
  * kernel cannot fence. */
 bool mcq_bias_begin(void);
 
+/* Whether mcq_bias_fence is not dear. */
+bool mcq_bias_can_fence(void);
+
 /* A full fence in every thread of the process. */
 void mcq_bias_fence(void);
 

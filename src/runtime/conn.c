@@ -2,7 +2,11 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
-#include "runtime/socket.h"
+#include "pump/link_datagram.h"
+#include "runtime/datagram.h"
+#include "runtime/holder.h"
+#include "runtime/source.h"
+#include "session/state.h"
 
 #define SLOTS_MIN 4
 #define SLOTS_MAX (UINT32_MAX / 2)
@@ -76,26 +80,29 @@ enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_connecting, struct 
     return MCQ_OK;
 }
 
-static void forget(struct mcq_conn **first, struct mcq_conn *conn, size_t next_at)
-{
-    struct mcq_conn **at = first;
-
-    while (*at != conn)
-        at = (struct mcq_conn **) ((char *) *at + next_at);
-    *at = *(struct mcq_conn **) ((char *) conn + next_at);
-}
-
 static void forget_unread(struct mcq_socket *socket, struct mcq_conn *conn)
 {
-    struct mcq_conn **end = &socket->unread;
+    struct mcq_conn **at = &socket->unread;
 
     if (!conn->is_unread)
         return;
-    forget(&socket->unread, conn, offsetof(struct mcq_conn, unread_next));
-    while (*end != NULL)
-        end = &(*end)->unread_next;
-    socket->unread_end = end;
+    while (*at != conn)
+        at = &(*at)->unread_next;
+    *at = conn->unread_next;
+    if (conn->unread_next == NULL)
+        socket->unread_end = at;
     conn->is_unread = false;
+}
+
+static void forget_ending(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_conn **at = &socket->ending;
+
+    if (!conn->is_ending)
+        return;
+    while (*at != conn)
+        at = &(*at)->ending_next;
+    *at = conn->ending_next;
 }
 
 void mcq_conn_free(struct mcq_conn *conn)
@@ -104,8 +111,7 @@ void mcq_conn_free(struct mcq_conn *conn)
 
     forget_unread(socket, conn);
     mcq_conn_unlist(conn);
-    if (conn->is_ending)
-        forget(&socket->ending, conn, offsetof(struct mcq_conn, ending_next));
+    forget_ending(socket, conn);
     if (conn->is_attached)
         socket->pattern->ops->detach(socket->pattern, &conn->peer);
     if (conn->key.generation != 0)
@@ -113,21 +119,39 @@ void mcq_conn_free(struct mcq_conn *conn)
     mcq_link_retire(&conn->peer.link);
     if (conn->end != NULL)
         mcq_inproc_release(conn);
+    mcq_source_put(&conn->source, false);
     mcq_link_fini(&conn->peer.link);
+    mcq_free(conn->datagram);
     mcq_free(conn);
 }
 
-/* Of its stream, which may be no link's any more. */
-static void report(const struct mcq_conn *conn, enum mcq_report_of kind, int value, int fd)
+/* Who it is that is READY. */
+static void describe(const struct mcq_link *link, struct mcq_report_stream *stream)
 {
-    const struct mcq_report_stream stream = {
-        .fd = fd,
-        .endpoint = conn->connector != NULL ? mcq_connector_name(conn->connector) : NULL,
+    stream->version = link->session->version;
+    stream->mechanism = link->session->handshake.machine->mechanism;
+    if (link->origin != NULL)
+        stream->type = mcq_origin_text(link->origin, MCQ_PROPERTY_SOCKET_TYPE);
+}
+
+/* Of its stream, which may be no link's any more. */
+static void report(const struct mcq_conn *conn, enum mcq_report_of kind, int value, int fd,
+                   const struct mcq_failure *broken)
+{
+    struct mcq_report_stream stream = {
+        .fd = conn->datagram == NULL ? fd : -1, /* nobody is at the other end */
+        .endpoint = conn->connector != NULL  ? mcq_connector_name(conn->connector)
+                    : conn->datagram != NULL ? conn->datagram->name
+                                             : NULL,
+        .is_bound = conn->datagram != NULL && conn->datagram->is_bound,
         .epoch = conn->peer.link.epoch,
         .peer = conn->peer.epoch,
         .why = conn->peer.link.lost_by,
+        .broken = broken,
     };
 
+    if (kind == MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED && mcq_is_listened_to(conn->socket, kind))
+        describe(&conn->peer.link, &stream);
     mcq_report_of_stream(conn->socket, kind, value, &stream);
 }
 
@@ -139,9 +163,14 @@ static enum mcq_err start(struct mcq_conn *conn, struct mcq_opening *opening)
         mcq_link_start_piped(&conn->peer.link, epoch);
         return MCQ_OK;
     }
+    if (conn->datagram != NULL) {
+        MCQ_TRY(mcq_link_start_datagrams(&conn->peer.link, epoch, conn->key));
+        conn->socket->stream_count++;
+        return MCQ_OK;
+    }
     MCQ_TRY(mcq_link_start(&conn->peer.link, opening, epoch, conn->key));
     conn->socket->stream_count++;
-    report(conn, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0, conn->peer.link.fd);
+    report(conn, MCQ_REPORT_OF_HANDSHAKE_SUCCEEDED, 0, conn->peer.link.fd, NULL);
     return MCQ_OK;
 }
 
@@ -150,6 +179,46 @@ static enum mcq_err say_hello(struct mcq_conn *conn)
     struct mcq_msg *hello = &conn->socket->words[MCQ_WORD_HELLO];
 
     return mcq_msg_len(hello) > 0 ? mcq_link_greet(&conn->peer.link, hello) : MCQ_OK;
+}
+
+static void say_end(struct mcq_conn *conn);
+
+/* The name is another one's. Who is sent away would come again and take it back, so it stays,
+ * unheard, while whoever has it is there. What it has said by now is received first. */
+static void oust(struct mcq_conn *older, struct mcq_conn *conn)
+{
+    struct mcq_socket *socket = conn->socket;
+    struct mcq_link *link = &older->peer.link;
+
+    if (older->ousted != NULL) /* one for each name: who is gone without a word adds nothing up */
+        mcq_link_lose(&older->ousted->peer.link, MCQ_MISMATCH);
+    if (mcq_link_is_piped(link) || !link->is_up || link->is_lost) {
+        mcq_link_lose(link, MCQ_MISMATCH);
+        return;
+    }
+    mcq_socket_share(socket);
+    (void) mcq_link_prefetch(link);
+    say_end(older);
+    older->is_met = false;
+    link->is_unheard = true;
+    conn->ousted = older;
+    older->ouster = conn;
+    mcq_socket_set_unread(socket, older);
+    if (mcq_link_is_readable(link))
+        socket->pattern->ops->readable(socket->pattern, &older->peer);
+}
+
+/* The connection is over: who was ousted may come again. */
+static void forget_ousted(struct mcq_conn *conn)
+{
+    if (conn->ouster != NULL)
+        conn->ouster->ousted = NULL;
+    if (conn->ousted != NULL) {
+        conn->ousted->ouster = NULL;
+        mcq_link_lose(&conn->ousted->peer.link, MCQ_MISMATCH);
+    }
+    conn->ouster = NULL;
+    conn->ousted = NULL;
 }
 
 enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
@@ -173,7 +242,7 @@ enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
         conn->is_met = err == MCQ_OK;
     }
     if (older != NULL)
-        mcq_link_lose(&older->link, MCQ_MISMATCH);
+        oust((struct mcq_conn *) older, conn);
     if (err != MCQ_OK) {
         mcq_link_lose(&conn->peer.link, err); /* buried before the lock is let go */
         return MCQ_OK;
@@ -197,11 +266,20 @@ static bool has_input_left(const struct mcq_conn *conn)
 static void end(struct mcq_conn *conn)
 {
     struct mcq_socket *socket = conn->socket;
-    int fd = mcq_link_end(&conn->peer.link);
+    const struct mcq_session *session = conn->peer.link.session;
+    struct mcq_failure broken = {0};
+    int fd;
 
+    if (session != NULL)
+        broken = *mcq_session_failure(session); /* which goes with its link */
+    fd = mcq_link_end(&conn->peer.link);
     if (conn->end == NULL) {
-        report(conn, MCQ_REPORT_OF_DISCONNECTED, fd, fd);
+        report(conn,
+               conn->datagram != NULL && conn->datagram->is_bound ? MCQ_REPORT_OF_CLOSED
+                                                                  : MCQ_REPORT_OF_DISCONNECTED,
+               fd, fd, &broken);
         mcq_reactor_close(socket->engine->reactor, fd);
+        mcq_source_put(&conn->source, false);
         socket->stream_count--;
         return;
     }
@@ -211,6 +289,8 @@ static void end(struct mcq_conn *conn)
 
 bool mcq_conn_is_accepted(const struct mcq_conn *conn)
 {
+    if (conn->datagram != NULL)
+        return conn->datagram->is_bound;
     return conn->end != NULL ? mcq_inproc_is_bound(conn->end) : !conn->is_dialed;
 }
 
@@ -235,6 +315,7 @@ void mcq_conn_down(struct mcq_conn *conn)
 
     if (link->is_up) {
         end(conn);
+        forget_ousted(conn);
         socket->up_count -= !conn->is_leaving;
         say_end(conn);
         conn->is_met = false;

@@ -20,6 +20,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "runtime/datagram.h"
 #include "runtime/endpoint.h"
 #include "runtime/resolver.h"
 
@@ -91,7 +92,7 @@ static uint64_t back_off_ns(struct mcq_connector *connector, enum mcq_err why)
     uint64_t chance = mcq_engine_random(mcq_node_engine(&connector->node));
     bool is_hopeless = mcq_err_fate(why) == MCQ_FATE_GIVE_UP;
 
-    for (uint32_t i = 0; i < connector->failure_count && base_ns < most_ns; i++)
+    for (uint32_t i = 0; i < connector->failure_count && base_ns > 0 && base_ns < most_ns; i++)
         base_ns *= 2;
     if (most_ns > 0 && base_ns > most_ns)
         base_ns = most_ns;
@@ -119,7 +120,8 @@ static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
         return;
     }
     mcq_report_now(connector->node.socket, MCQ_REPORT_OF_CONNECT_RETRIED,
-                   (int) mcq_min_u64(wait_ns / MS, INT32_MAX), 0, mcq_node_name(&connector->node));
+                   (int) mcq_min_u64(wait_ns / MS, INT32_MAX), false,
+                   mcq_node_name(&connector->node));
     if (mcq_engine_timer(engine, &connector->back_off, at_ns) != MCQ_OK)
         connector_begin(connector);
 }
@@ -128,7 +130,7 @@ static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
 
 static void connector_report(struct mcq_connector *connector, enum mcq_report_of kind, int value)
 {
-    mcq_report_now(connector->node.socket, kind, value, 0, mcq_node_name(&connector->node));
+    mcq_report_now(connector->node.socket, kind, value, false, mcq_node_name(&connector->node));
 }
 
 /* Tries the next of its addresses. Where no timer can be armed the system's limit holds. */
@@ -224,11 +226,12 @@ static void connector_tunnel(struct mcq_connector *connector, int fd)
 
 static void connector_open(struct mcq_connector *connector, int fd)
 {
+    const struct mcq_report_stream stream = {.fd = fd, .endpoint = mcq_node_name(&connector->node)};
     enum mcq_err err;
 
     connector->state = CONNECTOR_OPENING;
-    connector_report(connector, MCQ_REPORT_OF_CONNECTED, fd);
-    err = mcq_opener_new(&connector->node, fd);
+    mcq_report_of_stream(connector->node.socket, MCQ_REPORT_OF_CONNECTED, fd, &stream);
+    err = mcq_opener_new(&connector->node, fd, NULL);
     if (err != MCQ_OK)
         connector_fail(connector, err);
 }
@@ -270,11 +273,12 @@ static void connector_ended(struct mcq_connector *connector)
         connector_open(connector, fd);
     } else if (has_next(connector)) {
         connector_try_next(connector);
-    } else if (connector->outcome == MCQ_IO_REFUSED && gives_up_if_refused(connector)) {
-        connector_give_up(connector);
     } else {
         connector_report(connector, MCQ_REPORT_OF_CLOSED, -1);
-        connector_fail(connector, MCQ_CLOSED);
+        if (connector->outcome == MCQ_IO_REFUSED && gives_up_if_refused(connector))
+            connector_give_up(connector);
+        else
+            connector_fail(connector, MCQ_CLOSED);
     }
 }
 
@@ -505,9 +509,13 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
     bool is_direct = true; /* not through a proxy */
     enum mcq_err err;
 
+    MCQ_TRY(mcq_datagram_check(socket, text, MCQ_ENDPOINT_CONNECT, fault));
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_CONNECT, &endpoint, fault));
     if (endpoint.scheme == MCQ_SCHEME_INPROC)
         return mcq_inproc_connect(socket, text, fault);
+    MCQ_TRY(mcq_socket_choose_engine(socket));
+    if (endpoint.scheme == MCQ_SCHEME_UDP)
+        return mcq_datagram_open(socket, text, &endpoint, MCQ_ENDPOINT_CONNECT, fault);
     connector = mcq_alloc(sizeof *connector);
     if (connector == NULL)
         return MCQ_NOMEM;
@@ -520,7 +528,8 @@ enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text
     };
     err = set_target(connector, socket, &endpoint, &is_direct, fault);
     if (err == MCQ_OK)
-        err = mcq_security_check(socket->options.security, fault);
+        err = mcq_security_check(socket->options.security, socket->profile == MCQ_PROFILE_COMPAT,
+                                 fault);
     if (err == MCQ_OK)
         err = mcq_node_init(&connector->node, socket, text);
     if (err == MCQ_OK && is_direct && connector->host == NULL)

@@ -146,7 +146,7 @@ bool mcq_context_turn(struct mcq_context *context)
 
     if (mcq_engine_turn(engine) || did_any)
         return true;
-    mcq_reactor_wait(engine->reactor, MCQ_REACTOR_NEVER_NS); /* says until when it would sleep */
+    mcq_reactor_wait(engine->reactor, MCQ_NEVER_NS); /* says until when it would sleep */
     return mcq_engine_turn(engine);
 }
 
@@ -211,9 +211,9 @@ static void tell_term(struct mcq_context *context)
         mcq_sleeper_signal(context->term_sleeper);
 }
 
-static enum mcq_err new_sleeper(struct mcq_context *context, struct sleeper_node **out)
+static enum mcq_err new_sleeper(struct mcq_context *context, struct mcq_sleeper_node **out)
 {
-    struct sleeper_node *node = mcq_alloc(sizeof *node);
+    struct mcq_sleeper_node *node = mcq_alloc(sizeof *node);
     enum mcq_err err;
 
     if (node == NULL)
@@ -226,9 +226,9 @@ static enum mcq_err new_sleeper(struct mcq_context *context, struct sleeper_node
     return err;
 }
 
-enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleeper_node **out)
+enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct mcq_sleeper_node **out)
 {
-    struct sleeper_node *node;
+    struct mcq_sleeper_node *node;
     enum mcq_err err;
 
     if (MCQ_UNLIKELY(context->is_forked))
@@ -253,7 +253,7 @@ enum mcq_err mcq_context_take_sleeper(struct mcq_context *context, struct sleepe
     return MCQ_OK;
 }
 
-void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *node)
+void mcq_context_put_sleeper(struct mcq_context *context, struct mcq_sleeper_node *node)
 {
     mcq_context_lock(context);
     node->next = context->sleepers;
@@ -338,6 +338,27 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
     return MCQ_OK;
 }
 
+static bool is_among(const struct mcq_context *context, const struct mcq_engine *engine,
+                     uint64_t mask)
+{
+    return (mask >> (engine - context->engines) & 1) != 0;
+}
+
+/* Of those with a bit in the mask, the first of those with the fewest sockets. NULL: none runs. */
+static struct mcq_engine *least_busy(struct mcq_context *context, uint64_t mask)
+{
+    struct mcq_engine *found = NULL;
+
+    for (uint32_t i = 0; i < context->engine_count; i++) {
+        struct mcq_engine *engine = &context->engines[i];
+
+        if (is_among(context, engine, mask) &&
+            (found == NULL || engine->socket_count < found->socket_count))
+            found = engine;
+    }
+    return found;
+}
+
 enum mcq_err mcq_context_take_slot(struct mcq_context *context, struct mcq_socket **socket,
                                    struct mcq_engine **engine, enum mcq_profile *profile)
 {
@@ -346,10 +367,28 @@ enum mcq_err mcq_context_take_slot(struct mcq_context *context, struct mcq_socke
     mcq_context_lock(context);
     err = take_slot(context, socket);
     *profile = (enum mcq_profile) context->profile;
-    if (err == MCQ_OK)
-        *engine = &context->engines[context->next_engine++ % context->engine_count];
+    if (err == MCQ_OK) {
+        *engine = least_busy(context, UINT64_MAX);
+        (*engine)->socket_count++;
+    }
     mcq_context_unlock(context);
     return err;
+}
+
+enum mcq_err mcq_context_choose(struct mcq_context *context, uint64_t mask, bool may_change,
+                                struct mcq_engine **engine)
+{
+    struct mcq_engine *chosen;
+
+    mcq_context_lock(context);
+    chosen = least_busy(context, mask);
+    if (chosen != NULL && may_change && !is_among(context, *engine, mask)) {
+        (*engine)->socket_count--;
+        chosen->socket_count++;
+        *engine = chosen;
+    }
+    mcq_context_unlock(context);
+    return chosen != NULL ? MCQ_OK : MCQ_NO_THREAD;
 }
 
 void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket)
@@ -358,6 +397,7 @@ void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket
     socket->next_free = context->free_slots;
     context->free_slots = socket;
     context->open_count--;
+    atomic_load(&socket->engine)->socket_count--;
     tell_term(context);
     mcq_context_unlock(context);
 }
@@ -422,7 +462,7 @@ void mcq_context_help(struct mcq_context *context)
 {
     struct mcq_engine *engine = own_engine(context);
 
-    if (MCQ_LIKELY(engine == NULL))
+    if (MCQ_LIKELY(engine == NULL) || engine->is_telling)
         return;
     mcq_engine_rouse(engine);
     (void) mcq_engine_turn(engine);
@@ -435,7 +475,7 @@ void mcq_context_help(struct mcq_context *context)
 enum mcq_err mcq_context_run(struct mcq_context *context, uint64_t for_ns)
 {
     struct pollfd fds[2];
-    struct sleeper_node *node;
+    struct mcq_sleeper_node *node;
     enum mcq_io_result result;
     uint32_t engine_count;
     uint64_t until_ns;
@@ -487,7 +527,7 @@ void mcq_context_shutdown(struct mcq_context *context)
 /* MCQ_OK: no socket is left, and no call in one. tests/model/term.pml has the protocol. */
 static enum mcq_err wait_for_sockets(struct mcq_context *context, uint64_t until_ns)
 {
-    struct sleeper_node *node;
+    struct mcq_sleeper_node *node;
     enum mcq_err err = MCQ_OK;
 
     MCQ_TRY(mcq_context_take_sleeper(context, &node));
@@ -521,7 +561,7 @@ static void free_context(struct mcq_context *context)
 
     leave_contexts(context);
     while (context->sleepers != NULL) {
-        struct sleeper_node *node = context->sleepers;
+        struct mcq_sleeper_node *node = context->sleepers;
 
         context->sleepers = node->next;
         mcq_sleeper_free(&node->sleeper);

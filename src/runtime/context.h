@@ -3,7 +3,8 @@
  *
  * Layer:   runtime.
  * Threads: any; its mutex orders them and is held for a few lines only. Lock order: context before
- *          socket; nobody waits for the context while holding a socket, but for its free lists.
+ *          socket; nobody waits for the context while holding a socket, but for its free lists and
+ *          its choice of an engine.
  * Fork:    nothing is locked over a fork. What the child needs, the lists of contexts and of their
  *          sockets, changes by single stores, so it finds them whole, and marks all in them.
  * Bound:   sockets_max sockets. A socket's slot stays mapped until the context goes, so that a call
@@ -39,13 +40,12 @@ struct mcq_context {
     uint32_t profile;               /* enum mcq_profile of the next socket */
     struct mcq_thread_wish threads; /* how they run */
     uint32_t open_count;            /* sockets that are open, or closed and lingering */
-    uint32_t next_engine;
     bool is_terminated;
     bool is_forked;                     /* this process is a child of the one that made it */
     _Atomic(struct mcq_context *) next; /* in the list of the process's contexts */
     _Atomic(struct mcq_socket *) slots; /* all there ever were, by next_slot */
     struct mcq_socket *free_slots;      /* by next_free */
-    struct sleeper_node *sleepers;      /* that nobody uses */
+    struct mcq_sleeper_node *sleepers;  /* that nobody uses */
     uint32_t asleep_count;              /* that are taken: the context stays while there are any */
     struct mcq_resolver *resolver;      /* NULL: nobody has asked yet */
     struct mcq_sleeper *term_sleeper;   /* who waits in term; NULL: nobody */
@@ -73,7 +73,7 @@ bool mcq_context_turn(struct mcq_context *context);
 void mcq_context_shutdown(struct mcq_context *context);
 
 /* Shuts down, waits until all sockets are closed and have lingered, and frees the context.
- *   until_ns        on the engines' clock; MCQ_REACTOR_NEVER_NS: without a limit
+ *   until_ns        on the engines' clock; MCQ_NEVER_NS: without a limit
  *   MCQ_OK          *context is NULL
  *   MCQ_TIMEOUT     not yet: it may be called again
  *   MCQ_INTERRUPTED a signal handler ran: the same
@@ -149,13 +149,13 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_resolver(struct mcq_context *context,
 /* A sleeper for one call: taken and put by the same thread. Until then the context stays, even if
  * its last socket goes.
  *   MCQ_NO_FDS, MCQ_NOMEM, MCQ_FORKED */
-struct sleeper_node {
+struct mcq_sleeper_node {
     struct mcq_sleeper *sleeper;
-    struct sleeper_node *next;
+    struct mcq_sleeper_node *next;
 };
 MCQ_MUST_CHECK enum mcq_err mcq_context_take_sleeper(struct mcq_context *context,
-                                                     struct sleeper_node **node);
-void mcq_context_put_sleeper(struct mcq_context *context, struct sleeper_node *node);
+                                                     struct mcq_sleeper_node **node);
+void mcq_context_put_sleeper(struct mcq_context *context, struct mcq_sleeper_node *node);
 
 /* A slot for a socket, the engine it belongs to, and whose habits it has.
  *   MCQ_TERMINATED, MCQ_FORKED, MCQ_NO_FDS, MCQ_NOMEM, MCQ_INVAL (MONOCOQUE_ENGINE) */
@@ -163,6 +163,11 @@ MCQ_MUST_CHECK enum mcq_err mcq_context_take_slot(struct mcq_context *context,
                                                   struct mcq_socket **socket,
                                                   struct mcq_engine **engine,
                                                   enum mcq_profile *profile);
+/* A socket of *engine is to belong to one of these, one bit each: *engine if it is one of them or
+ * may not change, else that with the fewest sockets.
+ *   MCQ_NO_THREAD   there is none of them */
+MCQ_MUST_CHECK enum mcq_err mcq_context_choose(struct mcq_context *context, uint64_t mask,
+                                               bool may_change, struct mcq_engine **engine);
 /* The socket is no more. May end the context's wait in term. */
 void mcq_context_put_slot(struct mcq_context *context, struct mcq_socket *socket);
 

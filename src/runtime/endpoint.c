@@ -12,23 +12,37 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "base/warn.h"
+#include "runtime/datagram.h"
 #include "runtime/endpoint.h"
+#include "runtime/peers.h"
 
 #define MS UINT64_C(1000000)
 /* Of too many strangers the oldest makes room if it has had this long; else accepting pauses. */
 #define OPENER_GRACE_NS (1000 * MS)
 #define ACCEPT_PAUSE_NS (100 * MS) /* no descriptors or memory: until somebody closes something */
+/* Beside so many strangers, or where so many come in an eighth of a second, newcomers are let in by
+ * the batch: each by itself would wake the engine, and somebody who is at work would give way. */
+#define CROWD_MIN 64
+#define CROWD_NS (125 * MS)
+#define BATCH_NS (1 * MS)
 
 struct listener {
     struct mcq_endpoint_node node; /* first */
     struct mcq_seat seat;
+    struct mcq_sources *sources; /* NULL: nobody counts */
     struct mcq_wait accept;
     struct mcq_wait knock; /* somebody waits, and there is no room */
     struct mcq_wait pause;
     bool is_knocked;
+    uint32_t come_count;   /* connections since it was armed last */
+    uint32_t window_count; /* and since then, which was an eighth of a second ago at most */
+    uint64_t window_ns;
+    bool was_crowded; /* in the eighth before that */
 };
 
 static void listener_step(struct listener *listener);
+static void listener_fini(struct listener *listener);
 
 /* --- the end of an endpoint ------------------------------------------------------------------- */
 
@@ -38,7 +52,9 @@ static void node_free(struct mcq_task *task)
 {
     struct mcq_endpoint_node *node = MCQ_CONTAINER_OF(task, struct mcq_endpoint_node, end_task);
 
-    if (!node->is_listener)
+    if (node->is_listener)
+        listener_fini((struct listener *) node);
+    else
         mcq_connector_fini((struct mcq_connector *) node);
     mcq_node_fini(node);
     mcq_free(node);
@@ -90,6 +106,27 @@ static void node_stop(struct mcq_endpoint_node *node)
 
 /* --- listeners ------------------------------------------------------------------------------- */
 
+static void listener_fini(struct listener *listener)
+{
+    mcq_sources_unref(&listener->sources);
+}
+
+/* Where nothing is limited nothing is counted. */
+static enum mcq_err count_sources(struct listener *listener)
+{
+    const struct mcq_socket *socket = listener->node.socket;
+    const struct mcq_source_limits limits = {
+        .strangers = (uint32_t) socket->options.source_strangers_max,
+        .all = (uint32_t) socket->options.source_max,
+    };
+    uint8_t key[MCQ_TABLE_KEY_BYTES];
+
+    if (limits.strangers == 0 && limits.all == 0)
+        return MCQ_OK;
+    MCQ_TRY(mcq_context_random(socket->context, key, sizeof key));
+    return mcq_sources_new(&limits, key, &listener->sources);
+}
+
 static void listener_pause(struct listener *listener, uint64_t until_ns)
 {
     struct mcq_engine *engine = mcq_node_engine(&listener->node);
@@ -101,6 +138,41 @@ static void listener_pause(struct listener *listener, uint64_t until_ns)
 static bool has_room(const struct listener *listener)
 {
     return listener->node.opener_count < (uint32_t) listener->node.options.strangers_max;
+}
+
+static bool is_crowded(const struct listener *listener)
+{
+    return listener->node.opener_count >= CROWD_MIN || listener->window_count >= CROWD_MIN ||
+           listener->was_crowded;
+}
+
+static void count_one(struct listener *listener)
+{
+    uint64_t now_ns = mcq_engine_now_ns(mcq_node_engine(&listener->node));
+
+    if (now_ns - listener->window_ns >= CROWD_NS) {
+        listener->was_crowded =
+            listener->window_count >= CROWD_MIN && now_ns - listener->window_ns < 2 * CROWD_NS;
+        listener->window_count = 0;
+        listener->window_ns = now_ns;
+    }
+    listener->window_count++;
+    listener->come_count++;
+}
+
+static void say_closed(struct listener *listener)
+{
+    if (!listener->node.has_said_closed)
+        mcq_report_now(listener->node.socket, MCQ_REPORT_OF_CLOSED, listener->seat.fd, true,
+                       mcq_node_name(&listener->node));
+    listener->node.has_said_closed = true;
+}
+
+void mcq_socket_say_closed(struct mcq_socket *socket)
+{
+    for (struct mcq_endpoint_node *node = socket->endpoints; node != NULL; node = node->next)
+        if (node->is_listener && !atomic_load(&node->is_stopped))
+            say_closed((struct listener *) node);
 }
 
 static void listener_stop(struct listener *listener)
@@ -116,8 +188,7 @@ static void listener_stop(struct listener *listener)
     }
     if (is_armed)
         return;
-    mcq_report_now(listener->node.socket, MCQ_REPORT_OF_CLOSED, listener->seat.fd, 0,
-                   mcq_node_name(&listener->node));
+    say_closed(listener);
     mcq_transport_leave(reactor, &listener->seat);
     mcq_node_end(&listener->node);
 }
@@ -153,6 +224,8 @@ static void listener_step(struct listener *listener)
         return;
     if (has_room(listener)) {
         listener->is_knocked = false;
+        listener->accept.op.is_burst = listener->come_count > 0 && is_crowded(listener);
+        listener->come_count = 0;
         mcq_reactor_arm_accept(reactor, &listener->accept.op, listener->seat.fd);
     } else {
         listener_make_room(listener);
@@ -179,6 +252,43 @@ static bool listener_admits(const struct listener *listener, int fd)
     return true;
 }
 
+/* Once: the reports say who. */
+static void warn_of_crowds(void)
+{
+    static atomic_flag has_warned = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set(&has_warned))
+        mcq_warn("connections are turned away", mcq_err_text(MCQ_CROWDED));
+}
+
+static void turn_away(struct listener *listener, int fd, enum mcq_err why)
+{
+    struct mcq_socket *socket = listener->node.socket;
+    const struct mcq_report_stream stream = {.fd = fd, .why = why};
+
+    if (why == MCQ_CROWDED) {
+        atomic_fetch_add_explicit(&socket->crowded_count, 1, memory_order_relaxed);
+        warn_of_crowds();
+    }
+    mcq_report_of_stream(socket, MCQ_REPORT_OF_ACCEPT_FAILED, mcq_err_errno(why), &stream);
+    mcq_reactor_close(socket->engine->reactor, fd);
+}
+
+static void listener_open(struct listener *listener, int fd)
+{
+    struct mcq_reactor *reactor = mcq_node_engine(&listener->node)->reactor;
+    struct mcq_source *source = NULL;
+    struct mcq_address peer = {0};
+    enum mcq_err err = MCQ_OK;
+
+    if (listener->sources != NULL && mcq_reactor_peer_address(reactor, fd, &peer))
+        err = mcq_source_take(listener->sources, &peer, &source);
+    if (err == MCQ_OK)
+        (void) !mcq_opener_new(&listener->node, fd, source);
+    else
+        turn_away(listener, fd, err);
+}
+
 static void listener_accepted(struct mcq_wait *wait)
 {
     struct listener *listener = MCQ_CONTAINER_OF(wait, struct listener, accept);
@@ -193,12 +303,17 @@ static void listener_accepted(struct mcq_wait *wait)
         if (atomic_load(&listener->node.is_stopped) || !listener_admits(listener, fd))
             mcq_reactor_close(engine->reactor, fd);
         else
-            (void) !mcq_opener_new(&listener->node, fd);
+            listener_open(listener, fd);
+        count_one(listener);
+        wait->op.is_burst = is_crowded(listener);
         if (mcq_wait_is_armed(wait) && !has_room(listener))
             mcq_reactor_cancel(engine->reactor, &wait->op);
+    } else if (result == MCQ_IO_AGAIN) { /* the next batch; where nobody came, the next one */
+        if (listener->come_count > 0)
+            listener_pause(listener, mcq_engine_now_ns(engine) + BATCH_NS);
     } else if (result != MCQ_IO_ABORTED && result != MCQ_IO_CANCELED) {
         mcq_report_now(listener->node.socket, MCQ_REPORT_OF_ACCEPT_FAILED,
-                       wait->op.number != 0 ? wait->op.number : EIO, 0,
+                       wait->op.number != 0 ? wait->op.number : EIO, true,
                        mcq_node_name(&listener->node));
         atomic_fetch_add_explicit(&listener->node.socket->parked_count, 1, memory_order_relaxed);
         listener_pause(listener, mcq_engine_now_ns(engine) + ACCEPT_PAUSE_NS);
@@ -252,6 +367,7 @@ void mcq_node_join(struct mcq_endpoint_node *node)
 {
     const char *last = mcq_node_name(node);
 
+    node->serial = ++node->socket->endpoint_count;
     node->next = node->socket->endpoints;
     node->socket->endpoints = node;
     memcpy(node->socket->last_endpoint, last, strlen(last) + 1);
@@ -321,10 +437,16 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
     struct listener *listener;
     enum mcq_err err;
 
+    MCQ_TRY(mcq_datagram_check(socket, text, MCQ_ENDPOINT_BIND, fault));
     MCQ_TRY(mcq_node_parse(text, MCQ_ENDPOINT_BIND, &endpoint, fault));
     if (endpoint.scheme == MCQ_SCHEME_INPROC)
         return mcq_inproc_bind(socket, text);
-    MCQ_TRY(mcq_security_check(socket->options.security, fault));
+    MCQ_TRY(mcq_socket_choose_engine(socket));
+    if (endpoint.scheme == MCQ_SCHEME_UDP)
+        return mcq_datagram_open(socket, text, &endpoint, MCQ_ENDPOINT_BIND, fault);
+    endpoint.takes_over = socket->profile == MCQ_PROFILE_COMPAT;
+    MCQ_TRY(
+        mcq_security_check(socket->options.security, socket->profile == MCQ_PROFILE_COMPAT, fault));
     if (socket->options.use_fd < 0)
         MCQ_TRY(resolve(socket, &endpoint, &address));
     listener = mcq_alloc(sizeof *listener);
@@ -342,17 +464,20 @@ enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text, c
         err = listener->node.bound != NULL ? MCQ_OK : MCQ_NOMEM;
     }
     if (err == MCQ_OK)
+        err = count_sources(listener);
+    if (err == MCQ_OK)
         err = take_seat(socket, &endpoint, &address, &listener->seat, fault);
     if (err != MCQ_OK) {
         if (listener->node.text != NULL)
-            mcq_report_now(socket, MCQ_REPORT_OF_BIND_FAILED, mcq_err_errno(err), 0,
+            mcq_report_now(socket, MCQ_REPORT_OF_BIND_FAILED, mcq_err_errno(err), true,
                            listener->node.text);
+        listener_fini(listener);
         mcq_node_fini(&listener->node);
         mcq_free(listener);
         return err;
     }
     mcq_transport_text(&address, listener->node.bound);
-    mcq_report_now(socket, MCQ_REPORT_OF_LISTENING, listener->seat.fd, 0,
+    mcq_report_now(socket, MCQ_REPORT_OF_LISTENING, listener->seat.fd, true,
                    mcq_node_name(&listener->node));
     mcq_node_join(&listener->node);
     return MCQ_OK;
@@ -379,12 +504,27 @@ static struct mcq_endpoint_node *find_node(const struct mcq_socket *socket, bool
     return NULL;
 }
 
+/* Whom this listener has let in goes with it, as in libzmq. */
+static void dismiss(struct mcq_socket *socket, uint64_t listener)
+{
+    struct mcq_conn *conn;
+    uint32_t at = 0;
+
+    while ((conn = mcq_socket_next_peer(socket, &at)) != NULL)
+        if (conn->listener == listener && !conn->is_leaving && !conn->is_ending)
+            mcq_conn_leave(conn);
+}
+
 enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text)
 {
     struct mcq_endpoint_node *node = find_node(socket, true, text);
 
+    if (node == NULL && mcq_endpoint_is_udp(text))
+        return mcq_datagram_end(socket, text, MCQ_ENDPOINT_BIND);
     if (node == NULL)
         return mcq_inproc_unbind(socket, text);
+    if (socket->profile == MCQ_PROFILE_COMPAT)
+        dismiss(socket, node->serial);
     node_stop(node);
     return MCQ_OK;
 }
@@ -399,18 +539,29 @@ void mcq_connector_stop(struct mcq_connector *connector)
     mcq_connector_disown(connector);
 }
 
-enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text)
+static void part_from(struct mcq_endpoint_node *node)
 {
-    struct mcq_endpoint_node *node = find_node(socket, false, text);
-    struct mcq_conn *conn;
+    struct mcq_conn *conn = mcq_connector_conn((struct mcq_connector *) node);
 
-    if (node == NULL)
-        return mcq_inproc_disconnect(socket, text);
-    conn = mcq_connector_conn((struct mcq_connector *) node);
     if (conn != NULL)
         mcq_conn_leave(conn);
     else
         node_stop(node);
+}
+
+/* One of those that were made with this text; in libzmq all of them. */
+enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text)
+{
+    struct mcq_endpoint_node *node = find_node(socket, false, text);
+
+    if (node == NULL && mcq_endpoint_is_udp(text))
+        return mcq_datagram_end(socket, text, MCQ_ENDPOINT_CONNECT);
+    if (node == NULL)
+        return mcq_inproc_disconnect(socket, text);
+    do
+        part_from(node);
+    while (socket->profile == MCQ_PROFILE_COMPAT &&
+           (node = find_node(socket, false, text)) != NULL);
     return MCQ_OK;
 }
 

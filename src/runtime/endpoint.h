@@ -16,6 +16,7 @@
 #define MCQ_RUNTIME_ENDPOINT_H
 
 #include "runtime/socket.h"
+#include "runtime/source.h"
 #include "transport/transport.h"
 
 struct mcq_opener;
@@ -24,6 +25,8 @@ struct mcq_endpoint_node {
     struct mcq_socket *socket;
     struct mcq_endpoint_node *next; /* in the socket's list: the holder's */
     bool is_listener;
+    bool has_said_closed; /* of a listener: its end was reported; the holder's until is_stopped */
+    uint64_t serial;      /* of its socket's endpoints; constant once joined */
     _Atomic bool is_stopped; /* asked to end */
     bool is_gone;            /* the letter that says so is on its way */
     struct mcq_task task;
@@ -53,9 +56,6 @@ static inline const char *mcq_node_name(const struct mcq_endpoint_node *node)
     return node->bound != NULL ? node->bound : node->text;
 }
 
-#define MCQ_CONTAINER_OF(member, type, name)                                                       \
-    ((type *) (void *) ((char *) (member) -offsetof(type, name)))
-
 /* --- nodes (endpoint.c) ---------------------------------------------------------------------- */
 
 /* Takes a text apart.
@@ -80,10 +80,12 @@ void mcq_node_end(struct mcq_endpoint_node *node);
 
 /* --- openers (opener.c) ---------------------------------------------------------------------- */
 
-/* Begins a handshake on a stream, which it owns from now on. The node may be gone afterwards.
+/* Begins a handshake on a stream, which it owns from now on, as it does `source`, which may be
+ * NULL. The node may be gone afterwards.
  *   MCQ_DENIED             PLAIN does not leave this machine
  *   MCQ_NOMEM, MCQ_INVAL   the stream is closed, in all three */
-MCQ_MUST_CHECK enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd);
+MCQ_MUST_CHECK enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd,
+                                           struct mcq_source *source);
 /* All that are still running end. */
 void mcq_openers_stop(struct mcq_endpoint_node *node);
 /* The one that has waited longest ends, if it has had until now_ns - grace_ns.
@@ -107,6 +109,7 @@ void mcq_tunnel_stop(struct mcq_tunnel *tunnel);
 
 /* --- connectors (connector.c) ---------------------------------------------------------------- */
 
+/* The node's turn: it stops, begins, or meets the loss of what it was connected to. */
 void mcq_connector_step(struct mcq_connector *connector);
 /* Its opener is gone: MCQ_OK, the connection stands. */
 void mcq_connector_opened(struct mcq_connector *connector, enum mcq_err err);

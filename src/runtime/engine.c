@@ -2,7 +2,6 @@
 
 #include <semaphore.h>
 #include <signal.h>
-#include <stddef.h>
 
 #include "base/assert.h"
 #include "pump/origin.h"
@@ -29,7 +28,7 @@ struct turn {
 
 static struct mcq_wait *wait_of(struct mcq_op *op)
 {
-    return (struct mcq_wait *) ((char *) op - offsetof(struct mcq_wait, op));
+    return MCQ_CONTAINER_OF(op, struct mcq_wait, op);
 }
 
 /* That it was posted is enough: the engine does not sleep. */
@@ -97,7 +96,7 @@ static void *engine_main(void *context)
         return NULL;
     while (!atomic_load_explicit(&engine->is_ending, memory_order_acquire)) {
         (void) mcq_engine_turn(engine);
-        mcq_reactor_wait(engine->reactor, MCQ_REACTOR_NEVER_NS);
+        mcq_reactor_wait(engine->reactor, MCQ_NEVER_NS);
     }
     return NULL;
 }
@@ -176,7 +175,7 @@ enum mcq_io_result mcq_engine_sleep(struct mcq_engine *engine, struct mcq_sleepe
             result = MCQ_IO_TIMED_OUT;
         if (result != MCQ_IO_TIMED_OUT)
             return result;
-        if (until_ns != MCQ_REACTOR_NEVER_NS && mcq_engine_now_ns(engine) >= until_ns)
+        if (until_ns != MCQ_NEVER_NS && mcq_engine_now_ns(engine) >= until_ns)
             return result;
     }
 }
@@ -190,7 +189,7 @@ void mcq_engine_rouse(struct mcq_engine *engine)
 /* Who wakes the reactor from now on does so by its descriptor, which the bell watches. */
 void mcq_engine_rest(struct mcq_engine *engine)
 {
-    uint64_t at_ns = MCQ_REACTOR_NEVER_NS;
+    uint64_t at_ns = MCQ_NEVER_NS;
     int fd;
 
     if (engine->bell == NULL)
@@ -202,7 +201,7 @@ void mcq_engine_rest(struct mcq_engine *engine)
 
 enum mcq_err mcq_engine_bell_fd(struct mcq_engine *engine, int *fd)
 {
-    uint64_t at_ns = MCQ_REACTOR_NEVER_NS;
+    uint64_t at_ns = MCQ_NEVER_NS;
     int watched = -1;
 
     if (engine->bell == NULL) {

@@ -61,9 +61,11 @@ struct mcq_engine {
     const char *fallback; /* why it is not on io_uring, which was looked for; NULL: not so */
     _Atomic bool is_ending;
     bool has_thread;
+    uint32_t socket_count; /* that belong to it: its context's, under the mutex */
     uint32_t calls;        /* inline: that did not wait, since it had a turn */
     uint64_t turned_at_ns; /* inline: its last turn */
-    bool is_inline;        /* `thread` is an application's, and drives it in its calls */
+    bool is_inline;        /* `thread` is an application's, and drives it in its calls ... */
+    bool is_telling;       /* ... but in those that a listener makes (runtime/report.h) */
     struct mcq_bell *bell; /* inline: rings while there is work; NULL: nobody has asked for it */
     pthread_t thread;      /* its own, or its owner */
 };

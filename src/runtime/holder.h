@@ -4,11 +4,12 @@
  * Layer:   runtime.
  * Threads: the lock of the socket is held, but for mcq_socket_init_letters.
  *
- *   socket.c    life, closing, the lock         input.c    who reads, deadlines of silent peers
- *   transfer.c  send and receive                output.c   flushes, full streams, the unsent tail
- *   poll.c      poll, wait_peers                wait.c     how a call sleeps
- *   conn.c      a peer's connections            relief.c   want of memory, and giving it back
- *   bells.c     descriptors for foreign loops  leave.c    disconnected, with messages left
+ *   socket.c    life, closing, the lock         input.c     who reads, deadlines of silent peers
+ *   send.c      bursts, waiting for room        output.c    flushes, full streams, the unsent tail
+ *   receive.c   taps, waiting for messages      transfer.c  looks before a sleep, turns
+ *   poll.c      poll, wait_peers                wait.c      how a call sleeps
+ *   conn.c      a peer's connections            relief.c    want of memory, and giving it back
+ *   bells.c     descriptors for foreign loops   leave.c     disconnected, with messages left
  *   letters.c   the engine's side: letters from it, requests to it
  *   inproc.c    letters from and to other sockets
  *
@@ -56,15 +57,25 @@ static inline struct mcq_conn *mcq_socket_conn_of(const struct mcq_socket *socke
 
 /* The engine's way of reading: of a batch of peers, what their owner would have done. */
 void mcq_socket_serve_input(struct mcq_socket *socket);
+/* The engine is to say when there is something to read. */
 void mcq_socket_watch_input(struct mcq_socket *socket);
 /* The far side of a pipe has put something into it. */
 void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn);
+/* There is something to read: read it, unless the owner does or sleeps for it. */
 void mcq_socket_on_input(struct mcq_socket *socket);
+/* A deadline of a link has come. */
 void mcq_socket_on_tick(struct mcq_socket *socket);
+/* The pattern wants to be called at another time. */
+void mcq_socket_set_alarm(struct mcq_socket *socket);
 
+/* A stream that was full takes octets again. */
 void mcq_socket_on_output(struct mcq_socket *socket);
+/* What was queued has waited for company long enough: it is written. */
 void mcq_socket_on_tail(struct mcq_socket *socket);
+/* The next slice of the links that have something to write. */
 void mcq_socket_on_flush(struct mcq_socket *socket);
+/* So many messages were sent to more peers than are written to in one go. */
+void mcq_socket_gather(struct mcq_socket *socket, uint32_t send_count);
 
 /* A link had to do without memory, or holds much: looked at again after a while. */
 void mcq_socket_guard_relief(struct mcq_socket *socket);
@@ -90,6 +101,19 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_sleep(struct mcq_socket *socket, unsigned
 uint64_t mcq_socket_until(struct mcq_socket *socket, int timeout_ms);
 bool mcq_socket_is_over(struct mcq_socket *socket, uint64_t until_ns);
 
+/* The pattern's recv. One that has dropped enough for a call says MCQ_AGAIN with more at hand,
+ * which has had its edge: so it is told as news. */
+void mcq_socket_was_cut_short(struct mcq_socket *socket);
+
+static inline enum mcq_err mcq_socket_take(struct mcq_socket *socket, struct mcq_msg *msg)
+{
+    enum mcq_err err = socket->pattern->ops->recv(socket->pattern, msg);
+
+    if (MCQ_UNLIKELY(err == MCQ_AGAIN && socket->group.was_cut_short))
+        mcq_socket_was_cut_short(socket);
+    return err;
+}
+
 /* Receives what recv will hand out; out of turn there is nothing to wait for. */
 bool mcq_socket_peek(struct mcq_socket *socket);
 /* Whether send would find room. */
@@ -99,11 +123,25 @@ bool mcq_socket_may_send(struct mcq_socket *socket);
 void mcq_socket_ring(struct mcq_socket *socket);
 
 /* What was sent and is with the pattern goes into the peers' queues: before anybody looks at those,
- * at peers, or at what they say. */
+ * at peers, or at what they say (pump/lane.h). */
 static inline void mcq_socket_share(struct mcq_socket *socket)
 {
+    socket->group.tap.link = NULL;
+    socket->group.duct.link = NULL;
     if (MCQ_UNLIKELY(socket->group.has_deferred))
         socket->pattern->ops->share(socket->pattern);
+}
+
+/* The lock is held, and let go of if not MCQ_OK, as with mcq_socket_enter_to_send. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_admit(struct mcq_socket *socket);
+
+/* Lets go of the lock where nothing was done but with a lane or a tap: as mcq_socket_leave, but
+ * only what others have written is looked at. */
+void mcq_socket_leave_with_mail(struct mcq_socket *socket);
+static inline void mcq_socket_let_go(struct mcq_socket *socket)
+{
+    if (MCQ_UNLIKELY(!mcq_lock_release(&socket->lock)))
+        mcq_socket_leave_with_mail(socket);
 }
 
 static inline bool mcq_socket_has_unsent(const struct mcq_socket *socket)

@@ -5,6 +5,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "runtime/bias.h"
 #include "runtime/holder.h"
 
 /* What an end is told; the first two are the link's. */
@@ -89,6 +90,8 @@ static struct mcq_inproc *inproc_new(struct mcq_bytes text)
         return NULL;
     *inproc = (struct mcq_inproc) {.next = NULL};
     mcq_pipe_init(&inproc->pipe);
+    if (mcq_bias_can_fence())
+        mcq_pipe_set_fence(&inproc->pipe, mcq_bias_fence);
     for (unsigned i = 0; i < 2; i++) {
         inproc->ends[i].mail.read = read_end;
         inproc->ends[i].inproc = inproc;
@@ -217,8 +220,7 @@ static void read_end(struct mcq_mail *mail, struct mcq_socket *socket)
 /* The same of an end that is an engine's, in its thread. */
 static void run_end(struct mcq_task *task)
 {
-    struct mcq_inproc_end *end =
-        (struct mcq_inproc_end *) ((char *) task - offsetof(struct mcq_inproc_end, task));
+    struct mcq_inproc_end *end = MCQ_CONTAINER_OF(task, struct mcq_inproc_end, task);
     struct mcq_inproc *inproc = end->inproc;
     uint32_t events;
 

@@ -1,4 +1,5 @@
-/* Input, and deadlines of peers that are silent: who reads, and when the engine does. */
+/* Input, and deadlines, of peers that are silent and of the pattern: who reads, and when the engine
+ * does. */
 
 #include "runtime/holder.h"
 
@@ -27,6 +28,14 @@ static struct mcq_conn *next_unread(struct mcq_socket *socket)
     return conn;
 }
 
+static void note_edge(const struct mcq_socket *socket, struct mcq_link *link,
+                      const struct mcq_ready_event *event)
+{
+    mcq_link_set_readable(link);
+    link->is_one_of_many = socket->up_count > 1;
+    link->hears_end = link->hears_end || event->is_end;
+}
+
 static size_t harvest_input_some(struct mcq_socket *socket)
 {
     struct mcq_ready_event events[MCQ_HARVEST_COUNT];
@@ -37,29 +46,41 @@ static size_t harvest_input_some(struct mcq_socket *socket)
 
         if (conn == NULL || !conn->peer.link.is_up || conn->peer.link.is_lost)
             continue;
-        conn->peer.link.can_read = true;
+        note_edge(socket, &conn->peer.link, &events[i]);
         mcq_socket_set_unread(socket, conn);
     }
     return count;
 }
 
-/* Messages of a closing socket's peers are nobody's. */
+/* Messages of a closing socket's peers are nobody's. One that never stops has its turns. */
 static void discard(struct mcq_conn *conn)
 {
+    struct mcq_link *link = &conn->peer.link;
     struct mcq_event event;
     struct mcq_msg msg;
 
-    while (mcq_link_hear(&conn->peer.link, &msg, &event) == MCQ_OK)
-        if (event.kind == MCQ_EVENT_BODY)
-            mcq_msg_fini(&msg);
+    for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(link, &msg, &event) == MCQ_OK; i++) {
+        if (event.kind != MCQ_EVENT_BODY)
+            continue;
+        link->tally.drops[MCQ_TALLY_REFUSED] += conn->ouster != NULL && !msg.more;
+        mcq_msg_fini(&msg);
+    }
 }
 
-/* Nor is what a peer says that leaves, if the pattern does more with it than hand it on. */
+/* Nor is what a peer says whose name is another one's, or that leaves, if the pattern does more
+ * with it than hand it on. */
 static bool is_unheard(const struct mcq_socket *socket, const struct mcq_conn *conn)
 {
     const struct mcq_pattern_ops *ops = socket->pattern->ops;
 
-    return conn->is_leaving && (ops->hear != NULL || !ops->can_recv);
+    return conn->ouster != NULL || (conn->is_leaving && (ops->hear != NULL || !ops->can_recv));
+}
+
+/* A peer that does not take its PONG is read on once it has (resume_output). */
+static bool may_read_on(const struct mcq_link *link)
+{
+    return link->is_up && !link->is_lost && link->can_read && !link->is_resting &&
+           !mcq_link_is_held(link);
 }
 
 /* What the peer says is the pattern's to hear; else somebody has to take it. */
@@ -69,6 +90,10 @@ static void pass_on(struct mcq_socket *socket, struct mcq_conn *conn)
 
     if (is_unheard(socket, conn)) {
         discard(conn);
+        if (may_read_on(&conn->peer.link) && !conn->peer.link.is_starved) {
+            mcq_socket_set_unread(socket, conn);
+            mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+        }
         return;
     }
     if (ops->hear != NULL)
@@ -77,17 +102,28 @@ static void pass_on(struct mcq_socket *socket, struct mcq_conn *conn)
         ops->readable(socket->pattern, &conn->peer);
 }
 
+static struct mcq_conn *last_unread(const struct mcq_socket *socket)
+{
+    return socket->unread != NULL
+               ? MCQ_CONTAINER_OF(socket->unread_end, struct mcq_conn, unread_next)
+               : NULL;
+}
+
 bool mcq_socket_harvest_input(struct mcq_socket *socket)
 {
+    struct mcq_conn *last_conn;
     struct mcq_conn *conn;
     bool is_any = false;
 
     socket->since_harvest = 0;
     while (socket->stream_count > 0 && harvest_input_some(socket) == MCQ_HARVEST_COUNT)
         continue;
+    last_conn = last_unread(socket);
     while ((conn = next_unread(socket)) != NULL) {
         pass_on(socket, conn);
         is_any = true;
+        if (conn == last_conn)
+            break;
     }
     return is_any;
 }
@@ -105,7 +141,7 @@ void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn)
 
     if (!link->is_up || link->is_lost || socket->state != MCQ_SOCKET_OPEN)
         return;
-    link->can_read = true;
+    mcq_link_set_readable(link);
     pass_on(socket, conn);
     socket->news |= MCQ_NEWS_IN;
     if (socket->pattern->ops->hear == NULL)
@@ -123,8 +159,9 @@ void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn)
 static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_link *link = &conn->peer.link;
+    bool is_nobodys = socket->state == MCQ_SOCKET_CLOSING || is_unheard(socket, conn);
 
-    if (socket->state == MCQ_SOCKET_CLOSING || is_unheard(socket, conn)) {
+    if (is_nobodys) {
         discard(conn);
     } else if (socket->pattern->ops->hear != NULL) {
         pass_on(socket, conn);
@@ -133,11 +170,10 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
         pass_on(socket, conn);
         socket->news |= MCQ_NEWS_IN;
     }
-    /* A peer that does not take its PONG is read on once it has (resume_output). */
-    if (!link->is_up || link->is_lost || !link->can_read || mcq_link_is_held(link))
+    if (!may_read_on(link))
         return false;
     mcq_socket_set_unread(socket, conn);
-    return hears_on(socket->pattern) && !link->is_starved;
+    return (is_nobodys || hears_on(socket->pattern)) && !link->is_starved;
 }
 
 void mcq_socket_serve_input(struct mcq_socket *socket)
@@ -148,10 +184,7 @@ void mcq_socket_serve_input(struct mcq_socket *socket)
 
     while (harvest_input_some(socket) == MCQ_HARVEST_COUNT)
         continue;
-    last_conn = socket->unread == NULL
-                    ? NULL
-                    : (struct mcq_conn *) ((char *) socket->unread_end -
-                                           offsetof(struct mcq_conn, unread_next));
+    last_conn = last_unread(socket);
     for (uint32_t i = 0; (conn = next_unread(socket)) != NULL; i++) {
         has_more |= serve_conn(socket, conn);
         if (conn == last_conn)
@@ -276,7 +309,7 @@ void mcq_socket_on_input(struct mcq_socket *socket)
 
 void mcq_socket_set_tick(struct mcq_socket *socket)
 {
-    uint64_t at_ns = MCQ_NEVER_NS;
+    uint64_t at_ns = socket->alarm_at_ns;
 
     for (uint32_t i = 0; i < socket->slot_count; i++)
         if (socket->slots[i].conn != NULL)
@@ -285,6 +318,31 @@ void mcq_socket_set_tick(struct mcq_socket *socket)
         return;
     atomic_store_explicit(&socket->tick_at_ns, at_ns, memory_order_release);
     mcq_socket_ask(socket, MCQ_REQUEST_TICK_TIMER);
+}
+
+/* A timer that is set for earlier stays: most requests are answered in time, and none of them costs
+ * the engine a turn. */
+void mcq_socket_set_alarm(struct mcq_socket *socket)
+{
+    uint64_t after_ns = socket->group.alarm_ns;
+
+    socket->group.has_alarm = false;
+    socket->alarm_at_ns = mcq_engine_now_ns(socket->engine) + after_ns;
+    if (socket->alarm_at_ns >= atomic_load_explicit(&socket->tick_at_ns, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&socket->tick_at_ns, socket->alarm_at_ns, memory_order_release);
+    mcq_socket_ask(socket, MCQ_REQUEST_TICK_TIMER);
+}
+
+static void ring_alarm(struct mcq_socket *socket)
+{
+    socket->alarm_at_ns = MCQ_NEVER_NS;
+    if (socket->state != MCQ_SOCKET_OPEN)
+        return;
+    (void) mcq_socket_harvest_input(socket);
+    socket->pattern->ops->on_alarm(socket->pattern);
+    mcq_socket_begin_flush(socket);
+    socket->news |= MCQ_NEWS_ALL;
 }
 
 void mcq_socket_on_tick(struct mcq_socket *socket)
@@ -298,13 +356,15 @@ void mcq_socket_on_tick(struct mcq_socket *socket)
             continue;
         /* A verdict about a silent peer follows a last look at what it has sent. */
         if (!conn->peer.link.is_lost) {
-            conn->peer.link.can_read = true;
+            mcq_link_set_readable(&conn->peer.link);
             if (serve_conn(socket, conn))
                 mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
         }
         if (conn->peer.link.is_up && !conn->peer.link.is_lost)
             mcq_link_tick(&conn->peer.link, now_ns);
     }
+    if (socket->alarm_at_ns <= now_ns)
+        ring_alarm(socket);
     atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
     mcq_socket_set_tick(socket);
 }

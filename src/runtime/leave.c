@@ -46,7 +46,7 @@ static bool drain(struct mcq_conn *conn, uint64_t now_ns)
     conn->is_draining = true;
     conn->leave_until_ns = now_ns + MCQ_DRAIN_NS;
     mcq_link_shut(link);
-    link->can_read = true;
+    mcq_link_set_readable(link);
     mcq_socket_begin_input(socket, conn);
     return true;
 }

@@ -1,13 +1,11 @@
 /* Between the holder of a socket's lock and its engine: letters in, requests out, and the end. */
 
-#include <stddef.h>
-
 #include "arena/alloc.h"
 #include "runtime/holder.h"
 
 #define MS UINT64_C(1000000)
 #define COLD_NS (5 * MS)    /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
-#define RELIEF_NS (10 * MS) /* who has to do without memory looks again */
+#define RELIEF_NS (10 * MS) /* who lacks memory, or has said enough, is looked at again */
 #define TRIM_NS (200 * MS)  /* who has done nothing for so long gives some back */
 
 /* What the engine tells the holder. */
@@ -25,6 +23,8 @@ enum socket_event {
 void mcq_socket_ask(struct mcq_socket *socket, uint32_t request)
 {
     (void) atomic_fetch_or_explicit(&socket->requests, request, memory_order_release);
+    if (MCQ_UNLIKELY(!atomic_load_explicit(&socket->is_engine_fixed, memory_order_relaxed)))
+        atomic_store_explicit(&socket->is_engine_fixed, true, memory_order_relaxed);
     mcq_engine_post(socket->engine, &socket->task);
 }
 
@@ -37,6 +37,8 @@ static void read_events(struct mcq_mail *mail, struct mcq_socket *socket)
     events = atomic_exchange_explicit(&socket->events, 0, memory_order_acquire);
     if (socket->state == MCQ_SOCKET_FREE || socket->is_finishing)
         return;
+    if (events & ~(uint32_t) EVENT_FLUSH_DUE) /* a flush does so if it goes on */
+        mcq_socket_share(socket);
     if (events & EVENT_CLOSE_DUE)
         socket->leave_at_ns = MCQ_NEVER_NS;
     if (events & EVENT_OUT_EDGE)
@@ -95,9 +97,6 @@ static void try_to_end(struct mcq_socket *socket)
     mcq_context_put_slot(socket->context, socket);
 }
 
-#define SOCKET_OF(wait, member)                                                                    \
-    ((struct mcq_socket *) ((char *) (wait) -offsetof(struct mcq_socket, member)))
-
 /* The watch or timer is over, or was canceled because the socket ends. */
 static void on_wait(struct mcq_socket *socket, uint32_t event)
 {
@@ -107,41 +106,47 @@ static void on_wait(struct mcq_socket *socket, uint32_t event)
 
 static void in_watch_done(struct mcq_wait *wait)
 {
-    on_wait(SOCKET_OF(wait, in_watch), EVENT_IN_EDGE);
+    on_wait(MCQ_CONTAINER_OF(wait, struct mcq_socket, in_watch), EVENT_IN_EDGE);
 }
 
 static void out_watch_done(struct mcq_wait *wait)
 {
-    on_wait(SOCKET_OF(wait, out_watch), EVENT_OUT_EDGE);
+    on_wait(MCQ_CONTAINER_OF(wait, struct mcq_socket, out_watch), EVENT_OUT_EDGE);
 }
 
 static void cold_timer_done(struct mcq_wait *wait)
 {
-    on_wait(SOCKET_OF(wait, cold_timer), EVENT_COLD_DUE);
+    on_wait(MCQ_CONTAINER_OF(wait, struct mcq_socket, cold_timer), EVENT_COLD_DUE);
 }
 
 static void tail_timer_done(struct mcq_wait *wait)
 {
-    on_wait(SOCKET_OF(wait, tail_timer), EVENT_TAIL_DUE);
+    on_wait(MCQ_CONTAINER_OF(wait, struct mcq_socket, tail_timer), EVENT_TAIL_DUE);
 }
 
-/* Nobody is waited for in vain: what is not whole, and cannot become so, gives way. */
+static void arm_tick(struct mcq_socket *socket);
+static void arm_close(struct mcq_socket *socket);
+static void arm_relief(struct mcq_socket *socket, uint64_t after_ns);
+
+/* Nobody is waited for in vain: what is not whole, and cannot become so, gives way. One that was
+ * canceled was far off, and is wanted soon. */
 static void relief_timer_done(struct mcq_wait *wait)
 {
-    struct mcq_socket *socket = SOCKET_OF(wait, relief_timer);
+    struct mcq_socket *socket = MCQ_CONTAINER_OF(wait, struct mcq_socket, relief_timer);
 
+    if (wait->op.result == MCQ_IO_CANCELED && !socket->is_ended) {
+        arm_relief(socket, RELIEF_NS);
+        return;
+    }
     if (!socket->is_ended)
         mcq_context_relieve(socket->context);
     on_wait(socket, EVENT_RELIEF_DUE);
 }
 
-static void arm_tick(struct mcq_socket *socket);
-static void arm_close(struct mcq_socket *socket);
-
 /* A timer that was canceled to be armed for another time is armed then. */
 static void tick_timer_done(struct mcq_wait *wait)
 {
-    struct mcq_socket *socket = SOCKET_OF(wait, tick_timer);
+    struct mcq_socket *socket = MCQ_CONTAINER_OF(wait, struct mcq_socket, tick_timer);
 
     if (wait->op.result == MCQ_IO_CANCELED && !socket->is_ended)
         arm_tick(socket);
@@ -151,7 +156,7 @@ static void tick_timer_done(struct mcq_wait *wait)
 
 static void close_timer_done(struct mcq_wait *wait)
 {
-    struct mcq_socket *socket = SOCKET_OF(wait, close_timer);
+    struct mcq_socket *socket = MCQ_CONTAINER_OF(wait, struct mcq_socket, close_timer);
 
     if (wait->op.result == MCQ_IO_CANCELED && !socket->is_ended)
         arm_close(socket);
@@ -159,8 +164,7 @@ static void close_timer_done(struct mcq_wait *wait)
         on_wait(socket, EVENT_CLOSE_DUE);
 }
 
-/* Where nothing can be armed the event is told at once: work is done too early, never not at all.
- */
+/* Where nothing can be armed the event is told at once: work is done too early, and never not. */
 static void arm_watch(struct mcq_socket *socket, struct mcq_wait *wait,
                       const struct mcq_ready_set *set, uint32_t event)
 {
@@ -195,6 +199,15 @@ static void arm_close(struct mcq_socket *socket)
            atomic_load_explicit(&socket->close_at_ns, memory_order_acquire), EVENT_CLOSE_DUE);
 }
 
+static void arm_relief(struct mcq_socket *socket, uint64_t after_ns)
+{
+    if (mcq_wait_is_armed(&socket->relief_timer))
+        mcq_reactor_cancel(socket->engine->reactor, &socket->relief_timer.op);
+    else
+        arm_timer(socket, &socket->relief_timer, mcq_engine_now_ns(socket->engine) + after_ns,
+                  EVENT_RELIEF_DUE);
+}
+
 static void cancel_all(struct mcq_socket *socket)
 {
     struct mcq_wait *waits[] = {&socket->in_watch,    &socket->out_watch,  &socket->cold_timer,
@@ -207,7 +220,7 @@ static void cancel_all(struct mcq_socket *socket)
 
 static void run_requests(struct mcq_task *task)
 {
-    struct mcq_socket *socket = SOCKET_OF(task, task);
+    struct mcq_socket *socket = MCQ_CONTAINER_OF(task, struct mcq_socket, task);
     uint32_t requests = atomic_exchange_explicit(&socket->requests, 0, memory_order_acquire);
     uint64_t now_ns;
 
@@ -223,8 +236,7 @@ static void run_requests(struct mcq_task *task)
         arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
     if (requests & MCQ_REQUEST_OUT_WATCH)
         arm_watch(socket, &socket->out_watch, socket->group.out_set, EVENT_OUT_EDGE);
-    if (requests & (MCQ_REQUEST_COLD_TIMER | MCQ_REQUEST_TAIL_TIMER | MCQ_REQUEST_RELIEF_TIMER |
-                    MCQ_REQUEST_TRIM_TIMER)) {
+    if (requests & (MCQ_REQUEST_COLD_TIMER | MCQ_REQUEST_TAIL_TIMER)) {
         now_ns = mcq_engine_now_ns(socket->engine);
         if (requests & MCQ_REQUEST_COLD_TIMER)
             arm_timer(socket, &socket->cold_timer, now_ns + COLD_NS, EVENT_COLD_DUE);
@@ -232,11 +244,9 @@ static void run_requests(struct mcq_task *task)
             arm_timer(socket, &socket->tail_timer,
                       now_ns + atomic_load_explicit(&socket->tail_ns, memory_order_relaxed),
                       EVENT_TAIL_DUE);
-        if (requests & MCQ_REQUEST_RELIEF_TIMER)
-            arm_timer(socket, &socket->relief_timer, now_ns + RELIEF_NS, EVENT_RELIEF_DUE);
-        if (requests & MCQ_REQUEST_TRIM_TIMER)
-            arm_timer(socket, &socket->relief_timer, now_ns + TRIM_NS, EVENT_RELIEF_DUE);
     }
+    if (requests & (MCQ_REQUEST_RELIEF_TIMER | MCQ_REQUEST_TRIM_TIMER))
+        arm_relief(socket, requests & MCQ_REQUEST_RELIEF_TIMER ? RELIEF_NS : TRIM_NS);
     if (requests & MCQ_REQUEST_SERVE_AGAIN)
         tell(socket, EVENT_COLD_DUE);
     if (requests & MCQ_REQUEST_FLUSH)
@@ -259,6 +269,7 @@ void mcq_socket_init_letters(struct mcq_socket *socket)
     socket->close_timer.done = close_timer_done;
     socket->relief_timer.done = relief_timer_done;
     socket->leave_at_ns = MCQ_NEVER_NS;
+    socket->alarm_at_ns = MCQ_NEVER_NS;
     atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
     atomic_store_explicit(&socket->tail_ns, MCQ_TAIL_NS, memory_order_relaxed);
 }

@@ -2,9 +2,8 @@
  * lock: a socket's one lock, and the mail for whoever holds it.
  *
  * Layer:   runtime.
- * Threads: any. Application threads wait for the lock; an engine never does: what it has to say to
- * a
- *          socket that is locked it posts, and the holder reads it before it lets go.
+ * Threads: any. Application threads wait for the lock; an engine never does: what it has to say
+ *          to a socket that is locked it posts, and the holder reads it before it lets go.
  * Bound:   the lock allocates nothing; letters are their senders' storage.
  *
  *   word:   HELD     somebody has the lock
@@ -116,8 +115,7 @@ MCQ_MUST_CHECK bool mcq_lock_try(struct mcq_lock *lock);
  * go of it does not look at it afterwards: for a lock that is about to end. */
 void mcq_lock_set_biasable(struct mcq_lock *lock, bool is_biasable);
 
-/* Lets go. false: there are letters, and the lock is still the caller's; take them and try again.
- */
+/* Lets go. false: there are letters, and the lock is still held; take them and try again. */
 MCQ_MUST_CHECK static inline bool mcq_lock_release(struct mcq_lock *lock)
 {
     struct mcq_bias *own = mcq_bias_own;

@@ -31,7 +31,9 @@ enum opener_state {
 
 struct mcq_opener {
     struct mcq_endpoint_node *node;
-    enum opener_state state;
+    struct mcq_source *source; /* until it is the peer's */
+    enum opener_state state : 8;
+    uint8_t identity_len;
     enum mcq_err err;
     enum mcq_report_of verdict; /* how a failure is reported, ... */
     int verdict_value;          /* ... and with what */
@@ -40,14 +42,17 @@ struct mcq_opener {
     struct mcq_wait in;
     struct mcq_wait out;
     struct mcq_wait deadline;
-    struct mcq_mail mail;
-    struct mcq_task task;
+    union { /* strangers are many, and small: first it is a letter, and once read a task */
+        struct mcq_mail mail;
+        struct mcq_task task;
+    };
     uint64_t since_ns;
     struct mcq_opener *newer;
     struct mcq_opener *older;
-    uint8_t identity_len;
     uint8_t *identity; /* NULL: none */
 };
+static_assert(sizeof(struct mcq_opener) <= 55 * sizeof(void *),
+              "a stranger costs 512 octets at most, the reactor's share included");
 
 static void opener_link(struct mcq_opener *opener)
 {
@@ -87,11 +92,17 @@ static void opener_free(struct mcq_opener *opener)
     if (fd >= 0)
         mcq_reactor_close(mcq_node_engine(node)->reactor, fd);
     opener_unlink(opener);
+    mcq_source_put(&opener->source, true);
     mcq_free(opener->identity);
     mcq_free(opener);
     if (!node->is_listener)
         mcq_connector_opened((struct mcq_connector *) node, err);
     mcq_node_step(node);
+}
+
+static void opener_returned(struct mcq_task *task)
+{
+    opener_free(MCQ_CONTAINER_OF(task, struct mcq_opener, task));
 }
 
 static bool opener_is_armed(const struct mcq_opener *opener)
@@ -101,12 +112,30 @@ static bool opener_is_armed(const struct mcq_opener *opener)
 }
 
 /* Under the socket's lock. */
+static enum mcq_err opener_meet(struct mcq_opener *opener, struct mcq_bytes identity)
+{
+    struct mcq_conn *conn;
+    enum mcq_err err;
+
+    MCQ_TRY(mcq_conn_new(opener->node->socket, false, &conn));
+    conn->listener = opener->node->serial;
+    err = mcq_conn_up(conn, &opener->opening, identity);
+    if (err != MCQ_OK) {
+        mcq_conn_free(conn);
+        return err;
+    }
+    mcq_source_meet(opener->source);
+    conn->source = opener->source;
+    opener->source = NULL;
+    return MCQ_OK;
+}
+
+/* Under the socket's lock. */
 static void opener_read(struct mcq_mail *mail, struct mcq_socket *socket)
 {
     struct mcq_opener *opener = MCQ_CONTAINER_OF(mail, struct mcq_opener, mail);
     struct mcq_endpoint_node *node = opener->node;
     struct mcq_bytes identity = mcq_bytes(opener->identity, opener->identity_len);
-    struct mcq_conn *conn = NULL;
 
     opener->err = MCQ_CLOSED;
     if (atomic_load(&node->is_stopped) ||
@@ -115,18 +144,10 @@ static void opener_read(struct mcq_mail *mail, struct mcq_socket *socket)
     } else if (!node->is_listener) {
         opener->err = mcq_connector_meet((struct mcq_connector *) node, &opener->opening, identity);
     } else {
-        opener->err = mcq_conn_new(socket, false, &conn);
-        if (opener->err == MCQ_OK)
-            opener->err = mcq_conn_up(conn, &opener->opening, identity);
-        if (opener->err != MCQ_OK && conn != NULL)
-            mcq_conn_free(conn);
+        opener->err = opener_meet(opener, identity);
     }
+    opener->task = (struct mcq_task) {.run = opener_returned};
     mcq_engine_post(socket->engine, &opener->task);
-}
-
-static void opener_returned(struct mcq_task *task)
-{
-    opener_free(MCQ_CONTAINER_OF(task, struct mcq_opener, task));
 }
 
 /* It is READY or DEAD: goes on once nothing is armed for it. */
@@ -147,23 +168,16 @@ static void opener_settle(struct mcq_opener *opener)
     }
 }
 
-/* What the peer broke, as long as there is a session to know it. */
-static enum mcq_rule broken_rule(const struct mcq_opener *opener)
-{
-    const struct mcq_session *session = opener->opening.session;
-
-    return session != NULL ? mcq_session_failure(session)->rule : MCQ_RULE_NONE;
-}
-
 static void opener_report(const struct mcq_opener *opener, enum mcq_report_of kind, int value,
                           enum mcq_err why)
 {
     const struct mcq_endpoint_node *node = opener->node;
+    const struct mcq_session *session = opener->opening.session;
     const struct mcq_report_stream stream = {
         .fd = opener->opening.fd,
         .endpoint = node->is_listener ? NULL : mcq_node_name(node),
         .why = why,
-        .rule = broken_rule(opener),
+        .broken = session != NULL ? mcq_session_failure(session) : NULL, /* as long as one knows */
     };
 
     mcq_report_of_stream(node->socket, kind, value, &stream);
@@ -463,7 +477,7 @@ static enum mcq_err refuse_plain(struct mcq_endpoint_node *node, int fd)
     return MCQ_DENIED;
 }
 
-enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
+enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd, struct mcq_source *source)
 {
     struct mcq_engine *engine = mcq_node_engine(node);
     struct mcq_opener *opener = mcq_alloc(sizeof *opener);
@@ -473,24 +487,26 @@ enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd)
 
     if (!may_open(node, fd)) {
         mcq_free(opener);
+        mcq_source_put(&source, true);
         return refuse_plain(node, fd);
     }
     session_config(node, &config);
     if (opener != NULL) {
         *opener = (struct mcq_opener) {
             .node = node,
+            .source = source,
             .in = {.done = opener_in_done, .gives_way = true},
             .out = {.done = opener_out_done, .gives_way = true},
             .deadline.done = opener_deadline_done,
             .asker.answered = opener_answered,
             .mail.read = opener_read,
-            .task.run = opener_returned,
             .since_ns = mcq_engine_now_ns(engine),
         };
         err = mcq_opening_init(&opener->opening, engine->reactor, &engine->receiver, fd, &config);
     }
     if (err != MCQ_OK) {
         mcq_free(opener);
+        mcq_source_put(&source, true);
         mcq_reactor_close(engine->reactor, fd);
         return err;
     }

@@ -6,6 +6,8 @@
 #define MS UINT64_C(1000000)
 #define TAIL_MAX_NS (4 * MS) /* how long a tail waits where there are many peers */
 #define FLUSH_MAX 32         /* peers written to in one service: others wait for the lock */
+#define GATHER_COUNT 64      /* messages of a peer that are worth a write, where there are many */
+#define SPARE_COUNT 256      /* a burst of so many more helps the engine to write */
 
 bool mcq_socket_tell_room(struct mcq_socket *socket)
 {
@@ -36,11 +38,10 @@ void mcq_socket_flush(struct mcq_socket *socket)
 static void flush_slice(struct mcq_socket *socket)
 {
     struct mcq_link *link;
+    uint32_t count = 0;
 
-    for (int i = 0; (link = socket->group.dirty_first) != NULL; i++) {
-        if (link->dirty_at >= socket->flush_before)
-            break;
-        if (i == FLUSH_MAX) {
+    while ((link = socket->group.dirty_first) != NULL && link->dirty_at < socket->flush_before) {
+        if (count++ == FLUSH_MAX) {
             socket->is_flushing = true;
             mcq_socket_ask(socket, MCQ_REQUEST_FLUSH);
             break;
@@ -48,16 +49,27 @@ static void flush_slice(struct mcq_socket *socket)
         mcq_link_flush(link);
         mcq_assert_hot(!link->is_dirty);
     }
+    socket->flush_peers += count;
+    socket->is_wide =
+        !socket->engine->is_inline && (socket->is_flushing || socket->flush_peers > FLUSH_MAX);
     (void) mcq_socket_tell_room(socket);
 }
 
-/* The links that were dirty at this count. One flush at a time: who came later waits for the next.
- */
+/* The next flush is of the links that were dirty at this count. */
+static void count_from(struct mcq_socket *socket, uint64_t before)
+{
+    socket->flush_before = before;
+    socket->flush_queued = socket->group.queued_count;
+    socket->flush_peers = 0;
+    socket->batch_count = 0;
+}
+
+/* The links that were dirty at this count. One flush at a time: who comes later is of the next. */
 static void start_flush(struct mcq_socket *socket, uint64_t before)
 {
     if (socket->is_flushing)
         return;
-    socket->flush_before = before;
+    count_from(socket, before);
     flush_slice(socket);
     socket->flush_begun_ns = socket->is_flushing ? mcq_engine_now_ns(socket->engine) : 0;
     atomic_store_explicit(&socket->tail_ns, MCQ_TAIL_NS, memory_order_relaxed);
@@ -72,19 +84,76 @@ void mcq_socket_begin_flush(struct mcq_socket *socket)
         start_flush(socket, socket->group.dirty_count);
 }
 
+/* All that waits, by the engine. The caller goes on. */
+static void hand_over(struct mcq_socket *socket, uint64_t now_ns)
+{
+    mcq_socket_share(socket);
+    count_from(socket, socket->group.dirty_count);
+    socket->flush_begun_ns = now_ns;
+    socket->is_flushing = true;
+    socket->is_batching = true;
+    mcq_socket_ask(socket, MCQ_REQUEST_FLUSH);
+}
+
+/* Whether the next flush has enough for each of those who wait. Where each message is for another
+ * one, many messages are not enough. */
+static bool is_enough(const struct mcq_socket *socket)
+{
+    const struct mcq_link_group *group = &socket->group;
+
+    return socket->batch_count >= GATHER_COUNT &&
+           group->queued_count - socket->flush_queued >=
+               GATHER_COUNT * (group->dirty_count - socket->flush_before);
+}
+
+/* To many peers: the first message after silence has the engine begin a flush; what is sent while
+ * that is under way shares the next one, which begins when there is enough for it, else with the
+ * tail. */
+void mcq_socket_gather(struct mcq_socket *socket, uint32_t send_count)
+{
+    socket->batch_count += send_count;
+    if (socket->is_flushing)
+        socket->is_batching = true;
+    else if (!socket->is_batching || is_enough(socket))
+        hand_over(socket, mcq_engine_now_ns(socket->engine));
+}
+
+/* Whether a sender reads this in place of the engine, which tries again: all that is sent until it
+ * finds the lock free shares the writes. */
+static bool is_in_burst(const struct mcq_socket *socket)
+{
+    const struct mcq_engine *engine = socket->engine;
+
+    return socket->is_batching && socket->batch_count < SPARE_COUNT && engine->has_thread &&
+           !pthread_equal(pthread_self(), engine->thread);
+}
+
 /* Many peers take their time: the next tail waits as long, so that what is sent meanwhile shares
  * writes. */
 void mcq_socket_on_flush(struct mcq_socket *socket)
 {
+    uint64_t now_ns;
     uint64_t took_ns;
 
+    if (is_in_burst(socket)) {
+        mcq_socket_ask(socket, MCQ_REQUEST_FLUSH);
+        return;
+    }
+    mcq_socket_share(socket);
     socket->is_flushing = false;
     flush_slice(socket);
     if (socket->is_flushing)
         return;
-    took_ns = mcq_engine_now_ns(socket->engine) - socket->flush_begun_ns;
+    now_ns = mcq_engine_now_ns(socket->engine);
+    took_ns = now_ns - socket->flush_begun_ns;
     took_ns = took_ns < MCQ_TAIL_NS ? MCQ_TAIL_NS : mcq_min_u64(took_ns, TAIL_MAX_NS);
     atomic_store_explicit(&socket->tail_ns, took_ns, memory_order_relaxed);
+    if (!socket->is_wide)
+        return;
+    if (is_enough(socket))
+        hand_over(socket, now_ns);
+    else if (!mcq_socket_has_unsent(socket))
+        socket->is_batching = false;
 }
 
 /* The stream takes more. A PONG that had not fitted kept its peer from being read, and what that

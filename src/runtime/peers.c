@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/datagram.h"
 #include "runtime/endpoint.h"
 #include "session/state.h"
 
@@ -36,9 +37,11 @@ static void describe_place(const struct mcq_conn *conn, struct mcq_peer_state *s
         set_text(state->endpoint, mcq_inproc_name(conn->end));
         return;
     }
+    if (conn->datagram != NULL)
+        set_text(state->endpoint, conn->datagram->name);
     if (conn->connector != NULL)
         set_text(state->endpoint, mcq_connector_name(conn->connector));
-    if (fd < 0)
+    if (fd < 0 || conn->datagram != NULL)
         return;
     if (conn->connector == NULL && mcq_reactor_local_address(reactor, fd, &address)) {
         mcq_transport_text(&address, text);

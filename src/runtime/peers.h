@@ -29,6 +29,7 @@ struct mcq_peer_state {
 /* The next peer, from *at on, which begins with 0; NULL: all were there. */
 struct mcq_conn *mcq_socket_next_peer(const struct mcq_socket *socket, uint32_t *at);
 
+/* Fills *state; what is borrowed in it lasts as long as the lock is held. */
 void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state);
 
 /* Ends the connection with this peer and drops what waits for it; one that was connected to is not

@@ -6,9 +6,19 @@
 
 #define MS UINT64_C(1000000)
 
+/* Who sleeps for input, the caller among them, is woken when the lock is let go; a bell has nobody
+ * who would look again. */
+void mcq_socket_was_cut_short(struct mcq_socket *socket)
+{
+    socket->group.was_cut_short = false;
+    socket->news |= MCQ_NEWS_IN;
+    if (socket->recv_bell != NULL)
+        mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+}
+
 bool mcq_socket_peek(struct mcq_socket *socket)
 {
-    socket->peeked_err = socket->pattern->ops->recv(socket->pattern, &socket->peeked);
+    socket->peeked_err = mcq_socket_take(socket, &socket->peeked);
     socket->has_peeked = socket->peeked_err != MCQ_AGAIN && socket->peeked_err != MCQ_STATE;
     return socket->has_peeked;
 }
@@ -60,7 +70,7 @@ struct poll_call {
     size_t count;
     struct pollfd *fds;
     size_t fd_count;
-    struct sleeper_node *node;
+    struct mcq_sleeper_node *node;
     struct mcq_context *context;
     bool is_joined; /* waiters are registered */
 };
@@ -186,7 +196,7 @@ enum mcq_err mcq_socket_poll(struct mcq_poll_item *items, size_t count, int time
                              size_t *ready_count)
 {
     struct poll_call call = {.items = items, .count = count};
-    uint64_t until_ns = timeout_ms == 0 ? 0 : MCQ_REACTOR_NEVER_NS;
+    uint64_t until_ns = timeout_ms == 0 ? 0 : MCQ_NEVER_NS;
     enum mcq_err err;
 
     call.context = context_of(items, count);

@@ -9,6 +9,7 @@
 
 #include "security/crypto.h"
 
+/* A source that fills from the kernel; it holds nothing. */
 struct mcq_random mcq_random_system(void);
 
 /* Whether the kernel gives any: before mcq_crypto_init. */

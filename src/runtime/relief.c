@@ -1,4 +1,4 @@
-/* Want of memory, and giving back what a burst has left. */
+/* Links that are not read for a while, and giving back what a burst has left. */
 
 #include "runtime/holder.h"
 
@@ -10,12 +10,15 @@ static uint64_t activity(const struct mcq_socket *socket)
 
 void mcq_socket_guard_relief(struct mcq_socket *socket)
 {
-    uint32_t request = socket->group.is_starved ? MCQ_REQUEST_RELIEF_TIMER : MCQ_REQUEST_TRIM_TIMER;
+    bool is_soon = socket->group.is_starved || socket->group.has_resting;
+    uint32_t request = is_soon ? MCQ_REQUEST_RELIEF_TIMER : MCQ_REQUEST_TRIM_TIMER;
 
     socket->group.is_starved = false;
-    if (socket->is_relief_guarded)
+    socket->group.has_resting = false;
+    if (socket->is_relief_guarded && (socket->is_relief_soon || !is_soon))
         return;
     socket->is_relief_guarded = true;
+    socket->is_relief_soon = is_soon;
     socket->relief_seen = activity(socket);
     mcq_socket_ask(socket, request);
 }
@@ -42,9 +45,9 @@ void mcq_socket_on_relief(struct mcq_socket *socket)
     for (uint32_t i = 0; i < socket->slot_count; i++) {
         struct mcq_conn *conn = socket->slots[i].conn;
 
-        if (conn == NULL || !conn->peer.link.is_starved)
+        if (conn == NULL || !(conn->peer.link.is_starved || conn->peer.link.is_resting))
             continue;
-        conn->peer.link.is_starved = false;
+        mcq_link_wake(&conn->peer.link);
         mcq_socket_set_unread(socket, conn);
         is_any = true;
     }
@@ -80,10 +83,10 @@ bool mcq_socket_shed(struct mcq_socket *socket, uint64_t least)
     mcq_lock_take(&socket->lock);
     link = most_begun(socket, &most);
     is_shed = link != NULL && most >= least;
-    if (is_shed)
+    if (is_shed) {
         mcq_link_lose(link, MCQ_LIMIT);
-    if (is_shed)
         (void) most_begun(socket, &most);
+    }
     atomic_store_explicit(&socket->begun_most, most, memory_order_relaxed);
     mcq_socket_leave(socket);
     return is_shed;

@@ -18,44 +18,66 @@ void mcq_reports_init(struct mcq_reports *reports)
     reports->last = &reports->first;
 }
 
-static struct mcq_report_item *next_of(struct mcq_reports *reports)
+/* The mutex is held. NULL: there is none. */
+static struct mcq_report_item *pop(struct mcq_reports *reports)
 {
-    struct mcq_report_item *item;
+    struct mcq_report_item *item = reports->first;
 
-    (void) pthread_mutex_lock(&reports->mutex);
-    item = reports->first;
     if (item != NULL) {
         reports->first = item->next;
         reports->count--;
         if (reports->first == NULL)
             reports->last = &reports->first;
     }
+    return item;
+}
+
+static struct mcq_report_item *next_of(struct mcq_reports *reports)
+{
+    struct mcq_report_item *item;
+
+    (void) pthread_mutex_lock(&reports->mutex);
+    item = pop(reports);
+    if (item != NULL) {
+        item->lost = reports->lost_count;
+        reports->lost_count = 0;
+    }
     (void) pthread_mutex_unlock(&reports->mutex);
     return item;
 }
 
-/* `telling` is held. */
-static void tell_all(struct mcq_reports *reports)
+/* `telling` is held. What the listener calls does not drive an inline engine, which would tell. */
+static void tell_all(struct mcq_socket *socket)
 {
+    struct mcq_reports *reports = &socket->reports;
+    struct mcq_engine *engine = mcq_engine_is_mine(socket->engine) ? socket->engine : NULL;
     struct mcq_report_item *item;
 
+    if (engine != NULL)
+        engine->is_telling = true;
     while ((item = next_of(reports)) != NULL) {
         if (reports->listener.pass != NULL)
             reports->listener.pass(&reports->listener, item);
         mcq_free(item);
     }
+    if (engine != NULL)
+        engine->is_telling = false;
 }
 
 void mcq_reports_listen(struct mcq_socket *socket, uint32_t kinds, struct mcq_listener listener)
 {
     struct mcq_reports *reports = &socket->reports;
+    struct mcq_listener before;
 
     (void) pthread_mutex_lock(&reports->telling);
     atomic_store_explicit(&reports->kinds, 0, memory_order_relaxed);
-    tell_all(reports);
+    tell_all(socket);
+    before = reports->listener;
     reports->listener = listener;
     atomic_store_explicit(&reports->kinds, listener.pass != NULL ? kinds : 0, memory_order_relaxed);
     (void) pthread_mutex_unlock(&reports->telling);
+    if (before.end != NULL)
+        before.end(&before);
 }
 
 void mcq_reports_tell(struct mcq_socket *socket)
@@ -63,7 +85,7 @@ void mcq_reports_tell(struct mcq_socket *socket)
     struct mcq_reports *reports = &socket->reports;
 
     (void) pthread_mutex_lock(&reports->telling);
-    tell_all(reports);
+    tell_all(socket);
     (void) pthread_mutex_unlock(&reports->telling);
 }
 
@@ -74,22 +96,22 @@ bool mcq_is_listened_to(const struct mcq_socket *socket, enum mcq_report_of kind
     return (atomic_load_explicit(&socket->reports.kinds, memory_order_relaxed) & kind) != 0;
 }
 
-/* What cannot be kept is counted. */
-static bool join_queue(struct mcq_reports *reports, struct mcq_report_item *item)
+/* The oldest makes room. What cannot be kept, or made, is counted. */
+static void join_queue(struct mcq_reports *reports, struct mcq_report_item *item)
 {
-    bool has_room;
+    struct mcq_report_item *oldest = NULL;
 
     (void) pthread_mutex_lock(&reports->mutex);
-    has_room = item != NULL && reports->count < MCQ_REPORTS_MAX;
-    if (has_room) {
+    if (item != NULL && reports->count == MCQ_REPORTS_MAX)
+        oldest = pop(reports);
+    if (item != NULL) {
         *reports->last = item;
         reports->last = &item->next;
         reports->count++;
-    } else {
-        reports->lost_count++;
     }
+    reports->lost_count += item == NULL || oldest != NULL;
     (void) pthread_mutex_unlock(&reports->mutex);
-    return has_room;
+    mcq_free(oldest);
 }
 
 static void set_text(char *text, size_t room, const char *from)
@@ -108,20 +130,19 @@ static MCQ_COLD void report(struct mcq_socket *socket, const struct mcq_report_i
         *item = *made;
         item->next = NULL;
     }
-    if (join_queue(&socket->reports, item))
+    join_queue(&socket->reports, item);
+    if (item != NULL)
         mcq_socket_ask(socket, MCQ_REQUEST_REPORT);
-    else
-        mcq_free(item);
 }
 
-void mcq_report_now(struct mcq_socket *socket, enum mcq_report_of kind, int value, uint64_t epoch,
+void mcq_report_now(struct mcq_socket *socket, enum mcq_report_of kind, int value, bool is_bound,
                     const char *endpoint)
 {
     struct mcq_report_item item;
 
     if (MCQ_LIKELY(!mcq_is_listened_to(socket, kind)))
         return;
-    item = (struct mcq_report_item) {.kind = kind, .value = value, .epoch = epoch};
+    item = (struct mcq_report_item) {.kind = kind, .value = value, .is_bound = is_bound};
     set_text(item.endpoint, sizeof item.endpoint, endpoint);
     report(socket, &item);
 }
@@ -140,6 +161,10 @@ static MCQ_COLD void report_of_stream(struct mcq_socket *socket, struct mcq_repo
     if (stream->fd >= 0 && mcq_reactor_peer_address(reactor, stream->fd, &address) &&
         (address.storage.ss_family != AF_UNIX || stream->endpoint != NULL))
         mcq_transport_text(&address, item->address);
+    if (stream->fd >= 0 && !item->is_bound &&
+        mcq_reactor_local_address(reactor, stream->fd, &address) &&
+        address.storage.ss_family != AF_UNIX) /* who connects has no name there */
+        mcq_transport_text(&address, item->own);
     report(socket, item);
 }
 
@@ -153,10 +178,15 @@ void mcq_report_of_stream(struct mcq_socket *socket, enum mcq_report_of kind, in
     item = (struct mcq_report_item) {
         .kind = kind,
         .value = value,
+        .is_bound = stream->is_bound || stream->endpoint == NULL,
         .epoch = stream->epoch,
         .peer = stream->peer,
         .why = stream->why,
-        .rule = stream->rule,
+        .rule = stream->broken != NULL ? stream->broken->rule : MCQ_RULE_NONE,
+        .reason = stream->broken != NULL ? stream->broken->reason : MCQ_REASON_NONE,
+        .version = stream->version,
+        .mechanism = stream->mechanism,
     };
+    set_text(item.type, sizeof item.type, stream->type != NULL ? stream->type : "");
     report_of_stream(socket, &item, stream);
 }

@@ -8,8 +8,8 @@
 #include "transport/tcp.h"
 
 /* The resolver's own, so that it outlives who asked. */
-struct mcq_question {
-    struct mcq_question *next;
+struct mcq_name_question {
+    struct mcq_name_question *next;
     struct mcq_lookup *asker; /* NULL: nobody wants to know any more */
     bool is_ipv6;
     char host[];
@@ -24,8 +24,8 @@ struct mcq_resolver {
     uint32_t thread_count; /* all that run */
     uint32_t busy_count;   /* those that are looking something up */
     uint32_t waiting_count;
-    struct mcq_question *first; /* waiting */
-    struct mcq_question **end;
+    struct mcq_name_question *first; /* waiting */
+    struct mcq_name_question **end;
 };
 
 static enum mcq_err ask_system(void *data, const char *host, bool is_ipv6,
@@ -84,9 +84,9 @@ static void destroy(struct mcq_resolver *resolver)
 
 /* --- questions, under the mutex --------------------------------------------------------------- */
 
-static struct mcq_question *take_question(struct mcq_resolver *resolver)
+static struct mcq_name_question *take_question(struct mcq_resolver *resolver)
 {
-    struct mcq_question *question = resolver->first;
+    struct mcq_name_question *question = resolver->first;
 
     if (question == NULL)
         return NULL;
@@ -97,7 +97,7 @@ static struct mcq_question *take_question(struct mcq_resolver *resolver)
     return question;
 }
 
-static void put_question(struct mcq_resolver *resolver, struct mcq_question *question)
+static void put_question(struct mcq_resolver *resolver, struct mcq_name_question *question)
 {
     question->next = NULL;
     *resolver->end = question;
@@ -105,9 +105,9 @@ static void put_question(struct mcq_resolver *resolver, struct mcq_question *que
     resolver->waiting_count++;
 }
 
-static void drop_question(struct mcq_resolver *resolver, struct mcq_question *question)
+static void drop_question(struct mcq_resolver *resolver, struct mcq_name_question *question)
 {
-    struct mcq_question **at = &resolver->first;
+    struct mcq_name_question **at = &resolver->first;
 
     while (*at != NULL && *at != question)
         at = &(*at)->next;
@@ -121,8 +121,8 @@ static void drop_question(struct mcq_resolver *resolver, struct mcq_question *qu
 }
 
 /* The asker hears of it while the mutex is held: it cannot have gone meanwhile. */
-static void answer(struct mcq_question *question, enum mcq_err err, struct mcq_address *addresses,
-                   uint32_t count)
+static void answer(struct mcq_name_question *question, enum mcq_err err,
+                   struct mcq_address *addresses, uint32_t count)
 {
     struct mcq_lookup *asker = question->asker;
 
@@ -140,7 +140,7 @@ static void answer(struct mcq_question *question, enum mcq_err err, struct mcq_a
 
 /* --- threads --------------------------------------------------------------------------------- */
 
-static void look_one_up(struct mcq_resolver *resolver, struct mcq_question *question)
+static void look_one_up(struct mcq_resolver *resolver, struct mcq_name_question *question)
 {
     struct mcq_address *addresses = NULL;
     uint32_t count = 0;
@@ -158,7 +158,7 @@ static void look_one_up(struct mcq_resolver *resolver, struct mcq_question *ques
 static void *resolver_main(void *context)
 {
     struct mcq_resolver *resolver = context;
-    struct mcq_question *question;
+    struct mcq_name_question *question;
     bool is_last;
 
     lock(resolver);
@@ -215,13 +215,13 @@ enum mcq_err mcq_resolver_ask(struct mcq_resolver *resolver, struct mcq_lookup *
                               const char *host, bool is_ipv6)
 {
     size_t len = strlen(host);
-    struct mcq_question *question = mcq_alloc(sizeof *question + len + 1);
+    struct mcq_name_question *question = mcq_alloc(sizeof *question + len + 1);
     enum mcq_err err = MCQ_OK;
 
     mcq_assert(lookup->question == NULL);
     if (question == NULL)
         return MCQ_NOMEM;
-    *question = (struct mcq_question) {.asker = lookup, .is_ipv6 = is_ipv6};
+    *question = (struct mcq_name_question) {.asker = lookup, .is_ipv6 = is_ipv6};
     memcpy(question->host, host, len + 1);
     lock(resolver);
     put_question(resolver, question);
@@ -237,7 +237,7 @@ enum mcq_err mcq_resolver_ask(struct mcq_resolver *resolver, struct mcq_lookup *
 
 bool mcq_resolver_forget(struct mcq_resolver *resolver, struct mcq_lookup *lookup)
 {
-    struct mcq_question *question;
+    struct mcq_name_question *question;
 
     lock(resolver);
     question = lookup->question;
@@ -252,7 +252,7 @@ bool mcq_resolver_forget(struct mcq_resolver *resolver, struct mcq_lookup *looku
 
 bool mcq_resolver_turn(struct mcq_resolver *resolver)
 {
-    struct mcq_question *question = resolver->is_stepwise ? resolver->first : NULL;
+    struct mcq_name_question *question = resolver->is_stepwise ? resolver->first : NULL;
     struct mcq_address *addresses = NULL;
     uint32_t count = 0;
     enum mcq_err err;

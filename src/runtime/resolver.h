@@ -21,7 +21,7 @@
 #define MCQ_RESOLVER_THREADS_MAX 4
 
 struct mcq_resolver;
-struct mcq_question;
+struct mcq_name_question;
 
 /* A way to look names up; the call takes as long as it likes.
  *   MCQ_OK          *addresses is an allocation of *count addresses, at least one
@@ -38,7 +38,7 @@ struct mcq_name_server {
 struct mcq_lookup {
     struct mcq_engine *engine;
     struct mcq_task task; /* run once there is an answer */
-    struct mcq_question *question;
+    struct mcq_name_question *question;
     enum mcq_err err;
     struct mcq_address *addresses; /* MCQ_OK: the asker's, to be freed */
     uint32_t count;

@@ -25,9 +25,6 @@ struct mcq_security *mcq_security_ref(struct mcq_security *security);
 /* NULL is nothing. The last one wipes it. */
 void mcq_security_unref(struct mcq_security *security);
 
-/* Whether the option is one of these. */
-bool mcq_security_has(enum mcq_option_id id);
-
 /* Sets the socket's own.
  *   MCQ_INVAL   not a key; nothing changed
  *   MCQ_NOMEM   nothing changed */
@@ -44,8 +41,9 @@ int mcq_security_number(const struct mcq_security *security, enum mcq_option_id 
 struct mcq_bytes mcq_security_octets(const struct mcq_security *security, enum mcq_option_id id);
 
 /* Before bind or connect: what the mechanism needs is there.
+ *   is_compat   whether keys fit each other is left to the handshake, as in libzmq
  *   MCQ_INVAL   *fault says what is not */
-MCQ_MUST_CHECK enum mcq_err mcq_security_check(const struct mcq_security *security,
+MCQ_MUST_CHECK enum mcq_err mcq_security_check(const struct mcq_security *security, bool is_compat,
                                                const char **fault);
 
 /* Whether ZAP is to be asked about a peer: NULL only with a domain, CURVE unless domains are

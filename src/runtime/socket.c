@@ -34,7 +34,7 @@ static void begin_drain(struct mcq_socket *socket, uint64_t now_ns)
             continue;
         if (conn->peer.link.has_sent && socket->options.linger_ms != 0) {
             mcq_link_shut(&conn->peer.link);
-            conn->peer.link.can_read = true;
+            mcq_link_set_readable(&conn->peer.link);
             mcq_socket_set_unread(socket, conn);
         } else {
             mcq_conn_down(conn);
@@ -124,9 +124,14 @@ enum mcq_err mcq_socket_enter(struct mcq_socket *socket)
 
 enum mcq_err mcq_socket_enter_to_send(struct mcq_socket *socket)
 {
+    mcq_lock_take(&socket->lock);
+    return mcq_socket_admit(socket);
+}
+
+enum mcq_err mcq_socket_admit(struct mcq_socket *socket)
+{
     enum mcq_err err;
 
-    mcq_lock_take(&socket->lock);
     if (MCQ_LIKELY(socket->state == MCQ_SOCKET_OPEN && !socket->is_terminated))
         return MCQ_OK;
     err = refusal(socket);
@@ -152,9 +157,13 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->group.roomy_first = NULL;
     socket->group.dirty_first = NULL;
     socket->group.has_deferred = false;
+    socket->group.lane = (struct mcq_lane) {0};
+    socket->group.tap = (struct mcq_tap) {0};
+    socket->group.duct = (struct mcq_tap) {0};
     socket->group.blocked_count = 0;
     socket->group.is_starved = false;
     socket->group.is_swollen = false;
+    socket->group.has_alarm = false;
 }
 
 static void signal_waiters(struct mcq_socket *socket)
@@ -168,11 +177,12 @@ static MCQ_COLD void read_mail(struct mcq_socket *socket)
 {
     struct mcq_letter *letter = mcq_lock_take_letters(&socket->lock);
 
-    mcq_socket_share(socket);
     while (letter != NULL) {
         struct mcq_mail *mail = (struct mcq_mail *) letter; /* its first member */
 
         letter = letter->next;
+        if (mail != &socket->mail) /* it says itself whether it looks at queues */
+            mcq_socket_share(socket);
         mail->read(mail, socket);
     }
 }
@@ -213,7 +223,8 @@ static inline bool has_chores(const struct mcq_socket *socket)
     return ((uintptr_t) group->lost_first | (uintptr_t) group->roomy_first |
             (uintptr_t) socket->ending | (uintptr_t) socket->recv_bell |
             (uintptr_t) socket->send_bell | (uintptr_t) (socket->state ^ MCQ_SOCKET_OPEN) |
-            socket->news | group->is_starved | group->is_swollen) != 0;
+            socket->news | group->is_starved | group->has_resting | group->is_swollen |
+            group->has_alarm) != 0;
 }
 
 static MCQ_COLD void settle(struct mcq_socket *socket)
@@ -225,9 +236,12 @@ static MCQ_COLD void settle(struct mcq_socket *socket)
         ring(socket);
     if (MCQ_UNLIKELY(socket->state == MCQ_SOCKET_CLOSING))
         close_step(socket);
-    if (MCQ_UNLIKELY((socket->group.is_starved || socket->group.is_swollen) &&
-                     !socket->is_finishing))
+    if (MCQ_UNLIKELY(
+            (socket->group.is_starved || socket->group.has_resting || socket->group.is_swollen) &&
+            !socket->is_finishing))
         mcq_socket_guard_relief(socket);
+    if (MCQ_UNLIKELY(socket->group.has_alarm && !socket->is_finishing))
+        mcq_socket_set_alarm(socket);
     if (MCQ_UNLIKELY(socket->news != 0)) {
         signal_waiters(socket);
         mcq_hint_raise(&socket->hint);
@@ -243,6 +257,12 @@ void mcq_socket_leave(struct mcq_socket *socket)
         read_mail(socket);
         settle(socket);
     }
+}
+
+MCQ_COLD void mcq_socket_leave_with_mail(struct mcq_socket *socket)
+{
+    read_mail(socket);
+    mcq_socket_leave(socket);
 }
 
 void mcq_socket_pause(struct mcq_socket *socket)
@@ -288,6 +308,8 @@ static void init_options(struct mcq_socket *socket)
         .has_full_jitter = preset(socket, MCQ_OPTION_RECONNECT_JITTER),
         .handshake_ms = preset(socket, MCQ_OPTION_HANDSHAKE_IVL),
         .strangers_max = preset(socket, MCQ_OPTION_STRANGERS_MAX),
+        .source_strangers_max = preset(socket, MCQ_OPTION_SOURCE_STRANGERS_MAX),
+        .source_max = preset(socket, MCQ_OPTION_SOURCE_MAX),
         .command_max = preset(socket, MCQ_OPTION_COMMAND_MAX),
         .properties_max = preset(socket, MCQ_OPTION_PROPERTIES_MAX),
         .parts_max = preset(socket, MCQ_OPTION_PARTS_MAX),
@@ -308,9 +330,11 @@ static void init_options(struct mcq_socket *socket)
                 .keepalive_idle_s = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_IDLE),
                 .keepalive_every_s = preset(socket, MCQ_OPTION_TCP_KEEPALIVE_INTVL),
                 .user_timeout_ms = preset(socket, MCQ_OPTION_TCP_MAXRT),
+                .multicast_hops = preset(socket, MCQ_OPTION_MULTICAST_HOPS),
+                .multicast_loop = preset(socket, MCQ_OPTION_MULTICAST_LOOP),
             },
         .use_fd = preset(socket, MCQ_OPTION_USE_FD),
-        .is_raw = mcq_socket_type_row(socket->type)->peers == 0,
+        .is_raw = socket->type == MCQ_SOCKET_TYPE_STREAM,
         .piece_bytes = preset(socket, MCQ_OPTION_IN_BATCH_SIZE),
         .meets_older = preset(socket, MCQ_OPTION_OLDER_PEERS),
         .sends_plain_afar = preset(socket, MCQ_OPTION_PLAIN_REMOTE),
@@ -434,13 +458,38 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     return err;
 }
 
+enum mcq_err mcq_socket_choose_engine(struct mcq_socket *socket)
+{
+    struct mcq_engine *engine = socket->engine;
+    uint64_t mask = (uint64_t) socket->options.affinity;
+    bool is_engine_fixed = atomic_load_explicit(&socket->is_engine_fixed, memory_order_relaxed);
+
+    if (MCQ_UNLIKELY(mask != 0)) {
+        MCQ_TRY(mcq_context_choose(socket->context, mask, !is_engine_fixed, &engine));
+        socket->engine = engine;
+        socket->group.reactor = engine->reactor; /* it has no links but pipes */
+    }
+    atomic_store_explicit(&socket->is_engine_fixed, true, memory_order_relaxed);
+    return MCQ_OK;
+}
+
+/* Who listens hears of the listeners' end, and of nothing afterwards. */
+static void report_end(struct mcq_socket *socket)
+{
+    mcq_lock_take(&socket->lock);
+    if (socket->state == MCQ_SOCKET_OPEN)
+        mcq_socket_say_closed(socket);
+    mcq_socket_leave(socket);
+    mcq_reports_listen(socket, 0, (struct mcq_listener) {0});
+}
+
 enum mcq_err mcq_socket_close(struct mcq_socket *socket)
 {
     struct mcq_context *context;
     bool is_mine;
 
     if (atomic_load_explicit(&socket->reports.kinds, memory_order_relaxed) != 0)
-        mcq_reports_listen(socket, 0, (struct mcq_listener) {0});
+        report_end(socket);
     mcq_lock_take(&socket->lock);
     if (socket->state != MCQ_SOCKET_OPEN) {
         enum mcq_err err = refusal(socket);
@@ -448,6 +497,7 @@ enum mcq_err mcq_socket_close(struct mcq_socket *socket)
         mcq_socket_leave(socket);
         return err;
     }
+    mcq_socket_share(socket);
     begin_close(socket);
     context = socket->context;
     is_mine = mcq_engine_is_mine(socket->engine);
@@ -461,6 +511,7 @@ void mcq_socket_terminate(struct mcq_socket *socket)
 {
     mcq_lock_take(&socket->lock);
     if (socket->state == MCQ_SOCKET_OPEN || socket->state == MCQ_SOCKET_CLOSING) {
+        mcq_socket_share(socket);
         socket->is_terminated = true;
         socket->news |= MCQ_NEWS_ALL;
     }

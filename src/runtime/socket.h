@@ -40,6 +40,7 @@
 
 /* Values as of the manual (include/monocoque.h); times in ms, -1 where that means none or ever. */
 struct mcq_socket_options {
+    int64_t affinity; /* bits of the context's engines that it may belong to; 0: all */
     int linger_ms;
     int recv_timeout_ms;
     int send_timeout_ms;
@@ -52,10 +53,12 @@ struct mcq_socket_options {
     int connect_timeout_ms;
     int handshake_ms;
     int strangers_max;
-    int command_max;       /* octets; -1: the profile's */
-    int properties_max;    /* the same */
-    int parts_max;         /* the same */
-    int subscriptions_max; /* octets; the pattern has it, too */
+    int source_strangers_max; /* from one address; 0: no limit */
+    int source_max;           /* the same, of all its connections */
+    int command_max;          /* octets; -1: the profile's */
+    int properties_max;       /* the same */
+    int parts_max;            /* the same */
+    int subscriptions_max;    /* octets; the pattern has it, too */
     int heartbeat_ms;
     int heartbeat_timeout_ms;
     int heartbeat_ttl_ms;
@@ -118,16 +121,21 @@ struct mcq_waiter {
 struct mcq_conn {
     struct mcq_peer peer; /* first */
     struct mcq_socket *socket;
-    struct mcq_connector *connector; /* NULL: it was accepted, or has a pipe */
-    struct mcq_inproc_end *end;      /* its end of a pipe; NULL: it has a stream */
+    struct mcq_connector *connector;   /* NULL: it was accepted, or has a pipe */
+    struct mcq_inproc_end *end;        /* its end of a pipe; NULL: it has none */
+    struct mcq_datagram_end *datagram; /* its endpoint of udp; NULL and no pipe: it has a stream */
+    struct mcq_source *source;         /* NULL: nobody counts where its stream comes from */
+    uint64_t listener;                 /* the serial of who accepted it; 0: nobody has */
     struct mcq_ready_key key;
     bool is_attached;
-    bool is_dialed;   /* by a connector of ours */
-    bool is_met;      /* its connection is the pattern's: the end of it is news */
-    bool is_unread;   /* on the list */
-    bool is_ending;   /* gone, with input left: on the list */
-    bool is_leaving;  /* disconnected; for the pattern it is down */
-    bool is_draining; /* leaving, and all of it has left */
+    bool is_dialed;          /* by a connector of ours */
+    bool is_met;             /* its connection is the pattern's: the end of it is news */
+    bool is_unread;          /* on the list */
+    bool is_ending;          /* gone, with input left: on the list */
+    bool is_leaving;         /* disconnected; for the pattern it is down */
+    bool is_draining;        /* leaving, and all of it has left */
+    struct mcq_conn *ousted; /* whose name it has taken over, and who is unheard; NULL: nobody */
+    struct mcq_conn *ouster; /* the other way round */
     struct mcq_conn *unread_next;
     union { /* who ends leaves no more */
         struct mcq_conn *ending_next;
@@ -151,7 +159,7 @@ struct mcq_socket {
     bool is_terminated;
     bool is_finishing; /* the engine has been told to end it */
     struct mcq_context *context;
-    struct mcq_engine *engine;
+    _Atomic(struct mcq_engine *) engine; /* until it is fixed it may become another one's */
     struct mcq_socket *next_slot;
     uint64_t serial; /* of this life of the slot */
     struct mcq_socket *next_free;
@@ -170,11 +178,13 @@ struct mcq_socket {
     uint32_t slot_count;
     uint32_t first_free_slot; /* == slot_count: none */
     uint32_t conn_count;
+    uint64_t endpoint_count; /* that there ever were: their serials */
     uint32_t up_count;
-    uint32_t stream_count;         /* of these, by a stream: what the engine looks after */
-    _Atomic uint64_t parked_count; /* how often a listener has had no descriptor, or no memory */
-    uint64_t limited_count;        /* connections that were ended because of a limit */
-    struct mcq_conn *unread;       /* whose octets nobody has read, a queue */
+    uint32_t stream_count;          /* of these, by a stream: what the engine looks after */
+    _Atomic uint64_t parked_count;  /* how often a listener has had no descriptor, or no memory */
+    _Atomic uint64_t crowded_count; /* streams that were one too many of their source */
+    uint64_t limited_count;         /* connections that were ended because of a limit */
+    struct mcq_conn *unread;        /* whose octets nobody has read, a queue */
     struct mcq_conn **unread_end;
     struct mcq_conn *ending;
     struct mcq_conn *leaving; /* with messages that have not left, or are just read */
@@ -193,6 +203,7 @@ struct mcq_socket {
     bool is_batching;
     uint32_t dense_count; /* sends close behind each other */
     uint32_t batch_count;
+    uint64_t laned_seen; /* the group's laned_count, as of the last send that was looked at */
     uint64_t sent_at_ns; /* the end of the last send that looked at the clock */
     uint64_t puts_seen;  /* what had been queued and written then */
     uint64_t flushes_seen;
@@ -206,7 +217,8 @@ struct mcq_socket {
     bool is_in_watched; /* by a watch, not by a deadline */
     bool is_out_guarded;
     bool is_tail_guarded;
-    bool is_relief_guarded; /* links that were not read for want of memory will be */
+    bool is_relief_guarded; /* who was not read will be, or memory given back, after a while ... */
+    bool is_relief_soon;    /* ... which is a short one */
     uint64_t relief_seen;   /* calls and writes by then: an idle socket gives memory back */
     uint64_t in_calls;      /* calls that read so far */
     uint64_t in_calls_seen;
@@ -215,7 +227,11 @@ struct mcq_socket {
     uint64_t tail_before; /* links that were dirty then are due at the tail's deadline */
     bool is_flushing;     /* the engine has been asked to go on with a flush ... */
     uint64_t flush_begun_ns;
-    uint64_t flush_before; /* ... of the links that were dirty then */
+    uint64_t answered_before; /* links that came to be dirty before the last answers left */
+    uint64_t flush_before;    /* ... of the links that were dirty then */
+    uint64_t flush_queued;    /* messages that were queued until then */
+    bool is_wide;             /* the last flush was of more peers than are written to in one go */
+    uint32_t flush_peers;     /* written to in it so far */
     uint32_t in_sleepers;
     uint32_t out_sleepers;
     uint32_t call_count; /* calls that have let go of the lock and come back */
@@ -235,9 +251,11 @@ struct mcq_socket {
     _Atomic uint32_t events; /* enum socket_event in letters.c */
 
     /* From the holder to the engine. */
+    _Atomic bool is_engine_fixed; /* the engine knows of it */
     struct mcq_task task;
     _Atomic uint32_t requests;
     _Atomic uint64_t tick_at_ns;
+    uint64_t alarm_at_ns; /* of the pattern, the holder's; NEVER: none */
     _Atomic uint64_t close_at_ns;
     _Atomic uint64_t tail_ns; /* how long a tail waits */
     struct mcq_wait in_watch; /* the engine's from here on */
@@ -392,18 +410,25 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_peers(struct mcq_socket *socket, uin
 MCQ_MUST_CHECK enum mcq_err mcq_socket_wait_topic(struct mcq_socket *socket, struct mcq_bytes topic,
                                                   uint32_t count, int timeout_ms);
 
+/* Before its first endpoint that is not of inproc: the engine that it belongs to from now on is one
+ * that AFFINITY names. The lock is held.
+ *   MCQ_NO_THREAD   it names none */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_choose_engine(struct mcq_socket *socket);
+
 /* --- endpoints (runtime/endpoint.c); the lock is held ----------------------------------------- */
 
-/* MCQ_INVAL: *fault says what is wrong with the text; MCQ_NOT_SUPPORTED, MCQ_NOT_FOUND, MCQ_IN_USE,
- * MCQ_NOT_LOCAL, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM. The address bound is in last_endpoint. bind
- * lets go of the lock while it looks a name up: MCQ_NOT_OPEN, MCQ_TERMINATED; connect leaves that
- * to the engine. */
+/* MCQ_INVAL: *fault says what is wrong with the text; MCQ_TRANSPORT: why it is not for this type;
+ * MCQ_NOT_SUPPORTED, MCQ_NOT_FOUND, MCQ_IN_USE, MCQ_NOT_LOCAL, MCQ_DENIED, MCQ_NO_FDS, MCQ_NOMEM,
+ * MCQ_NO_THREAD. The address bound is in last_endpoint. bind lets go of the lock while it looks a
+ * name up: MCQ_NOT_OPEN, MCQ_TERMINATED; connect leaves that to the engine. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_bind(struct mcq_socket *socket, struct mcq_bytes text,
                                             const char **fault);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_connect(struct mcq_socket *socket, struct mcq_bytes text,
                                                const char **fault);
 /* Ends a bind or a connect of just this text (or of last_endpoint's). For the pattern the peer of a
- * connect is gone at once; what waits for it lingers as the option says. MCQ_NOT_FOUND. */
+ * connect is gone at once; what waits for it lingers as the option says. The compat profile has
+ * libzmq's habits: peers that were accepted go the same way with unbind, and disconnect ends all
+ * connects of the text. MCQ_NOT_FOUND. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_unbind(struct mcq_socket *socket, struct mcq_bytes text);
 MCQ_MUST_CHECK enum mcq_err mcq_socket_disconnect(struct mcq_socket *socket, struct mcq_bytes text);
 
@@ -425,7 +450,7 @@ void mcq_conn_free(struct mcq_conn *conn);
 bool mcq_conn_is_accepted(const struct mcq_conn *conn);
 
 /* The handshake is over.
- *   MCQ_OK      *opening, NULL for one with a pipe, was taken over
+ *   MCQ_OK      *opening, NULL for one without a stream, was taken over
  *   other       it is still the caller's; so is the peer */
 MCQ_MUST_CHECK enum mcq_err mcq_conn_up(struct mcq_conn *conn, struct mcq_opening *opening,
                                         struct mcq_bytes identity);
@@ -465,8 +490,7 @@ void mcq_socket_guard_output(struct mcq_socket *socket);
 /* A link has a deadline that may be nearer than the one known. */
 void mcq_socket_set_tick(struct mcq_socket *socket);
 
-/* Sends a letter from the engine's thread; it is read before this returns if nobody has the lock.
- */
+/* Sends a letter from the engine's thread; it is read before this returns if the lock is free. */
 void mcq_socket_post(struct mcq_socket *socket, struct mcq_mail *mail);
 
 /* runtime/endpoint.c */
@@ -480,5 +504,7 @@ void mcq_connector_quit(struct mcq_connector *connector);
 const char *mcq_connector_name(const struct mcq_connector *connector);
 /* Asks endpoints to end: all, or those that a closing socket needs no more. */
 void mcq_socket_stop_endpoints(struct mcq_socket *socket, bool all);
+/* Whoever listens is told that its listeners end, which is about to be. */
+void mcq_socket_say_closed(struct mcq_socket *socket);
 
 #endif

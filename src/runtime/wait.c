@@ -49,7 +49,7 @@ enum mcq_err mcq_socket_sleep(struct mcq_socket *socket, unsigned wants, uint64_
     struct mcq_context *context = socket->context;
     struct pollfd fds[WAIT_FDS_MAX];
     struct mcq_waiter waiter = {.wants = wants};
-    struct sleeper_node *node;
+    struct mcq_sleeper_node *node;
     enum mcq_io_result result;
     enum mcq_err err;
     size_t count;
@@ -75,11 +75,11 @@ enum mcq_err mcq_socket_sleep(struct mcq_socket *socket, unsigned wants, uint64_
 uint64_t mcq_socket_until(struct mcq_socket *socket, int timeout_ms)
 {
     if (timeout_ms < 0)
-        return MCQ_REACTOR_NEVER_NS;
+        return MCQ_NEVER_NS;
     return mcq_engine_now_ns(socket->engine) + (uint64_t) timeout_ms * MS;
 }
 
 bool mcq_socket_is_over(struct mcq_socket *socket, uint64_t until_ns)
 {
-    return until_ns != MCQ_REACTOR_NEVER_NS && mcq_engine_now_ns(socket->engine) >= until_ns;
+    return until_ns != MCQ_NEVER_NS && mcq_engine_now_ns(socket->engine) >= until_ns;
 }

@@ -90,6 +90,7 @@ MCQ_MUST_CHECK bool mcq_crypto_open(uint8_t *sealed, size_t len,
 /* Octets in front of the tag that sealing writes over. */
 #define MCQ_CRYPTO_BEFORE_BYTES (MCQ_CRYPTO_KEY_BYTES - MCQ_CRYPTO_TAG_BYTES)
 
+/* What key and prefix make: as secret as the key, to be wiped by its owner. */
 void mcq_crypto_derive(struct mcq_crypto_key *derived,
                        const uint8_t prefix[MCQ_CRYPTO_PREFIX_BYTES],
                        const struct mcq_crypto_key *key);

@@ -11,9 +11,9 @@ bool mcq_session_is_sealed(const struct mcq_session *session)
 }
 
 static enum mcq_err fail(struct mcq_session *session, enum mcq_err err, enum mcq_rule rule,
-                         size_t at)
+                         enum mcq_reason reason, size_t at)
 {
-    return mcq_session_fail(session, err, rule, MCQ_REASON_NONE, session->body_at + at);
+    return mcq_session_fail(session, err, rule, reason, session->body_at + at);
 }
 
 /* --- what comes in ---------------------------------------------------------------------------- */
@@ -32,15 +32,23 @@ static enum mcq_err begin_frame(struct mcq_session *session, const struct mcq_fr
 {
     session->body_at = mcq_session_offset(session) - piece->body.len;
     if (!(session->quirks & MCQ_QUIRK_MESSAGE_IN_MESSAGE) && !(piece->flags & MCQ_FRAME_COMMAND))
-        return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, 0);
+        return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, MCQ_REASON_UNEXPECTED_COMMAND, 0);
     session->outer_more = piece->flags & MCQ_FRAME_MORE;
     if (session->outer_more && !(session->quirks & MCQ_QUIRK_OUTER_MORE_COUNTS))
-        return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, 0);
+        return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, MCQ_REASON_MALFORMED_COMMAND, 0);
     /* A box may be longer than any command: its decoder gets as much as each has. */
     mcq_command_begin(&session->command, MCQ_SCOPE_CURVE_TRAFFIC,
                       (uint32_t) mcq_min_u64(piece->size, MCQ_CURVE_MESSAGE_BYTES_MIN),
                       session->quirks);
     return MCQ_OK;
+}
+
+/* What was wrong with a frame that is no MESSAGE: its name does not fit into it, or is another. */
+static enum mcq_reason reason_of(const struct mcq_session *session,
+                                 const struct mcq_frame_piece *piece)
+{
+    return piece->size <= 1 || piece->size <= session->name_bytes ? MCQ_REASON_MALFORMED_COMMAND
+                                                                  : MCQ_REASON_UNEXPECTED_COMMAND;
 }
 
 enum mcq_err mcq_session_feed_sealed(struct mcq_session *session,
@@ -52,10 +60,12 @@ enum mcq_err mcq_session_feed_sealed(struct mcq_session *session,
     if (piece->first)
         MCQ_TRY(begin_frame(session, piece));
     head.len = mcq_min_size(head.len, command->size - command->at);
+    if (command->at == 0 && head.len > 0)
+        session->name_bytes = head.data[0];
     if (mcq_command_decode(command, head) == MCQ_PROTO)
-        return fail(session, MCQ_PROTO, command->rule, command->at);
+        return fail(session, MCQ_PROTO, command->rule, MCQ_REASON_MALFORMED_COMMAND, command->at);
     if (command->is_unknown || (piece->last && command->id == MCQ_COMMAND_UNKNOWN))
-        return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, 0);
+        return fail(session, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE, reason_of(session, piece), 0);
     event->kind = MCQ_EVENT_SEALED;
     event->body.piece = *piece;
     event->body.part_index = session->part_index;
@@ -66,10 +76,11 @@ static enum mcq_err open_command(struct mcq_session *session, struct mcq_bytes d
                                  uint64_t now_ns, struct mcq_event *event)
 {
     if (data.len > session->config.max_command_bytes)
-        return fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_COMMAND_BYTES, MCQ_CURVE_DATA_AT);
+        return fail(session, MCQ_LIMIT, MCQ_RULE_LIMIT_MAX_COMMAND_BYTES, MCQ_REASON_NONE,
+                    MCQ_CURVE_DATA_AT);
     mcq_command_begin(&session->command, MCQ_SCOPE_TRAFFIC, (uint32_t) data.len, session->quirks);
     if (mcq_command_decode(&session->command, data) == MCQ_PROTO)
-        return fail(session, MCQ_PROTO, session->command.rule,
+        return fail(session, MCQ_PROTO, session->command.rule, MCQ_REASON_MALFORMED_COMMAND,
                     MCQ_CURVE_DATA_AT + session->command.at);
     return mcq_session_take_traffic(session, data.data, now_ns, event);
 }
@@ -86,11 +97,12 @@ enum mcq_err mcq_session_open(struct mcq_session *session, uint8_t *frame, size_
 
     mcq_assert(mcq_session_is_sealed(session) && len >= MCQ_CURVE_DATA_AT);
     if (mcq_curve_open_message(session->curve, frame, len, &rule) != MCQ_OK)
-        return fail(session, MCQ_PROTO, rule,
-                    rule == MCQ_RULE_CURVE_MESSAGE_NONCE ? MCQ_CURVE_MESSAGE_NONCE_AT
-                                                         : MCQ_CURVE_MESSAGE_SEALED_AT);
+        return rule == MCQ_RULE_CURVE_MESSAGE_NONCE
+                   ? fail(session, MCQ_PROTO, rule, MCQ_REASON_NONE, MCQ_CURVE_MESSAGE_NONCE_AT)
+                   : fail(session, MCQ_PROTO, rule, MCQ_REASON_NOT_OPENED,
+                          MCQ_CURVE_MESSAGE_SEALED_AT);
     if (mcq_box_check(MCQ_BOX_CURVE_MESSAGE_SEALED, content, session->quirks, &rule, &at) != MCQ_OK)
-        return fail(session, MCQ_PROTO, rule, content_at + at);
+        return fail(session, MCQ_PROTO, rule, MCQ_REASON_MALFORMED_COMMAND, content_at + at);
     flags = content.data[MCQ_CURVE_MESSAGE_SEALED_FLAGS_AT];
     if (flags & MCQ_CURVE_MESSAGE_SEALED_FLAGS_COMMAND)
         return open_command(session, data, now_ns, event);

@@ -46,6 +46,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/time.h"
 #include "security/curve.h"
 #include "security/handshake.h"
 #include "table/socket_type.h"
@@ -53,8 +54,6 @@
 #include "wire/greeting.h"
 #include "wire/ids.h"
 #include "wire/metadata.h"
-
-#define MCQ_NEVER_NS UINT64_MAX
 
 /* Which readings of the protocol we accept: see docs/reference/zmtp.md, Quirks. */
 enum mcq_profile {
@@ -287,6 +286,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_session_greet(struct mcq_session *session, struc
 MCQ_MUST_CHECK enum mcq_err mcq_session_join(struct mcq_session *session, struct mcq_bytes group,
                                              bool join);
 
+/* Where it is in its life, and why it ended: err is MCQ_OK until it has. Borrowed. */
 enum mcq_session_phase mcq_session_phase(const struct mcq_session *session);
 const struct mcq_failure *mcq_session_failure(const struct mcq_session *session);
 

@@ -2,6 +2,7 @@
  * state: what a session holds, for those who embed one and for the files of this folder.
  *
  * Layer:   session.
+ * Threads: as session/session.h says.
  */
 #ifndef MCQ_SESSION_STATE_H
 #define MCQ_SESSION_STATE_H
@@ -30,6 +31,7 @@ struct mcq_session {
     bool pong_due;            /* a PONG is in `out`; the next command waits for it to leave ... */
     bool pong_yields;         /* ... or the next PONG takes its place: mcq_session_yield */
     bool in_command;          /* the frame being read is a command */
+    uint8_t name_bytes;       /* of a sealed frame's command, as its first octet says */
     bool outer_more;          /* a sealed frame has MORE on its outside */
     uint32_t part_index;      /* of the message frame being read */
     uint64_t message_bytes;   /* bodies of the message being read */

@@ -18,6 +18,9 @@ const struct mcq_pattern_ops mcq_pattern_dealer = {
     .room = mcq_duplex_room,
     .send = mcq_duplex_send,
     .recv = mcq_duplex_recv,
+    .share = mcq_duplex_share,
+    .open_lane = mcq_duplex_open_lane,
+    .open_tap = mcq_duplex_open_tap,
     .is_writable = mcq_duplex_is_writable,
     .set = mcq_duplex_set,
 };

@@ -50,15 +50,32 @@ static void tell(struct mcq_peer *peer, struct mcq_bytes group, bool is_on)
         mcq_link_lose(&peer->link, err);
 }
 
+static bool has_joined(struct dish *dish, struct mcq_bytes group)
+{
+    struct mcq_subscription_match match;
+
+    mcq_subscription_exact_init(&match, &dish->groups, group);
+    return mcq_subscription_match_next(&match) != NULL;
+}
+
+/* Of datagrams, which come for any group: those are dropped before they are messages. */
+static bool wants(void *dish, struct mcq_bytes group)
+{
+    return has_joined(dish, group);
+}
+
 static enum mcq_err dish_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                             struct mcq_bytes identity, struct mcq_peer **older)
 {
-    struct mcq_prefix_place place = {0};
-    struct mcq_prefix *group;
+    const struct mcq_prefix *group = NULL;
 
     (void) identity;
     (void) older;
-    while ((group = mcq_prefixes_next(&dish_of(pattern)->groups.prefixes, &place)) != NULL)
+    if (mcq_link_is_of_datagrams(&peer->link)) {
+        mcq_link_set_filter(&peer->link, wants, dish_of(pattern));
+        return MCQ_OK;
+    }
+    while ((group = mcq_prefixes_next(&dish_of(pattern)->groups.prefixes, group)) != NULL)
         tell(peer, mcq_prefix_bytes(group), true);
     return MCQ_OK;
 }
@@ -69,8 +86,7 @@ static void tell_all(struct dish *dish, struct mcq_bytes group, bool is_on)
 
     for (struct mcq_ring_node *node = mcq_ring_first(ring); node != NULL;
          node = mcq_ring_next(ring, node)) {
-        struct mcq_peer *peer =
-            (struct mcq_peer *) ((char *) node - offsetof(struct mcq_peer, fair));
+        struct mcq_peer *peer = mcq_peer_of_fair(node);
 
         if (peer->link.is_up)
             tell(peer, group, is_on);
@@ -93,14 +109,6 @@ static enum mcq_err dish_join(struct mcq_pattern *pattern, struct mcq_bytes grou
         return MCQ_INVAL;
     tell_all(dish, group, is_on);
     return MCQ_OK;
-}
-
-static bool has_joined(struct dish *dish, struct mcq_bytes group)
-{
-    struct mcq_subscription_match match;
-
-    mcq_subscription_exact_init(&match, &dish->groups, group);
-    return mcq_subscription_match_next(&match) != NULL;
 }
 
 /* The next message, its group and its body. MCQ_CLOSED: it was none, look again. */
@@ -132,6 +140,7 @@ static enum mcq_err dish_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
     struct mcq_peer *peer;
     struct mcq_msg group;
     bool is_mine;
+    uint32_t dropped = 0;
 
     for (;;) {
         enum mcq_err err = take(dish, &group, msg, &peer);
@@ -146,6 +155,8 @@ static enum mcq_err dish_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
             return MCQ_OK;
         mcq_msg_fini(msg);
         mcq_pattern_drop(pattern, peer, MCQ_TALLY_FILTERED);
+        if (!mcq_incoming_drops_on(pattern, &dropped))
+            return MCQ_AGAIN;
     }
 }
 

@@ -1,6 +1,7 @@
 #include "socket/duplex.h"
 
 #include "arena/alloc.h"
+#include "table/option.h"
 
 enum mcq_err mcq_duplex_new(const struct mcq_pattern_ops *ops,
                             const struct mcq_pattern_config *config, size_t bytes,
@@ -12,10 +13,20 @@ enum mcq_err mcq_duplex_new(const struct mcq_pattern_ops *ops,
         return MCQ_NOMEM;
     memset(duplex, 0, bytes);
     duplex->base = (struct mcq_pattern) {.ops = ops, .group = config->group};
-    mcq_incoming_init(&duplex->incoming);
+    mcq_incoming_init(&duplex->incoming, config->is_compat);
     mcq_balance_init(&duplex->balance);
     *out = duplex;
     return MCQ_OK;
+}
+
+void mcq_duplex_init_subscriptions(struct mcq_subscriptions *subscriptions,
+                                   const struct mcq_pattern_ops *ops,
+                                   const struct mcq_pattern_config *config, const uint8_t *random)
+{
+    int64_t bytes =
+        mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX, ops->type, config->is_compat);
+
+    mcq_subscriptions_init(subscriptions, random, MCQ_SUBSCRIPTION_SET, (size_t) bytes);
 }
 
 enum mcq_err mcq_duplex_create(const struct mcq_pattern_ops *ops,
@@ -59,6 +70,13 @@ enum mcq_err mcq_duplex_attach_only(struct mcq_pattern *pattern, struct mcq_peer
     return mcq_duplex_attach(pattern, peer);
 }
 
+enum mcq_err mcq_duplex_attach_none(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    (void) pattern;
+    (void) peer;
+    return MCQ_OK;
+}
+
 enum mcq_err mcq_duplex_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                            struct mcq_bytes identity, struct mcq_peer **older)
 {
@@ -81,6 +99,12 @@ void mcq_duplex_detach(struct mcq_pattern *pattern, struct mcq_peer *peer)
 void mcq_duplex_readable(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     mcq_incoming_readable(&mcq_duplex_of(pattern)->incoming, peer);
+}
+
+void mcq_duplex_readable_none(struct mcq_pattern *pattern, struct mcq_peer *peer)
+{
+    (void) pattern;
+    (void) peer;
 }
 
 struct mcq_peer *mcq_duplex_next_readable(const struct mcq_pattern *pattern,
@@ -147,8 +171,12 @@ enum mcq_err mcq_duplex_send(struct mcq_pattern *pattern, struct mcq_part *part)
 {
     struct mcq_balance *balance = &mcq_duplex_of(pattern)->balance;
     struct mcq_peer *peer;
-    enum mcq_err err = mcq_outgoing_send(balance, part, &peer);
+    enum mcq_err err;
 
+    pattern->group->duct.link = NULL;
+    if (pattern->group->has_deferred)
+        mcq_link_close_lane(pattern->group);
+    err = mcq_outgoing_send(balance, part, &peer);
     if (MCQ_LIKELY(err != MCQ_AGAIN) || mcq_pattern_waits(pattern, true))
         return err;
     return send_muted(pattern, balance, part);
@@ -163,6 +191,28 @@ enum mcq_err mcq_duplex_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
         err = mcq_incoming_take(&mcq_duplex_of(pattern)->incoming, msg, &peer);
     while (err == MCQ_CLOSED);
     return err;
+}
+
+void mcq_duplex_open_lane(struct mcq_pattern *pattern)
+{
+    const struct mcq_balance *balance = &mcq_duplex_of(pattern)->balance;
+
+    if (balance->state == MCQ_BALANCE_BETWEEN && balance->ring.ready_count == 1)
+        mcq_link_open_lane(&mcq_peer_of_turn(balance->ring.ready)->link);
+}
+
+void mcq_duplex_open_tap(struct mcq_pattern *pattern)
+{
+    const struct mcq_incoming *incoming = &mcq_duplex_of(pattern)->incoming;
+    struct mcq_peer *peer = mcq_incoming_only(incoming);
+
+    if (peer != NULL)
+        mcq_link_open_tap(&peer->link);
+}
+
+void mcq_duplex_share(struct mcq_pattern *pattern)
+{
+    mcq_link_close_lane(pattern->group);
 }
 
 bool mcq_duplex_is_writable(struct mcq_pattern *pattern)

@@ -1,18 +1,11 @@
 #include "socket/incoming.h"
 
-#include <stddef.h>
-
 /* A peer that always has something keeps others waiting for about 128 messages of 64 octets. */
 #define TURN_BYTES 16384
 
-static struct mcq_peer *peer_of(struct mcq_ring_node *node)
+void mcq_incoming_init(struct mcq_incoming *incoming, bool is_compat)
 {
-    return (struct mcq_peer *) ((char *) node - offsetof(struct mcq_peer, fair));
-}
-
-void mcq_incoming_init(struct mcq_incoming *incoming)
-{
-    mcq_fair_init(&incoming->fair, TURN_BYTES);
+    mcq_fair_init(&incoming->fair, is_compat ? 0 : TURN_BYTES);
 }
 
 void mcq_incoming_attach(struct mcq_incoming *incoming, struct mcq_peer *peer)
@@ -27,8 +20,9 @@ void mcq_incoming_detach(struct mcq_incoming *incoming, struct mcq_peer *peer)
 
 void mcq_incoming_readable(struct mcq_incoming *incoming, struct mcq_peer *peer)
 {
-    /* One that was accepted, and is gone: who connects again says more as another one. */
-    if (MCQ_UNLIKELY(!peer->link.is_up && !peer->is_connecting && peer->link.epoch > 0))
+    /* One that was accepted, and is gone or unheard: who comes again says more as another one. */
+    if (MCQ_UNLIKELY((!peer->link.is_up && !peer->is_connecting && peer->link.epoch > 0) ||
+                     peer->link.is_unheard))
         (void) mcq_fair_finish(&incoming->fair, &peer->fair, peer->epoch);
     else
         (void) mcq_fair_set_ready(&incoming->fair, &peer->fair, peer->epoch, true);
@@ -41,7 +35,16 @@ struct mcq_peer *mcq_incoming_next_readable(const struct mcq_incoming *incoming,
     struct mcq_ring_node *node =
         peer == NULL ? mcq_ring_first(ring) : mcq_ring_next(ring, &peer->fair);
 
-    return node != NULL && node->part == MCQ_RING_READY ? peer_of(node) : NULL;
+    return node != NULL && node->part == MCQ_RING_READY ? mcq_peer_of_fair(node) : NULL;
+}
+
+struct mcq_peer *mcq_incoming_only(const struct mcq_incoming *incoming)
+{
+    const struct mcq_fair *fair = &incoming->fair;
+
+    if (fair->is_within || fair->is_cut || fair->final != NULL || fair->ring.ready_count != 1)
+        return NULL;
+    return mcq_peer_of_fair(fair->ring.ready);
 }
 
 enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *msg,
@@ -56,9 +59,11 @@ enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *ms
 
         if (MCQ_UNLIKELY(turn != MCQ_TURN_PEER))
             return turn == MCQ_TURN_CUT ? MCQ_CLOSED : MCQ_AGAIN;
-        *peer = peer_of(node);
+        *peer = mcq_peer_of_fair(node);
         if (MCQ_LIKELY(mcq_link_take(&(*peer)->link, msg) == MCQ_OK)) {
             mcq_fair_took(&incoming->fair, mcq_msg_len(msg), msg->more);
+            (*peer)->link.group->asker = &(*peer)->link;
+            (*peer)->link.group->others_ask = incoming->fair.ring.ready_count > 1;
             return MCQ_OK;
         }
         (void) mcq_fair_set_ready(&incoming->fair, node, (*peer)->epoch, false);
@@ -69,4 +74,12 @@ enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *ms
         if (++stalled_count >= incoming->fair.ring.ready_count)
             return MCQ_AGAIN;
     }
+}
+
+bool mcq_incoming_drops_on(const struct mcq_pattern *pattern, uint32_t *count)
+{
+    if (MCQ_LIKELY(++*count < MCQ_DROP_MAX))
+        return true;
+    pattern->group->was_cut_short = true;
+    return false;
 }

@@ -3,18 +3,22 @@
  *
  * Layer:   socket.
  * Threads: the holder of the socket's lock.
- * Bound:   hub/fair.h; a call looks at each peer once.
+ * Bound:   hub/fair.h; a call looks at each peer once, and drops MCQ_DROP_MAX parts at most.
  */
 #ifndef MCQ_SOCKET_INCOMING_H
 #define MCQ_SOCKET_INCOMING_H
 
 #include "socket/pattern.h"
 
+/* Parts that nobody gets, in one call. */
+#define MCQ_DROP_MAX MCQ_HEAR_MAX
+
 struct mcq_incoming {
     struct mcq_fair fair;
 };
 
-void mcq_incoming_init(struct mcq_incoming *incoming);
+/* is_compat: a turn is one message, as in libzmq, whose programs count on the order. */
+void mcq_incoming_init(struct mcq_incoming *incoming, bool is_compat);
 void mcq_incoming_attach(struct mcq_incoming *incoming, struct mcq_peer *peer);
 void mcq_incoming_detach(struct mcq_incoming *incoming, struct mcq_peer *peer);
 void mcq_incoming_readable(struct mcq_incoming *incoming, struct mcq_peer *peer);
@@ -23,10 +27,18 @@ void mcq_incoming_readable(struct mcq_incoming *incoming, struct mcq_peer *peer)
 struct mcq_peer *mcq_incoming_next_readable(const struct mcq_incoming *incoming,
                                             const struct mcq_peer *peer);
 
+/* The one peer that the next message comes from, until others are ready, too. NULL: there is none,
+ * or more. */
+struct mcq_peer *mcq_incoming_only(const struct mcq_incoming *incoming);
+
 /* The next part, and whose it is; the parts of a message come from one peer.
  *   MCQ_AGAIN    none now
  *   MCQ_CLOSED   the rest of the message that was begun never comes; said once */
 MCQ_MUST_CHECK enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *msg,
                                               struct mcq_peer **peer);
+
+/* A part that nobody gets was dropped; *count: so far in this call. False: that is enough, and the
+ * call says MCQ_AGAIN. The runtime is told that there may be more, which has no other edge. */
+MCQ_MUST_CHECK bool mcq_incoming_drops_on(const struct mcq_pattern *pattern, uint32_t *count);
 
 #endif

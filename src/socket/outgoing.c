@@ -1,13 +1,6 @@
 #include "socket/outgoing.h"
 
-#include <stddef.h>
-
 #include "base/assert.h"
-
-struct mcq_peer *mcq_peer_of_turn(struct mcq_ring_node *node)
-{
-    return (struct mcq_peer *) ((char *) node - offsetof(struct mcq_peer, route.turn));
-}
 
 void mcq_part_drop(struct mcq_part *part)
 {

@@ -14,6 +14,7 @@ void mcq_outgoing_attach(struct mcq_balance *balance, struct mcq_peer *peer);
 /* Its connection is over: one that was accepted gets no more messages. */
 void mcq_outgoing_down(struct mcq_balance *balance, struct mcq_peer *peer);
 void mcq_outgoing_detach(struct mcq_balance *balance, struct mcq_peer *peer);
+/* It takes messages again: back in the round. */
 void mcq_outgoing_room(struct mcq_balance *balance, struct mcq_peer *peer);
 
 /* Whose the next part is; NULL: nobody's, and it is to be swallowed.
@@ -41,7 +42,5 @@ MCQ_MUST_CHECK enum mcq_err mcq_outgoing_send(struct mcq_balance *balance, struc
 
 /* The part goes nowhere. */
 void mcq_part_drop(struct mcq_part *part);
-
-struct mcq_peer *mcq_peer_of_turn(struct mcq_ring_node *node);
 
 #endif

@@ -48,6 +48,22 @@ struct mcq_peer {
     size_t report_bytes;          /* XPUB: of what it said and the application has not received */
 };
 
+/* Whose turn to be read, or to be written to, and whose subscriptions these are. */
+static inline struct mcq_peer *mcq_peer_of_fair(struct mcq_ring_node *node)
+{
+    return MCQ_CONTAINER_OF(node, struct mcq_peer, fair);
+}
+
+static inline struct mcq_peer *mcq_peer_of_turn(struct mcq_ring_node *node)
+{
+    return MCQ_CONTAINER_OF(node, struct mcq_peer, route.turn);
+}
+
+static inline struct mcq_peer *mcq_peer_of_subscriber(struct mcq_subscriber *subscriber)
+{
+    return MCQ_CONTAINER_OF(subscriber, struct mcq_peer, subscriber);
+}
+
 struct mcq_pattern_config {
     struct mcq_link_group *group;
     uint8_t random[32]; /* secret: keys and first ids are made of it */
@@ -65,6 +81,10 @@ enum mcq_pattern_option {
     MCQ_PATTERN_PROBE_ROUTER,
     MCQ_PATTERN_REQ_RELAXED,
     MCQ_PATTERN_REQ_CORRELATE,
+    MCQ_PATTERN_REQ_TIMEOUT, /* ms */
+    MCQ_PATTERN_REQ_RESENDS,
+    MCQ_PATTERN_REQ_RESEND_SAME,
+    MCQ_PATTERN_REQ_RESENT,         /* only asked for */
     MCQ_PATTERN_SUBSCRIPTION_BYTES, /* that a publisher's peer may be charged */
     MCQ_PATTERN_XPUB_VERBOSE,
     MCQ_PATTERN_XPUB_VERBOSER,
@@ -96,6 +116,9 @@ enum mcq_policy {
 #define MCQ_POLICIES_OF_ANY                                                                        \
     (1u << MCQ_POLICY_BY_TYPE | 1u << MCQ_POLICY_WAIT | 1u << MCQ_POLICY_DROP_NEWEST |             \
      1u << MCQ_POLICY_DROP_OLDEST)
+/* Of one whose peers get octets, among which none may be missing. */
+#define MCQ_POLICIES_OF_OCTETS                                                                     \
+    (1u << MCQ_POLICY_BY_TYPE | 1u << MCQ_POLICY_WAIT | 1u << MCQ_POLICY_DISCONNECT)
 
 struct mcq_pattern;
 
@@ -148,15 +171,26 @@ struct mcq_pattern_ops {
      *          MCQ_STATE, MCQ_NO_ROUTE, MCQ_INVAL, MCQ_NOMEM: nothing was taken; of a message that
      *                      had begun, no part goes out
      *   recv   MCQ_OK      *msg is the caller's, more is set
-     *          MCQ_AGAIN   nothing now
+     *          MCQ_AGAIN   nothing now; or, with the group's was_cut_short, nothing so far
      *          MCQ_STATE   out of turn
-     *          MCQ_CLOSED  REQ: the peer went, and the reply with it; it may send again */
+     *          MCQ_CLOSED  REQ: the peer went, and the reply with it; it may send again
+     *          MCQ_TIMEOUT REQ: no reply came in time; it may send again */
     enum mcq_err (*send)(struct mcq_pattern *pattern, struct mcq_part *part);
     enum mcq_err (*recv)(struct mcq_pattern *pattern, struct mcq_msg *msg);
 
     /* Puts into the queues what send has kept while the group's may_defer allowed it. NULL: send
      * keeps nothing. */
     void (*share)(struct mcq_pattern *pattern);
+
+    /* The time that mcq_pattern_alarm named has passed, and what peers have said was told. NULL: it
+     * is never called. */
+    void (*on_alarm)(struct mcq_pattern *pattern);
+
+    /* Opens the group's lane for the peer that the next messages go to, or its tap for the one
+     * they come from, where that is one peer until something else happens. NULL: never is. share
+     * closes the lane. */
+    void (*open_lane)(struct mcq_pattern *pattern);
+    void (*open_tap)(struct mcq_pattern *pattern);
 
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);
@@ -219,6 +253,14 @@ static inline void mcq_pattern_drop(struct mcq_pattern *pattern, struct mcq_peer
     tally->drops[why]++;
 }
 
+/* on_alarm is to be called so much later; instead of what was asked for before. It may come for
+ * nothing: the pattern looks whether it still has a use for it. */
+static inline void mcq_pattern_alarm(struct mcq_pattern *pattern, uint64_t after_ns)
+{
+    pattern->group->alarm_ns = after_ns;
+    pattern->group->has_alarm = true;
+}
+
 /* Whether sending waits for a full peer: as the policy says, else as the type or its option. */
 static inline bool mcq_pattern_waits(const struct mcq_pattern *pattern, bool is_usual)
 {
@@ -268,6 +310,7 @@ extern const struct mcq_pattern_ops mcq_pattern_gather;
 extern const struct mcq_pattern_ops mcq_pattern_scatter;
 extern const struct mcq_pattern_ops mcq_pattern_peer;
 extern const struct mcq_pattern_ops mcq_pattern_channel;
+extern const struct mcq_pattern_ops mcq_pattern_dgram;
 extern const struct mcq_pattern_ops mcq_pattern_push;
 extern const struct mcq_pattern_ops mcq_pattern_pull;
 

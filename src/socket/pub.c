@@ -4,7 +4,6 @@
 
 #include "socket/pub.h"
 
-#include "table/option.h"
 #include "wire/command.h"
 
 enum mcq_err mcq_pub_new(const struct mcq_pattern_ops *ops, const struct mcq_pattern_config *config,
@@ -13,9 +12,8 @@ enum mcq_err mcq_pub_new(const struct mcq_pattern_ops *ops, const struct mcq_pat
     struct mcq_duplex *duplex;
 
     MCQ_TRY(mcq_duplex_new(ops, config, bytes, &duplex));
-    mcq_subscriptions_init(
-        &((struct mcq_pub *) duplex)->subscriptions, config->random, MCQ_SUBSCRIPTION_SET,
-        (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX, ops->type, config->is_compat));
+    mcq_duplex_init_subscriptions(&((struct mcq_pub *) duplex)->subscriptions, ops, config,
+                                  config->random);
     *pattern = &duplex->base;
     return MCQ_OK;
 }
@@ -37,13 +35,6 @@ void mcq_pub_free(struct mcq_pattern *pattern)
 }
 
 /* --- who wants what -------------------------------------------------------------------------- */
-
-static enum mcq_err pub_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
-{
-    (void) pattern;
-    (void) peer;
-    return MCQ_OK;
-}
 
 enum mcq_err mcq_pub_up(struct mcq_pub *pub, struct mcq_peer *peer)
 {
@@ -77,12 +68,6 @@ static void pub_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
         return;
     while (mcq_subscriptions_drain(&pub->subscriptions, &peer->subscriber, &change))
         continue;
-}
-
-static void pub_readable(struct mcq_pattern *pattern, struct mcq_peer *peer)
-{
-    (void) pattern;
-    (void) peer;
 }
 
 static enum mcq_err subscribe(struct mcq_pub *pub, struct mcq_peer *peer, struct mcq_bytes topic,
@@ -304,11 +289,11 @@ const struct mcq_pattern_ops mcq_pattern_pub = {
     .policies = MCQ_POLICIES_OF_EACH,
     .create = pub_create,
     .free = mcq_pub_free,
-    .attach = pub_attach,
+    .attach = mcq_duplex_attach_none,
     .up = pub_up,
     .down = pub_down,
     .detach = pub_down,
-    .readable = pub_readable,
+    .readable = mcq_duplex_readable_none,
     .room = mcq_pub_room,
     .hear = pub_hear,
     .send = pub_send,

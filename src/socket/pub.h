@@ -27,11 +27,6 @@ static inline struct mcq_pub *mcq_pub_of(struct mcq_pattern *pattern)
     return (struct mcq_pub *) pattern;
 }
 
-static inline struct mcq_peer *mcq_peer_of_subscriber(struct mcq_subscriber *subscriber)
-{
-    return (struct mcq_peer *) ((char *) subscriber - offsetof(struct mcq_peer, subscriber));
-}
-
 /* A pattern of `bytes` octets that begins with a publisher; the rest is zero.
  *   MCQ_NOMEM */
 MCQ_MUST_CHECK enum mcq_err mcq_pub_new(const struct mcq_pattern_ops *ops,

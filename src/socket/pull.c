@@ -15,5 +15,6 @@ const struct mcq_pattern_ops mcq_pattern_pull = {
     .next_readable = mcq_duplex_next_readable,
     .room = mcq_duplex_room,
     .recv = mcq_duplex_recv,
+    .open_tap = mcq_duplex_open_tap,
     .is_writable = mcq_duplex_is_writable,
 };

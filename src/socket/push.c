@@ -16,5 +16,7 @@ const struct mcq_pattern_ops mcq_pattern_push = {
     .room = mcq_duplex_room,
     .hear = mcq_duplex_hear_nothing,
     .send = mcq_duplex_send,
+    .share = mcq_duplex_share,
+    .open_lane = mcq_duplex_open_lane,
     .is_writable = mcq_duplex_is_writable,
 };

@@ -1,27 +1,22 @@
 /* RADIO: each message to every peer that has joined just its group. Nobody waits for a slow one:
  * messages that it has no room for are dropped (RFC 48). On the way a message has two parts: the
- * group, and what the application sent. */
+ * group, and what the application sent. Who is reached by datagrams says nothing, and gets all. */
 
 #include "socket/duplex.h"
 #include "socket/fanout.h"
-#include "table/option.h"
 
 struct radio {
     struct mcq_duplex duplex; /* first; only its base is used */
     struct mcq_fanout fanout;
     struct mcq_subscriptions groups;
-    bool waits_for_all; /* XPUB_NODROP */
-    bool is_held;       /* the last send found somebody full */
+    struct mcq_ring all; /* peers that get every group; by their place in a round of readers */
+    bool waits_for_all;  /* XPUB_NODROP */
+    bool is_held;        /* the last send found somebody full */
 };
 
 static struct radio *radio_of(struct mcq_pattern *pattern)
 {
     return (struct radio *) pattern;
-}
-
-static struct mcq_peer *peer_of(struct mcq_subscriber *subscriber)
-{
-    return (struct mcq_peer *) ((char *) subscriber - offsetof(struct mcq_peer, subscriber));
 }
 
 static enum mcq_err radio_create(const struct mcq_pattern_ops *ops,
@@ -31,10 +26,8 @@ static enum mcq_err radio_create(const struct mcq_pattern_ops *ops,
     struct mcq_duplex *duplex;
 
     MCQ_TRY(mcq_duplex_new(ops, config, sizeof(struct radio), &duplex));
-    mcq_subscriptions_init(&((struct radio *) duplex)->groups, config->random, MCQ_SUBSCRIPTION_SET,
-                           (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX,
-                                                          MCQ_SOCKET_TYPE_RADIO,
-                                                          config->is_compat));
+    mcq_duplex_init_subscriptions(&((struct radio *) duplex)->groups, ops, config, config->random);
+    mcq_ring_init(&((struct radio *) duplex)->all);
     *pattern = &duplex->base;
     return MCQ_OK;
 }
@@ -48,18 +41,15 @@ static void radio_free(struct mcq_pattern *pattern)
     mcq_duplex_free(pattern);
 }
 
-static enum mcq_err radio_attach(struct mcq_pattern *pattern, struct mcq_peer *peer)
-{
-    (void) pattern;
-    (void) peer;
-    return MCQ_OK;
-}
-
 static enum mcq_err radio_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                              struct mcq_bytes identity, struct mcq_peer **older)
 {
     (void) identity;
     (void) older;
+    if (mcq_link_is_of_datagrams(&peer->link)) {
+        (void) mcq_ring_up(&radio_of(pattern)->all, &peer->fair, peer->link.epoch);
+        return MCQ_OK;
+    }
     return mcq_subscriptions_up(&radio_of(pattern)->groups, &peer->subscriber, peer->link.epoch);
 }
 
@@ -70,16 +60,12 @@ static void radio_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
     struct mcq_subscription_change change;
 
     radio->is_held = false;
+    if (mcq_ring_down(&radio->all, &peer->fair, peer->link.epoch))
+        return;
     if (!mcq_subscriptions_down(&radio->groups, &peer->subscriber, peer->link.epoch))
         return;
     while (mcq_subscriptions_drain(&radio->groups, &peer->subscriber, &change))
         continue;
-}
-
-static void radio_readable(struct mcq_pattern *pattern, struct mcq_peer *peer)
-{
-    (void) pattern;
-    (void) peer;
 }
 
 static void radio_room(struct mcq_pattern *pattern, struct mcq_peer *peer)
@@ -118,7 +104,10 @@ static void find_takers(struct radio *radio, struct mcq_bytes group)
 
     mcq_subscription_exact_init(&match, &radio->groups, group);
     while ((subscriber = mcq_subscription_match_next(&match)) != NULL)
-        mcq_fanout_add(&radio->fanout, peer_of(subscriber));
+        mcq_fanout_add(&radio->fanout, mcq_peer_of_subscriber(subscriber));
+    for (struct mcq_ring_node *node = mcq_ring_first(&radio->all); node != NULL;
+         node = mcq_ring_next(&radio->all, node))
+        mcq_fanout_add(&radio->fanout, mcq_peer_of_fair(node));
 }
 
 static enum mcq_err radio_send(struct mcq_pattern *pattern, struct mcq_part *part)
@@ -150,7 +139,7 @@ static bool radio_is_writable(struct mcq_pattern *pattern)
 static uint32_t radio_audience(const struct mcq_pattern *pattern)
 {
     const struct mcq_subscriptions *groups = &((const struct radio *) pattern)->groups;
-    uint32_t count = 0;
+    uint32_t count = (uint32_t) mcq_ring_count(&((const struct radio *) pattern)->all);
 
     for (const struct mcq_subscriber *peer = mcq_subscriptions_first(groups); peer != NULL;
          peer = mcq_subscriptions_next(groups, peer))
@@ -161,7 +150,7 @@ static uint32_t radio_audience(const struct mcq_pattern *pattern)
 static uint32_t radio_reach(struct mcq_pattern *pattern, struct mcq_bytes group)
 {
     struct mcq_subscription_match match;
-    uint32_t count = 0;
+    uint32_t count = (uint32_t) mcq_ring_count(&radio_of(pattern)->all);
 
     mcq_subscription_exact_init(&match, &radio_of(pattern)->groups, group);
     while (mcq_subscription_match_next(&match) != NULL)
@@ -192,11 +181,11 @@ const struct mcq_pattern_ops mcq_pattern_radio = {
     .policies = MCQ_POLICIES_OF_EACH,
     .create = radio_create,
     .free = radio_free,
-    .attach = radio_attach,
+    .attach = mcq_duplex_attach_none,
     .up = radio_up,
     .down = radio_down,
     .detach = radio_down,
-    .readable = radio_readable,
+    .readable = mcq_duplex_readable_none,
     .room = radio_room,
     .hear = radio_hear,
     .send = radio_send,

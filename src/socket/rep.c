@@ -65,6 +65,7 @@ static enum mcq_err rep_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
     struct rep *rep = rep_of(pattern);
     enum mcq_request_frame frame;
     struct mcq_peer *peer;
+    uint32_t dropped = 0;
 
     MCQ_TRY(mcq_rep_may_receive(&rep->state));
     for (;;) {
@@ -83,6 +84,8 @@ static enum mcq_err rep_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
         else if (frame == MCQ_REQUEST_BROKEN && !msg->more)
             mcq_pattern_drop(pattern, peer, MCQ_TALLY_REFUSED);
         mcq_msg_fini(msg);
+        if (!mcq_incoming_drops_on(pattern, &dropped))
+            return MCQ_AGAIN;
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "socket/router.h"
 
+#include "pump/origin.h"
 #include "wire/metadata.h"
 
 static_assert(MCQ_ROUTER_ID_MAX == MCQ_PROPERTY_IDENTITY_BYTES_MAX,
@@ -120,6 +121,16 @@ static enum mcq_err welcome(struct mcq_routing *router, struct mcq_peer *peer)
     return MCQ_OK;
 }
 
+/* Whether it gets a name that another peer has. */
+static bool takes_over(const struct mcq_routing *router, const struct mcq_peer *peer,
+                       struct mcq_bytes identity)
+{
+    struct mcq_router_peer *holder =
+        router->hands_over ? mcq_router_find(&router->router, identity) : NULL;
+
+    return holder != NULL && mcq_origin_may_follow(peer_of(holder)->link.origin, peer->link.origin);
+}
+
 /* The name is kept beside the table: messages outlive the connection they came on. */
 enum mcq_err mcq_routing_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                             struct mcq_bytes identity, struct mcq_peer **older)
@@ -137,7 +148,7 @@ enum mcq_err mcq_routing_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
         identity = mcq_msg_bytes(&peer->identity);
     MCQ_TRY(mcq_msg_init_copy(&name, identity));
     err = mcq_router_up(table, &peer->route, peer->link.epoch, identity,
-                        router_of(pattern)->hands_over, &before);
+                        takes_over(router_of(pattern), peer, identity), &before);
     if (err == MCQ_OK && identity.len == 0)
         err = copy_given(router_of(pattern), peer, &name);
     if (err != MCQ_OK) {

@@ -4,6 +4,7 @@ enum mcq_err mcq_single_take(struct mcq_pattern *pattern, struct mcq_msg *msg,
                              struct mcq_peer **peer)
 {
     struct mcq_incoming *incoming = &mcq_duplex_of(pattern)->incoming;
+    uint32_t dropped = 0;
 
     for (;;) {
         bool begins = !incoming->fair.is_within;
@@ -17,6 +18,8 @@ enum mcq_err mcq_single_take(struct mcq_pattern *pattern, struct mcq_msg *msg,
         if (!msg->more)
             mcq_pattern_drop(pattern, *peer, MCQ_TALLY_REFUSED);
         mcq_msg_fini(msg);
+        if (!mcq_incoming_drops_on(pattern, &dropped))
+            return MCQ_AGAIN;
     }
 }
 

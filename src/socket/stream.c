@@ -71,6 +71,7 @@ const struct mcq_pattern_ops mcq_pattern_stream = {
     .type = MCQ_SOCKET_TYPE_STREAM,
     .can_send = true,
     .can_recv = true,
+    .policies = MCQ_POLICIES_OF_OCTETS,
     .create = stream_create,
     .free = mcq_routing_free,
     .attach = mcq_routing_attach,

@@ -52,12 +52,11 @@ enum mcq_err mcq_sub_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
                         struct mcq_bytes identity, struct mcq_peer **older)
 {
     const struct mcq_prefixes *prefixes = &mcq_sub_of(pattern)->subscriptions.prefixes;
-    struct mcq_prefix_place place = {0};
-    struct mcq_prefix *prefix;
+    const struct mcq_prefix *prefix = NULL;
 
     (void) identity;
     (void) older;
-    while ((prefix = mcq_prefixes_next(prefixes, &place)) != NULL)
+    while ((prefix = mcq_prefixes_next(prefixes, prefix)) != NULL)
         tell(peer, mcq_prefix_bytes(prefix), true);
     return MCQ_OK;
 }
@@ -106,6 +105,7 @@ static enum mcq_err sub_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
 {
     struct mcq_sub *sub = mcq_sub_of(pattern);
     struct mcq_peer *peer;
+    uint32_t dropped = 0;
 
     for (;;) {
         bool begins = !sub->duplex.incoming.fair.is_within;
@@ -122,6 +122,8 @@ static enum mcq_err sub_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
         if (!msg->more)
             mcq_pattern_drop(pattern, peer, MCQ_TALLY_FILTERED);
         mcq_msg_fini(msg);
+        if (!mcq_incoming_drops_on(pattern, &dropped))
+            return MCQ_AGAIN;
     }
 }
 

@@ -52,9 +52,4 @@ void mcq_sub_tell(struct mcq_sub *sub, struct mcq_bytes topic, bool is_on);
 enum mcq_err mcq_sub_get(const struct mcq_pattern *pattern, enum mcq_pattern_option option,
                          int64_t *value);
 
-static inline struct mcq_peer *mcq_peer_of_fair(struct mcq_ring_node *node)
-{
-    return (struct mcq_peer *) ((char *) node - offsetof(struct mcq_peer, fair));
-}
-
 #endif

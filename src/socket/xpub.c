@@ -10,7 +10,6 @@
 #include "socket/pub.h"
 
 #include "arena/alloc.h"
-#include "table/option.h"
 #include "wire/command.h"
 #include "wire/encode.h"
 
@@ -192,9 +191,7 @@ static enum mcq_err xpub_create(const struct mcq_pattern_ops *ops,
 
     MCQ_TRY(mcq_pub_new(ops, config, sizeof *xpub, pattern));
     xpub = xpub_of(*pattern);
-    mcq_subscriptions_init(&xpub->asked, config->random + MCQ_TABLE_KEY_BYTES, MCQ_SUBSCRIPTION_SET,
-                           (size_t) mcq_option_default_of(MCQ_OPTION_SUBSCRIPTIONS_MAX,
-                                                          MCQ_SOCKET_TYPE_XPUB, config->is_compat));
+    mcq_duplex_init_subscriptions(&xpub->asked, ops, config, config->random + MCQ_TABLE_KEY_BYTES);
     xpub->is_compat = config->is_compat;
     return MCQ_OK;
 }

@@ -61,7 +61,7 @@ static const struct tool_verb verbs[] = {
      "  mcq router tcp://127.0.0.1:5560 --format hex -n 1\n",
      TOOL_HAS_SOCKET | TOOL_HAS_OUTPUT | TOOL_HAS_EXEC, true},
     {"proxy", mcq_tool_proxy, "SIDE SIDE", "Passes messages between two sides, both bound",
-     "  mcq proxy --xsub tcp://*:5559 --xpub tcp://*:5560\n"
+     "  mcq proxy --xsub tcp://*:5559 --xpub tcp://*:5560 --capture day.mcqcap\n"
      "  mcq proxy --router tcp://*:5559 --dealer tcp://*:5560\n"
      "  mcq proxy --pull tcp://*:5559 --push ipc:///tmp/jobs\n",
      TOOL_HAS_SOCKET | TOOL_HAS_SIDES, true},
@@ -76,6 +76,12 @@ static const struct tool_verb verbs[] = {
      "  mcq keygen server.key\n"
      "  mcq rep tcp://*:5556 --curve server.key\n"
      "  mcq req tcp://127.0.0.1:5556 ping --curve my.key --server-key 'PUBLIC KEY'\n",
+     0, false},
+    {"decode", mcq_tool_decode, "[FILE]",
+     "Explains, frame by frame, what one side of a connection has sent",
+     "  mcq decode client.raw\n"
+     "  tshark -r day.pcap -q -z follow,tcp,raw,0 | grep -v '^\t' | xxd -r -p | mcq decode\n"
+     "  printf '\\377\\0\\0\\0\\0\\0\\0\\0\\0\\177\\3' | mcq decode\n",
      0, false},
     {"run", mcq_tool_run, "-- PROGRAM [ARGUMENT...], or run --check FILE...",
      "Runs a ZeroMQ program on this library; --check says whether it can",

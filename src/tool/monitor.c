@@ -3,13 +3,10 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
-#include <time.h>
 
 #include "tool/tool.h"
 #include "tool/verbs.h"
 #include "tool/wire.h"
-
-#define TIME_BYTES 32
 
 enum value { NOTHING, DESCRIPTOR, ERRNO, DELAY };
 
@@ -34,20 +31,6 @@ static const struct {
 };
 
 #define EVENTS (sizeof events / sizeof events[0])
-
-/* 2026-01-01T12:00:00.000Z */
-static void write_time(char text[TIME_BYTES])
-{
-    struct timespec now;
-    struct tm utc;
-    size_t len;
-
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-    (void) gmtime_r(&now.tv_sec, &utc);
-    len = strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void) snprintf(text + len, TIME_BYTES - len, ".%03uZ",
-                    (unsigned) (now.tv_nsec / 1000000) % 1000);
-}
 
 static void print_json(const char *time, size_t event, const struct mcq_report *report)
 {
@@ -92,9 +75,12 @@ static void print_text(const char *time, size_t event, const struct mcq_report *
 static void tell(const struct mcq_report *report, void *hint)
 {
     const struct tool_options *options = hint;
-    char time[TIME_BYTES];
+    char time[TOOL_TIME_BYTES];
 
-    write_time(time);
+    mcq_tool_write_time(time);
+    if (report->lost > 0)
+        (void) fprintf(stderr, "mcq monitor: %llu lines are missing here\n",
+                       (unsigned long long) report->lost);
     for (size_t i = 0; i < EVENTS; i++)
         if (events[i].kind == report->kind)
             (options->format == TOOL_JSON ? print_json : print_text)(time, i, report);

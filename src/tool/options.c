@@ -36,6 +36,7 @@ static const struct row rows[] = {
     {"dealer", 0, SIDE, TOOL_HAS_SIDES, MCQ_DEALER, "EP", "for workers"},
     {"pull", 0, SIDE, TOOL_HAS_SIDES, MCQ_PULL, "EP", "for those who push"},
     {"push", 0, SIDE, TOOL_HAS_SIDES, MCQ_PUSH, "EP", "for those who pull"},
+    {"capture", 0, TEXT, TOOL_HAS_SIDES, AT(capture), "FILE", "write what passes to it, as JSON"},
     {"type", 0, TEXT, TOOL_HAS_TYPE, AT(type), "TYPE", "of the socket (router)"},
     {"count", 'n', NUMBER, TOOL_HAS_SOCKET, AT(count), "COUNT", "end after so many messages"},
     {"timeout", 0, TIME, TOOL_HAS_SOCKET, AT(timeout_ms), "T", "for a message (none); 500ms, 2s"},

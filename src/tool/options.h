@@ -45,6 +45,7 @@ struct tool_options {
     const char *user;    /* of PLAIN */
     const char *file;    /* the payload */
     const char *command; /* whose output is the reply */
+    const char *capture; /* a file for what a proxy passes on */
     const char *type;    /* of the socket */
     const char *topics[TOOL_TOPICS_MAX];
     size_t topic_count;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <jansson.h>
 #include <string.h>
+#include <time.h>
 
 #include "tool/wire.h"
 
@@ -46,7 +47,7 @@ static json_t *json_of(const unsigned char *data, size_t len)
     return object;
 }
 
-static void print_json(FILE *stream, const struct tool_message *message)
+void mcq_tool_print_array(FILE *stream, const struct tool_message *message)
 {
     json_t *parts = json_array();
 
@@ -85,10 +86,23 @@ void mcq_tool_print(FILE *stream, const struct tool_message *message, enum tool_
         print_part(stream, data, len, format);
     }
     if (format == TOOL_JSON)
-        print_json(stream, message);
+        mcq_tool_print_array(stream, message);
     if (format != TOOL_RAW)
         (void) fputc('\n', stream);
     (void) fflush(stream);
+}
+
+void mcq_tool_write_time(char text[TOOL_TIME_BYTES])
+{
+    struct timespec now;
+    struct tm utc;
+    size_t len;
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    (void) gmtime_r(&now.tv_sec, &utc);
+    len = strftime(text, TOOL_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void) snprintf(text + len, TOOL_TIME_BYTES - len, ".%03uZ",
+                    (unsigned) (now.tv_nsec / 1000000) % 1000);
 }
 
 const char *mcq_tool_number(double value)

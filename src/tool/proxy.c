@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tool/capture.h"
 #include "tool/tool.h"
 #include "tool/verbs.h"
 #include "tool/wire.h"
@@ -17,6 +18,7 @@
 struct proxy {
     struct tool_wire wire;
     struct mcq_socket *other; /* the wire's socket is the one side */
+    struct tool_capture capture;
     struct mcq_proxy *inner;
     int failed; /* the errno that its thread has ended with; 0: it was stopped */
     uint64_t told_ms;
@@ -59,15 +61,36 @@ static void count_messages(const struct proxy *proxy, uint64_t counts[2])
 }
 
 /* Peers that are connected, and messages that were dropped, on both sides. */
-static void add_stats(struct mcq_socket *socket, uint64_t *peers, uint64_t *dropped)
+static void add_stats(struct mcq_socket *socket, struct mcq_socket_stats *sum)
 {
     struct mcq_socket_stats stats;
 
     if (mcq_stats(socket, &stats, sizeof stats) != 0)
         return;
-    *peers += stats.connected;
+    sum->connected += stats.connected;
     for (size_t cause = 0; cause < MCQ_DROP_ROOM; cause++)
-        *dropped += stats.drops[cause];
+        sum->drops[cause] += stats.drops[cause];
+}
+
+/* "subs 17" where there are subscriptions, else "peers 3". */
+static void tell_peers(const struct proxy *proxy, const struct mcq_socket_stats *sum)
+{
+    int64_t topics = 0;
+    bool has_topics = mcq_get(proxy->wire.socket, MCQ_OPT_TOPICS_COUNT, &topics) == 0;
+
+    (void) printf("%s %s", has_topics ? "subs" : "peers",
+                  mcq_tool_number(has_topics ? (double) topics : (double) sum->connected));
+}
+
+static void tell_drops(const struct mcq_socket_stats *sum)
+{
+    uint64_t all = 0;
+
+    for (size_t cause = 0; cause < MCQ_DROP_ROOM; cause++)
+        all += sum->drops[cause];
+    (void) printf("  dropped %s (hwm %s, no-route %s)", mcq_tool_number((double) all),
+                  mcq_tool_number((double) sum->drops[MCQ_DROP_FULL]),
+                  mcq_tool_number((double) sum->drops[MCQ_DROP_NOBODY]));
 }
 
 /* In place where somebody looks; elsewhere a line, if there is news. */
@@ -75,20 +98,20 @@ static void tell(struct proxy *proxy)
 {
     double seconds = (double) (now_ms() - proxy->told_ms) / 1000;
     bool is_shown = isatty(STDOUT_FILENO);
-    uint64_t dropped = 0;
-    uint64_t peers = 0;
+    struct mcq_socket_stats sum = {0};
     uint64_t counts[2];
 
     count_messages(proxy, counts);
     if (seconds <= 0 || (!is_shown && counts[0] == proxy->told[0]))
         return;
-    add_stats(proxy->wire.socket, &peers, &dropped);
-    add_stats(proxy->other, &peers, &dropped);
-    (void) printf("%sin %s msg/s  out %s msg/s  peers %s  dropped %s%s", is_shown ? "\r\033[K" : "",
+    add_stats(proxy->wire.socket, &sum);
+    add_stats(proxy->other, &sum);
+    (void) printf("%sin %s msg/s  out %s msg/s  ", is_shown ? "\r\033[K" : "",
                   mcq_tool_number((double) (counts[0] - proxy->told[0]) / seconds),
-                  mcq_tool_number((double) (counts[1] - proxy->told[1]) / seconds),
-                  mcq_tool_number((double) peers), mcq_tool_number((double) dropped),
-                  is_shown ? "" : "\n");
+                  mcq_tool_number((double) (counts[1] - proxy->told[1]) / seconds));
+    tell_peers(proxy, &sum);
+    tell_drops(&sum);
+    (void) fputs(is_shown ? "" : "\n", stdout);
     (void) fflush(stdout);
     proxy->told_ms = now_ms();
     memcpy(proxy->told, counts, sizeof counts);
@@ -146,14 +169,17 @@ static int open_sides(struct proxy *proxy, const struct tool_options *options)
     if (mcq_bind(proxy->wire.socket, options->sides[0].endpoint) != 0 ||
         mcq_bind(proxy->other, options->sides[1].endpoint) != 0)
         return mcq_tool_fail_call(&proxy->wire);
-    proxy->inner = mcq_proxy_new(proxy->wire.socket, proxy->other, NULL);
+    if (options->capture != NULL &&
+        mcq_tool_capture_open(&proxy->capture, &proxy->wire, options->capture) != TOOL_DONE)
+        return TOOL_FAILED;
+    proxy->inner = mcq_proxy_new(proxy->wire.socket, proxy->other, proxy->capture.front);
     return proxy->inner != NULL ? TOOL_DONE : mcq_tool_fail_call(&proxy->wire);
 }
 
 int mcq_tool_proxy(int argc, char **argv)
 {
     const struct tool_verb *verb = mcq_tool_verb(argv[0]);
-    struct proxy proxy = {.told_ms = now_ms()};
+    struct proxy proxy = {.capture.end_fd = -1, .told_ms = now_ms()};
     struct tool_options options;
     int status = mcq_tool_parse(verb, argc, argv, &options);
 
@@ -172,6 +198,8 @@ int mcq_tool_proxy(int argc, char **argv)
     if (status == TOOL_DONE)
         status = run(&proxy);
     (void) mcq_proxy_free(&proxy.inner);
+    if (mcq_tool_capture_close(&proxy.capture) != TOOL_DONE)
+        status = TOOL_FAILED;
     if (proxy.other != NULL)
         (void) mcq_close(proxy.other);
     return mcq_tool_close(&proxy.wire, status);

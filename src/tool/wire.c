@@ -53,9 +53,13 @@ static void tell(const struct mcq_report *report, void *hint)
     bool is_other = report->address[0] != '\0' && strcmp(report->address, report->endpoint) != 0;
 
     (void) hint;
-    (void) fprintf(stderr, "%s %s%s%s%s%s\n", name_of(report->kind), report->endpoint,
+    (void) fprintf(stderr, "%s %s%s%s%s%s", name_of(report->kind), report->endpoint,
                    is_other ? " peer " : "", is_other ? report->address : "",
                    report->why[0] != '\0' ? ": " : "", report->why);
+    if (report->version[0] != '\0')
+        (void) fprintf(stderr, " (ZMTP %s%s%s, %s)", report->version,
+                       report->type[0] != '\0' ? ", " : "", report->type, report->mechanism);
+    (void) fputc('\n', stderr);
 }
 
 static unsigned kinds_of(const struct tool_options *options)

@@ -36,7 +36,7 @@ int mcq_tool_open(struct tool_wire *wire, enum mcq_type type, const struct tool_
 /* The same, and all that connections do is told to this one, whose hint is the options. */
 typedef void tool_tell(const struct mcq_report *report, void *hint);
 int mcq_tool_open_for(struct tool_wire *wire, enum mcq_type type,
-                      const struct tool_options *options, tool_tell *tell);
+                      const struct tool_options *options, tool_tell *listener);
 
 /* One more socket of its context, with the same options but no endpoint; NULL: it has said why. */
 struct mcq_socket *mcq_tool_socket(struct tool_wire *wire, enum mcq_type type);
@@ -64,6 +64,14 @@ size_t mcq_tool_bytes(const struct tool_message *message);
 
 /* Shows a message. */
 void mcq_tool_print(FILE *stream, const struct tool_message *message, enum tool_format format);
+
+/* Its parts as an array of JSON, without an end of line. */
+void mcq_tool_print_array(FILE *stream, const struct tool_message *message);
+
+#define TOOL_TIME_BYTES 32
+
+/* Now: 2026-01-01T12:00:00.000Z */
+void mcq_tool_write_time(char text[TOOL_TIME_BYTES]);
 
 /* A number with commas: "824,602". Good until the fourth call from here. */
 const char *mcq_tool_number(double value);

@@ -8,9 +8,10 @@ static_assert(MCQ_IPC_PATH_MAX < sizeof((struct sockaddr_un *) NULL)->sun_path,
 static const char *const fault_table[] = {
     [MCQ_ENDPOINT_GOOD] = "it is one",
     [MCQ_ENDPOINT_NO_SCHEME] = "an endpoint is written TRANSPORT://ADDRESS",
-    [MCQ_ENDPOINT_UNKNOWN_SCHEME] = "no transport has this name; there are tcp, ipc and inproc",
+    [MCQ_ENDPOINT_UNKNOWN_SCHEME] =
+        "no transport has this name; there are tcp, ipc, inproc and udp",
     [MCQ_ENDPOINT_NO_ADDRESS] = "nothing stands behind the ://",
-    [MCQ_ENDPOINT_NO_PORT] = "a tcp address is written HOST:PORT",
+    [MCQ_ENDPOINT_NO_PORT] = "the address is written HOST:PORT",
     [MCQ_ENDPOINT_BAD_PORT] = "the port is not a number in 0..65535",
     [MCQ_ENDPOINT_BAD_HOST] = "the host is neither a name nor an address",
     [MCQ_ENDPOINT_EMPTY_SOURCE] =
@@ -139,6 +140,21 @@ static enum mcq_endpoint_fault parse_tcp(struct mcq_bytes text, enum mcq_endpoin
     return parse_host_port(text, use, endpoint);
 }
 
+/* What is in front of the ';' is no address to be bound, but where a group is. */
+static enum mcq_endpoint_fault parse_udp(struct mcq_bytes text, enum mcq_endpoint_use use,
+                                         struct mcq_endpoint *endpoint)
+{
+    size_t mark = find(text, ";");
+
+    if (mark == 0)
+        return MCQ_ENDPOINT_EMPTY_SOURCE;
+    if (mark < text.len) {
+        endpoint->source = mcq_bytes(text.data, mark);
+        mcq_bytes_skip(&text, mark + 1);
+    }
+    return parse_host_port(text, use, endpoint);
+}
+
 static enum mcq_endpoint_fault parse_ipc(struct mcq_bytes text, enum mcq_endpoint_use use,
                                          struct mcq_endpoint *endpoint)
 {
@@ -175,7 +191,15 @@ static const struct scheme_row scheme_table[] = {
     {"tcp", MCQ_SCHEME_TCP, parse_tcp},
     {"ipc", MCQ_SCHEME_IPC, parse_ipc},
     {"inproc", MCQ_SCHEME_INPROC, parse_inproc},
+    {"udp", MCQ_SCHEME_UDP, parse_udp},
 };
+
+bool mcq_endpoint_is_udp(struct mcq_bytes text)
+{
+    const struct mcq_bytes prefix = mcq_bytes_of("udp://");
+
+    return text.len > prefix.len && memcmp(text.data, prefix.data, prefix.len) == 0;
+}
 
 enum mcq_endpoint_fault mcq_endpoint_parse_peer(struct mcq_bytes text,
                                                 struct mcq_endpoint *endpoint)

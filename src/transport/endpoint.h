@@ -7,6 +7,7 @@
  *   tcp://[SOURCE:PORT;]HOST:PORT   HOST a name, an IPv4 or an IPv6 address, brackets optional
  *   ipc://PATH, ipc://@NAME         a file, or a name that is none (unix(7), abstract)
  *   inproc://NAME                   NAME any octets
+ *   udp://[INTERFACE;]HOST:PORT     as tcp; INTERFACE a name or an address, `*` for any
  *
  * A port is a decimal number of 0 to 65535 and nothing else; `*` stands for any, and for binding
  * only. (libzmq reads ports with atoi and keeps 16 bits of them, so that 70000 binds 4464.)
@@ -25,6 +26,7 @@ enum mcq_scheme {
     MCQ_SCHEME_TCP,
     MCQ_SCHEME_INPROC,
     MCQ_SCHEME_IPC,
+    MCQ_SCHEME_UDP,
 };
 
 /* What the text is for: some forms have a meaning for one only. */
@@ -41,8 +43,10 @@ struct mcq_endpoint {
     struct mcq_bytes host;   /* brackets and zone taken off; empty: any address (bind) */
     struct mcq_bytes zone;   /* behind '%': an interface; empty: none */
     struct mcq_bytes source; /* ADDRESS:PORT to connect from, as written; empty: any */
+                             /* udp: the interface of a group; the same */
     uint16_t port;           /* 0: any */
     struct mcq_bytes path; /* ipc: 1 to MCQ_IPC_PATH_MAX octets, '@' included; empty: any (bind) */
+    bool takes_over; /* ipc: another one's socket file gives way, as in libzmq; false as parsed */
 };
 
 /* Why a text is no endpoint, for people. */
@@ -70,6 +74,9 @@ enum mcq_endpoint_fault {
  *   any other           *endpoint is untouched */
 MCQ_MUST_CHECK enum mcq_endpoint_fault
 mcq_endpoint_parse(struct mcq_bytes text, enum mcq_endpoint_use use, struct mcq_endpoint *endpoint);
+
+/* Whether it is an endpoint of udp, good or not. */
+bool mcq_endpoint_is_udp(struct mcq_bytes text);
 
 /* The same of a text that is a tcp endpoint's HOST:PORT alone, to connect to. */
 MCQ_MUST_CHECK enum mcq_endpoint_fault mcq_endpoint_parse_peer(struct mcq_bytes text,

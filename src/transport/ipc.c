@@ -134,15 +134,21 @@ static bool is_ours(const struct mcq_ipc_file *file)
            found.st_mtim.tv_nsec == file->made_at.tv_nsec;
 }
 
+static bool is_socket(const char *path)
+{
+    struct stat found;
+
+    return lstat(path, &found) == 0 && S_ISSOCK(found.st_mode);
+}
+
 /* A socket's file that nobody answers at. */
 static bool is_left_over(struct mcq_reactor *reactor, const char *path,
                          const struct mcq_address *address)
 {
     enum mcq_io_result result;
-    struct stat found;
     int fd;
 
-    if (lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode))
+    if (!is_socket(path))
         return false;
     result = mcq_reactor_connect(reactor, NULL, address, NULL, &fd);
     if (result == MCQ_IO_DONE || result == MCQ_IO_AGAIN)
@@ -152,13 +158,14 @@ static bool is_left_over(struct mcq_reactor *reactor, const char *path,
 
 /* Without the lock nothing is taken away. */
 static enum mcq_err claim_path(struct mcq_reactor *reactor, const struct mcq_address *address,
-                               const struct mcq_tuning *tuning, int backlog,
+                               bool takes_over, const struct mcq_tuning *tuning, int backlog,
                                struct mcq_ipc_file *file, int *fd)
 {
     int lock = lock_folder(file->path, CLAIM_TRIES);
     enum mcq_io_result result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
 
-    if (result == MCQ_IO_IN_USE && lock >= 0 && is_left_over(reactor, file->path, address)) {
+    if (result == MCQ_IO_IN_USE && lock >= 0 &&
+        (takes_over ? is_socket(file->path) : is_left_over(reactor, file->path, address))) {
         (void) unlink(file->path);
         result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
     }
@@ -213,7 +220,9 @@ enum mcq_err mcq_ipc_claim(struct mcq_reactor *reactor, const struct mcq_endpoin
         return mcq_transport_listen_err(mcq_reactor_listen(reactor, address, tuning, backlog, fd));
     }
     made.path = path_of(path);
-    err = made.path == NULL ? MCQ_NOMEM : claim_path(reactor, address, tuning, backlog, &made, fd);
+    err = made.path == NULL
+              ? MCQ_NOMEM
+              : claim_path(reactor, address, endpoint->takes_over, tuning, backlog, &made, fd);
     if (err == MCQ_OK) {
         *file = made;
     } else {

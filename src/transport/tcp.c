@@ -116,8 +116,12 @@ static enum mcq_err of_interface(const struct mcq_endpoint *endpoint, bool is_ip
 enum mcq_err mcq_tcp_source(const struct mcq_endpoint *endpoint, bool is_ipv6,
                             struct mcq_address *address)
 {
-    enum mcq_err err = mcq_tcp_numeric(endpoint, is_ipv6, address);
+    struct mcq_endpoint loopback = *endpoint;
+    enum mcq_err err;
 
+    if (mcq_bytes_equal(endpoint->host, mcq_bytes_of("localhost"))) /* nobody need be asked */
+        loopback.host = mcq_bytes_of("127.0.0.1");
+    err = mcq_tcp_numeric(&loopback, is_ipv6, address);
     return err == MCQ_AGAIN ? of_interface(endpoint, is_ipv6, address) : err;
 }
 

@@ -48,6 +48,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_tcp_numeric(const struct mcq_endpoint *endpoint,
 MCQ_MUST_CHECK enum mcq_err mcq_tcp_look_up(const char *host, bool is_ipv6,
                                             struct mcq_address **addresses, uint32_t *count);
 
+/* In the host's order; the address is IPv4 or IPv6. */
 void mcq_tcp_set_port(struct mcq_address *address, uint16_t port);
 
 /* The same host and port; of other families than IPv4 and IPv6, never. */

@@ -32,7 +32,8 @@ static bool is_greeted(int fd)
     return first_octet(fd) != 0;
 }
 
-static bool admits_from(const char *endpoint, unsigned last)
+/* From 127.0.0.`last`. */
+static int connect_from(const char *endpoint, unsigned last)
 {
     struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET};
@@ -43,6 +44,12 @@ static bool admits_from(const char *endpoint, unsigned last)
     to.sin_port = htons((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
     assert_int_equal(bind(fd, (struct sockaddr *) &from, sizeof from), 0);
     assert_int_equal(connect(fd, (struct sockaddr *) &to, sizeof to), 0);
+    return fd;
+}
+
+static bool admits_from(const char *endpoint, unsigned last)
+{
+    int fd = connect_from(endpoint, last);
     bool is_in = is_greeted(fd);
 
     assert_int_equal(close(fd), 0);
@@ -81,6 +88,107 @@ static void tcp__a_network_that_is_none__is_einval(void)
                 "ADDRESS/BITS");
     assert_fails(mcq_set_bytes(pull, MCQ_OPT_TCP_ACCEPT_FILTER, "localhost", 9), EINVAL);
     assert_fails(mcq_set(pull, MCQ_OPT_TCP_ACCEPT_FILTER, 1), EINVAL);
+    end_world(&world);
+}
+
+/* --- as many of one address as may be --------------------------------------------------------- */
+
+#define CROWD 3 /* as many as may be */
+
+struct refusals {
+    atomic_int count;
+    atomic_bool is_right;
+};
+
+static void note_refusal(const struct mcq_report *report, void *hint)
+{
+    static const char from[] = "tcp://127.0.0.2:";
+    struct refusals *refusals = hint;
+
+    if (report->value != EUSERS || report->cause != EUSERS ||
+        strncmp(report->address, from, sizeof from - 1) != 0 ||
+        strcmp(report->why, "too many connections from its address") != 0)
+        atomic_store(&refusals->is_right, false);
+    atomic_fetch_add(&refusals->count, 1);
+}
+
+/* Whether one more gets in, sooner or later: that another has gone takes the engine a moment. */
+static bool admits_at_last(const char *endpoint, unsigned last)
+{
+    for (uint64_t until = now_ms() + PATIENCE_MS; now_ms() < until; (void) sched_yield())
+        if (admits_from(endpoint, last))
+            return true;
+    return false;
+}
+
+static void expect_crowd(size_t count)
+{
+    struct refusals refusals = {.is_right = true};
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    int fds[CROWD + 1];
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    assert_works(mcq_set(pull, MCQ_OPT_SOURCE_STRANGERS_MAX, CROWD));
+    assert_works(mcq_set(pull, MCQ_OPT_HANDSHAKE_IVL, 0));
+    assert_works(mcq_monitor(pull, MCQ_REPORT_ACCEPT_FAILED, note_refusal, &refusals));
+    bind_somewhere(pull, endpoint);
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = connect_from(endpoint, 2);
+        assert_int_equal(is_greeted(fds[i]), i < CROWD);
+    }
+    assert_true(admits_from(endpoint, 3)); /* others do not notice */
+    assert_int_equal(number_of(pull, MCQ_OPT_CROWDED), count > CROWD);
+    for (uint64_t until = now_ms() + PATIENCE_MS;
+         count > CROWD && atomic_load(&refusals.count) == 0 && now_ms() < until;) {
+        if (inline_context != NULL)
+            assert_works(mcq_ctx_run(inline_context, 1));
+        (void) sched_yield();
+    }
+    assert_int_equal(atomic_load(&refusals.count), count > CROWD);
+    assert_true(atomic_load(&refusals.is_right));
+    assert_works(mcq_monitor(pull, 0, NULL, NULL));
+    assert_int_equal(close(fds[0]), 0);
+    assert_true(admits_at_last(endpoint, 2));
+    for (size_t i = 1; i < count; i++)
+        assert_int_equal(close(fds[i]), 0);
+    end_world(&world);
+}
+
+static void fault_a3__strangers_of_one_source__as_many_as_the_option_says(void)
+{
+    for (size_t count = CROWD - 1; count <= CROWD + 1; count++)
+        expect_crowd(count);
+}
+
+/* A peer that was let in counts as well, and no longer than its connection stands. */
+static void fault_a3__peers_of_one_source__as_many_as_the_option_says(void)
+{
+    struct world world;
+    struct mcq_socket *peers[CROWD];
+    char endpoint[ENDPOINT_BYTES];
+    char from[2 * ENDPOINT_BYTES];
+
+    begin_world(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    assert_works(mcq_set(pull, MCQ_OPT_SOURCE_MAX, CROWD));
+    bind_somewhere(pull, endpoint);
+    (void) snprintf(from, sizeof from, "tcp://127.0.0.2:0;%s", endpoint + strlen("tcp://"));
+    for (int i = 0; i < CROWD; i++) {
+        assert_true(admits_from(endpoint, 2)); /* there is room till now, and it is given back */
+        peers[i] = open_socket(&world, MCQ_PUSH);
+        assert_works(mcq_connect(peers[i], from));
+        assert_works(mcq_send(peers[i], "in", 2, 0));
+        expect_text(pull, "in");
+    }
+    assert_false(admits_from(endpoint, 2));
+    assert_true(admits_from(endpoint, 3));
+    assert_true(number_of(pull, MCQ_OPT_CROWDED) >= 1);
+    close_socket(&world, peers[0]);
+    assert_true(admits_at_last(endpoint, 2));
     end_world(&world);
 }
 
@@ -182,6 +290,8 @@ static void ipc__supplementary_groups_count(void)
 #define ON_BOTH(X)                                                                                 \
     X(tcp__networks_that_may_connect)                                                              \
     X(tcp__a_network_that_is_none__is_einval)                                                      \
+    X(fault_a3__strangers_of_one_source__as_many_as_the_option_says)                               \
+    X(fault_a3__peers_of_one_source__as_many_as_the_option_says)                                   \
     X(ipc__processes_users_and_groups_that_may_connect)                                            \
     X(ipc__supplementary_groups_count)
 

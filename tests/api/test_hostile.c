@@ -1,9 +1,12 @@
 /* What strangers and our own limits must not do to a socket, seen through the public calls. */
 
-#define _GNU_SOURCE /* memmem */
+#define _GNU_SOURCE /* memmem; NOLINT(bugprone-reserved-identifier) */
 #include "test_support.h"
 
+#include <fcntl.h>
+
 #include "interop/raw_peer.h"
+#include "support/folder.h"
 
 static char server_public[MCQ_KEY_TEXT_BYTES];
 static char server_secret[MCQ_KEY_TEXT_BYTES];
@@ -304,48 +307,81 @@ static bool was_heard(const void *octets, size_t len)
     return memmem(heard, heard_len, octets, len) != NULL;
 }
 
-/* Each way that a secured handshake fails is reported; no report, error text or line on standard
- * error has any of the secrets, as text or as octets. */
-static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
+/* Standard error, with the library's own lines, goes to a file without a name. */
+struct diverted {
+    int log;
+    int before;
+};
+
+static struct diverted divert_errors(void)
 {
-    uint8_t secrets[2][MCQ_KEY_BYTES];
-    char endpoints[3][ENDPOINT_BYTES];
+    char folder[OWN_FOLDER_BYTES];
+    char name[OWN_FOLDER_BYTES + 4];
+    struct diverted errors;
+
+    assert_true(make_own_folder(folder));
+    (void) snprintf(name, sizeof name, "%s/log", folder);
+    errors.log = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    errors.before = dup(STDERR_FILENO);
+    assert_true(errors.log >= 0 && errors.before >= 0);
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(rmdir(folder), 0);
+    (void) fflush(stderr);
+    assert_true(dup2(errors.log, STDERR_FILENO) >= 0);
+    assert_int_equal(setenv("MONOCOQUE_LOG", "stderr", 1), 0);
+    return errors;
+}
+
+/* What was said meanwhile is heard as well. */
+static void hear_errors(struct diverted errors)
+{
+    (void) fflush(stderr);
+    assert_true(dup2(errors.before, STDERR_FILENO) >= 0);
+    assert_int_equal(close(errors.before), 0);
+    assert_int_equal(unsetenv("MONOCOQUE_LOG"), 0);
+    ssize_t len = pread(errors.log, heard + heard_len, sizeof heard - heard_len, 0);
+
+    assert_true(len >= 0);
+    heard_len += (size_t) len;
+    assert_int_equal(close(errors.log), 0);
+}
+
+/* The sentences of calls that have secrets in their arguments. */
+static void keep_sentences(struct mcq_socket *curve, struct mcq_socket *plain)
+{
+    char public_key[MCQ_KEY_TEXT_BYTES];
+
+    assert_fails(mcq_set_bytes(curve, MCQ_OPT_CURVE_SECRETKEY, server_secret, 39), EINVAL);
+    keep(mcq_last_error());
+    assert_fails(mcq_set_bytes(curve, MCQ_OPT_CURVE_SERVERKEY, client_secret, 39), EINVAL);
+    keep(mcq_last_error());
+    assert_fails(mcq_set_bytes(plain, MCQ_OPT_PLAIN_PASSWORD, heard, 300), EINVAL);
+    keep(mcq_last_error());
+    assert_fails(mcq_curve_public(public_key, server_secret + 1), EINVAL);
+    keep(mcq_last_error());
+}
+
+/* Each way that a secured handshake fails, twice or more. */
+static void fail_handshakes(struct world *world)
+{
+    struct mcq_socket *curve = open_socket(world, MCQ_ROUTER);
+    struct mcq_socket *plain = open_socket(world, MCQ_ROUTER);
+    struct mcq_socket *liar = open_socket(world, MCQ_DEALER); /* another server's key */
+    struct mcq_socket *plain_client = open_socket(world, MCQ_DEALER);
+    struct mcq_socket *stranger = open_socket(world, MCQ_DEALER); /* NULL */
+    struct mcq_socket *const all[] = {curve, plain, liar, plain_client, stranger};
     char other_public[MCQ_KEY_TEXT_BYTES];
     char other_secret[MCQ_KEY_TEXT_BYTES];
-    struct world world;
+    char endpoints[2][ENDPOINT_BYTES];
     uint64_t until = now_ms() + PATIENCE_MS;
-    char log_name[] = "/tmp/mcq-hostile-XXXXXX";
-    int log = mkstemp(log_name);
-    int stderr_before = dup(STDERR_FILENO);
 
-    assert_true(log >= 0 && stderr_before >= 0);
-    assert_int_equal(unlink(log_name), 0);
-    make_keys();
     assert_works(mcq_curve_keypair(other_public, other_secret));
-    assert_works(mcq_z85_to_octets(server_secret, secrets[0]));
-    assert_works(mcq_z85_to_octets(client_secret, secrets[1]));
-    heard_len = 0;
-    failure_count = 0;
-    silent_count = 0;
-    begin_world(&world);
-    (void) fflush(stderr);
-    assert_true(dup2(log, STDERR_FILENO) >= 0);
-    assert_int_equal(setenv("MONOCOQUE_LOG", "stderr", 1), 0);
-
-    struct mcq_socket *curve = open_socket(&world, MCQ_ROUTER);
-    struct mcq_socket *plain = open_socket(&world, MCQ_ROUTER);
-    struct mcq_socket *liar = open_socket(&world, MCQ_DEALER); /* another server's key */
-    struct mcq_socket *plain_client = open_socket(&world, MCQ_DEALER);
-    struct mcq_socket *stranger = open_socket(&world, MCQ_DEALER); /* NULL */
-
     be_server(curve);
     assert_works(mcq_set(plain, MCQ_OPT_PLAIN_SERVER, 1));
     be_client(liar);
     set_text(liar, MCQ_OPT_CURVE_SERVERKEY, other_public);
     set_text(plain_client, MCQ_OPT_PLAIN_USERNAME, "user");
     set_text(plain_client, MCQ_OPT_PLAIN_PASSWORD, password);
-    struct mcq_socket *const all[] = {curve, plain, liar, plain_client, stranger};
-
     for (size_t i = 0; i < MCQ_COUNTOF(all); i++) {
         assert_works(mcq_set(all[i], MCQ_OPT_LINGER, 0));
         assert_works(mcq_monitor(all[i], MCQ_REPORT_ALL, on_report, NULL));
@@ -360,27 +396,28 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
         help();
     assert_true(failure_count >= 8);
     assert_int_equal(silent_count, 0);
+    keep_sentences(curve, plain);
+}
 
-    /* The sentences of calls that have secrets in their arguments. */
-    assert_fails(mcq_set_bytes(curve, MCQ_OPT_CURVE_SECRETKEY, server_secret, 39), EINVAL);
-    keep(mcq_last_error());
-    assert_fails(mcq_set_bytes(curve, MCQ_OPT_CURVE_SERVERKEY, client_secret, 39), EINVAL);
-    keep(mcq_last_error());
-    assert_fails(mcq_set_bytes(plain, MCQ_OPT_PLAIN_PASSWORD, heard, 300), EINVAL);
-    keep(mcq_last_error());
-    assert_fails(mcq_curve_public(other_public, server_secret + 1), EINVAL);
-    keep(mcq_last_error());
+/* No report, error text or line on standard error has any of the secrets, as text or as octets. */
+static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
+{
+    uint8_t secrets[2][MCQ_KEY_BYTES];
+    struct diverted errors;
+    struct world world;
+
+    make_keys();
+    assert_works(mcq_z85_to_octets(server_secret, secrets[0]));
+    assert_works(mcq_z85_to_octets(client_secret, secrets[1]));
+    heard_len = 0;
+    failure_count = 0;
+    silent_count = 0;
+    begin_world(&world);
+    errors = divert_errors();
+    fail_handshakes(&world);
     end_world(&world);
+    hear_errors(errors);
 
-    (void) fflush(stderr);
-    assert_true(dup2(stderr_before, STDERR_FILENO) >= 0);
-    assert_int_equal(close(stderr_before), 0);
-    assert_int_equal(unsetenv("MONOCOQUE_LOG"), 0);
-    ssize_t len = pread(log, heard + heard_len, sizeof heard - heard_len, 0);
-
-    assert_true(len >= 0);
-    heard_len += (size_t) len;
-    assert_int_equal(close(log), 0);
     assert_false(was_heard(password, 16));
     for (size_t from = 0; from + 10 <= 39; from++) { /* nor a part of a key */
         assert_false(was_heard(server_secret + from, 10));
@@ -390,7 +427,75 @@ static void fault_b21__failed_handshakes__are_reported_without_secrets(void)
         assert_false(was_heard(secrets[i], 8));
 }
 
+/* One that is named "me", and says `text`, which is short. */
+static int join_as_me(const char *endpoint, const char *text)
+{
+    uint8_t octets[RAW_GREETING_BYTES + RAW_COMMAND_MAX];
+    int fd = raw_connect((uint16_t) strtoul(strrchr(endpoint, ':') + 1, NULL, 10));
+
+    raw_greeting(octets, "NULL");
+    size_t len = raw_ready(octets + RAW_GREETING_BYTES, "DEALER", "me");
+
+    assert_true(raw_send(fd, octets, RAW_GREETING_BYTES + len));
+    assert_true(raw_send_frame(fd, 0, text, strlen(text)));
+    return fd;
+}
+
+/* Until the octets that come end with these. */
+static void hear_up_to(int fd, const void *last, size_t last_len)
+{
+    uint8_t octets[1024];
+    uint64_t until = now_ms() + PATIENCE_MS;
+    size_t len = 0;
+
+    while (len < last_len || memcmp(octets + len - last_len, last, last_len) != 0) {
+        ssize_t got = recv(fd, octets + len, sizeof octets - len, MSG_DONTWAIT);
+
+        assert_true(now_ms() < until && got != 0);
+        len += got > 0 ? (size_t) got : 0;
+        if (got < 0)
+            help();
+    }
+}
+
+/* Its PING is answered, behind what nobody receives; and once the newer one is gone, it is told. */
+static void handover__of_a_name__leaves_the_older_peer_unheard_and_alive(void)
+{
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    uint8_t octets[64];
+
+    begin_world(&world);
+    struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
+
+    assert_works(mcq_set(router, MCQ_OPT_ROUTER_HANDOVER, 1));
+    bind_somewhere(router, endpoint);
+    int older = join_as_me(endpoint, "first");
+
+    expect_part(router, "me", true);
+    expect_text(router, "first");
+    int newer = join_as_me(endpoint, "second");
+
+    expect_part(router, "me", true);
+    expect_text(router, "second");
+    for (int i = 0; i < 5; i++) {
+        assert_true(raw_send_frame(older, 0, "unheard", 7));
+        assert_true(raw_send_frame(older, RAW_COMMAND, "\4PING\0\0?", 8));
+        hear_up_to(older, "\4\6\4PONG?", 8);
+    }
+    expect_nothing(router);
+    send_text(router, "me", MCQ_SNDMORE);
+    send_text(router, "news", 0);
+    hear_up_to(newer, "\0\4news", 6);
+    assert_int_equal(close(newer), 0);
+    assert_int_equal(hear_out(older, octets, sizeof octets, SIZE_MAX, NULL, 0), 0);
+    assert_int_equal(close(older), 0);
+    expect_nothing(router);
+    end_world(&world);
+}
+
 #define ON_BOTH(X)                                                                                 \
+    X(handover__of_a_name__leaves_the_older_peer_unheard_and_alive)                                \
     X(fault_a6__a_small_maxmsgsize__lets_handshakes_through)                                       \
     X(fault_e7__identity_of_256_octets_and_more__ends_its_connection)                              \
     X(fault_b15__an_impostor__hears_no_octet_of_the_application)                                   \

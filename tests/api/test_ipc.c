@@ -17,7 +17,7 @@ static struct place make_place(void)
 {
     struct place place;
 
-    make_own_folder(place.folder);
+    assert_true(make_own_folder(place.folder));
     (void) snprintf(place.path, sizeof place.path, "%s/s", place.folder);
     (void) snprintf(place.endpoint, sizeof place.endpoint, "ipc://%s", place.path);
     return place;

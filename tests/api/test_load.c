@@ -92,7 +92,7 @@ static void seventy_subscribers__all_get_all_in_order(void)
         assert_works(mcq_connect(subs[i], endpoint));
     }
     assert_works(mcq_wait_peers(pub, SUBSCRIBERS, PATIENCE_MS));
-    for (int burst = 0; burst < BURSTS; burst++) {
+    for (int burst = 0; burst < (is_slow() ? 1 : BURSTS); burst++) {
         for (int number = 0; number < BURST; number++)
             assert_works(mcq_send(pub, &number, sizeof number, 0));
         for (int number = 0; number < BURST; number++)

@@ -191,7 +191,67 @@ static void a_stranger__has_an_address_and_no_id(void)
     end_world(&world);
 }
 
+/* --- who listens and does not hear ------------------------------------------------------------ */
+
+#define WAITING_MAX 4096 /* as the manual says */
+
+struct deaf {
+    _Atomic unsigned told;
+    _Atomic uint64_t lost;
+    _Atomic int first_after; /* the value of the report that says so */
+    _Atomic bool may_go;
+};
+
+/* Hears one, and then nothing until it may. */
+static void hear_late(const struct mcq_report *report, void *hint)
+{
+    struct deaf *deaf = hint;
+
+    if (report->lost > 0) {
+        atomic_fetch_add(&deaf->lost, report->lost);
+        atomic_store(&deaf->first_after, report->value);
+    }
+    atomic_fetch_add(&deaf->told, 1);
+    while (!atomic_load(&deaf->may_go))
+        (void) sched_yield();
+}
+
+/* While one is told nobody else is, so that `waiting` others wait: one too many costs the
+ * oldest of them. A bind that fails is told at once. */
+static void expect_lost(int waiting)
+{
+    struct deaf deaf = {0};
+    uint64_t lost = waiting > WAITING_MAX ? (uint64_t) (waiting - WAITING_MAX) : 0;
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+
+    begin_world_with_threads(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    bind_somewhere(pull, endpoint);
+    assert_works(mcq_monitor(pull, MCQ_REPORT_BIND_FAILED, hear_late, &deaf));
+    assert_fails(mcq_bind(pull, endpoint), EADDRINUSE);
+    while (atomic_load(&deaf.told) == 0)
+        (void) sched_yield();
+    for (int i = 0; i < waiting; i++)
+        assert_fails(mcq_bind(pull, endpoint), EADDRINUSE);
+    atomic_store(&deaf.may_go, true);
+    assert_works(mcq_monitor(pull, 0, NULL, NULL)); /* all that waits is told first */
+    assert_int_equal(atomic_load(&deaf.lost), lost);
+    assert_int_equal(atomic_load(&deaf.told), 1 + (unsigned) waiting - lost);
+    assert_int_equal(atomic_load(&deaf.first_after), lost > 0 ? EADDRINUSE : 0);
+    end_world(&world);
+}
+
+static void fault_c16__unread_reports__the_oldest_are_lost_and_the_next_says_how_many(void)
+{
+    for (int waiting = WAITING_MAX - 1; waiting <= WAITING_MAX + 1; waiting++)
+        expect_lost(waiting);
+    expect_lost(WAITING_MAX + 500);
+}
+
 #define ON_BOTH(X)                                                                                 \
+    X(fault_c16__unread_reports__the_oldest_are_lost_and_the_next_says_how_many)                   \
     X(a_connection__its_reports_name_it_on_both_sides)                                             \
     X(a_peer_that_comes_back__keeps_its_id__and_gets_another_epoch)                                \
     X(a_full_peer_that_is_disconnected__the_report_says_why)                                       \

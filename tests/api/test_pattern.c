@@ -334,6 +334,79 @@ static void router__handover__the_newest_peer_has_the_id(void)
     end_world(&world);
 }
 
+static void on_down(const struct mcq_report *report, void *hint)
+{
+    (void) report;
+    atomic_fetch_add((_Atomic unsigned *) hint, 1);
+}
+
+static struct mcq_socket *open_me(struct world *world, const char *endpoint,
+                                  _Atomic unsigned *downs)
+{
+    struct mcq_socket *dealer = open_socket(world, MCQ_DEALER);
+
+    assert_works(mcq_set_bytes(dealer, MCQ_OPT_ROUTING_ID, "me", 2));
+    assert_works(mcq_set(dealer, MCQ_OPT_RECONNECT_IVL, 1));
+    assert_works(mcq_monitor(dealer, MCQ_REPORT_DISCONNECTED, on_down, downs));
+    assert_works(mcq_connect(dealer, endpoint));
+    send_text(dealer, "here", 0);
+    return dealer;
+}
+
+/* Two that live do not take turns at being thrown out; and nobody is forgotten. */
+static void router__handover__who_is_replaced_stays_unheard_until_the_newer_goes(void)
+{
+    static _Atomic unsigned older_downs;
+    static _Atomic unsigned newer_downs;
+    struct world world;
+    char endpoint[ENDPOINT_BYTES];
+    char room[16] = "";
+
+    if (is_inproc()) /* a pipe ends, and nothing of it comes again by itself */
+        return;
+    atomic_store(&older_downs, 0);
+    atomic_store(&newer_downs, 0);
+    begin_world(&world);
+    struct mcq_socket *router = open_socket(&world, MCQ_ROUTER);
+
+    assert_works(mcq_set(router, MCQ_OPT_ROUTER_HANDOVER, 1));
+    bind_somewhere(router, endpoint);
+    struct mcq_socket *older = open_me(&world, endpoint, &older_downs);
+
+    expect_part(router, "me", true);
+    expect_text(router, "here");
+    struct mcq_socket *newer = open_me(&world, endpoint, &newer_downs);
+
+    expect_part(router, "me", true);
+    expect_text(router, "here");
+    send_text(older, "unheard", 0);
+    for (int i = 0; i < 50; i++) {
+        send_text(newer, "question", 0);
+        expect_part(router, "me", true);
+        expect_text(router, "question");
+        send_text(router, "me", MCQ_SNDMORE);
+        send_text(router, "answer", 0);
+        expect_text(newer, "answer");
+    }
+    expect_nothing(older);
+    expect_nothing(router);
+    assert_int_equal(atomic_load(&older_downs) + atomic_load(&newer_downs), 0);
+    assert_works(mcq_disconnect(newer, endpoint));
+    for (uint64_t until_ms = now_ms() + PATIENCE_MS; strcmp(room, "again") != 0;) {
+        assert_true(now_ms() < until_ms);
+        (void) mcq_send(older, "again", 5, MCQ_DONTWAIT);
+        memset(room, 0, sizeof room);
+        (void) mcq_recv(router, room, sizeof room - 1, MCQ_DONTWAIT);
+        assert_string_not_equal(room, "unheard");
+        (void) sched_yield();
+    }
+    assert_int_equal(atomic_load(&older_downs), 1);
+    send_text(router, "me", MCQ_SNDMORE);
+    send_text(router, "welcome", 0);
+    expect_text(older, "welcome");
+    end_world(&world);
+}
+
 static void router__hears_of_peers__by_probes_and_notices(void)
 {
     struct world world;
@@ -506,6 +579,7 @@ static void small_buffer__first_octets_and_the_whole_length(void)
     X(dealer_router__by_the_id_in_front)                                                           \
     X(router__unknown_id__is_dropped_unless_mandatory)                                             \
     X(router__handover__the_newest_peer_has_the_id)                                                \
+    X(router__handover__who_is_replaced_stays_unheard_until_the_newer_goes)                        \
     X(router__hears_of_peers__by_probes_and_notices)                                               \
     X(router__connects__to_a_peer_that_it_has_named)                                               \
     X(conflate__only_the_newest_message)                                                           \

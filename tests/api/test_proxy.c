@@ -49,6 +49,15 @@ static struct mcq_socket *open_at(struct proxied *p, enum mcq_type type, const c
     return socket;
 }
 
+/* One that pushes through the proxy to one that pulls. */
+static void begin_flow(struct proxied *p, struct mcq_socket *(*open_capture)(struct world *world),
+                       struct mcq_socket **push, struct mcq_socket **pull)
+{
+    begin(p, MCQ_PULL, MCQ_PUSH, open_capture);
+    *push = open_at(p, MCQ_PUSH, p->front_endpoint);
+    *pull = open_at(p, MCQ_PULL, p->back_endpoint);
+}
+
 static struct mcq_proxy_stats stats_of(struct mcq_proxy *proxy)
 {
     struct mcq_proxy_stats stats;
@@ -92,9 +101,7 @@ static void paused__messages_wait__and_pass_when_it_goes_on(void)
     struct mcq_socket *push;
     struct mcq_socket *pull;
 
-    begin(&p, MCQ_PULL, MCQ_PUSH, NULL);
-    push = open_at(&p, MCQ_PUSH, p.front_endpoint);
-    pull = open_at(&p, MCQ_PULL, p.back_endpoint);
+    begin_flow(&p, NULL, &push, &pull);
     send_text(push, "one", 0);
     expect_text(pull, "one");
     assert_works(mcq_proxy_tell(p.proxy, MCQ_PROXY_PAUSE));
@@ -114,9 +121,7 @@ static void stopped__it_may_run_again(void)
     struct mcq_socket *push;
     struct mcq_socket *pull;
 
-    begin(&p, MCQ_PULL, MCQ_PUSH, NULL);
-    push = open_at(&p, MCQ_PUSH, p.front_endpoint);
-    pull = open_at(&p, MCQ_PULL, p.back_endpoint);
+    begin_flow(&p, NULL, &push, &pull);
     assert_works(mcq_proxy_tell(p.proxy, MCQ_PROXY_STOP));
     join_helper(&p.helper);
     assert_int_equal(p.helper.result, 0);
@@ -142,9 +147,7 @@ static void capture__gets_a_copy_of_each_part(void)
     struct mcq_socket *push;
     struct mcq_socket *pull;
 
-    begin(&p, MCQ_PULL, MCQ_PUSH, open_capture);
-    push = open_at(&p, MCQ_PUSH, p.front_endpoint);
-    pull = open_at(&p, MCQ_PULL, p.back_endpoint);
+    begin_flow(&p, open_capture, &push, &pull);
     send_text(push, "two", MCQ_SNDMORE);
     send_text(push, "parts", 0);
     expect_part(pull, "two", true);
@@ -192,6 +195,57 @@ static void one_socket_as_both_sides__answers_what_it_receives(void)
     join_helper(&helper);
     assert_works(mcq_proxy_free(&proxy));
     end_world(&world);
+}
+
+/* A request that is sent while its worker's end is not known yet is lost with it. */
+static void await_no_workers(struct proxied *p)
+{
+    struct mcq_peer_info info;
+
+    for (uint64_t until = now_ms() + PATIENCE_MS; now_ms() < until; (void) sched_yield())
+        if (mcq_peers(p->back, &info, 1, sizeof info) == 0)
+            return;
+    fail_msg("workers do not go");
+}
+
+/* Peers of either side go when it hurts most: with a request taken and not answered, and with an
+ * answer under way. Those that come next find all as if nothing had been. */
+static void fault_g12__either_side_goes_and_comes__the_proxy_goes_on(void)
+{
+    struct proxied p;
+
+    begin(&p, MCQ_ROUTER, MCQ_DEALER, NULL);
+    for (int round = 0; round < 5; round++) {
+        struct mcq_socket *lonely = open_at(&p, MCQ_REQ, p.front_endpoint);
+        struct mcq_socket *worker = open_at(&p, MCQ_REP, p.back_endpoint);
+        struct mcq_socket *client;
+
+        assert_works(mcq_set(lonely, MCQ_OPT_LINGER, 0));
+        send_text(lonely, "nobody answers", 0);
+        expect_text(worker, "nobody answers");
+        close_socket(&p.world, worker); /* it has taken a request with it */
+        await_no_workers(&p);
+        worker = open_at(&p, MCQ_REP, p.back_endpoint);
+        client = open_at(&p, MCQ_REQ, p.front_endpoint);
+        send_text(client, "who waits", 0);
+        expect_text(worker, "who waits");
+        close_socket(&p.world, lonely);
+        send_text(worker, "gets", 0);
+        expect_text(client, "gets");
+        send_text(client, "will not wait", 0);
+        expect_text(worker, "will not wait");
+        close_socket(&p.world, client); /* the answer finds nobody */
+        send_text(worker, "to nobody", 0);
+        client = open_at(&p, MCQ_REQ, p.front_endpoint);
+        send_text(client, "the next one", 0);
+        expect_text(worker, "the next one");
+        send_text(worker, "is served", 0);
+        expect_text(client, "is served");
+        close_socket(&p.world, client);
+        close_socket(&p.world, worker);
+        await_no_workers(&p);
+    }
+    end(&p);
 }
 
 static int steer(struct mcq_proxy *proxy, struct mcq_socket *control, void *hint)
@@ -271,6 +325,7 @@ static void wrong_calls__say_why(void)
     X(capture__gets_a_copy_of_each_part)                                                           \
     X(full_at_the_back__messages_wait_at_the_front)                                                \
     X(one_socket_as_both_sides__answers_what_it_receives)                                          \
+    X(fault_g12__either_side_goes_and_comes__the_proxy_goes_on)                                    \
     X(control__a_socket_steers_it)                                                                 \
     X(context_shut_down__it_ends_with_that)                                                        \
     X(wrong_calls__say_why)

@@ -371,7 +371,7 @@ static void options__that_cannot_be(void)
     struct mcq_socket *push = open_socket(&world, MCQ_PUSH);
 
     assert_says(mcq_set_bytes(push, MCQ_OPT_SOCKS_PROXY, "nowhere", 7), EINVAL,
-                "set SOCKS_PROXY to nowhere: a tcp address is written HOST:PORT");
+                "set SOCKS_PROXY to nowhere: the address is written HOST:PORT");
     assert_says(mcq_set_bytes(push, MCQ_OPT_SOCKS_PROXY, "*:1", 3), EINVAL,
                 "set SOCKS_PROXY to *:1: '*' is for binding; name the host to connect to");
     set_text(push, MCQ_OPT_SOCKS_PROXY, "[::1]:1080");

@@ -151,6 +151,17 @@ static struct mcq_socket *open_raw(struct world *world, enum mcq_type type)
     return socket;
 }
 
+/* Binds it; a plain peer comes, and the notice of that, with the name that it has here. */
+static int meet_bound(struct mcq_socket *socket, char endpoint[ENDPOINT_BYTES], struct name *name)
+{
+    int fd;
+
+    bind_somewhere(socket, endpoint);
+    fd = dial(endpoint);
+    *name = expect_from_anybody(socket, "");
+    return fd;
+}
+
 /* --- what comes ------------------------------------------------------------------------------ */
 
 static void bound_dialogue(enum mcq_type type)
@@ -163,11 +174,7 @@ static void bound_dialogue(enum mcq_type type)
 
     begin_world(&world);
     socket = open_raw(&world, type);
-    assert_works(mcq_bind(socket, "tcp://127.0.0.1:*"));
-    assert_works(
-        mcq_get_bytes(socket, MCQ_OPT_LAST_ENDPOINT, endpoint, &(size_t) {sizeof endpoint}));
-    fd = dial(endpoint);
-    name = expect_from_anybody(socket, "");
+    fd = meet_bound(socket, endpoint, &name);
     assert_int_equal(name.len, 5);
     assert_int_equal(name.octets[0], 0);
     say(fd, "GET / HTTP/1.0\r\n\r\n");
@@ -206,9 +213,7 @@ static void stream__notify_off__data_alone(void)
     stream = open_raw(&world, MCQ_STREAM);
     assert_works(mcq_set(stream, MCQ_OPT_STREAM_NOTIFY, 0));
     assert_fails(mcq_set(stream, MCQ_OPT_STREAM_NOTIFY, 2), EINVAL);
-    assert_works(mcq_bind(stream, "tcp://127.0.0.1:*"));
-    assert_works(
-        mcq_get_bytes(stream, MCQ_OPT_LAST_ENDPOINT, endpoint, &(size_t) {sizeof endpoint}));
+    bind_somewhere(stream, endpoint);
     fd = dial(endpoint);
     say(fd, "q");
     assert_int_equal(close(fd), 0);
@@ -234,9 +239,7 @@ static void stream__long_input__in_parts_of_in_batch_size(void)
     stream = open_raw(&world, MCQ_STREAM);
     assert_int_equal(number_of(stream, MCQ_OPT_IN_BATCH_SIZE), 8192);
     assert_works(mcq_set(stream, MCQ_OPT_IN_BATCH_SIZE, MOST));
-    assert_works(mcq_bind(stream, "tcp://127.0.0.1:*"));
-    assert_works(
-        mcq_get_bytes(stream, MCQ_OPT_LAST_ENDPOINT, endpoint, &(size_t) {sizeof endpoint}));
+    bind_somewhere(stream, endpoint);
     for (size_t i = 0; i < LEN; i++)
         octets[i] = (char) (i * 13 + (i >> 8));
     fd = dial(endpoint);
@@ -326,11 +329,7 @@ static void end_of_bound(enum mcq_type type)
 
     begin_world(&world);
     socket = open_raw(&world, type);
-    assert_works(mcq_bind(socket, "tcp://127.0.0.1:*"));
-    assert_works(
-        mcq_get_bytes(socket, MCQ_OPT_LAST_ENDPOINT, endpoint, &(size_t) {sizeof endpoint}));
-    fd = dial(endpoint);
-    name = expect_from_anybody(socket, "");
+    fd = meet_bound(socket, endpoint, &name);
     say(fd, "not read any more");
     send_to(socket, &name, "last words");
     send_to(socket, &name, "");
@@ -455,11 +454,7 @@ static void stream__parts_behind_the_body__stand_alone(void)
 
     begin_world(&world);
     stream = open_raw(&world, MCQ_STREAM);
-    assert_works(mcq_bind(stream, "tcp://127.0.0.1:*"));
-    assert_works(
-        mcq_get_bytes(stream, MCQ_OPT_LAST_ENDPOINT, endpoint, &(size_t) {sizeof endpoint}));
-    fd = dial(endpoint);
-    name = expect_from_anybody(stream, "");
+    fd = meet_bound(stream, endpoint, &name);
     assert_works(mcq_send(stream, name.octets, name.len, MCQ_SNDMORE));
     send_text(stream, "one", MCQ_SNDMORE);
     send_text(stream, "a name without a body", 0); /* is dropped */

@@ -15,7 +15,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <monocoque.h>
 #include <netinet/in.h>
@@ -32,6 +31,7 @@
 
 #include "arena/alloc.h"
 #include "base/attr.h"
+#include "support/descriptors.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -84,19 +84,6 @@ static inline uint64_t now_ms(void)
 
     (void) clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
-}
-
-/* Descriptors that the process has open, the one for looking among them. */
-static inline size_t open_fd_count(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    assert_non_null(folder);
-    while (readdir(folder) != NULL)
-        count++;
-    assert_int_equal(closedir(folder), 0);
-    return count;
 }
 
 static inline bool engine_is_there(void)
@@ -176,6 +163,13 @@ static inline bool is_inline(void)
     const char *threads = getenv("MONOCOQUE_TEST_IO_THREADS");
 
     return threads != NULL && strcmp(threads, "0") == 0;
+}
+
+/* MONOCOQUE_TEST_SLOW: an instruction costs forty, as under valgrind. What tests the same thing
+ * again and again does so less often. */
+static inline bool is_slow(void)
+{
+    return getenv("MONOCOQUE_TEST_SLOW") != NULL;
 }
 
 /* The context that this thread has to drive while it waits for helpers; NULL: none. */

@@ -121,6 +121,14 @@ static void unknown_flags__are_einval(void)
 
 /* --- other threads --------------------------------------------------------------------------- */
 
+/* Its call fails for this reason. */
+static void expect_woken(struct helper *helper, int number)
+{
+    join_helper(helper);
+    assert_int_equal(helper->result, -1);
+    assert_int_equal(helper->number, number);
+}
+
 static void recv__asleep__is_woken_by_a_message(void)
 {
     struct helper helper;
@@ -150,9 +158,7 @@ static void recv__asleep__context_ends__is_eterm(void)
     start_helper(&helper, receive, pull);
     await_sleep(&helper);
     assert_works(mcq_ctx_shutdown(world.context));
-    join_helper(&helper);
-    assert_int_equal(helper.result, -1);
-    assert_int_equal(helper.number, MCQ_ETERM);
+    expect_woken(&helper, MCQ_ETERM);
     end_world(&world);
 }
 
@@ -168,9 +174,7 @@ static void recv__asleep__socket_is_closed__is_enotsock(void)
     start_helper(&helper, receive, couple.bound);
     await_sleep(&helper);
     close_socket(&world, couple.bound);
-    join_helper(&helper);
-    assert_int_equal(helper.result, -1);
-    assert_int_equal(helper.number, ENOTSOCK);
+    expect_woken(&helper, ENOTSOCK);
     end_world(&world);
 }
 
@@ -185,9 +189,7 @@ static void send__asleep__context_ends__is_eterm(void)
     start_helper(&helper, send_body, push);
     await_sleep(&helper);
     assert_works(mcq_ctx_shutdown(world.context));
-    join_helper(&helper);
-    assert_int_equal(helper.result, -1);
-    assert_int_equal(helper.number, MCQ_ETERM);
+    expect_woken(&helper, MCQ_ETERM);
     end_world(&world);
 }
 
@@ -232,9 +234,7 @@ static void recv__asleep__a_signal_handler_runs__is_eintr(void)
         assert_int_equal(pthread_kill(helper.thread, SIGUSR1), 0);
         (void) sched_yield();
     }
-    join_helper(&helper);
-    assert_int_equal(helper.result, -1);
-    assert_int_equal(helper.number, EINTR);
+    expect_woken(&helper, EINTR);
     send_text(couple.connected, "later", 0);
     expect_text(couple.bound, "later");
     end_world(&world);

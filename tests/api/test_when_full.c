@@ -321,9 +321,52 @@ static void types__have_the_policies_that_make_sense(void)
     end_world(&world);
 }
 
+/* Of octets none may be missing: who takes too few is waited for, or disconnected. */
+static void stream__waits_or_disconnects__and_drops_nothing(void)
+{
+    static char octets[40000];
+    struct world world;
+
+    needs_streams();
+    begin_world(&world);
+    struct couple couple = {.bound = open_socket(&world, MCQ_STREAM)};
+    struct mcq_socket_stats stats;
+    char name[8];
+
+    assert_fails(mcq_set(couple.bound, MCQ_OPT_WHEN_FULL, MCQ_FULL_DROP_NEWEST), ENOTSUP);
+    assert_fails(mcq_set(couple.bound, MCQ_OPT_WHEN_FULL, MCQ_FULL_DROP_OLDEST), ENOTSUP);
+    assert_works(mcq_set(couple.bound, MCQ_OPT_WHEN_FULL, MCQ_FULL_WAIT));
+    assert_works(mcq_set(couple.bound, MCQ_OPT_SNDHWM, HWM));
+    couple.connected = open_socket(&world, MCQ_STREAM);
+    assert_works(mcq_set(couple.connected, MCQ_OPT_RCVHWM, HWM));
+    bind_somewhere(couple.bound, couple.endpoint);
+    assert_works(mcq_connect(couple.connected, couple.endpoint));
+    ptrdiff_t len = mcq_recv(couple.bound, name, sizeof name, 0);
+
+    assert_int_equal(len, 5);
+    expect_text(couple.bound, "");
+    for (int sent = 0;; sent++) { /* until it is full */
+        assert_true(sent < 20000);
+        if (mcq_send(couple.bound, name, (size_t) len, MCQ_SNDMORE | MCQ_DONTWAIT) != 0)
+            break;
+        assert_works(mcq_send(couple.bound, octets, sizeof octets, 0));
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_works(mcq_set(couple.bound, MCQ_OPT_WHEN_FULL, MCQ_FULL_DISCONNECT));
+    assert_works(mcq_send(couple.bound, name, (size_t) len, MCQ_SNDMORE | MCQ_DONTWAIT));
+    assert_works(mcq_send(couple.bound, octets, sizeof octets, 0));
+    assert_int_equal(mcq_recv(couple.bound, name, sizeof name, 0), len);
+    expect_text(couple.bound, ""); /* its end */
+    assert_works(mcq_stats(couple.bound, &stats, sizeof stats));
+    assert_int_equal(stats.drops[MCQ_DROP_FULL], 1);
+    assert_true(stats.drops[MCQ_DROP_DISCONNECTED] > 0);
+    end_world(&world);
+}
+
 #define ON_BOTH(X)                                                                                 \
     X(push__drops_the_newest__or_the_oldest__and_never_waits)                                      \
     X(dealer_with_two_peers__the_oldest_goes_in_turns)                                             \
+    X(stream__waits_or_disconnects__and_drops_nothing)                                             \
     X(pair__without_a_peer__the_newest_is_dropped_whole)                                           \
     X(full_subscriber_or_peer__the_oldest_gives_way)                                               \
     X(full_subscriber_or_peer__its_connection_ends)                                                \

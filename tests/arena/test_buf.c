@@ -212,60 +212,83 @@ static void unref__four_threads__one_of_them_frees(void **state)
 }
 
 /* Two holders drop at the same moment, again and again; what each did to plain memory before must
- * be seen by whichever is last. */
+ * be seen by whichever is last. They meet for many buffers at a time: on a machine with more to do
+ * each meeting takes its turn. */
+enum { DUEL_MEETINGS = 200, DUEL_BUFS = 100, DUEL_SPINS = 200 };
+
 struct duel {
-    _Atomic(struct mcq_buf *) buf; /* for the second holder; it empties the place */
-    int touched[2];
-    int wrong;
-    _Atomic(int) ended;
+    struct mcq_buf *bufs[DUEL_BUFS];
+    int places[DUEL_BUFS]; /* what the buffers wrap: their index */
+    int touched[2][DUEL_BUFS];
+    uint64_t random[2];
+    _Atomic(int) at[2]; /* the buffer that each is about to drop */
+    int meeting;
+    _Atomic(int) called; /* the meeting that the second holder may come to */
+    _Atomic(int) wrong;
+    _Atomic(int) ended; /* buffers, of all meetings */
 };
+
+static struct duel duel;
 
 static void check_touched(void *data, void *hint)
 {
-    struct duel *duel = hint;
-    int round = *(int *) data;
+    int i = *(int *) data;
 
-    duel->wrong += duel->touched[0] != round;
-    duel->wrong += duel->touched[1] != round;
-    atomic_store_explicit(&duel->ended, round, memory_order_release);
+    (void) hint;
+    if (duel.touched[0][i] != duel.meeting || duel.touched[1][i] != duel.meeting)
+        (void) atomic_fetch_add_explicit(&duel.wrong, 1, memory_order_relaxed);
+    (void) atomic_fetch_add_explicit(&duel.ended, 1, memory_order_release);
 }
 
-enum { DUEL_ROUNDS = 20000 };
+/* Beside the other one, who may not run at all: then it is not waited for. Relaxed, so that nothing
+ * but the references orders what the two do. */
+static void drop_all(int me, int meeting)
+{
+    for (int i = 0; i < DUEL_BUFS; i++) {
+        atomic_store_explicit(&duel.at[me], i, memory_order_relaxed);
+        for (int spin = 0; spin < DUEL_SPINS; spin++)
+            if (atomic_load_explicit(&duel.at[!me], memory_order_relaxed) >= i)
+                break;
+        for (size_t wait = support_random_below(&duel.random[me], 300); wait > 0; wait--)
+            atomic_signal_fence(memory_order_seq_cst);
+        duel.touched[me][i] = meeting;
+        mcq_buf_unref(duel.bufs[i]);
+    }
+}
 
 static void *duel_second(void *argument)
 {
-    struct duel *duel = argument;
-
-    for (int round = 1; round <= DUEL_ROUNDS; round++) {
-        struct mcq_buf *buf;
-
-        while ((buf = atomic_exchange_explicit(&duel->buf, NULL, memory_order_acquire)) == NULL)
+    (void) argument;
+    for (int meeting = 1; meeting <= DUEL_MEETINGS; meeting++) {
+        while (atomic_load_explicit(&duel.called, memory_order_acquire) != meeting)
             sched_yield();
-        duel->touched[1] = round;
-        mcq_buf_unref(buf);
+        drop_all(1, meeting);
     }
     return NULL;
 }
 
 static void unref__two_threads_at_once__the_last_sees_what_the_other_did(void **state)
 {
-    uint64_t random = support_seed();
-    static struct duel duel;
     pthread_t second;
 
     (void) state;
-    assert_int_equal(pthread_create(&second, NULL, duel_second, &duel), 0);
-    for (int round = 1; round <= DUEL_ROUNDS; round++) {
-        struct mcq_buf *buf;
-
-        assert_int_equal(mcq_buf_wrap(&round, sizeof round, check_touched, &duel, &buf), MCQ_OK);
-        mcq_buf_ref(buf);
-        atomic_store_explicit(&duel.buf, buf, memory_order_release);
-        for (size_t wait = support_random_below(&random, 300); wait > 0; wait--)
-            atomic_signal_fence(memory_order_seq_cst);
-        duel.touched[0] = round;
-        mcq_buf_unref(buf);
-        while (atomic_load_explicit(&duel.ended, memory_order_acquire) != round)
+    duel.random[0] = support_seed();
+    duel.random[1] = ~duel.random[0];
+    assert_int_equal(pthread_create(&second, NULL, duel_second, NULL), 0);
+    for (int meeting = 1; meeting <= DUEL_MEETINGS; meeting++) {
+        duel.meeting = meeting;
+        for (int me = 0; me < 2; me++)
+            atomic_store_explicit(&duel.at[me], -1, memory_order_relaxed);
+        for (int i = 0; i < DUEL_BUFS; i++) {
+            duel.places[i] = i;
+            assert_int_equal(mcq_buf_wrap(&duel.places[i], sizeof duel.places[i], check_touched,
+                                          NULL, &duel.bufs[i]),
+                             MCQ_OK);
+            mcq_buf_ref(duel.bufs[i]);
+        }
+        atomic_store_explicit(&duel.called, meeting, memory_order_release);
+        drop_all(0, meeting);
+        while (atomic_load_explicit(&duel.ended, memory_order_acquire) != meeting * DUEL_BUFS)
             sched_yield();
     }
     assert_int_equal(pthread_join(second, NULL), 0);

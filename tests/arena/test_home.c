@@ -12,7 +12,9 @@
 struct toy {
     struct mcq_home home;
     struct mcq_buf bufs[TOY_COUNT];
-    uint8_t octets[TOY_COUNT];
+    struct {
+        _Alignas(8) uint8_t octet; /* what AddressSanitizer marks as one: threads free neighbours */
+    } places[TOY_COUNT];
     int ended_bufs[TOY_COUNT]; /* plain memory: TSan sees whether the pool's end comes after */
     int ended_bufs_at_end;
     int ended_pools;
@@ -40,12 +42,12 @@ static const struct mcq_home_ops toy_ops_no_buf = {NULL, toy_end_pool};
 
 static void toy_init(struct toy *toy, const struct mcq_home_ops *ops)
 {
-    mcq_unpoison(toy->octets, sizeof toy->octets); /* of an earlier test */
+    mcq_unpoison(toy->places, sizeof toy->places); /* of an earlier test */
     memset(toy, 0, sizeof *toy);
     mcq_home_init(&toy->home, ops);
     for (int i = 0; i < TOY_COUNT; i++) {
         toy->bufs[i].kind = MCQ_BUF_POOL;
-        toy->bufs[i].data = &toy->octets[i];
+        toy->bufs[i].data = &toy->places[i].octet;
         toy->bufs[i].size = 1;
         toy->bufs[i].pool.home = &toy->home;
         mcq_home_take(&toy->home, &toy->bufs[i]);

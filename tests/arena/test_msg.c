@@ -110,6 +110,30 @@ static void init_copy__any_length__is_the_same_octets(void **state)
     mcq_msg_fini(&msg);
 }
 
+static void init_block__any_length__is_the_same_octets(void **state)
+{
+    static uint8_t body[1000000];
+    struct mcq_blocks *blocks;
+    struct mcq_msg msg;
+
+    (void) state;
+    assert_int_equal(mcq_blocks_new(&blocks), MCQ_OK);
+    for (size_t k = 0; k < MCQ_COUNTOF(lens); k++) {
+        write_body(body, lens[k]);
+        assert_int_equal(mcq_msg_init_block(&msg, blocks, mcq_bytes(body, lens[k])), MCQ_OK);
+        memset(body, 0, lens[k]);
+        assert_int_equal(mcq_msg_len(&msg), lens[k]);
+        assert_true(is_body(mcq_msg_bytes(&msg)));
+        mcq_msg_put(&msg, blocks);
+    }
+    mcq_blocks_trim(blocks);
+    mcq_alloc_fail_at(1);
+    assert_int_equal(mcq_msg_init_block(&msg, blocks, mcq_bytes(body, 57)), MCQ_NOMEM);
+    assert_int_equal(mcq_msg_len(&msg), 0);
+    mcq_msg_fini(&msg);
+    mcq_blocks_free(&blocks);
+}
+
 static void init_buf__part_of_a_buffer__moves_the_reference(void **state)
 {
     struct mcq_msg msg;
@@ -495,6 +519,7 @@ int main(void)
         LEDGER_TEST(init_size__any_length__is_zero_and_writable),
         LEDGER_TEST(init_size__no_memory__is_empty),
         LEDGER_TEST(init_copy__any_length__is_the_same_octets),
+        LEDGER_TEST(init_block__any_length__is_the_same_octets),
         LEDGER_TEST(init_buf__part_of_a_buffer__moves_the_reference),
         LEDGER_TEST(init_buf__octets_of_another__is_a_broken_invariant),
         LEDGER_TEST(move__any_length__leaves_the_source_empty),

@@ -112,6 +112,7 @@ static void fault_g1__a_child__reads_zeros_and_has_cells_of_its_own(void **state
 
         is_good = is_good && other != NULL && other != cell;
         mcq_secret_put(other);
+        mcq_secret_put(cell); /* of no use here, and no harm */
         _exit(is_good ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -59,7 +59,9 @@ ATTACKS = [
     Attack("hello-forged", KEPT, ("curve",), "HELLOs whose box does not open"),
     Attack("connects", KEPT_UNDER_FLOODS, ("null", "curve"), "connect and reset, as fast as it goes"),
     Attack("hello-again", KEPT_UNDER_FLOODS, ("curve",), "good HELLOs and resets, as fast as it goes"),
-    Attack("commands", KEPT_UNDER_FLOODS, ("null",), "10 peers: PING and unknown ones without end, unread"),
+    Attack("commands", KEPT, ("null",), "10 peers: PING and unknown ones without end, unread"),
+    Attack("unknown", KEPT, ("null",), "10 peers: commands that nobody knows, without end"),
+    Attack("pings", KEPT, ("null",), "10 peers: PING without end, answers read"),
     Attack("messages", KEPT_UNDER_FLOODS, ("null",), "10 peers: messages without end, answers unread"),
 ]
 

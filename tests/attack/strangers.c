@@ -37,6 +37,7 @@ enum manner {
     RESETS,  /* and the next one comes */
     ANSWERS, /* the same, once it has had an answer */
     FLOODS,  /* says the second half of them over and over, and reads nothing */
+    TALKS,   /* the same, and reads what it is told */
 };
 
 struct stranger {
@@ -182,6 +183,24 @@ static void say_commands(struct stranger *stranger)
     }
 }
 
+static void say_unknown(struct stranger *stranger)
+{
+    put_greeting(stranger, "NULL");
+    put_ready(stranger);
+    stranger->again_at = stranger->len;
+    for (int i = 0; i < 128; i++)
+        put(stranger, "\4\11\5WHAT?xyz", 11);
+}
+
+static void say_pings(struct stranger *stranger)
+{
+    put_greeting(stranger, "NULL");
+    put_ready(stranger);
+    stranger->again_at = stranger->len;
+    for (int i = 0; i < 128; i++)
+        put(stranger, "\4\13\4PING\0\0abcd", 13);
+}
+
 static void say_messages(struct stranger *stranger)
 {
     put_greeting(stranger, "NULL");
@@ -217,6 +236,8 @@ static const struct kind kinds[] = {
     {"claims", WAITS, 200, 1000, say_claims},
     {"claims-inside", WAITS, 200, 1000, say_claims_inside},
     {"commands", FLOODS, 10, 10, say_commands},
+    {"unknown", FLOODS, 10, 10, say_unknown},
+    {"pings", TALKS, 10, 10, say_pings},
     {"messages", FLOODS, 10, 10, say_messages},
     {"hello", WAITS, 10000, 1000, say_hello},
     {"hello-again", ANSWERS, 200, 50000, say_hello},
@@ -284,6 +305,11 @@ static void end(struct stranger *stranger)
     stranger->fd = -1;
 }
 
+static bool is_flood(const struct kind *kind)
+{
+    return kind->manner == FLOODS || kind->manner == TALKS;
+}
+
 /* False: the target has closed it. */
 static bool say(const struct kind *kind, struct stranger *stranger, size_t most)
 {
@@ -291,7 +317,7 @@ static bool say(const struct kind *kind, struct stranger *stranger, size_t most)
         size_t left = stranger->len - stranger->said;
         ssize_t sent;
 
-        if (left == 0 && (kind->manner != FLOODS || stranger->len == 0))
+        if (left == 0 && (!is_flood(kind) || stranger->len == 0))
             return true;
         if (left == 0) {
             stranger->said = stranger->again_at;
@@ -387,7 +413,7 @@ static void run(const struct kind *kind, uint64_t rate, uint64_t for_ns)
 
         for (int i = 0; i < count; i++)
             on_event(kind, events[i].data.ptr, events[i].events);
-        if (kind->manner == FLOODS)
+        if (is_flood(kind))
             for (size_t i = 0; i < stranger_count; i++)
                 if (strangers[i].fd >= 0 && strangers[i].is_connected &&
                     !say(kind, &strangers[i], SIZE_MAX)) {

@@ -19,6 +19,7 @@ BUILD = pathlib.Path(os.environ["MONOCOQUE_BUILD_DIR"])
 DRIVERS = lanes.Drivers(BUILD / "tests/bench/driver", BUILD / "zmq/lib")
 SECONDS = 0.02
 SMALL = {"fanout": ("--peers=3",), "fanin": ("--peers=3",), "pairs": ("--peers=2",), "topics": ("--topics=5",),
+         "apart": ("--peers=3", "--topics=5"),
          "router": ("--peers=3", "--active=2", "--window=2"), "idle": ("--peers=3",), "open": ("--rate=2000",)}
 
 
@@ -44,7 +45,7 @@ class Rows(unittest.TestCase):
         return told
 
     def check_all(self, lane):
-        for row in ("flow", "trip", "open", "pairs", "fanout", "topics", "fanin", "router", "idle"):
+        for row in ("flow", "trip", "open", "pairs", "fanout", "topics", "apart", "fanin", "router", "idle"):
             with self.subTest(row):
                 self.check(lane, row)
 
@@ -59,6 +60,10 @@ class Rows(unittest.TestCase):
 
     def test_nng(self):
         self.check_all("nng")
+
+    def test_kernel(self):
+        self.check("kernel", "router")
+        self.assertIn("open failed", run("kernel", "flow")["failed"])
 
     def test_lanes(self):
         for lane, engine in (("epoll", "epoll"), ("inline-epoll", "epoll"), ("libzmq-reno", "")):

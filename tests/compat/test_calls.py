@@ -1,6 +1,13 @@
-"""programs/calls.c on the system's library and on ours: line by line the same, but for what calls-differ.txt names."""
+"""The program calls on the system's library and on ours: line by line the same, but for what calls-differ.txt names.
+
+Peers that break the protocol, breaches.py, are told of the same way. Of the errors that the manual pages of
+libzmq3-dev name, the part pages shows each, but for those of pages-unseen.txt.
+"""
 
 import difflib
+import errno
+import fnmatch
+import gzip
 import os
 import pathlib
 import re
@@ -12,7 +19,9 @@ import unittest
 BUILD = pathlib.Path(os.environ["MONOCOQUE_BUILD_DIR"]).resolve()
 HERE = pathlib.Path(__file__).parent
 LIMIT_S = 120
-PARTS = re.findall(r'\{"(\w+)", \w+\}', (HERE / "programs/calls.c").read_text())
+SOURCES = [HERE / f"programs/{name}.c"
+           for name in ("say", "calls", "options", "endpoints", "patterns", "bodies", "waits", "monitors", "pages")]
+PARTS = re.findall(r"^    X\((\w+)\)", (HERE / "programs/say.h").read_text(), re.MULTILINE)
 
 
 def rows():
@@ -21,6 +30,19 @@ def rows():
             part, rest = line.split(None, 1)
             pattern, _why = re.split(r" {2,}", rest, maxsplit=1)
             yield part.lstrip("~"), pattern, part.startswith("~")
+
+
+MANUAL = pathlib.Path("/usr/share/man/man3")
+OWN = {name: 156384712 + number for number, name in enumerate(("EFSM", "ENOCOMPATPROTO", "ETERM", "EMTHREAD"), 51)}
+
+
+def named_errors():
+    """Call and error, as the pages' lists of errors have them; a page of many calls counts as one."""
+    for file in sorted(MANUAL.glob("zmq_*.3.gz")):
+        text = gzip.decompress(file.read_bytes()).decode()
+        for section in re.findall(r'^\.SH "ERRORS\b[^\n]*$(.*?)(?=^\.SH)', text, re.MULTILINE | re.DOTALL):
+            for name in re.findall(r"\\fB(E[A-Z]+)\\fR", section):
+                yield file.name.removesuffix(".3.gz"), name
 
 
 class Calls(unittest.TestCase):
@@ -32,7 +54,7 @@ class Calls(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         cls.program = pathlib.Path(cls.folder.name, "calls")
         # The warnings of zmq_utils.h itself are not ours.
-        built = subprocess.run(["cc", "-o", cls.program, HERE / "programs/calls.c", "-lzmq", "-pthread"],
+        built = subprocess.run(["cc", "-I", HERE.parent, "-o", cls.program, *SOURCES, "-lzmq", "-pthread"],
                                capture_output=True, text=True, timeout=LIMIT_S, check=False)
         if built.returncode:
             raise AssertionError(built.stderr)
@@ -44,27 +66,46 @@ class Calls(unittest.TestCase):
         self.assertTrue(done.stdout.endswith("end\n"))
         return done.stdout.splitlines()
 
-    def differences(self, part):
-        theirs = self.says(self.program, part)
-        ours = self.says(BUILD / "mcq", "run", "--", self.program, part)
-        return [line for line in difflib.ndiff(theirs, ours) if line.startswith(("- ", "+ "))]
+    def same_on_both(self, part, *words):
+        """But for the rows of this part, each of which is of use."""
+        theirs, ours = self.says(*words), self.says(BUILD / "mcq", "run", "--", *words)
+        known = {pattern: may_go for name, pattern, may_go in rows() if name == part}
+        used, strange = set(), []
+        for line in difflib.ndiff(theirs, ours):
+            if line.startswith(("- ", "+ ")):
+                found = [pattern for pattern in known if re.fullmatch(pattern, line[2:])]
+                used.update(found)
+                strange += [] if found else [line]
+        self.assertEqual("\n".join(strange), "", "- the system's, + ours")
+        self.assertEqual([row for row, may_go in known.items() if not may_go and row not in used], [],
+                         "of no use any more")
 
     def test_each_call_says_the_same(self):
         self.assertGreater(len(PARTS), 10)
-        used = set()
         for part in PARTS:
-            known = [pattern for name, pattern, _may_go in rows() if name == part]
             with self.subTest(part=part):
-                lines = self.differences(part)
-                strange = []
-                for line in lines:
-                    found = [pattern for pattern in known if re.fullmatch(pattern, line[2:])]
-                    used |= {(part, pattern) for pattern in found}
-                    if not found:
-                        strange.append(line)
-                self.assertEqual("\n".join(strange), "", "- the system's, + ours")
-        due = {(part, pattern) for part, pattern, may_go in rows() if not may_go}
-        self.assertEqual(due - used, set(), "these rows are of no use any more")
+                self.same_on_both(part, self.program, part)
+        self.assertLessEqual({name for name, *_rest in rows()}, {*PARTS, "breaches"})
+
+    @unittest.skipUnless(pathlib.Path("/usr/lib/python3/dist-packages/zmq").exists(), "needs python3-zmq")
+    def test_each_breach_of_the_protocol_is_told_the_same(self):
+        self.same_on_both("breaches", "/usr/bin/python3", HERE / "programs/breaches.py")
+
+    @unittest.skipUnless(list(MANUAL.glob("zmq_*.3.gz")), "the manual's pages are not installed")
+    def test_errors_of_the_manual_come(self):
+        seen, due = set(), set(named_errors())
+        self.assertGreater(len(due), 100)
+        for line in self.says(BUILD / "mcq", "run", "--", self.program, "pages"):
+            if found := re.fullmatch(r"(zmq_\w+): (E[A-Z]+) = -1 \((\d+) .*\)", line):
+                call, name, number = found.groups()
+                if int(number) == OWN.get(name, getattr(errno, name, None)):
+                    seen |= {(call, name), (re.sub("_timers_.*", "_timers", call), name)}
+        rows = [line.split(None, 2) for line in (HERE / "pages-unseen.txt").read_text().splitlines()
+                if line and not line.startswith("#")]
+        used = [[pair for pair in due - seen if fnmatch.fnmatch(pair[0], call) and fnmatch.fnmatch(pair[1], name)]
+                for call, name, _why in rows]
+        self.assertEqual(due - seen - {pair for pairs in used for pair in pairs}, set())
+        self.assertEqual([row for row, pairs in zip(rows, used) if not pairs], [], "of no use any more")
 
 
 if __name__ == "__main__":

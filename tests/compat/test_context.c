@@ -81,9 +81,29 @@ static void priority__that_is_denied__is_nothing(void)
     assert_zmq(zmq_ctx_term(context));
 }
 
+static void affinity__of_no_thread__is_emthread(void)
+{
+    void *context = zmq_ctx_new();
+    uint64_t mask = UINT64_C(1) << 40;
+    void *socket;
+
+    assert_zmq(zmq_ctx_set(context, ZMQ_IO_THREADS, 2));
+    socket = zmq_open(context, ZMQ_DEALER);
+    assert_zmq(zmq_setsockopt(socket, ZMQ_AFFINITY, &mask, sizeof mask));
+    assert_fails(zmq_bind(socket, "tcp://127.0.0.1:*"), EMTHREAD);
+    assert_fails(zmq_connect(socket, "tcp://127.0.0.1:9"), EMTHREAD);
+    assert_zmq(zmq_bind(socket, "inproc://affinity"));
+    mask |= 2;
+    assert_zmq(zmq_setsockopt(socket, ZMQ_AFFINITY, &mask, sizeof mask));
+    assert_zmq(zmq_bind(socket, "tcp://127.0.0.1:*"));
+    assert_zmq(zmq_close(socket));
+    assert_zmq(zmq_ctx_term(context));
+}
+
 #define ON_BOTH(X)                                                                                 \
     X(threads__have_names_and_processors)                                                          \
-    X(priority__that_is_denied__is_nothing)
+    X(priority__that_is_denied__is_nothing)                                                        \
+    X(affinity__of_no_thread__is_emthread)
 
 ON_BOTH(BOTH_TESTS)
 

@@ -1,5 +1,6 @@
 /* zmq_msg_*: what a message is before, while and after it holds something. */
 
+#include "arena/alloc.h"
 #include "compat/test_support.h"
 
 struct release {
@@ -45,6 +46,34 @@ static void close__twice_or_never_begun__is_efault(void)
     assert_fails(zmq_msg_close(&msg), EFAULT);
     assert_fails(zmq_msg_send(&msg, NULL, 0), ENOTSOCK);
     assert_fails(zmq_msg_close(NULL), EFAULT);
+}
+
+static void closed__is_not_sent(void)
+{
+    void *context = zmq_ctx_new();
+    void *push = zmq_open(context, ZMQ_PUSH);
+    zmq_msg_t msg;
+
+    assert_int_equal(zmq_msg_init(&msg), 0);
+    assert_int_equal(zmq_msg_close(&msg), 0);
+    assert_fails(zmq_msg_send(&msg, push, ZMQ_DONTWAIT), EFAULT);
+    assert_fails(zmq_sendmsg(push, &msg, ZMQ_DONTWAIT), EFAULT);
+    assert_zmq(zmq_close(push));
+    assert_zmq(zmq_ctx_term(context));
+}
+
+static void init__without_memory__is_enomem(void)
+{
+    static char body[100];
+    zmq_msg_t msg;
+
+    memset(&msg, 0, sizeof msg);
+    mcq_alloc_fail_at(1);
+    assert_fails(zmq_msg_init_data(&msg, body, sizeof body, NULL, NULL), ENOMEM);
+    mcq_alloc_fail_at(1);
+    assert_fails(zmq_msg_init_size(&msg, sizeof body), ENOMEM);
+    mcq_alloc_fail_at(0);
+    assert_fails(zmq_msg_close(&msg), EFAULT);
 }
 
 static void free_function__is_called_once_with_the_last_copy(void)
@@ -196,6 +225,8 @@ static void sent_on__has_the_new_peer(void)
 #define ON_BOTH(X)                                                                                 \
     X(body__of_any_length__is_there)                                                               \
     X(close__twice_or_never_begun__is_efault)                                                      \
+    X(closed__is_not_sent)                                                                         \
+    X(init__without_memory__is_enomem)                                                             \
     X(free_function__is_called_once_with_the_last_copy)                                            \
     X(move__leaves_an_empty_message)                                                               \
     X(properties__that_are_none__are_einval)                                                       \

@@ -124,9 +124,9 @@ struct player {
 /* Everything that these calls may say of themselves. */
 static bool is_expected(int number)
 {
-    static const int numbers[] = {EAGAIN,       EINVAL,        ENOTSUP,  MCQ_EFSM, ENOTSOCK,
-                                  EHOSTUNREACH, EADDRINUSE,    ENOENT,   EISCONN,  ECONNRESET,
-                                  EMSGSIZE,     EADDRNOTAVAIL, MCQ_ETERM};
+    static const int numbers[] = {EAGAIN,       EINVAL,        ENOTSUP,   MCQ_EFSM,    ENOTSOCK,
+                                  EHOSTUNREACH, EADDRINUSE,    ENOENT,    EISCONN,     ECONNRESET,
+                                  EMSGSIZE,     EADDRNOTAVAIL, MCQ_ETERM, MCQ_EMTHREAD};
 
     for (size_t i = 0; i < MCQ_COUNTOF(numbers); i++)
         if (numbers[i] == number)
@@ -304,12 +304,39 @@ static uint64_t resident_bytes(void)
     return (uint64_t) pages * (uint64_t) sysconf(_SC_PAGESIZE);
 }
 
-/* MONOCOQUE_FAULTS=full: as many as the issue of it is; else enough to see one octet of each. */
+/* Enough to see one octet of each. */
 static int cycle_count(void)
 {
-    const char *text = getenv("MONOCOQUE_FAULTS");
+    return is_full_run() ? CYCLES_FULL : CYCLES;
+}
 
-    return text != NULL && strcmp(text, "full") == 0 ? CYCLES_FULL : CYCLES;
+/* What the process holds. */
+struct holding {
+    uint64_t block_count;
+    uint64_t resident_bytes;
+    size_t fd_count;
+    double seconds;
+};
+
+static struct holding look(void)
+{
+    struct timespec now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+    return (struct holding) {
+        .block_count = mcq_alloc_ledger().block_count,
+        .resident_bytes = resident_bytes(),
+        .fd_count = open_fd_count(),
+        .seconds = (double) now.tv_sec + (double) now.tv_nsec / 1e9,
+    };
+}
+
+static void tell(int cycles, struct holding now, struct holding first)
+{
+    print_message("# %d cycles, %.1f s: %" PRIu64 " blocks, %" PRIu64 " KiB resident, "
+                  "%zu descriptors\n",
+                  cycles, now.seconds - first.seconds, now.block_count, now.resident_bytes / 1024,
+                  now.fd_count);
 }
 
 static void cycle(struct world *world, struct mcq_socket *bound, const char *endpoint)
@@ -328,35 +355,30 @@ static void fault_g9__connections_come_and_go__nothing_grows(void)
 {
     struct world world;
     char endpoint[ENDPOINT_BYTES];
-    struct mcq_ledger early = {0};
-    size_t early_fds = 0;
-    uint64_t early_bytes = 0;
+    struct holding early = {0};
+    struct holding first;
+    struct holding late;
     int count = cycle_count();
 
     begin_world(&world);
     struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
 
     bind_somewhere(pull, endpoint);
+    first = look();
+    tell(0, first, first);
     for (int i = 0; i < count; i++) {
         cycle(&world, pull, endpoint);
-        if (i == count / 3) {
-            early = mcq_alloc_ledger();
-            early_fds = open_fd_count();
-            early_bytes = resident_bytes();
-        }
+        if (i == count / 3)
+            early = look();
     }
-
-    struct mcq_ledger late = mcq_alloc_ledger();
-    uint64_t late_bytes = resident_bytes();
-
-    print_message(
-        "# %d cycles; blocks %" PRIu64 " -> %" PRIu64 ", resident KiB %" PRIu64 " -> %" PRIu64 "\n",
-        count, early.block_count, late.block_count, early_bytes / 1024, late_bytes / 1024);
+    late = look();
+    tell(count / 3, early, first);
+    tell(count, late, first);
     /* A few of the last ones may still be on their way out. */
     assert_true(late.block_count < early.block_count + 200);
-    assert_true(open_fd_count() < early_fds + 50);
+    assert_true(late.fd_count < early.fd_count + 50);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(UNDER_TSAN)
-    assert_true(late_bytes < early_bytes + (UINT64_C(4) << 20));
+    assert_true(late.resident_bytes < early.resident_bytes + (UINT64_C(4) << 20));
 #endif
     end_world(&world);
 }

@@ -280,6 +280,158 @@ static void fault_f14__without_the_variable__is_silent(void)
     end_injection(&injector);
 }
 
+/* --- a queue that is too small ---------------------------------------------------------------- */
+
+#define CROWD 60
+
+static int tiny_fd = -1;
+static const volatile unsigned *tiny_flags; /* of the submission queue: the kernel writes them */
+static unsigned overflow_count;
+
+/* The smallest queue there is, and no deferred work: the kernel would deal that out in portions. */
+INJECT_AS_KERNEL static int make_tiny(struct io_uring_params *params, int64_t *value)
+{
+    void *queue;
+
+    *params = (struct io_uring_params) {.flags = IORING_SETUP_CQSIZE, .cq_entries = 2};
+    *value = syscall(SYS_io_uring_setup, 1, params);
+    if (*value < 0)
+        return errno;
+    tiny_fd = (int) *value;
+    queue = mmap(NULL, 4096, PROT_READ, MAP_SHARED, tiny_fd, IORING_OFF_SQ_RING);
+    tiny_flags =
+        queue != MAP_FAILED
+            ? (const volatile unsigned *) (const void *) ((char *) queue + params->sq_off.flags)
+            : NULL;
+    return INJECT_VALUE;
+}
+
+INJECT_AS_KERNEL static int answer_tiny(const struct seccomp_data *call, int64_t *value)
+{
+    if (call->nr == SYS_io_uring_setup)
+        return make_tiny((struct io_uring_params *) (uintptr_t) call->args[1], value);
+    if (tiny_flags != NULL && (*tiny_flags & IORING_SQ_CQ_OVERFLOW) != 0)
+        overflow_count++;
+    return 0;
+}
+
+/* More completes at a time than the queue holds; the kernel keeps the rest until it is asked. */
+static void fault_f8__more_completions_than_the_queue_holds__none_is_missed(void)
+{
+    const int calls[] = {SYS_io_uring_setup, SYS_io_uring_enter};
+    struct mcq_socket *pushes[CROWD];
+    char endpoint[ENDPOINT_BYTES];
+    struct injector injector;
+    struct io_uring ring;
+    struct world world;
+
+    if (io_uring_queue_init(2, &ring, 0) != 0)
+        skip_because("no io_uring here: %s", strerror(errno));
+    io_uring_queue_exit(&ring);
+    begin_injection(&injector, calls, MCQ_COUNTOF(calls), answer_tiny);
+    begin_world_with_threads(&world);
+    struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
+
+    assert_string_equal(mcq_ctx_engine(world.context, NULL), "io_uring");
+    bind_somewhere(pull, endpoint);
+    for (int i = 0; i < CROWD; i++) {
+        pushes[i] = open_socket(&world, MCQ_PUSH);
+        assert_works(mcq_connect(pushes[i], endpoint));
+    }
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < CROWD; i++)
+            send_text(pushes[i], "counted", 0);
+        for (int i = 0; i < CROWD; i++)
+            expect_text(pull, "counted");
+    }
+    end_world(&world);
+    end_injection(&injector);
+    assert_true(overflow_count > 0);
+}
+
+/* --- what the ring is asked for --------------------------------------------------------------- */
+
+static const struct io_uring_sqe *entries;
+static unsigned entry_count;
+static unsigned looks; /* how often somebody looked */
+static unsigned
+    unknown_count; /* entries that are neither a poll, its end, nor the wake-up's read */
+static unsigned chained_count;
+static unsigned pooled_count;
+
+/* Who makes the ring is not who uses it, so it is for any thread. */
+INJECT_AS_KERNEL static int make_watched(const struct seccomp_data *call, int64_t *value)
+{
+    struct io_uring_params *params = (struct io_uring_params *) (uintptr_t) call->args[1];
+    void *queue;
+
+    params->flags &= IORING_SETUP_CLAMP;
+    *value = syscall(SYS_io_uring_setup, call->args[0], params);
+    if (*value < 0)
+        return errno;
+    queue = mmap(NULL, params->sq_entries * sizeof *entries, PROT_READ, MAP_SHARED, (int) *value,
+                 (off_t) IORING_OFF_SQES);
+    entries = queue != MAP_FAILED ? queue : NULL;
+    entry_count = params->sq_entries;
+    return INJECT_VALUE;
+}
+
+/* All that were ever filled in, as they were last. */
+INJECT_AS_KERNEL static int answer_watched(const struct seccomp_data *call, int64_t *value)
+{
+    if (call->nr == SYS_io_uring_setup)
+        return make_watched(call, value);
+    if (call->nr == SYS_io_uring_register)
+        pooled_count += call->args[1] != IORING_REGISTER_PROBE;
+    if (call->nr != SYS_io_uring_enter || entries == NULL)
+        return 0;
+    for (unsigned i = 0; i < entry_count; i++) {
+        const struct io_uring_sqe *entry = &entries[i];
+
+        unknown_count += entry->opcode != IORING_OP_NOP && entry->opcode != IORING_OP_POLL_ADD &&
+                         entry->opcode != IORING_OP_ASYNC_CANCEL && entry->opcode != IORING_OP_READ;
+        chained_count += (entry->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) != 0;
+        pooled_count += (entry->flags & IOSQE_BUFFER_SELECT) != 0;
+    }
+    looks++;
+    return 0;
+}
+
+/* Connections come, talk, outlive a poll, and go. */
+static void watch_entries(void)
+{
+    const int calls[] = {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register};
+    struct injector injector;
+    struct io_uring ring;
+    struct world world;
+
+    if (io_uring_queue_init(2, &ring, 0) != 0)
+        skip_because("no io_uring here: %s", strerror(errno));
+    io_uring_queue_exit(&ring);
+    begin_injection(&injector, calls, MCQ_COUNTOF(calls), answer_watched);
+    begin_world_with_threads(&world);
+    talk(&world);
+    assert_string_equal(mcq_ctx_engine(world.context, NULL), "io_uring");
+    end_world(&world);
+    end_injection(&injector);
+    assert_true(looks > 0);
+    assert_int_equal(unknown_count, 0);
+}
+
+/* There are no chains that could be split (docs/adr/0005-reactor.md). */
+static void fault_f9__what_is_submitted__is_never_part_of_a_chain(void)
+{
+    watch_entries();
+    assert_int_equal(chained_count, 0);
+}
+
+/* Nor buffers that the kernel chooses (docs/adr/0022-no-multishot.md). */
+static void fault_f13__what_is_submitted__takes_no_buffer_of_a_pool(void)
+{
+    watch_entries();
+    assert_int_equal(pooled_count, 0);
+}
+
 #define FAULTS(X)
 #define FAULTS_AUTO(X)                                                                             \
     X(fault_f14__setup_is_eperm__epoll)                                                            \
@@ -288,6 +440,9 @@ static void fault_f14__without_the_variable__is_silent(void)
     X(fault_f14__enter_is_eperm__epoll)                                                            \
     X(fault_f14__denied_and_asked_for_by_name__is_einval)                                          \
     X(fault_f14__without_the_variable__is_silent)                                                  \
+    X(fault_f8__more_completions_than_the_queue_holds__none_is_missed)                             \
+    X(fault_f9__what_is_submitted__is_never_part_of_a_chain)                                       \
+    X(fault_f13__what_is_submitted__takes_no_buffer_of_a_pool)                                     \
     X(fault_f15__no_probe__epoll)                                                                  \
     X(fault_f15__no_poll__epoll)                                                                   \
     X(fault_f15__no_cancel__epoll)                                                                 \

@@ -265,7 +265,7 @@ static void fault_g13__server_over_ipc_is_killed__client_comes_back(void)
     char folder[OWN_FOLDER_BYTES];
     char endpoint[ENDPOINT_BYTES];
 
-    make_own_folder(folder);
+    assert_true(make_own_folder(folder));
     (void) snprintf(endpoint, sizeof endpoint, "ipc://%s/s", folder);
     kill_servers(endpoint);
     assert_int_equal(unlink(endpoint + strlen("ipc://")), 0);

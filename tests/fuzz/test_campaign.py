@@ -63,6 +63,7 @@ class Campaigns(unittest.TestCase):
             cwd=planted.ROOT, capture_output=True, text=True, timeout=200, check=False,
             env={**os.environ, **(env or {})})
         self.assertEqual(done.returncode, status, f"{words}: {done.stdout}{done.stderr}")
+        self.assertNotIn("Traceback", done.stderr)           # its exit status is that of a bug
         return done.stdout
 
     def start(self, name="one", *more):

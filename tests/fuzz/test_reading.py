@@ -294,6 +294,10 @@ sys.exit(bool(bad))
         self.assertEqual(self.ask(), (False, ["reference codec, 3 inputs: 3 asked 1 differ"], 2))
         self.assertIn("a &lt;difference&gt;", report.slow(self.campaign))
 
+    def test_codec_knows_decoders_and_no_calls(self):
+        self.assertIn("frame", oracles.faces())
+        self.assertNotIn("calls", oracles.faces())
+
     def test_nothing_to_ask(self):
         self.campaign.targets = ["options"]
         self.assertEqual(self.ask(), (True, [], 0))

@@ -16,6 +16,7 @@ import planted
 TREE = planted.BUILD / "tests/fuzz/afl"      # a build of its own, kept from run to run
 FOUND = 3                                    # new inputs that are enough
 LIMIT_S = 100
+STARTS = 3                                   # of afl-fuzz: one that a signal ends says nothing about the target
 
 
 def setUpModule():
@@ -35,7 +36,19 @@ def build():
 
 
 def fuzz(target, builds, room):
-    """Runs afl-fuzz until it found something -> what it kept, or the end of what it said."""
+    """-> what afl-fuzz kept, the crashes that it saw, and the end of what it said."""
+    said = ""
+    for number in range(STARTS):
+        kept, crashes, status, log = fuzz_once(target, builds, room / str(number))
+        said += log
+        if status >= 0 or kept >= FOUND:
+            break
+        said += f"\nafl-fuzz was ended by {signal.Signals(-status).name}\n"
+    return kept, crashes, said[-1500:]
+
+
+def fuzz_once(target, builds, room):
+    """Runs afl-fuzz until it found something -> the same, and how it ended by itself."""
     first, out = room / "in", room / "out"
     first.mkdir(parents=True)
     (first / "empty").write_bytes(bytes(3))
@@ -52,10 +65,11 @@ def fuzz(target, builds, room):
         while process.poll() is None and len(kept) < FOUND:
             time.sleep(0.1)
             kept = [path for path in targets.inputs([out / "default/queue"]) if ",src:" in path.name]
+        status = process.poll() or 0
         process.send_signal(signal.SIGINT)
         process.wait(60)
     found = stats.read_instance(out / "default")
-    return len(kept), len(found.crashes), (room / "log").read_text(encoding="utf-8", errors="replace")[-1500:]
+    return len(kept), len(found.crashes), status, (room / "log").read_text(encoding="utf-8", errors="replace")
 
 
 class Smoke(unittest.TestCase):

@@ -4,9 +4,12 @@
 
 #include "arena/test_support.h"
 
-/* Many strings over few octets, so that prefixes nest; some share more than a slot's head. */
+/* Many strings over few octets, so that prefixes nest; some share more than a node keeps. */
 #define UNIVERSE 4000
-#define LEN_MAX 14
+#define LEN_MAX 40
+/* What a prefix takes beside its octets: its own block as the heap rounds it, and of nodes. */
+#define PREFIX_BYTES (sizeof(struct mcq_prefix) + 24)
+#define NODE_BYTES 80
 
 struct text {
     uint8_t octets[LEN_MAX];
@@ -16,6 +19,7 @@ struct text {
 static struct text universe[UNIVERSE];
 static struct mcq_prefix *model[UNIVERSE]; /* NULL: not in */
 static size_t model_count;
+static uint64_t failures = 1; /* of what a removal would allocate, at random */
 
 static struct mcq_bytes text_bytes(const struct text *text)
 {
@@ -26,11 +30,14 @@ static struct text random_text(uint64_t *random)
 {
     static const uint8_t alphabet[] = {0x00, 'a', 'b', 0xff};
     struct text text = {.len = support_random_below(random, 7)};
+    size_t kind = support_random_below(random, 8);
+    size_t alike = kind < 2 ? 8 : kind == 2 ? 8 + support_random_below(random, LEN_MAX - 14) : 0;
 
-    if (support_random_below(random, 4) == 0)
-        text.len = mcq_min_size(text.len + 8, LEN_MAX);
+    text.len += alike;
     for (size_t i = 0; i < text.len; i++)
-        text.octets[i] = text.len > 8 && i < 8 ? 'a' : alphabet[support_random_below(random, 4)];
+        text.octets[i] = i < alike   ? 'a'
+                         : kind == 3 ? (uint8_t) support_random_below(random, 256)
+                                     : alphabet[support_random_below(random, 4)];
     return text;
 }
 
@@ -64,12 +71,13 @@ static bool begins_with(struct mcq_bytes topic, struct mcq_bytes prefix)
 
 static void check_order(const struct mcq_prefixes *prefixes)
 {
-    struct mcq_prefix_place place = {0, 0};
     const struct mcq_prefix *last = NULL;
     const struct mcq_prefix *prefix;
+    size_t bytes = 0;
     size_t count = 0;
 
-    for (; (prefix = mcq_prefixes_next(prefixes, &place)) != NULL; last = prefix, count++) {
+    for (; (prefix = mcq_prefixes_next(prefixes, last)) != NULL; last = prefix, count++) {
+        bytes += prefix->len;
         if (last == NULL)
             continue;
         size_t len = mcq_min_size(last->len, prefix->len);
@@ -79,9 +87,7 @@ static void check_order(const struct mcq_prefixes *prefixes)
     }
     assert_int_equal(count, model_count);
     assert_int_equal(prefixes->count, model_count);
-    for (size_t p = 0; p + 1 < prefixes->page_count; p++)
-        assert_true(prefixes->pages[p]->count + prefixes->pages[p + 1]->count >
-                    MCQ_PREFIX_PAGE_SLOTS / 2);
+    assert_true(mcq_alloc_ledger().bytes <= bytes + count * (PREFIX_BYTES + NODE_BYTES));
 }
 
 static void check_match(const struct mcq_prefixes *prefixes, struct mcq_bytes topic)
@@ -115,7 +121,9 @@ static void toggle(struct mcq_prefixes *prefixes, size_t i)
         assert_true(mcq_bytes_equal(mcq_prefix_bytes(model[i]), octets));
         model_count++;
     } else {
+        mcq_alloc_fail_at(support_random_below(&failures, 2)); /* a removal needs no memory */
         mcq_prefixes_remove(prefixes, model[i]);
+        mcq_alloc_fail_at(0);
         mcq_free(model[i]);
         model[i] = NULL;
         model_count--;
@@ -153,26 +161,6 @@ static void prefixes__any_calls__as_the_model(void **state)
     mcq_prefixes_fini(&prefixes);
 }
 
-static void prefixes_insert__in_order__fills_its_pages(void **state)
-{
-    struct mcq_prefixes prefixes;
-    struct mcq_prefix *prefix;
-
-    (void) state;
-    mcq_prefixes_init(&prefixes);
-    for (uint32_t i = 0; i < 10 * MCQ_PREFIX_PAGE_SLOTS; i++) {
-        struct mcq_prefix_place place;
-        uint8_t octets[4];
-
-        mcq_put_u32be(octets, i);
-        assert_null(mcq_prefixes_find(&prefixes, mcq_bytes(octets, 4), &place));
-        assert_int_equal(mcq_prefixes_insert(&prefixes, place, mcq_bytes(octets, 4), &prefix),
-                         MCQ_OK);
-    }
-    assert_int_equal(prefixes.page_count, 10);
-    mcq_prefixes_fini(&prefixes);
-}
-
 static void prefix_match__every_prefix_of_a_topic__shortest_first(void **state)
 {
     static uint8_t topic[1000];
@@ -202,37 +190,79 @@ static void prefix_match__every_prefix_of_a_topic__shortest_first(void **state)
     mcq_prefixes_fini(&prefixes);
 }
 
+/* All 256 children of a node, and none again. */
+static void prefixes__wide_node__grows_and_shrinks(void **state)
+{
+    struct mcq_prefix *in[256];
+    struct mcq_prefixes prefixes;
+    struct mcq_prefix_place place;
+    struct mcq_prefix_match match;
+    uint8_t octets[] = {'x', 'y', 0};
+
+    (void) state;
+    mcq_prefixes_init(&prefixes);
+    for (unsigned i = 0; i < 256; i++) {
+        octets[2] = (uint8_t) (i * 77);
+        assert_null(mcq_prefixes_find(&prefixes, mcq_bytes(octets, 3), &place));
+        assert_int_equal(mcq_prefixes_insert(&prefixes, place, mcq_bytes(octets, 3), &in[i]),
+                         MCQ_OK);
+    }
+    for (unsigned i = 0; i < 256; i++) {
+        octets[2] = (uint8_t) (i * 77);
+        mcq_prefix_match_init(&match, &prefixes, mcq_bytes(octets, 3));
+        assert_ptr_equal(mcq_prefix_match_next(&match), in[i]);
+        mcq_prefixes_remove(&prefixes, in[i]);
+        mcq_free(in[i]);
+        assert_null(mcq_prefixes_find(&prefixes, mcq_bytes(octets, 3), &place));
+        assert_true(mcq_alloc_ledger().bytes <= (255 - i) * (3 + PREFIX_BYTES + NODE_BYTES));
+    }
+    assert_int_equal(mcq_alloc_ledger().block_count, 0);
+    mcq_prefixes_fini(&prefixes);
+}
+
+/* Each insert of a random set, with each of its allocations refused before it succeeds. */
 static void prefixes_insert__nth_allocation_fails__nothing_changed(void **state)
 {
+    uint64_t random = support_seed();
+    struct mcq_prefixes prefixes;
+
     (void) state;
-    for (uint64_t n = 1;; n++) {
-        struct mcq_prefixes prefixes;
-        struct mcq_prefix *prefix;
-        uint32_t i = 0;
-        bool failed = false;
+    make_universe(&random);
+    mcq_prefixes_init(&prefixes);
+    for (size_t i = 0; i < 600; i++) {
+        struct mcq_bytes octets = text_bytes(&universe[i]);
+        enum mcq_err err = MCQ_NOMEM;
 
-        mcq_prefixes_init(&prefixes);
-        mcq_alloc_fail_at(n);
-        for (; i < 600 && !failed; i += !failed) {
+        for (uint64_t n = 1; err == MCQ_NOMEM; n++) {
             struct mcq_prefix_place place;
-            uint32_t name = i * 7919 % 600;
+            uint64_t blocks = mcq_alloc_ledger().block_count;
 
-            assert_null(mcq_prefixes_find(&prefixes, mcq_bytes(&name, 4), &place));
-            failed = mcq_prefixes_insert(&prefixes, place, mcq_bytes(&name, 4), &prefix) != MCQ_OK;
-            assert_int_equal(prefixes.count, i + !failed);
+            assert_null(mcq_prefixes_find(&prefixes, octets, &place));
+            mcq_alloc_fail_at(n);
+            err = mcq_prefixes_insert(&prefixes, place, octets, &model[i]);
+            mcq_alloc_fail_at(0);
+            if (err == MCQ_OK)
+                break;
+            model[i] = NULL;
+            assert_int_equal(mcq_alloc_ledger().block_count, blocks);
+            check_match(&prefixes, octets);
+            if (i % 20 == 0)
+                check_order(&prefixes);
         }
-        mcq_prefixes_fini(&prefixes);
-        assert_int_equal(mcq_alloc_ledger().block_count, 0);
-        if (!failed)
-            break;
+        assert_int_equal(err, MCQ_OK);
+        model_count++;
+        check_match(&prefixes, octets);
     }
+    check_order(&prefixes);
+    mcq_prefixes_fini(&prefixes);
+    assert_int_equal(mcq_alloc_ledger().block_count, 0);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         LEDGER_TEST(prefixes__any_calls__as_the_model),
-        LEDGER_TEST(prefixes_insert__in_order__fills_its_pages),
+        LEDGER_TEST(prefixes__wide_node__grows_and_shrinks),
         LEDGER_TEST(prefix_match__every_prefix_of_a_topic__shortest_first),
         LEDGER_TEST(prefixes_insert__nth_allocation_fails__nothing_changed),
     };

@@ -38,6 +38,35 @@ static void req_sent__strict_twice__is_out_of_turn(void **state)
     assert_int_equal(req.id, 1);
 }
 
+static void req_sent_again__only_the_newest_id_counts(void **state)
+{
+    struct mcq_req req;
+    uint32_t older = 6;
+    uint32_t newer = 7;
+
+    (void) state;
+    mcq_req_init(&req, false, true, 5);
+    assert_int_equal(mcq_req_sent_again(&req, 1), MCQ_STATE);
+    assert_int_equal(mcq_req_sent(&req, 1, true), MCQ_OK);
+    assert_int_equal(mcq_req_sent_again(&req, 1), MCQ_STATE);
+    assert_int_equal(mcq_req_sent(&req, 1, false), MCQ_OK);
+    assert_int_equal(mcq_req_frame(&req, 1, id_bytes(&older), true), MCQ_REQUEST_ENVELOPE);
+    assert_int_equal(mcq_req_sent_again(&req, 2), MCQ_OK); /* within a reply: that is void */
+    assert_int_equal(mcq_req_frame(&req, 1, EMPTY, true), MCQ_REQUEST_DISCARD);
+    assert_int_equal(mcq_req_frame(&req, 1, TEXT, false), MCQ_REQUEST_DISCARD);
+    assert_int_equal(mcq_req_frame(&req, 2, id_bytes(&older), true), MCQ_REQUEST_DISCARD);
+    assert_int_equal(mcq_req_frame(&req, 2, EMPTY, true), MCQ_REQUEST_DISCARD);
+    assert_int_equal(mcq_req_frame(&req, 2, TEXT, false), MCQ_REQUEST_DISCARD);
+    assert_true(mcq_req_peer_down(&req, 2));
+    assert_int_equal(mcq_req_sent_again(&req, 3), MCQ_OK); /* lost, and asked once more */
+    newer++;
+    assert_int_equal(mcq_req_frame(&req, 3, id_bytes(&newer), true), MCQ_REQUEST_ENVELOPE);
+    assert_int_equal(mcq_req_frame(&req, 3, EMPTY, true), MCQ_REQUEST_ENVELOPE);
+    assert_int_equal(mcq_req_sent_again(&req, 3), MCQ_STATE); /* there is the reply */
+    assert_int_equal(mcq_req_frame(&req, 3, TEXT, false), MCQ_REQUEST_BODY);
+    assert_int_equal(mcq_req_may_send(&req), MCQ_OK);
+}
+
 static void req_frame__whole_reply__then_may_send_again(void **state)
 {
     struct mcq_req req;
@@ -493,6 +522,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         LEDGER_TEST(req_sent__strict_twice__is_out_of_turn),
+        LEDGER_TEST(req_sent_again__only_the_newest_id_counts),
+        cmocka_unit_test(req_sent_again__only_the_newest_id_counts),
         LEDGER_TEST(req_frame__whole_reply__then_may_send_again),
         LEDGER_TEST(req_frame__from_another_peer__discarded),
         LEDGER_TEST(req_frame__nothing_was_asked__discarded),

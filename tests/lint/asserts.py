@@ -22,10 +22,6 @@ REASONS = {
     ("src/security/curve.c", "len >= MCQ_CURVE_MESSAGE_BYTES_MIN"): "the command's decoder refuses shorter ones (b10)",
     ("src/security/handshake.c", "event < machine->event_count"): "events are our own numbers, of the same table",
     ("src/security/handshake.c", "handshake->state < machine->state_count"): "a machine that ended is not stepped",
-    ("src/session/assembly.c", "!assembly->is_whole"): BY_US,
-    ("src/session/assembly.c", "assembly->is_whole"): BY_US,
-    ("src/session/assembly.c", "piece->body.len <= assembly->part_left"): "the frame decoder counts pieces down",
-    ("src/session/assembly.c", "size <= rest.len"): "sizes that we wrote into our own memory",
     ("src/session/handshake.c", "mcq_handshake_rejected(&session->handshake)"): BY_US,
     ("src/session/output.c", "end == output->at + output->len"): "sizes and octets come from one encoder",
     ("src/session/output.c", "len <= session->out.len - session->out_sent"):

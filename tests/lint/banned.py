@@ -44,6 +44,9 @@ BANNED_IN_C = [
      ["src/"], ["src/base/", "src/tool/"]),
     (r"\b(randombytes\w*|crypto_\w*_(keypair|keygen)|sodium_misuse)\s*\(",
      "mcq_random: libsodium ends the process where there is no randomness", ["src/"], []),
+    (r"\b(IOSQE_IO_(HARD)?LINK|IOSQE_BUFFER_SELECT|IORING_RECVSEND_BUNDLE|IOU_PBUF_RING_INC)\b",
+     "operations that stand alone, with buffers of their own (docs/adr/0005-reactor.md, 0022-no-multishot.md)",
+     ["src/"], []),
     (r"\btypedef\s+(struct|union|enum)\b", "the plain type; no typedef hides what a thing is",
      ["src/", "include/"], ["src/compat/", "include/compat/zmq.h"]),
 ]

@@ -246,6 +246,7 @@ class Banned(LintTest):
         ("src/hub/x.c", "p = malloc(n);\n", "'malloc(' is banned: write a call of the arena"),
         ("src/hub/x.c", 'printf("x");\n', "'printf(' is banned"),
         ("src/hub/x.h", "typedef struct x x;\n", "'typedef struct' is banned"),
+        ("src/reactor/x.c", "entry->flags |= IOSQE_IO_LINK;\n", "'IOSQE_IO_LINK' is banned"),
         ("docs/x.md", f"{MARK}: later\n", f"'{MARK}' is banned"),
         ("docs/x.md", f"see {MACHINE}\n", f"'{MACHINE}' is banned"),
         ("docs/x.md", f"see {BESIDE}/x\n", f"'{BESIDE}' is banned"),

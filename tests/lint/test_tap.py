@@ -81,6 +81,11 @@ class Ctest(TapTest):
     def test_crash_after_good_cases(self):
         self.counts("x.xml", self.program("fail", "1..1\nok 1 - a\nSEGV\n"), 1, 1, 0)
 
+    def test_crash_is_told_with_its_report(self):
+        report = "==7==ERROR: AddressSanitizer: heap-use-after-free\n#0 in f\n" + "shadow\n" * 30
+        text, _ = self.tap("report", "x.xml", self.program("fail", "1..2\nok 1 - a\n" + report))
+        self.assertIn("==7==ERROR: AddressSanitizer: heap-use-after-free\n         #0 in f", text)
+
     def test_missing_program(self):
         skipped = '<skipped message="Unable to find executable"/>'
         self.counts("x.xml", self.program("notrun", "", skipped), 0, 1, 0)

@@ -25,11 +25,9 @@ TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"((?:\\.|[^"\\\n])*)"', re.DOTALL)
 
 # What merely looks alike: path, the word or what the number is called, and what it is instead.
 ALLOWED = {
-    ("src/hub/prefixes.c", "0xff"): "one octet of a prefix held in an integer",
     ("src/hub/router.h", "MCQ_ROUTER_ID_MAX"): "asserted in src/socket/router.c: hubs know nothing of the wire",
     ("src/hub/request.h", "MCQ_REP_FRAMES_MAX"): "how long an envelope we keep",
     ("src/hub/router.c", "id.data[0]"): "the first octet of names that we give out ourselves",
-    ("src/session/assembly.c", "0x7f"): "seven bits of a length in our own memory; no peer sees it",
     ("src/runtime/endpoint.c", "ACCEPT_PAUSE_NS"): "a pause of ours",
 }
 

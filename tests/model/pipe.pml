@@ -17,18 +17,22 @@
  *                   BUG_CLEAR_LATE       who tells clears the word when it has told
  *                   BUG_UNSAID           a reader that finds nothing keeps what it took to itself
  *                   BUG_UNSHOWN          the writer sleeps before it has shown what it put
+ *                   BUG_STREAM_UNFENCED  the writer streams from here on, and does not fence first
+ *                   BUG_STREAM_UNSEEN    the reader sets its word, and fences for itself only
+ *                   BUG_STREAM_UNSAID    the writer streams, and nobody knows
  */
 #define MESSAGES 5
 #define LIMIT 3
 #define ROOM 2 /* free places at which a writer that found none is told */
 
-mtype = {PUBLISHED, READER_WAITS, ACKED, WRITER_WAITS, WAKE_AT}
+mtype = {PUBLISHED, READER_WAITS, ACKED, WRITER_WAITS, WAKE_AT, STREAMING}
 
 byte published = 0
 byte acked = 0
 byte wake_at = 0
 bool reader_waits = true
 bool writer_waits = false
+bool streaming = false
 bool reader_told = false
 bool writer_told = false
 byte count = 0 /* the writer's: messages put */
@@ -48,6 +52,7 @@ inline reach(buffer)
     :: what == ACKED -> acked = value
     :: what == WRITER_WAITS -> writer_waits = true
     :: what == WAKE_AT -> wake_at = value
+    :: what == STREAMING -> streaming = value
     fi
 }
 
@@ -87,8 +92,15 @@ inline publish()
 #else
         from_writer!PUBLISHED, count;
 #ifndef BUG_SHOWN_UNFENCED
-        fence(from_writer);
+        if
+        :: streams
+        :: !streams -> fence(from_writer)
+        fi;
 #endif
+        if
+        :: streams && reader_waits -> streams = false; from_writer!STREAMING, 0
+        :: else
+        fi;
         tell(from_writer, reader_waits, reader_told);
 #endif
         shown = count
@@ -98,7 +110,7 @@ inline publish()
 active proctype writer()
 {
     byte shown, acked_seen;
-    bool late;
+    bool late, streams;
 
     do
     :: count == MESSAGES -> publish(); break
@@ -131,7 +143,18 @@ active proctype writer()
         :: else ->
             count++;
             assert(count - taken <= LIMIT);
-            if :: publish() :: skip fi
+            if :: publish() :: skip fi;
+            if
+            :: !streams && count == shown ->
+                streams = true;
+#ifndef BUG_STREAM_UNSAID
+                from_writer!STREAMING, 1;
+#endif
+#ifndef BUG_STREAM_UNFENCED
+                fence(from_writer);
+#endif
+            :: skip
+            fi
         fi
     od
 }
@@ -173,6 +196,12 @@ active proctype reader()
                 from_reader!READER_WAITS, 1;
 #ifndef BUG_EMPTY_UNFENCED
                 fence(from_reader);
+#endif
+#ifndef BUG_STREAM_UNSEEN
+                if /* a fence in the writer's processor, too */
+                :: streaming -> fence(from_writer)
+                :: else
+                fi;
 #endif
 #ifdef BUG_ONE_LOOK
                 sleeps = true

@@ -1,76 +1,9 @@
-#include <stdio.h>
+/* A link that is up: octets, messages, control. */
 
-#include "session/state.h"
-#include "socket/test_support.h"
+#include "pump/link_support.h"
 
 #define MS UINT64_C(1000000)
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application */
-
-/* Two bare links that talk to each other. */
-struct fixture {
-    struct world world;
-    struct end a;
-    struct end b;
-    struct test_peer *near; /* a's, which connects */
-    struct test_peer *far;
-};
-
-static void start_with(struct fixture *f, size_t pipe_bytes, uint32_t out_max, uint32_t in_max)
-{
-    struct joined joined;
-
-    world_init(&f->world, pipe_bytes);
-    end_init_bare(&f->a, &f->world, MCQ_SOCKET_TYPE_DEALER);
-    end_init_bare(&f->b, &f->world, MCQ_SOCKET_TYPE_DEALER);
-    f->a.out_max = out_max;
-    f->b.in_max = in_max;
-    joined = join(&f->a, &f->b);
-    f->near = joined.near;
-    f->far = joined.far;
-}
-
-static void start(struct fixture *f)
-{
-    start_with(f, 0, 0, 0);
-}
-
-static enum mcq_err put_bytes(struct test_peer *peer, struct mcq_bytes bytes, bool more)
-{
-    struct mcq_msg msg;
-    struct mcq_part part = {.body = bytes, .more = more};
-    enum mcq_err err;
-
-    if (bytes.len <= MCQ_WPUMP_COPY_MAX)
-        return mcq_link_put(&peer->peer.link, &part);
-    if (mcq_msg_init_copy(&msg, bytes) != MCQ_OK)
-        return MCQ_NOMEM;
-    part.msg = &msg;
-    part.body = mcq_msg_bytes(&msg);
-    err = mcq_link_put(&peer->peer.link, &part);
-    mcq_msg_fini(&msg);
-    return err;
-}
-
-/* Octets go over, as often as the stream needs it. */
-static void carry_over(struct fixture *f, int turns)
-{
-    for (int turn = 0; turn < turns; turn++) {
-        settle(&f->world);
-        (void) mcq_link_prefetch(&f->far->peer.link);
-    }
-}
-
-static void expect_part(struct test_peer *peer, uint8_t octet, size_t len, bool more)
-{
-    struct mcq_msg msg;
-
-    assert_int_equal(mcq_link_take(&peer->peer.link, &msg), MCQ_OK);
-    assert_int_equal(mcq_msg_len(&msg), len);
-    for (size_t i = 0; i < len; i++)
-        assert_int_equal(mcq_msg_data(&msg)[i], octet);
-    assert_int_equal(msg.more, more);
-    mcq_msg_fini(&msg);
-}
 
 /* --- octets ---------------------------------------------------------------------------------- */
 
@@ -246,11 +179,31 @@ static void prefetch__is_bounded_by_messages_and_by_octets(void **state)
     world_fini(&f.world);
 }
 
+static void dropped_input__leaves_the_part_that_is_due_and_counts_for_nothing_more(void **state)
+{
+    static uint8_t body[10000];
+    struct fixture f;
+
+    (void) state;
+    start_with(&f, 1 << 16, 0, 0);
+    memset(body, 'd', sizeof body);
+    assert_int_equal(put_bytes(f.near, mcq_bytes(body, sizeof body), true), MCQ_OK);
+    assert_int_equal(put_bytes(f.near, mcq_bytes(body, sizeof body), false), MCQ_OK);
+    assert_int_equal(put_bytes(f.near, mcq_bytes(body, sizeof body), false), MCQ_OK);
+    put_text(f.near, "short", false);
+    carry_over(&f, 20);
+    expect_part(f.far, 'd', sizeof body, true);
+    mcq_link_drop_input(&f.far->peer.link);
+    assert_true(f.far->peer.link.in.body_bytes > 0); /* the second part of what was begun */
+    expect_part(f.far, 'd', sizeof body, false);
+    assert_int_equal(f.far->peer.link.in.body_bytes, 0);
+    assert_int_equal(take_err(f.far), MCQ_AGAIN);
+    world_fini(&f.world);
+}
+
 /* --- control --------------------------------------------------------------------------------- */
 
-/* A PING with a context of one octet, and the PONG that answers it. */
-static const uint8_t ping[] = {4, 8, 4, 'P', 'I', 'N', 'G', 0, 0, '?'};
-static const uint8_t pong[] = {4, 6, 4, 'P', 'O', 'N', 'G', '?'};
+static const uint8_t pong[] = {4, 6, 4, 'P', 'O', 'N', 'G', '?'}; /* that answers ping */
 
 static void ping__is_answered_between_messages(void **state)
 {
@@ -289,7 +242,7 @@ static void shut__pings_are_heard_without_an_answer__and_the_link_goes_on(void *
     for (int i = 0; i < 3; i++) {
         send_raw(f.near, ping, sizeof ping);
         settle(&f.world);
-        f.far->peer.link.can_read = true;
+        mcq_link_set_readable(&f.far->peer.link);
         assert_int_equal(take_err(f.far), MCQ_AGAIN);
         assert_int_equal(mcq_link_flush(&f.far->peer.link), MCQ_OK);
     }
@@ -316,7 +269,7 @@ static void fault_c7__pings_without_end_while_nothing_can_leave__are_not_read(vo
         assert_true(i < 100);
         if (io.len < sizeof ping) /* the rest would have to follow */
             break;
-        f.far->peer.link.can_read = true;
+        mcq_link_set_readable(&f.far->peer.link);
         assert_int_equal(take_err(f.far), MCQ_AGAIN);
         assert_true(f.far->peer.link.session->out.len <= sizeof pong);
     }
@@ -427,7 +380,7 @@ static void fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer
             at_ns = mcq_link_deadline_ns(judge);
             assert_true(at_ns != MCQ_NEVER_NS);
             mcq_sim_jump(f.world.sim, at_ns - mcq_reactor_now_ns(f.world.reactor));
-            judge->can_read = true;
+            mcq_link_set_readable(judge);
             mcq_link_tick(judge, at_ns);
             assert_false(judge->is_lost);
         }
@@ -442,267 +395,6 @@ static void fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer
     }
 }
 
-/* --- connections that end -------------------------------------------------------------------- */
-
-static void fault_d2__peer_closed__whole_messages_that_it_sent_are_kept(void **state)
-{
-    (void) state;
-    for (int keeps = 0; keeps < 2; keeps++) {
-        struct fixture f;
-
-        start(&f);
-        f.far->peer.link.keeps_input = keeps;
-        put_text(f.near, "received ahead", true);
-        put_text(f.near, "of its end", false);
-        settle(&f.world);
-        (void) mcq_link_prefetch(&f.far->peer.link);
-        put_text(f.near, "in the stream", false);
-        settle(&f.world);
-        for (int i = 0; i < 2; i++) { /* that nobody will answer any more */
-            send_raw(f.near, ping, sizeof ping);
-            send_raw(f.near, "\0\7between", 9);
-        }
-        send_raw(f.near, "\1\1x\0\5cut", 8);
-        mcq_link_lose(&f.near->peer.link, MCQ_CLOSED);
-        settle(&f.world);
-        /* A write fails before anybody has read: the loss is known, the octets are not. */
-        mcq_link_lose(&f.far->peer.link, MCQ_CLOSED);
-        settle(&f.world);
-        assert_false(f.far->peer.link.is_up);
-        TAKE_MORE(f.far, "received ahead");
-        TAKE(f.far, "of its end");
-        if (keeps)
-            TAKE(f.far, "in the stream");
-        for (int i = 0; i < 2 * keeps; i++)
-            TAKE(f.far, "between");
-        assert_int_equal(take_err(f.far), MCQ_AGAIN);
-        assert_false(mcq_link_is_readable(&f.far->peer.link));
-        world_fini(&f.world);
-    }
-}
-
-static void peer_broke_a_rule__what_was_whole_before_is_kept_and_nothing_after(void **state)
-{
-    struct fixture f;
-
-    (void) state;
-    start(&f);
-    put_text(f.near, "one", false);
-    settle(&f.world);
-    send_raw(f.near, "\0\3two\xff\0\5three", 12);
-    settle(&f.world);
-    (void) mcq_link_prefetch(&f.far->peer.link);
-    assert_true(f.far->peer.link.is_lost);
-    TAKE(f.far, "one");
-    settle(&f.world);
-    assert_int_equal(f.b.lost_by, MCQ_PROTO);
-    TAKE(f.far, "two");
-    assert_int_equal(take_err(f.far), MCQ_AGAIN);
-    world_fini(&f.world);
-}
-
-static void lose__said_twice_or_of_one_that_is_off__is_said_once(void **state)
-{
-    struct fixture f;
-
-    (void) state;
-    start(&f);
-    mcq_link_lose(&f.near->peer.link, MCQ_LIMIT);
-    mcq_link_lose(&f.near->peer.link, MCQ_PROTO);
-    mcq_link_lose(&f.far->peer.link, MCQ_PROTO);
-    peer_down(f.far); /* ended while it is on the list */
-    settle(&f.world);
-    assert_int_equal(f.a.lost_count, 1);
-    assert_int_equal(f.a.lost_by, MCQ_LIMIT);
-    assert_int_equal(f.b.lost_count, 1);
-    mcq_link_lose(&f.near->peer.link, MCQ_PROTO);
-    assert_null(mcq_link_next_lost(&f.a.group));
-    assert_int_equal(mcq_link_flush(&f.near->peer.link), MCQ_OK); /* it waits for a connection */
-    world_fini(&f.world);
-}
-
-static void drop__makes_room_and_leaves_nothing_behind(void **state)
-{
-    struct mcq_part part = {.body = mcq_bytes_of("x"), .more = true};
-    struct world world;
-    struct end end;
-    struct test_peer *peer;
-
-    (void) state;
-    world_init(&world, 0);
-    end_init_bare(&end, &world, MCQ_SOCKET_TYPE_DEALER);
-    end.out_max = 1;
-    peer = peer_connecting(&end);
-    put_text(peer, "waits", false);
-    assert_int_equal(mcq_link_put(&peer->peer.link, &part), MCQ_AGAIN);
-    mcq_link_drop(&peer->peer.link);
-    assert_int_equal(mcq_link_waiting_count(&peer->peer.link), 0);
-    assert_ptr_equal(mcq_link_next_roomy(&end.group), &peer->peer.link);
-    assert_int_equal(mcq_link_put(&peer->peer.link, &part), MCQ_OK);
-    world_fini(&world);
-}
-
-static unsigned number_of(const struct mcq_msg *msg)
-{
-    char text[16];
-
-    assert_true(mcq_msg_len(msg) < sizeof text);
-    (void) snprintf(text, sizeof text, "%.*s", (int) mcq_msg_len(msg),
-                    (const char *) mcq_msg_data(msg));
-    return (unsigned) strtoul(text, NULL, 10);
-}
-
-/* Numbered messages of three parts, from a side that connects again and again, over a stream whose
- * reads and writes are partial and that is cut at any moment. What the receiver gets is whole and
- * in order; none comes twice, and none is lost but those that were in the stream. */
-static void fault_d1__random_cuts__messages_are_whole_in_order_and_never_twice(void **state)
-{
-    struct mcq_sim_faults faults = {.partial = 300, .again = 100, .pipe_bytes = 700};
-    uint64_t random = support_seed();
-    struct fixture f;
-    struct joined joined;
-    unsigned next = 0;
-    unsigned expected = 0;
-    unsigned came = 0;
-    unsigned cuts = 0;
-
-    (void) state;
-    world_init_faulty(&f.world, random, &faults);
-    end_init_bare(&f.a, &f.world, MCQ_SOCKET_TYPE_DEALER);
-    end_init_bare(&f.b, &f.world, MCQ_SOCKET_TYPE_DEALER);
-    joined = join(&f.a, &f.b);
-    while (next < 3000 && cuts < 50) {
-        size_t dice = support_random_below(&random, 100);
-        char text[200] = "";
-
-        if (dice < 60 && mcq_link_waiting_count(&joined.near->peer.link) < 20) {
-            (void) snprintf(text, sizeof text, "%u", next++);
-            put_text(joined.near, text, true);
-            memset(text, 'x', support_random_below(&random, sizeof text));
-            put_text(joined.near, text, true);
-            put_text(joined.near, "end", false);
-        } else if (dice < 98) {
-            settle(&f.world);
-        } else if (joined.near->peer.link.is_up) {
-            mcq_sim_reset(f.world.sim, joined.near->peer.link.fd);
-            cuts++;
-        }
-        for (int parts = 0;; parts++) {
-            struct mcq_msg msg;
-
-            if (mcq_link_take(&joined.far->peer.link, &msg) != MCQ_OK) {
-                assert_int_equal(parts % 3, 0);
-                break;
-            }
-            if (parts % 3 == 0) {
-                unsigned number = number_of(&msg);
-
-                assert_true(number >= expected);
-                expected = number + 1;
-                came++;
-            } else if (parts % 3 == 2) {
-                assert_memory_equal(mcq_msg_data(&msg), "end", 3);
-            }
-            assert_int_equal(msg.more, parts % 3 < 2);
-            mcq_msg_fini(&msg);
-        }
-        (void) take_err(joined.near); /* sees the end */
-        (void) end_pump(&f.a);
-        (void) end_pump(&f.b);
-        if (!joined.near->peer.link.is_up && !joined.far->peer.link.is_up) {
-            peer_gone(joined.far);
-            joined = join_peer(&f.a, joined.near, &f.b);
-        }
-    }
-    /* A stream holds 700 octets: at most 700 / 15 messages go with each of them. */
-    assert_true(came + cuts * 47 + 20 >= next);
-    print_message("# %u of %u messages over %u connections\n", came, next, cuts + 1);
-    world_fini(&f.world);
-}
-
-/* --- memory ---------------------------------------------------------------------------------- */
-
-static void nomem_at_start__the_opening_stays_the_caller_s(void **state)
-{
-    bool is_over = false;
-
-    (void) state;
-    for (uint64_t n = 1; !is_over; n++) {
-        struct world world;
-        struct end end;
-        struct end other;
-        struct opened opened;
-        struct opened other_opened;
-        struct stream stream;
-        struct test_peer *peer;
-        enum mcq_err err;
-
-        world_init(&world, 0);
-        end_init_bare(&end, &world, MCQ_SOCKET_TYPE_DEALER);
-        end_init_bare(&other, &world, MCQ_SOCKET_TYPE_DEALER);
-        assert_true(stream_open(&world, &stream));
-        assert_true(opened_init(&opened, &end, stream.near));
-        assert_true(opened_init(&other_opened, &other, stream.far));
-        while (opened.err == MCQ_AGAIN || other_opened.err == MCQ_AGAIN) {
-            (void) opened_step(&opened);
-            (void) opened_step(&other_opened);
-            (void) mcq_sim_advance(world.sim);
-        }
-        peer = peer_new(&end, true);
-        mcq_alloc_fail_at(n);
-        err = mcq_link_start(&peer->peer.link, &opened.opening, 100, (struct mcq_ready_key) {0});
-        is_over = mcq_alloc_fail_left() > 0;
-        mcq_alloc_fail_at(0);
-        assert_int_equal(err, is_over ? MCQ_OK : MCQ_NOMEM);
-        assert_int_equal(peer->peer.link.is_up, is_over);
-        if (!is_over)
-            opened_fini(&opened, &end);
-        opened_fini(&other_opened, &other);
-        world_fini(&world);
-    }
-}
-
-/* Whatever fails in a link's reading or writing, it costs no more than the connection. */
-static void nomem_in_traffic__costs_the_connection_and_no_whole_message_before_it(void **state)
-{
-    static uint8_t body[5000];
-    bool is_over = false;
-    uint64_t n;
-
-    (void) state;
-    for (n = 1; !is_over; n++) {
-        struct fixture f;
-        unsigned put_count = 0;
-        unsigned came = 0;
-
-        start_with(&f, 1000, 0, 0);
-        mcq_alloc_fail_at(n);
-        for (int i = 0; i < 20; i++) {
-            bool more = i % 2 == 0;
-
-            if (put_bytes(f.near, mcq_bytes(body, i % 5 == 4 ? sizeof body : 70), more) != MCQ_OK) {
-                mcq_link_cut(&f.near->peer.link);
-                i |= 1; /* its second part is not sent either */
-                continue;
-            }
-            put_count += !more;
-        }
-        carry_over(&f, 60);
-        is_over = mcq_alloc_fail_left() > 0;
-        mcq_alloc_fail_at(0);
-        for (struct mcq_msg msg; mcq_link_take(&f.far->peer.link, &msg) == MCQ_OK;) {
-            came += !msg.more;
-            mcq_msg_fini(&msg);
-        }
-        if (f.a.lost_count + f.b.lost_count == 0)
-            assert_int_equal(came, put_count);
-        assert_true(came <= put_count);
-        world_fini(&f.world);
-        assert_int_equal(mcq_alloc_ledger().block_count, 0);
-    }
-    print_message("# %u allocations\n", (unsigned) n - 2);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -713,19 +405,13 @@ int main(void)
         LEDGER_TEST(begun_message__does_not_leave__and_can_be_taken_back),
         LEDGER_TEST(high_water_mark__counts_messages__and_lets_in_what_was_begun),
         LEDGER_TEST(prefetch__is_bounded_by_messages_and_by_octets),
+        LEDGER_TEST(dropped_input__leaves_the_part_that_is_due_and_counts_for_nothing_more),
         LEDGER_TEST(ping__is_answered_between_messages),
         LEDGER_TEST(shut__pings_are_heard_without_an_answer__and_the_link_goes_on),
         LEDGER_TEST(fault_c7__pings_without_end_while_nothing_can_leave__are_not_read),
         LEDGER_TEST(fault_c7__pings_both_ways_while_both_are_full_of_messages__are_read_on),
         LEDGER_TEST(heartbeat__silent_peer__is_lost),
         LEDGER_TEST(fault_d3__silence_while_we_do_not_read__is_not_held_against_the_peer),
-        LEDGER_TEST(fault_d2__peer_closed__whole_messages_that_it_sent_are_kept),
-        LEDGER_TEST(peer_broke_a_rule__what_was_whole_before_is_kept_and_nothing_after),
-        LEDGER_TEST(lose__said_twice_or_of_one_that_is_off__is_said_once),
-        LEDGER_TEST(drop__makes_room_and_leaves_nothing_behind),
-        LEDGER_TEST(fault_d1__random_cuts__messages_are_whole_in_order_and_never_twice),
-        LEDGER_TEST(nomem_at_start__the_opening_stays_the_caller_s),
-        LEDGER_TEST(nomem_in_traffic__costs_the_connection_and_no_whole_message_before_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

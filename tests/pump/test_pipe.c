@@ -1,102 +1,6 @@
-/* Two queues without locks: every call, the edges of chunks, a model, and two threads. */
+/* Two queues without locks: every call, and the edges of chunks. */
 
-#include "arena/test_support.h"
-
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "pump/pipe.h"
-
-#define TAG 7
-#define LARGE_BYTES 100 /* a body on the heap: the ledger knows whether it ends */
-
-struct fixture {
-    struct mcq_pipe pipe;
-    struct mcq_pipe_end near; /* writes in most tests */
-    struct mcq_pipe_end far;
-};
-
-static struct mcq_blocks *blocks; /* the reader's, for short bodies */
-
-static void begin(struct fixture *f)
-{
-    mcq_pipe_init(&f->pipe);
-    assert_int_equal(mcq_blocks_new(&blocks), MCQ_OK);
-    f->near = mcq_pipe_end(&f->pipe, 0);
-    f->far = mcq_pipe_end(&f->pipe, 1);
-}
-
-static void end(struct fixture *f)
-{
-    mcq_pipe_fini(&f->pipe);
-    mcq_blocks_free(&blocks);
-}
-
-static void start(struct mcq_msg *msg, uint64_t number, bool more)
-{
-    assert_int_equal(mcq_msg_init_copy(msg, mcq_bytes(&number, sizeof number)), MCQ_OK);
-    msg->more = more;
-}
-
-static void put(struct mcq_pipe_end *end, uint64_t number, bool more)
-{
-    struct mcq_msg msg;
-
-    start(&msg, number, more);
-    assert_int_equal(mcq_pipe_put(end, &msg), MCQ_OK);
-    assert_int_equal(mcq_msg_len(&msg), 0); /* it moved */
-}
-
-static void put_tagged(struct mcq_pipe_end *end, uint64_t number)
-{
-    struct mcq_msg msg;
-
-    start(&msg, number, false);
-    assert_int_equal(mcq_pipe_put_tagged(end, &msg, TAG), MCQ_OK);
-}
-
-static uint64_t number_of(const struct mcq_msg *msg)
-{
-    uint64_t number;
-
-    assert_true(mcq_msg_len(msg) >= sizeof number);
-    memcpy(&number, mcq_msg_data(msg), sizeof number);
-    return number;
-}
-
-/* Takes what must be there. Returns whether the writer is to be told. */
-static bool expect(struct mcq_pipe_end *end, uint64_t number, uint8_t tag, bool more)
-{
-    struct mcq_msg msg;
-    uint8_t found;
-    bool tells;
-
-    assert_true(mcq_pipe_is_readable(end));
-    assert_int_equal(mcq_pipe_take(end, blocks, &msg, &found, &tells), MCQ_OK);
-    assert_int_equal(number_of(&msg), number);
-    assert_int_equal(found, tag);
-    assert_int_equal(msg.more, more);
-    mcq_msg_fini(&msg);
-    return tells;
-}
-
-static bool expect_nothing(struct mcq_pipe_end *end)
-{
-    struct mcq_msg msg;
-    uint8_t tag;
-    bool tells;
-
-    assert_false(mcq_pipe_is_readable(end));
-    assert_int_equal(mcq_pipe_take(end, blocks, &msg, &tag, &tells), MCQ_AGAIN);
-    return tells;
-}
-
-static void publish(struct mcq_pipe_end *end)
-{
-    (void) !mcq_pipe_publish(end);
-}
+#include "pump/pipe_support.h"
 
 /* --- order ----------------------------------------------------------------------------------- */
 
@@ -335,6 +239,85 @@ static void publish__tells_a_reader_that_found_nothing__once(void **state)
     end(&f);
 }
 
+static int fence_count;
+
+static void count_fence(void)
+{
+    fence_count++;
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void stream__a_reader_that_waits_fences_for_both__and_ends_it(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    begin(&f);
+    mcq_pipe_set_fence(&f.pipe, count_fence);
+    fence_count = 0;
+    put(&f.near, 0, false);
+    assert_true(mcq_pipe_publish(&f.near));
+    for (uint64_t i = 1; i <= MCQ_PIPE_QUIET; i++) {
+        assert_false(atomic_load(&f.near.out->is_streaming));
+        put(&f.near, i, false);
+        assert_false(mcq_pipe_publish(&f.near));
+    }
+    assert_true(atomic_load(&f.near.out->is_streaming));
+    for (uint64_t i = 0; i <= MCQ_PIPE_QUIET; i++)
+        expect(&f.far, i, MCQ_PIPE_PART, false);
+    assert_int_equal(fence_count, 0);
+    expect_nothing(&f.far);
+    expect_nothing(&f.far);
+    assert_int_equal(fence_count, 1);
+    put(&f.near, 1, false);
+    assert_true(mcq_pipe_publish(&f.near));
+    assert_false(atomic_load(&f.near.out->is_streaming));
+    expect(&f.far, 1, MCQ_PIPE_PART, false);
+    expect_nothing(&f.far);
+    assert_int_equal(fence_count, 1); /* nobody streams */
+    end(&f);
+}
+
+static void stream__not_without_a_fence(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    begin(&f);
+    for (uint64_t i = 0; i < 3 * MCQ_PIPE_QUIET; i++) {
+        put(&f.near, i, false);
+        assert_int_equal(mcq_pipe_publish(&f.near), i == 0);
+        assert_false(atomic_load(&f.near.out->is_streaming));
+    }
+    end(&f);
+}
+
+static void single__is_known_without_asking_to_be_told(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    begin(&f);
+    assert_false(mcq_pipe_has_single(&f.far));
+    put(&f.near, 1, false);
+    put(&f.near, 2, true);
+    put(&f.near, 3, false);
+    put_tagged(&f.near, 4);
+    assert_true(mcq_pipe_publish(&f.near));
+    assert_true(mcq_pipe_has_single(&f.far));
+    expect(&f.far, 1, MCQ_PIPE_PART, false);
+    assert_false(mcq_pipe_has_single(&f.far)); /* of two parts */
+    expect(&f.far, 2, MCQ_PIPE_PART, true);
+    assert_true(mcq_pipe_has_single(&f.far)); /* within a message it is asked of the link */
+    expect(&f.far, 3, MCQ_PIPE_PART, false);
+    assert_false(mcq_pipe_has_single(&f.far)); /* no part of a message */
+    expect(&f.far, 4, TAG, false);
+    assert_false(mcq_pipe_has_single(&f.far));
+    put(&f.near, 5, false);
+    assert_false(mcq_pipe_publish(&f.near)); /* it has asked for nothing */
+    end(&f);
+}
+
 /* Whole messages until there is no room. */
 static uint64_t fill(struct mcq_pipe_end *end, uint64_t most)
 {
@@ -538,315 +521,6 @@ static void copy__any_length_anywhere(void **state)
         }
 }
 
-/* --- against a model -------------------------------------------------------------------------- */
-
-#define MODEL_PARTS 20000
-#define MODEL_STEPS 20000
-
-struct entry {
-    uint64_t number;
-    size_t len;   /* of the body */
-    size_t count; /* places */
-    uint8_t tag;
-    bool more;
-};
-
-struct model {
-    struct entry entries[MODEL_PARTS];
-    uint64_t put, whole, shown, taken; /* parts */
-    uint64_t messages, taken_messages;
-    uint64_t limit;
-    bool is_within, reader_waits, writer_waits;
-};
-
-static struct model model;
-static uint64_t seed;
-
-static size_t len_of(uint64_t number)
-{
-    const size_t lens[] = {8, 56, 57, 64, 120, 121, 200, MCQ_PIPE_COPY_MAX};
-
-    return lens[number % MCQ_COUNTOF(lens)];
-}
-
-static void fill_body(uint8_t body[MCQ_PIPE_COPY_MAX], uint64_t number)
-{
-    for (size_t i = 0; i < MCQ_PIPE_COPY_MAX; i++)
-        body[i] = (uint8_t) (number * 31 + i);
-    memcpy(body, &number, sizeof number);
-}
-
-static bool is_body(const struct mcq_msg *msg, uint64_t number)
-{
-    uint8_t body[MCQ_PIPE_COPY_MAX];
-
-    fill_body(body, number);
-    return mcq_bytes_equal(mcq_msg_bytes(msg), mcq_bytes(body, len_of(number)));
-}
-
-static size_t places_of(size_t len)
-{
-    return len <= MCQ_MSG_INLINE_MAX ? 1 : 1 + (len - MCQ_MSG_INLINE_MAX + 63) / 64;
-}
-
-/* As a message of its own, or as a copy. Some allocations fail; then nothing has happened. */
-static bool is_put(struct fixture *f, uint64_t number, bool more, bool is_tagged, bool is_copy)
-{
-    uint8_t body[MCQ_PIPE_COPY_MAX];
-    struct mcq_bytes octets = mcq_bytes(body, len_of(number));
-    struct mcq_msg msg;
-    enum mcq_err err;
-
-    fill_body(body, number);
-    assert_int_equal(mcq_msg_init_copy(&msg, octets), MCQ_OK);
-    msg.more = more;
-    mcq_alloc_fail_at(support_random_below(&seed, 4) == 0);
-    if (is_copy)
-        err = mcq_pipe_put_copy(&f->near, octets, more);
-    else if (is_tagged)
-        err = mcq_pipe_put_tagged(&f->near, &msg, TAG);
-    else
-        err = mcq_pipe_put(&f->near, &msg);
-    mcq_alloc_fail_at(0);
-    mcq_msg_fini(&msg); /* empty if it moved */
-    assert_true(err == MCQ_OK || err == MCQ_NOMEM);
-    return err == MCQ_OK;
-}
-
-static void step_put(struct fixture *f)
-{
-    bool more = support_random_below(&seed, 3) == 0;
-    bool is_copy = support_random_below(&seed, 2) == 0;
-    size_t len = len_of(model.put);
-
-    if (!model.is_within) {
-        uint64_t waiting = model.messages - model.taken_messages;
-        bool has_room = mcq_pipe_has_room(&f->near);
-
-        if (has_room)
-            assert_true(model.limit == 0 || waiting < model.limit);
-        else /* but for what the reader has not said yet */
-            assert_true(waiting + model.limit / 4 >= model.limit || waiting + 64 >= model.limit);
-        if (!has_room) {
-            model.writer_waits = true;
-            return;
-        }
-    }
-    if (!is_put(f, model.put, more, false, is_copy))
-        return;
-    model.entries[model.put] =
-        (struct entry) {model.put, len, is_copy ? places_of(len) : 1, MCQ_PIPE_PART, more};
-    model.put++;
-    model.is_within = more;
-    if (!more) {
-        model.whole = model.put;
-        model.messages++;
-    }
-}
-
-static void step_put_tagged(struct fixture *f)
-{
-    if (!is_put(f, model.put, false, true, false))
-        return;
-    memmove(&model.entries[model.whole + 1], &model.entries[model.whole],
-            (model.put - model.whole) * sizeof model.entries[0]);
-    model.entries[model.whole++] = (struct entry) {model.put, len_of(model.put), 1, TAG, false};
-    model.put++;
-}
-
-static uint64_t unshown_places(void)
-{
-    uint64_t count = 0;
-
-    for (uint64_t i = model.shown; i < model.put; i++)
-        count += model.entries[i].count;
-    return count;
-}
-
-static void step_cut(struct fixture *f)
-{
-    mcq_pipe_cut(&f->near);
-    model.put = model.whole;
-    model.is_within = false;
-}
-
-static void step_publish(struct fixture *f)
-{
-    bool tells = model.shown != model.whole && model.reader_waits;
-
-    assert_int_equal(mcq_pipe_publish(&f->near), tells);
-    model.shown = model.whole;
-    if (tells)
-        model.reader_waits = false;
-}
-
-static void step_take(struct fixture *f)
-{
-    const struct entry *entry = &model.entries[model.taken];
-    bool is_any = model.taken != model.shown;
-    struct mcq_msg msg;
-    enum mcq_err err;
-    uint8_t tag;
-    bool tells;
-
-    assert_int_equal(mcq_pipe_is_readable(&f->far), is_any);
-    err = mcq_pipe_take(&f->far, blocks, &msg, &tag, &tells);
-    assert_int_equal(err, is_any ? MCQ_OK : MCQ_AGAIN);
-    if (is_any) {
-        assert_int_equal(number_of(&msg), entry->number);
-        assert_true(is_body(&msg, entry->number));
-        assert_int_equal(tag, entry->tag);
-        assert_int_equal(msg.more, entry->more);
-        mcq_msg_put(&msg, blocks);
-        model.taken++;
-        model.taken_messages += tag == MCQ_PIPE_PART && !entry->more;
-    } else {
-        model.reader_waits = true;
-        if (model.taken == model.whole) /* nothing is left that it could wait for */
-            assert_int_equal(tells, model.writer_waits);
-    }
-    if (tells) {
-        assert_true(model.writer_waits);
-        model.writer_waits = false;
-    }
-}
-
-static void model__random_calls(void **state)
-{
-    const uint64_t limits[] = {0, 1, 2, 15, 16, 100, 1000};
-
-    (void) state;
-    seed = support_seed();
-    for (size_t i = 0; i < MCQ_COUNTOF(limits); i++) {
-        size_t takes = 20 + support_random_below(&seed, 30); /* how fast the reader is */
-        struct fixture f;
-
-        begin(&f);
-        model = (struct model) {.reader_waits = true, .limit = limits[i]};
-        mcq_pipe_set_max(&f.near, (uint32_t) limits[i], 1);
-        for (int step = 0; step < MODEL_STEPS; step++) {
-            size_t what = support_random_below(&seed, 100);
-
-            if (what < takes)
-                step_take(&f);
-            else if (what < 90)
-                step_put(&f);
-            else if (what < 96)
-                step_publish(&f);
-            else if (what < 99)
-                step_put_tagged(&f);
-            else
-                step_cut(&f);
-            assert_int_equal(mcq_pipe_unshown_count(&f.near), unshown_places());
-            assert_int_equal(mcq_pipe_is_within(&f.near), model.is_within);
-        }
-        end(&f);
-        assert_int_equal(mcq_alloc_ledger().block_count, 0);
-    }
-}
-
-/* --- two threads ------------------------------------------------------------------------------ */
-
-#define STRESS_MESSAGES 20000
-
-/* Who is told is posted; who waits is posted or waits for ever. */
-struct stress {
-    struct fixture f;
-    sem_t room;
-    sem_t input;
-    uint64_t wrong; /* the reader's */
-};
-
-static void show(struct stress *stress)
-{
-    if (mcq_pipe_publish(&stress->f.near))
-        sem_post(&stress->input);
-}
-
-/* Numbers in order: each message has one to three parts, and some are cut off and begun again. */
-static void *write_numbers(void *argument)
-{
-    struct stress *stress = argument;
-    struct mcq_pipe_end *end = &stress->f.near;
-    uint64_t number = 0;
-
-    for (uint64_t message = 0; message < STRESS_MESSAGES; message++) {
-        while (!mcq_pipe_has_room(end)) {
-            show(stress);
-            sem_wait(&stress->room);
-        }
-        if (message % 11 == 0) { /* what does not lie in one place */
-            uint64_t octets[25] = {number};
-
-            (void) !mcq_pipe_put_copy(end, mcq_bytes(octets, sizeof octets), true);
-            number++;
-        }
-        if (message % 7 == 0 && !mcq_pipe_is_within(end)) {
-            put(end, UINT64_MAX, true);
-            put_tagged(end, number++);
-            mcq_pipe_cut(end);
-        }
-        for (uint64_t part = message % 3; part > 0; part--)
-            put(end, number++, true);
-        put(end, number++, false);
-        if (message % 5 == 0)
-            show(stress);
-    }
-    put_tagged(end, UINT64_MAX); /* the end */
-    show(stress);
-    return NULL;
-}
-
-static void *read_numbers(void *argument)
-{
-    struct stress *stress = argument;
-    struct mcq_pipe_end *end = &stress->f.far;
-    uint64_t number = 0;
-
-    for (;;) {
-        struct mcq_msg msg;
-        uint8_t tag;
-        bool tells;
-        bool is_any = mcq_pipe_take(end, blocks, &msg, &tag, &tells) == MCQ_OK;
-
-        if (tells)
-            sem_post(&stress->room);
-        if (!is_any) {
-            sem_wait(&stress->input);
-            continue;
-        }
-        if (tag == TAG && number_of(&msg) == UINT64_MAX)
-            return NULL;
-        stress->wrong += number_of(&msg) != number++;
-        mcq_msg_fini(&msg);
-    }
-}
-
-static void threads__nothing_is_lost_and_nobody_sleeps_over_it(void **state)
-{
-    const uint32_t limits[] = {1, 2, 15, 16, 200, 0};
-
-    (void) state;
-    for (size_t i = 0; i < MCQ_COUNTOF(limits); i++) {
-        struct stress stress = {.wrong = 0};
-        pthread_t writer;
-        pthread_t reader;
-
-        begin(&stress.f);
-        mcq_pipe_set_max(&stress.f.near, limits[i], 1);
-        assert_int_equal(sem_init(&stress.room, 0, 0), 0);
-        assert_int_equal(sem_init(&stress.input, 0, 0), 0);
-        assert_int_equal(pthread_create(&reader, NULL, read_numbers, &stress), 0);
-        assert_int_equal(pthread_create(&writer, NULL, write_numbers, &stress), 0);
-        assert_int_equal(pthread_join(writer, NULL), 0);
-        assert_int_equal(pthread_join(reader, NULL), 0);
-        assert_int_equal(stress.wrong, 0);
-        sem_destroy(&stress.room);
-        sem_destroy(&stress.input);
-        end(&stress.f);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -860,6 +534,9 @@ int main(void)
         LEDGER_TEST(tagged__goes_in_front_of_what_was_begun),
         LEDGER_TEST(cut__leaves_what_went_in_front),
         LEDGER_TEST(publish__tells_a_reader_that_found_nothing__once),
+        LEDGER_TEST(stream__a_reader_that_waits_fences_for_both__and_ends_it),
+        LEDGER_TEST(stream__not_without_a_fence),
+        LEDGER_TEST(single__is_known_without_asking_to_be_told),
         LEDGER_TEST(limit__is_the_sum_of_both),
         LEDGER_TEST(limit__none_on_one_side__is_none),
         LEDGER_TEST(limit__counts_messages__not_parts_nor_tagged),
@@ -867,8 +544,6 @@ int main(void)
         LEDGER_TEST(room__is_told_when_nothing_is_left),
         LEDGER_TEST(no_memory__leaves_all_as_it_was),
         LEDGER_TEST(copy__any_length_anywhere),
-        LEDGER_TEST(model__random_calls),
-        LEDGER_TEST(threads__nothing_is_lost_and_nobody_sleeps_over_it),
     };
 
     return cmocka_run_group_tests_name("pump.pipe", tests, NULL, NULL);

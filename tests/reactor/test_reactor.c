@@ -112,7 +112,7 @@ static void fault_f5__cancel_of_each_armed_operation__completes_once(enum which 
     struct pair pair = connect_pair(&f);
 
     assert_int_equal(mcq_reactor_arm_poll(f.reactor, &in, pair.far, MCQ_OP_POLL_IN), MCQ_OK);
-    assert_int_equal(mcq_reactor_arm_timer(f.reactor, &timer, MCQ_REACTOR_NEVER_NS), MCQ_OK);
+    assert_int_equal(mcq_reactor_arm_timer(f.reactor, &timer, MCQ_NEVER_NS), MCQ_OK);
     mcq_reactor_cancel(f.reactor, &in);
     mcq_reactor_cancel(f.reactor, &timer);
     for (int i = 0; i < 2; i++)
@@ -217,7 +217,7 @@ static void wake__before_or_during_a_wait__ends_it(enum which which)
     open_reactor(&f, which);
     mcq_reactor_wake(f.reactor);
     mcq_reactor_wake(f.reactor);
-    mcq_reactor_wait(f.reactor, MCQ_REACTOR_NEVER_NS); /* comes back, or the test's limit ends it */
+    mcq_reactor_wait(f.reactor, MCQ_NEVER_NS); /* comes back, or the test's limit ends it */
     if (which != WHICH_SIM) {
         pthread_t thread;
 
@@ -227,7 +227,7 @@ static void wake__before_or_during_a_wait__ends_it(enum which which)
             mcq_reactor_wait(f.reactor, mcq_reactor_now_ns(f.reactor) + MS / 10);
         assert_int_equal(pthread_join(thread, NULL), 0);
         mcq_reactor_wake(f.reactor);
-        mcq_reactor_wait(f.reactor, MCQ_REACTOR_NEVER_NS);
+        mcq_reactor_wait(f.reactor, MCQ_NEVER_NS);
     }
     close_reactor(&f);
 }

@@ -88,6 +88,61 @@ static void in__reported_once__until_new_octets_come(enum which which)
     close_reactor(&f);
 }
 
+/* A read that says so needs no other one: what comes next is reported. */
+static void in__drained_by_a_short_read__next_octets_are_an_edge(enum which which)
+{
+    struct fixture f;
+    struct mcq_io io;
+    char room[64];
+
+    open_reactor(&f, which);
+    struct pair pair = connect_pair(&f);
+    struct mcq_ready_set *set = new_set(&f);
+
+    add(set, pair.far, key_a, MCQ_READY_IN);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(send_text(&f, pair.near, "hello").len, 5);
+        await_event(&f, set, key_a, MCQ_READY_IN);
+        io = recv_some(&f, pair.far, room, 3);
+        assert_int_equal(io.len, 3);
+        assert_false(io.is_drained);
+        io = recv_some(&f, pair.far, room, sizeof room);
+        assert_int_equal(io.len, 2);
+        assert_true(io.is_drained);
+    }
+    mcq_ready_free(&set);
+    close_pair(&f, &pair);
+    close_reactor(&f);
+}
+
+/* The end that comes with octets has no edge of its own: it is told with theirs, or the read that
+ * takes them does not say that there is no more. */
+static void in__octets_and_the_end_at_once__are_read_to_the_end(enum which which)
+{
+    struct mcq_ready_event event;
+    struct fixture f;
+    struct mcq_io io;
+    char room[64];
+
+    open_reactor(&f, which);
+    struct pair pair = connect_pair(&f);
+    struct mcq_ready_set *set = new_set(&f);
+
+    assert_int_equal(send_text(&f, pair.near, "bye").len, 3);
+    mcq_reactor_shutdown(f.reactor, pair.near);
+    pause_ms(&f, 2);
+    add(set, pair.far, key_a, MCQ_READY_IN);
+    await_poll(&f, mcq_ready_fd(set), MCQ_OP_POLL_IN);
+    assert_int_equal(mcq_ready_harvest(set, &event, 1), 1);
+    io = recv_some(&f, pair.far, room, sizeof room);
+    assert_int_equal(io.len, 3);
+    assert_true(event.is_end || !io.is_drained);
+    assert_int_equal(recv_some(&f, pair.far, room, sizeof room).result, MCQ_IO_END);
+    mcq_ready_free(&set);
+    close_pair(&f, &pair);
+    close_reactor(&f);
+}
+
 static void add__of_what_is_ready__counts_as_an_edge(enum which which)
 {
     struct fixture f;
@@ -447,6 +502,8 @@ static void other_threads__make_and_close__while_the_owner_arms(enum which which
 
 #define ON_EVERY_ENGINE(X)                                                                         \
     X(in__reported_once__until_new_octets_come)                                                    \
+    X(in__drained_by_a_short_read__next_octets_are_an_edge)                                        \
+    X(in__octets_and_the_end_at_once__are_read_to_the_end)                                         \
     X(add__of_what_is_ready__counts_as_an_edge)                                                    \
     X(remove__before_the_harvest__nothing_is_reported)                                             \
     X(fault_f7__keys_of_one_slot__pass_through_with_their_generation)                              \

@@ -29,7 +29,7 @@ static enum mcq_io_result sleep_for(struct fixture *f, struct mcq_sleeper *sleep
 static enum mcq_io_result sleep_on(struct mcq_sleeper *sleeper, int fd, short events)
 {
     struct pollfd fds[2] = {[1] = {.fd = fd, .events = events, .revents = -1}};
-    enum mcq_io_result result = mcq_sleeper_wait(sleeper, fds, 1, MCQ_REACTOR_NEVER_NS);
+    enum mcq_io_result result = mcq_sleeper_wait(sleeper, fds, 1, MCQ_NEVER_NS);
 
     if (result == MCQ_IO_DONE)
         assert_int_equal(fds[1].revents, events);
@@ -91,11 +91,11 @@ static void descriptor__ready__the_others_are_not_said(enum which which)
     for (int i = 1; i <= 4; i++)
         assert_int_equal(fds[i].revents, 0);
     assert_int_equal(send_text(&f, pair.near, "x").len, 1);
-    assert_int_equal(mcq_sleeper_wait(sleeper, fds, 4, MCQ_REACTOR_NEVER_NS), MCQ_IO_DONE);
+    assert_int_equal(mcq_sleeper_wait(sleeper, fds, 4, MCQ_NEVER_NS), MCQ_IO_DONE);
     for (int i = 1; i <= 4; i++)
         assert_int_equal(fds[i].revents, i == 3 ? POLLIN : 0);
     fds[1].events = POLLIN | POLLOUT;
-    assert_int_equal(mcq_sleeper_wait(sleeper, fds, 4, MCQ_REACTOR_NEVER_NS), MCQ_IO_DONE);
+    assert_int_equal(mcq_sleeper_wait(sleeper, fds, 4, MCQ_NEVER_NS), MCQ_IO_DONE);
     assert_int_equal(fds[1].revents, POLLOUT);
     assert_int_equal(fds[3].revents, POLLIN);
     close_pair(&f, &pair);

@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -23,6 +22,7 @@
 #include "base/attr.h"
 #include "reactor/reactor.h"
 #include "reactor/sim/sim.h"
+#include "support/descriptors.h"
 
 #define MS UINT64_C(1000000)
 #define TURNS_MAX 10000
@@ -34,19 +34,6 @@ struct fixture {
     struct mcq_sim *sim; /* NULL: the engine is a real one */
     size_t fd_count;     /* of the process, before */
 };
-
-/* Descriptors that the process has open, the one for looking among them. */
-static inline size_t open_fd_count(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    assert_non_null(folder);
-    while (readdir(folder) != NULL)
-        count++;
-    assert_int_equal(closedir(folder), 0);
-    return count;
-}
 
 /* The process may open no descriptor more, until they are given back. */
 static inline struct rlimit take_descriptors(void)
@@ -105,7 +92,7 @@ static inline struct mcq_op *await(struct fixture *f)
 
         if (op != NULL)
             return op;
-        mcq_reactor_wait(f->reactor, MCQ_REACTOR_NEVER_NS);
+        mcq_reactor_wait(f->reactor, MCQ_NEVER_NS);
         if (f->sim != NULL)
             (void) mcq_sim_advance(f->sim);
     }

@@ -126,7 +126,7 @@ static bool server_turn(void *context)
     struct mcq_op *op;
     bool has_moved = false;
 
-    mcq_reactor_wait(w->server, MCQ_REACTOR_NEVER_NS);
+    mcq_reactor_wait(w->server, MCQ_NEVER_NS);
     while ((op = mcq_reactor_next(w->server)) != NULL) {
         has_moved = true;
         if (op == &w->accepting)
@@ -158,7 +158,7 @@ static bool friend_turn(void *context)
     struct world *w = context;
     uint64_t at_ns = mcq_reactor_now_ns(w->friend) + mcq_sim_random(w->sim) % (2 * MS);
 
-    mcq_reactor_wait(w->friend, MCQ_REACTOR_NEVER_NS);
+    mcq_reactor_wait(w->friend, MCQ_NEVER_NS);
     if (mcq_op_is_armed(&w->timer) && mcq_reactor_next(w->friend) == NULL)
         return false;
     if (w->signals_left == 0)
@@ -203,7 +203,7 @@ static void connect_streams(struct world *w)
     for (size_t i = 0; i < STREAMS; i++)
         mcq_reactor_arm_connect(w->client, &w->streams[i].connecting, NULL, &address, NULL);
     for (uint64_t step = 0; left > 0 && step < STEPS_MAX; step++) {
-        mcq_reactor_wait(w->client, MCQ_REACTOR_NEVER_NS);
+        mcq_reactor_wait(w->client, MCQ_NEVER_NS);
         while ((op = mcq_reactor_next(w->client)) != NULL) {
             left--;
             for (size_t i = 0; i < STREAMS; i++)
@@ -289,7 +289,7 @@ static void sleep_on_sets(struct world *w)
         [1] = {.fd = mcq_ready_fd(w->in), .events = POLLIN},
         [2] = {.fd = mcq_ready_fd(w->out), .events = POLLIN},
     };
-    uint64_t until_ns = MCQ_REACTOR_NEVER_NS;
+    uint64_t until_ns = MCQ_NEVER_NS;
 
     if (w->signals_left % 3 == 1) /* some sleeps have an end; the last ones have none */
         until_ns = mcq_reactor_now_ns(w->client) + 1000;
@@ -518,6 +518,8 @@ static void table__each_row__was_met(void **state)
 
 struct sentry {
     struct mcq_reactor *reactor;
+    struct mcq_sim_actor actor;
+    int listener;
     struct mcq_op accepting;
     struct mcq_op timer;
     unsigned timers;
@@ -528,10 +530,32 @@ static bool sentry_turn(void *context)
     struct sentry *s = context;
     struct mcq_op *op;
 
-    mcq_reactor_wait(s->reactor, MCQ_REACTOR_NEVER_NS);
+    mcq_reactor_wait(s->reactor, MCQ_NEVER_NS);
     op = mcq_reactor_next(s->reactor);
     s->timers += op == &s->timer;
     return op != NULL;
+}
+
+/* One that waits for somebody to accept, in a world of its own. */
+static void post_sentry(struct fixture *f, struct sentry *sentry)
+{
+    struct mcq_address address;
+
+    open_reactor(f, WHICH_SIM);
+    *sentry = (struct sentry) {
+        .reactor = f->reactor,
+        .actor = {.turn = sentry_turn, .context = sentry},
+        .listener = listen_somewhere(f, &address),
+    };
+    mcq_sim_add_actor(f->sim, &sentry->actor);
+    mcq_reactor_arm_accept(f->reactor, &sentry->accepting, sentry->listener);
+}
+
+static void relieve_sentry(struct fixture *f, struct sentry *sentry)
+{
+    mcq_sim_remove_actor(f->sim, &sentry->actor);
+    mcq_reactor_close(f->reactor, sentry->listener);
+    close_reactor(f);
 }
 
 static bool has_timer(void *context)
@@ -543,51 +567,33 @@ static bool has_timer(void *context)
 static void timer__beside_an_accept_that_finds_nobody__is_waited_for(void **state)
 {
     struct fixture f;
-    struct mcq_address address;
-    struct sentry sentry = {0};
-    struct mcq_sim_actor actor = {.turn = sentry_turn, .context = &sentry};
+    struct sentry sentry;
 
     (void) state;
-    open_reactor(&f, WHICH_SIM);
-    int listener = listen_somewhere(&f, &address);
-
-    sentry.reactor = f.reactor;
-    mcq_sim_add_actor(f.sim, &actor);
-    mcq_reactor_arm_accept(f.reactor, &sentry.accepting, listener);
+    post_sentry(&f, &sentry);
     assert_int_equal(
         mcq_reactor_arm_timer(f.reactor, &sentry.timer, mcq_reactor_now_ns(f.reactor) + MS),
         MCQ_OK);
     assert_true(mcq_sim_run_until(f.sim, has_timer, &sentry, 10));
     mcq_reactor_cancel(f.reactor, &sentry.accepting);
     assert_true(sentry_turn(&sentry));
-    mcq_sim_remove_actor(f.sim, &actor);
-    mcq_reactor_close(f.reactor, listener);
-    close_reactor(&f);
+    relieve_sentry(&f, &sentry);
 }
 
 /* Also a fault may be all that happens. */
 static void failure__of_a_poll_that_waits_for_ever__is_met(void **state)
 {
     struct fixture f;
-    struct mcq_address address;
-    struct sentry sentry = {0};
-    struct mcq_sim_actor actor = {.turn = sentry_turn, .context = &sentry};
+    struct sentry sentry;
 
     (void) state;
-    open_reactor(&f, WHICH_SIM);
-    int listener = listen_somewhere(&f, &address);
-
-    sentry.reactor = f.reactor;
-    mcq_sim_add_actor(f.sim, &actor);
-    mcq_reactor_arm_accept(f.reactor, &sentry.accepting, listener);
+    post_sentry(&f, &sentry);
     mcq_sim_inject(f.sim, mcq_sim_operation_count(f.sim) + 1, MCQ_IO_NO_MEMORY);
     for (int step = 0; step < 10 && mcq_op_is_armed(&sentry.accepting); step++)
         assert_true(mcq_sim_step(f.sim));
     assert_false(mcq_op_is_armed(&sentry.accepting));
     assert_int_equal(sentry.accepting.result, MCQ_IO_NO_MEMORY);
-    mcq_sim_remove_actor(f.sim, &actor);
-    mcq_reactor_close(f.reactor, listener);
-    close_reactor(&f);
+    relieve_sentry(&f, &sentry);
 }
 
 int main(void)

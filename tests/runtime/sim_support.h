@@ -64,7 +64,7 @@ static inline void pass(struct world *w, uint64_t ns)
 
     assert_int_equal(mcq_reactor_arm_timer(w->raw, &alarm, until_ns), MCQ_OK);
     while (mcq_op_is_armed(&alarm)) {
-        mcq_reactor_wait(w->raw, MCQ_REACTOR_NEVER_NS);
+        mcq_reactor_wait(w->raw, MCQ_NEVER_NS);
         if (mcq_reactor_next(w->raw) == NULL)
             assert_true(mcq_sim_step(w->sim));
     }

@@ -150,7 +150,7 @@ static void change_hands(enum mcq_socket_type sender, enum mcq_socket_type recei
         (void) pthread_mutex_destroy(&ends[i].turn);
         assert_int_equal(mcq_socket_close(ends[i].socket), MCQ_OK);
     }
-    assert_int_equal(mcq_context_term(&context, MCQ_REACTOR_NEVER_NS), MCQ_OK);
+    assert_int_equal(mcq_context_term(&context, MCQ_NEVER_NS), MCQ_OK);
 }
 
 static void push_and_pull__change_hands__all_arrive_in_order(void **state)
@@ -216,7 +216,7 @@ static void shutdown__wakes_a_sleeping_call__which_answers_terminated(void **sta
     assert_int_equal(mcq_context_term(&context, 0), MCQ_TIMEOUT);
     assert_int_equal(mcq_socket_close(call.socket), MCQ_OK);
     assert_int_equal(mcq_socket_close(call.socket), MCQ_NOT_OPEN);
-    assert_int_equal(mcq_context_term(&context, MCQ_REACTOR_NEVER_NS), MCQ_OK);
+    assert_int_equal(mcq_context_term(&context, MCQ_NEVER_NS), MCQ_OK);
 }
 
 static void close__wakes_a_sleeping_call__which_answers_not_open(void **state)
@@ -233,7 +233,7 @@ static void close__wakes_a_sleeping_call__which_answers_not_open(void **state)
     assert_int_equal(mcq_socket_close(call.socket), MCQ_OK);
     (void) pthread_join(thread, NULL);
     assert_int_equal(call.err, MCQ_NOT_OPEN);
-    assert_int_equal(mcq_context_term(&context, MCQ_REACTOR_NEVER_NS), MCQ_OK);
+    assert_int_equal(mcq_context_term(&context, MCQ_NEVER_NS), MCQ_OK);
 }
 
 /* --- what a sender leaves behind ------------------------------------------------------------- */
@@ -265,7 +265,7 @@ static void last_messages__of_a_socket_closed_at_once__arrive(void **state)
             mcq_msg_fini(&msg);
         }
         assert_int_equal(mcq_socket_close(pull), MCQ_OK);
-        assert_int_equal(mcq_context_term(&context, MCQ_REACTOR_NEVER_NS), MCQ_OK);
+        assert_int_equal(mcq_context_term(&context, MCQ_NEVER_NS), MCQ_OK);
     }
 }
 
@@ -295,7 +295,7 @@ static void tail_of_a_burst__its_owner_gone__arrives(void **state)
     }
     assert_int_equal(mcq_socket_close(push), MCQ_OK);
     assert_int_equal(mcq_socket_close(pull), MCQ_OK);
-    assert_int_equal(mcq_context_term(&context, MCQ_REACTOR_NEVER_NS), MCQ_OK);
+    assert_int_equal(mcq_context_term(&context, MCQ_NEVER_NS), MCQ_OK);
 }
 
 #define handover_test(name) cmocka_unit_test_teardown(name, ledger_is_empty)

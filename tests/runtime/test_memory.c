@@ -48,7 +48,7 @@ static int make(const char *path)
 static void begin(struct tree *tree)
 {
     *tree = (struct tree) {.root = ""};
-    make_own_folder(tree->root);
+    assert_true(make_own_folder(tree->root));
     (void) snprintf(tree->self, sizeof tree->self, "%s/self", tree->root);
     in_tree(tree, "/a", make);
     in_tree(tree, "/a/b", make);

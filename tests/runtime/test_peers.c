@@ -114,6 +114,38 @@ static void fault_a3__strangers__as_many_as_the_option_says(void **state)
     }
 }
 
+/* Many are let in together, and each within a moment; while nobody comes nobody looks. */
+static void fault_a3__newcomers_to_a_crowd__are_let_in_by_the_batch(void **state)
+{
+    enum { CROWD = 80, MORE = 100 };
+    static int fds[CROWD + MORE];
+    struct world w;
+    uint64_t looks;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *server = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+    server->options.handshake_ms = 60000;
+    bind_to(server, HERE);
+    for (size_t i = 0; i < CROWD; i++)
+        fds[i] = connect_raw(&w);
+    pass(&w, 100 * MS);
+    assert_int_equal(mcq_sim_reached(w.sim, MCQ_IO_OP_ACCEPT, MCQ_IO_DONE), CROWD);
+    for (size_t i = 0; i < MORE; i++) {
+        fds[CROWD + i] = connect_raw(&w);
+        pass(&w, 2 * MS);
+        assert_int_equal(mcq_sim_reached(w.sim, MCQ_IO_OP_ACCEPT, MCQ_IO_DONE), CROWD + i + 1);
+    }
+    pass(&w, 100 * MS);
+    looks = mcq_sim_reached(w.sim, MCQ_IO_OP_ACCEPT, MCQ_IO_AGAIN);
+    pass(&w, 10 * SECOND);
+    assert_int_equal(mcq_sim_reached(w.sim, MCQ_IO_OP_ACCEPT, MCQ_IO_AGAIN), looks);
+    for (size_t i = 0; i < CROWD + MORE; i++)
+        mcq_reactor_close(w.raw, fds[i]);
+    close_world(&w);
+}
+
 /* As many mute strangers as there may be, and ever more: one who behaves gets in. */
 static void fault_a9__flood_of_strangers__newcomers_get_in(void **state)
 {
@@ -215,6 +247,19 @@ static void fault_a5__a_ready_around_its_limits__exact(void **state)
 
 /* --- heartbeats ------------------------------------------------------------------------------- */
 
+/* To all that it says; one message may wait for whoever reads. */
+static void subscribe_to(struct world *w, struct mcq_socket *sub, struct mcq_socket *pub)
+{
+    sub->options.recv_hwm = 1;
+    assert_int_equal(mcq_socket_enter(sub), MCQ_OK);
+    assert_int_equal(sub->pattern->ops->subscribe(sub->pattern, mcq_bytes(NULL, 0), true), MCQ_OK);
+    mcq_socket_leave(sub);
+    bind_to(pub, HERE);
+    connect_to(sub, HERE);
+    pass(w, SECOND);
+    assert_int_equal(pub->up_count, 1);
+}
+
 /* The subscriber's application reads nothing for an hour, its queue is full, and the publisher says
  * more than the stream holds: nobody is dead. */
 static void fault_d3__a_full_queue_and_heartbeats__connections_stand(void **state)
@@ -232,14 +277,7 @@ static void fault_d3__a_full_queue_and_heartbeats__connections_stand(void **stat
         sockets[i]->options.heartbeat_ms = 100;
         sockets[i]->options.heartbeat_ttl_ms = 300;
     }
-    sub->options.recv_hwm = 1;
-    assert_int_equal(mcq_socket_enter(sub), MCQ_OK);
-    assert_int_equal(sub->pattern->ops->subscribe(sub->pattern, mcq_bytes(NULL, 0), true), MCQ_OK);
-    mcq_socket_leave(sub);
-    bind_to(pub, HERE);
-    connect_to(sub, HERE);
-    pass(&w, SECOND);
-    assert_int_equal(pub->up_count, 1);
+    subscribe_to(&w, sub, pub);
 
     uint64_t attempts = attempt_count(&w);
 
@@ -252,6 +290,52 @@ static void fault_d3__a_full_queue_and_heartbeats__connections_stand(void **stat
     assert_int_equal(attempt_count(&w), attempts);
     assert_int_equal(pub->up_count, 1);
     assert_int_equal(sub->up_count, 1);
+    close_world(&w);
+}
+
+/* The far side's window is zero for an hour: it is waited for, nothing grows, nobody wakes up for
+ * it, and afterwards all is there. */
+static void fault_d12__a_window_of_zero_for_an_hour__holds_and_costs_nothing(void **state)
+{
+    static const char text[2000] = {'x'};
+    struct mcq_part part = {.body = mcq_bytes(text, sizeof text)};
+    struct mcq_ledger before;
+    struct world w;
+    struct mcq_msg msg;
+    size_t sent = 0;
+
+    (void) state;
+    open_world(&w);
+    struct mcq_socket *push = open_socket(&w, MCQ_SOCKET_TYPE_PUSH);
+    struct mcq_socket *pull = open_socket(&w, MCQ_SOCKET_TYPE_PULL);
+
+    push->options.send_hwm = 10;
+    pull->options.recv_hwm = 1;
+    bind_to(pull, HERE);
+    connect_to(push, HERE);
+    pass(&w, SECOND);
+
+    uint64_t attempts = attempt_count(&w);
+
+    for (int quiet = 0; quiet < 10; quiet++) { /* until nothing has left for a while */
+        for (; mcq_socket_send(push, &part, 0) == MCQ_OK; sent++)
+            quiet = 0;
+        pass(&w, 100 * MS);
+    }
+    before = mcq_alloc_ledger();
+    pass(&w, 3600 * SECOND);
+    assert_int_equal(attempt_count(&w), attempts);
+    assert_int_equal(push->up_count + pull->up_count, 2);
+    assert_in_range(mcq_alloc_ledger().block_count, 0, before.block_count);
+    assert_in_range(mcq_alloc_ledger().bytes, 0, before.bytes);
+    for (; sent > 0; sent--) {
+        while (mcq_socket_recv(pull, &msg, 0) != MCQ_OK) {
+            pass(&w, MS);
+            assert_true(now_ns(&w) < 2 * 3600 * SECOND);
+        }
+        assert_int_equal(mcq_msg_len(&msg), sizeof text);
+        mcq_msg_fini(&msg);
+    }
     close_world(&w);
 }
 
@@ -270,14 +354,7 @@ static void fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_th
     struct mcq_socket *sub = open_socket(&w, MCQ_SOCKET_TYPE_SUB);
 
     pub->options.heartbeat_ms = 100;
-    sub->options.recv_hwm = 1;
-    assert_int_equal(mcq_socket_enter(sub), MCQ_OK);
-    assert_int_equal(sub->pattern->ops->subscribe(sub->pattern, mcq_bytes(NULL, 0), true), MCQ_OK);
-    mcq_socket_leave(sub);
-    bind_to(pub, HERE);
-    connect_to(sub, HERE);
-    pass(&w, SECOND);
-    assert_int_equal(pub->up_count, 1);
+    subscribe_to(&w, sub, pub);
 
     uint64_t attempts = attempt_count(&w);
 
@@ -468,9 +545,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_a2__octet_by_octet__the_deadline_stands),
         cmocka_unit_test(fault_a3__strangers__as_many_as_the_option_says),
+        cmocka_unit_test(fault_a3__newcomers_to_a_crowd__are_let_in_by_the_batch),
         cmocka_unit_test(fault_a9__flood_of_strangers__newcomers_get_in),
         cmocka_unit_test(fault_a5__a_ready_around_its_limits__exact),
         cmocka_unit_test(fault_d3__a_full_queue_and_heartbeats__connections_stand),
+        cmocka_unit_test(fault_d12__a_window_of_zero_for_an_hour__holds_and_costs_nothing),
         cmocka_unit_test(
             fault_d3__a_ping_behind_a_full_stream__is_waited_for_but_not_from_the_dead),
         cmocka_unit_test(fault_f19__clock_jumps__what_waits_goes_on),

@@ -76,7 +76,7 @@ static struct mcq_context *open_context(struct server *server, bool is_fast)
 /* Whatever look-ups are under way when the context goes. */
 static void end_context(struct mcq_context **context)
 {
-    assert_int_equal(mcq_context_term(context, MCQ_REACTOR_NEVER_NS), MCQ_OK);
+    assert_int_equal(mcq_context_term(context, MCQ_NEVER_NS), MCQ_OK);
 }
 
 /* Threads of look-ups that were not waited for end soon after they are let. */

@@ -211,9 +211,10 @@ static inline size_t seal(struct end *from, bool more, const char *text, uint8_t
 
 static inline void say(struct end *from, struct end *to, const char *text)
 {
-    uint8_t frame[512];
+    uint8_t frame[512] = {0};
+    size_t len = seal(from, false, text, frame);
 
-    assert_int_equal(feed(to, frame, seal(from, false, text, frame)), MCQ_AGAIN);
+    assert_int_equal(feed(to, frame, len), MCQ_AGAIN);
 }
 
 /* Both up to the client's HELLO, which the server does not get. */

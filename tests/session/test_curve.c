@@ -158,10 +158,11 @@ static void fault_b13__no_random_octets__no_session(void **state)
         for (size_t most = 0; most < 2000; most += 8) {
             struct end client;
             struct end server;
-            struct end *poor = is_server ? &server : &client;
+            struct end *poor;
 
             end_init(&client, false);
             end_init(&server, true);
+            poor = is_server ? &server : &client;
             poor->random_most = most;
             end_start(&client);
             end_start(&server);

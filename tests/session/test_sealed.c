@@ -45,7 +45,7 @@ static void messages__with_a_gap__are_taken(void **state)
 
 static void fault_d8__any_octet_of_a_message_changed__ends_the_connection(void **state)
 {
-    uint8_t frame[512];
+    uint8_t frame[512] = {0};
 
     (void) state;
     for (size_t at = FRAME_HEAD; at < FRAME_HEAD + MCQ_CURVE_DATA_AT + 4; at++) {
@@ -64,7 +64,7 @@ static void fault_d8__any_octet_of_a_message_changed__ends_the_connection(void *
 
 static void fault_b22__messages_of_ones_own__do_not_open(void **state)
 {
-    uint8_t frame[512];
+    uint8_t frame[512] = {0};
     struct end client;
     struct end server;
 
@@ -73,13 +73,14 @@ static void fault_b22__messages_of_ones_own__do_not_open(void **state)
     (void) seal(&server, false, "to pass READY's number", frame);
     assert_int_equal(feed(&server, frame, seal(&server, false, "mirrored", frame)), MCQ_PROTO);
     assert_failed(&server, MCQ_PROTO, MCQ_RULE_CURVE_MESSAGE_SEALED);
+    assert_int_equal(mcq_session_failure(&server.session)->reason, MCQ_REASON_NOT_OPENED);
     finish(&client, &server);
 }
 
 /* RFC 37's way to send them. libzmq opens such a frame and throws away what is in it. */
 static void defect_command_bit_of_messages__taken_and_never_sent(void **state)
 {
-    uint8_t frame[512];
+    uint8_t frame[512] = {0};
     struct end client;
     struct end server;
     size_t len;
@@ -99,7 +100,7 @@ static void defect_command_bit_of_messages__taken_and_never_sent(void **state)
 /* Nobody vouches for it; libzmq counts it. */
 static void messages__with_more_outside__are_refused(void **state)
 {
-    uint8_t frame[512];
+    uint8_t frame[512] = {0};
     struct end client;
     struct end server;
     size_t len;
@@ -113,32 +114,50 @@ static void messages__with_more_outside__are_refused(void **state)
     finish(&client, &server);
 }
 
-static void fault_b10__messages_in_clear_or_short__are_refused(void **state)
+/* Whole, and octet by octet: what was wrong is told the same. */
+static void expect_refused(struct mcq_bytes frame, enum mcq_rule rule, enum mcq_reason reason)
 {
-    static const uint8_t clear[] = {0, 2, 'h', 'i'};
-    static const uint8_t empty[] = {0, 0};
-    uint8_t shorter[FRAME_HEAD + MCQ_CURVE_MESSAGE_BYTES_MIN] = {0,
-                                                                 MCQ_CURVE_MESSAGE_BYTES_MIN - 1};
-    const struct mcq_bytes frames[] = {mcq_bytes(clear, sizeof clear),
-                                       mcq_bytes(empty, sizeof empty),
-                                       mcq_bytes(shorter, sizeof shorter - 1)};
-
-    (void) state;
-    (void) mcq_encode_curve_message(shorter + FRAME_HEAD, 9, mcq_bytes(NULL, 0));
-    for (size_t i = 0; i < MCQ_COUNTOF(frames); i++) {
+    for (size_t step = 1; step <= frame.len; step += frame.len - 1) {
         struct end client;
         struct end server;
 
         meet(&client, &server);
-        assert_int_equal(feed(&server, frames[i].data, frames[i].len), MCQ_PROTO);
+        for (size_t at = 0; at < frame.len && server.err == MCQ_AGAIN; at += step)
+            (void) feed(&server, frame.data + at, mcq_min_size(step, frame.len - at));
+        assert_failed(&server, MCQ_PROTO, rule);
+        assert_string_equal(mcq_reason_name(mcq_session_failure(&server.session)->reason),
+                            mcq_reason_name(reason));
         assert_int_equal(server.count[MCQ_EVENT_BODY], 0);
         finish(&client, &server);
     }
 }
 
+static void fault_b10__messages_in_clear_or_short__are_refused(void **state)
+{
+    static const uint8_t clear[] = {0, 2, 'h', 'i'};
+    static const uint8_t empty[] = {0, 0};
+    static const uint8_t other[] = {0, 5, 4, 'W', 'H', 'A', 'T'};
+    static const uint8_t cut[] = {0, 4, 7, 'M', 'E', 'S'};
+    uint8_t shorter[FRAME_HEAD + MCQ_CURVE_MESSAGE_BYTES_MIN] = {0,
+                                                                 MCQ_CURVE_MESSAGE_BYTES_MIN - 1};
+
+    (void) state;
+    (void) mcq_encode_curve_message(shorter + FRAME_HEAD, 9, mcq_bytes(NULL, 0));
+    expect_refused(mcq_bytes(clear, sizeof clear), MCQ_RULE_CURVE_MESSAGE,
+                   MCQ_REASON_MALFORMED_COMMAND);
+    expect_refused(mcq_bytes(empty, sizeof empty), MCQ_RULE_CURVE_MESSAGE,
+                   MCQ_REASON_MALFORMED_COMMAND);
+    expect_refused(mcq_bytes(other, sizeof other), MCQ_RULE_CURVE_MESSAGE,
+                   MCQ_REASON_UNEXPECTED_COMMAND);
+    expect_refused(mcq_bytes(cut, sizeof cut), MCQ_RULE_CURVE_MESSAGE,
+                   MCQ_REASON_MALFORMED_COMMAND);
+    expect_refused(mcq_bytes(shorter, sizeof shorter - 1), MCQ_RULE_CURVE_MESSAGE_SEALED,
+                   MCQ_REASON_MALFORMED_COMMAND);
+}
+
 static void messages__beyond_the_limits_of_their_content__are_refused(void **state)
 {
-    uint8_t frame[512];
+    uint8_t frame[512] = {0};
     struct end client;
     struct end server;
 
@@ -171,7 +190,7 @@ static void messages__beyond_the_limits_of_their_content__are_refused(void **sta
 /* The numbers of messages have 64 bits, and none is used twice. */
 static void fault_c14__numbers_beyond_32_bits__and_the_last_one_ends_it(void **state)
 {
-    uint8_t frame[512];
+    uint8_t frame[512] = {0};
     struct end client;
     struct end server;
     size_t len;

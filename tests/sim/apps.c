@@ -10,16 +10,111 @@ void world_fail(struct world *world, const char *what, uint32_t number)
         (void) snprintf(world->wrong, sizeof world->wrong, "%s (message %u)", what, number);
 }
 
-/* No memory now: like no room, to be tried again. */
+/* No memory now, or a sleep that ended as the script says: like no room, to be tried again. */
 static bool is_hungry(const struct world *world, enum mcq_err err)
 {
-    return err == MCQ_AGAIN || (err == MCQ_NOMEM && world->is_starving);
+    bool sleeps_by_script = world->script.is_on && world->script.is_inline;
+
+    return err == MCQ_AGAIN || (err == MCQ_NOMEM && (world->is_starving || sleeps_by_script)) ||
+           (err == MCQ_INTERRUPTED && sleeps_by_script);
+}
+
+/* --- deadlines ------------------------------------------------------------------------------- */
+
+#define MS UINT64_C(1000000)
+#define SLACK_MS 50 /* calls that wait, and the world's delays */
+
+static bool has_deadlines(const struct world *world)
+{
+    return world->timeout_ms > 0;
+}
+
+static void pause_is_over(struct mcq_wait *wait)
+{
+    (void) wait;
+}
+
+/* Whom a REQ has asked is in no hurry, now and then. false: it will never answer. */
+static bool think(struct side *b)
+{
+    struct world *world = b->world;
+    struct mcq_engine *engine = b->socket->engine;
+    uint64_t chance = mcq_sim_random(world->sim);
+    uint64_t pause_ms = chance / 8 % (2 * world->timeout_ms);
+
+    if (chance % 8 < 5)
+        return true;
+    if (chance % 8 == 5 && b->in.has_envelope)
+        return false;
+    b->pause.done = pause_is_over;
+    (void) !mcq_engine_timer(engine, &b->pause, mcq_engine_now_ns(engine) + pause_ms * MS);
+    return true;
+}
+
+/* The request has ended: in time, and given up not before it. Where memory runs out, a timer may
+ * be over at once. */
+static void check_time(struct world *world, bool is_late)
+{
+    uint64_t past_ns = mcq_context_now_ns(world->a.context) - world->asked_at_ns;
+    uint64_t limit_ns = (uint64_t) world->timeout_ms * (1 + world->resends) * MS;
+
+    if (world->is_starving)
+        return;
+    if (past_ns > limit_ns + SLACK_MS * MS)
+        world_fail(world, "a request without an end", world->a.out.number - 1);
+    if (is_late && past_ns < limit_ns && world->cut_count == 0)
+        world_fail(world, "given up too early", world->a.out.number - 1);
+}
+
+void world_check_requests(struct world *world)
+{
+    const struct mcq_pattern *req = world->a.socket->pattern;
+    int64_t resent_count = 0;
+
+    if (!has_deadlines(world) || world->wrong[0] != '\0')
+        return;
+    if (req->ops->get(req, MCQ_PATTERN_REQ_RESENT, &resent_count) != MCQ_OK)
+        world_fail(world, "nobody counts", 0);
+    if (world->repeated_count > (uint64_t) resent_count + world->asked_anew)
+        world_fail(world, "requests that were not sent again came again", world->repeated_count);
+    if (world->answered_count + world->late_count != world->message_count)
+        world_fail(world, "requests without an end", world->answered_count);
 }
 
 /* A connection may have been lost, and with it what was under way. */
 static bool is_disturbed(const struct world *world)
 {
     return world->cut_count > 0 || world->script.is_on;
+}
+
+/* How long a call may wait: not at all, where there is a thread to go on with things. */
+static int timeout_of(const struct side *side)
+{
+    uint64_t chance = side->is_inline ? mcq_sim_random(side->world->sim) % 16 : 0;
+
+    return chance >= 12 ? (int) (chance - 11) : 0;
+}
+
+/* What happened so far; where the side drives its engine in its calls, one that only sleeps is a
+ * look. */
+static uint64_t count_moves(const struct side *side)
+{
+    const struct mcq_sim *sim = side->world->sim;
+    uint64_t count = mcq_sim_operation_count(sim);
+
+    for (unsigned result = 0; side->is_inline && result < MCQ_IO_RESULT_COUNT; result++)
+        count -= mcq_sim_reached(sim, MCQ_IO_OP_SLEEP, (enum mcq_io_result) result);
+    return count;
+}
+
+/* The end of a turn. Without a thread the engine has its turn in it, and says until when the
+ * application may sleep if there is nothing to do. */
+static bool end_turn(struct side *side, bool did_any, uint64_t moves_before)
+{
+    did_any |= count_moves(side) != moves_before;
+    if (!did_any && side->is_inline)
+        did_any = mcq_context_turn(side->context);
+    return did_any;
 }
 
 bool world_engine_turn(void *context)
@@ -43,7 +138,8 @@ static bool send_batch(struct side *side, struct progress *out)
         filled_count++;
     }
     if (filled_count == count)
-        err = mcq_socket_send_batch(side->socket, msgs, count, false, 0, &sent_count);
+        err =
+            mcq_socket_send_batch(side->socket, msgs, count, false, timeout_of(side), &sent_count);
     for (size_t i = sent_count; i < filled_count; i++)
         mcq_msg_fini(&msgs[i]);
     out->part += (unsigned) sent_count;
@@ -64,15 +160,26 @@ static bool send_parts(struct side *side, struct progress *out)
         struct mcq_part delimiter = {.body = mcq_bytes(NULL, 0), .more = true};
 
         if (!out->in_body) {
-            err = mcq_socket_send(side->socket, &part, 0);
+            err = mcq_socket_send(side->socket, &part, timeout_of(side));
             if (is_hungry(world, err))
                 return false;
             if (err != MCQ_OK)
                 world_fail(world, mcq_err_text(err), out->number);
             out->in_body = true;
         }
-        err = world->pair->a == MCQ_SOCKET_TYPE_REQ ? mcq_socket_send(side->socket, &delimiter, 0)
-                                                    : MCQ_OK;
+        if (out->has_id) {
+            struct mcq_part id = {.body = mcq_bytes(&out->id, sizeof out->id), .more = true};
+
+            err = mcq_socket_send(side->socket, &id, timeout_of(side));
+            if (is_hungry(world, err))
+                return false;
+            if (err != MCQ_OK)
+                world_fail(world, mcq_err_text(err), out->number);
+            out->has_id = false;
+        }
+        err = world->pair->a == MCQ_SOCKET_TYPE_REQ
+                  ? mcq_socket_send(side->socket, &delimiter, timeout_of(side))
+                  : MCQ_OK;
         if (is_hungry(world, err))
             return false;
         if (err != MCQ_OK)
@@ -91,7 +198,7 @@ static bool send_parts(struct side *side, struct progress *out)
             return false;
         }
         part.body = mcq_msg_bytes(&msg);
-        err = mcq_socket_send(side->socket, &part, 0);
+        err = mcq_socket_send(side->socket, &part, timeout_of(side));
         mcq_msg_fini(&msg);
         if (is_hungry(world, err))
             return false;
@@ -109,17 +216,31 @@ enum taken {
     TAKEN_SOME,
     TAKEN_WHOLE,
     TAKEN_LOST,
+    TAKEN_LATE,
 };
+
+/* A ROUTER gives back what stands in front of the delimiter. */
+static void take_id(struct side *side, struct mcq_msg *msg)
+{
+    struct progress *in = &side->in;
+
+    if (mcq_msg_len(msg) != sizeof in->id || !msg->more)
+        world_fail(side->world, "a request without an id", in->number);
+    else
+        memcpy(&in->id, mcq_msg_data(msg), sizeof in->id);
+    mcq_msg_fini(msg);
+    in->has_id = true;
+}
 
 static enum mcq_err next_part(struct side *side, struct mcq_msg *msg)
 {
     if (!side->takes_batches)
-        return mcq_socket_recv(side->socket, msg, 0);
+        return mcq_socket_recv(side->socket, msg, timeout_of(side));
     if (side->batch_at == side->batch_count) {
         for (size_t i = 0; i < BATCH_MAX; i++)
             mcq_msg_init(&side->batch[i]);
         side->batch_at = side->batch_count = 0;
-        MCQ_TRY(mcq_socket_recv_batch(side->socket, side->batch, BATCH_MAX, false, 0,
+        MCQ_TRY(mcq_socket_recv_batch(side->socket, side->batch, BATCH_MAX, false, timeout_of(side),
                                       &side->batch_count));
     }
     mcq_msg_move(msg, &side->batch[side->batch_at++]);
@@ -135,6 +256,8 @@ static enum taken take_part(struct side *side)
 
     if (err == MCQ_CLOSED) /* REQ: the reply is lost */
         return TAKEN_LOST;
+    if (err == MCQ_TIMEOUT && has_deadlines(world))
+        return TAKEN_LATE;
     if (is_hungry(world, err))
         return TAKEN_NOTHING;
     if (err != MCQ_OK) {
@@ -144,6 +267,11 @@ static enum taken take_part(struct side *side)
     if (side->socket->type == MCQ_SOCKET_TYPE_ROUTER && !in->has_envelope && !in->in_body) {
         mcq_msg_move(&in->envelope, &msg);
         in->has_envelope = true;
+        return TAKEN_SOME;
+    }
+    if (side->socket->type == MCQ_SOCKET_TYPE_ROUTER && has_deadlines(world) && !in->has_id &&
+        !in->in_body) {
+        take_id(side, &msg);
         return TAKEN_SOME;
     }
     in->in_body = true;
@@ -186,10 +314,13 @@ static void check_order(struct world *world, uint32_t number)
 {
     bool may_repeat = (world->pair->is_dialogue && is_disturbed(world)) || /* asked again */
                       (world_publishes(world) && number == 0);
-    bool may_miss = is_disturbed(world) || world->is_starving;
+    bool may_miss = is_disturbed(world) || world->is_starving || has_deadlines(world);
 
     may_repeat |= world->is_starving && world->pair->is_dialogue;
+    if (has_deadlines(world)) /* of the last one; how often is counted */
+        may_repeat = number + 1 == world->next_expected;
 
+    world->repeated_count += number < world->next_expected;
     if (number < world->next_expected && !may_repeat)
         world_fail(world, "came twice, or was overtaken", number);
     if (number > world->next_expected && !may_miss)
@@ -210,7 +341,7 @@ static bool send_delimiter(struct side *side)
 {
     struct mcq_part part = {.body = mcq_bytes(NULL, 0), .more = true};
 
-    return mcq_socket_send(side->socket, &part, 0) == MCQ_OK;
+    return mcq_socket_send(side->socket, &part, timeout_of(side)) == MCQ_OK;
 }
 
 /* The next message is begun, with what goes in front of it. */
@@ -270,6 +401,7 @@ static bool a_sends(struct side *a)
     a->out.part = 0;
     a->out.in_body = false;
     a->owes = world->pair->is_dialogue;
+    world->asked_at_ns = mcq_context_now_ns(a->context);
     if (!world_publishes(world) || world->received_count > 0)
         a->out.number++; /* a publisher repeats the first one until it is heard */
     return a->out.number > 0;
@@ -285,12 +417,20 @@ static bool a_hears(struct side *a)
     taken = take_part(a);
     if (taken == TAKEN_NOTHING)
         return false;
-    if (taken == TAKEN_LOST) {
+    if (has_deadlines(world) && taken != TAKEN_SOME)
+        check_time(world, taken == TAKEN_LATE);
+    if (taken == TAKEN_LATE) {
+        a->owes = false; /* and goes on to the next one */
+        world->late_count++;
+    } else if (taken == TAKEN_LOST) {
         a->out.number--; /* asks again */
         a->owes = false;
         a->in = (struct progress) {0};
+        world->asked_anew++;
     } else if (taken == TAKEN_WHOLE) {
-        if (a->in.number != a->out.number - 1 && !is_disturbed(world) && !world->is_starving)
+        bool may_be_another = !has_deadlines(world) && (is_disturbed(world) || world->is_starving);
+
+        if (a->in.number != a->out.number - 1 && !may_be_another)
             world_fail(world, "an answer to another question", a->in.number);
         if (a->in.number == a->out.number - 1) {
             a->owes = false;
@@ -304,12 +444,12 @@ static bool a_hears(struct side *a)
 bool world_a_turn(void *context)
 {
     struct side *a = context;
-    uint64_t before = mcq_sim_operation_count(a->world->sim);
+    uint64_t before = count_moves(a);
     bool did_any = a_sends(a);
 
     if (a->world->pair->is_dialogue)
         did_any |= a_hears(a);
-    return did_any || mcq_sim_operation_count(a->world->sim) != before;
+    return end_turn(a, did_any, before);
 }
 
 static bool b_moves(struct side *b)
@@ -317,6 +457,8 @@ static bool b_moves(struct side *b)
     struct world *world = b->world;
     enum taken taken;
 
+    if (mcq_wait_is_armed(&b->pause))
+        return false;
     if (b->owes) {
         if (!send_parts(b, &b->out))
             return false;
@@ -328,8 +470,8 @@ static bool b_moves(struct side *b)
     if (taken != TAKEN_WHOLE)
         return taken == TAKEN_SOME;
     check_order(world, b->in.number);
-    if (world->pair->is_dialogue) {
-        b->out = (struct progress) {.number = b->in.number};
+    if (world->pair->is_dialogue && (!has_deadlines(world) || think(b))) {
+        b->out = (struct progress) {.number = b->in.number, .has_id = b->in.has_id, .id = b->in.id};
         if (b->in.has_envelope) {
             mcq_msg_move(&b->out.envelope, &b->in.envelope);
             b->out.has_envelope = true;
@@ -339,23 +481,31 @@ static bool b_moves(struct side *b)
         mcq_msg_fini(&b->in.envelope);
     }
     b->in.has_envelope = false;
+    b->in.has_id = false;
     return true;
+}
+
+/* b and the crowd are one thread's: if that drives the engine, one of them calls at a time. */
+static bool is_busy(const struct world *world)
+{
+    const struct side *b = &world->b;
+
+    return b->is_inline && b->app.is_running && world->crowd.app.is_running;
 }
 
 bool world_b_turn(void *context)
 {
     struct side *b = context;
-    uint64_t before = mcq_sim_operation_count(b->world->sim);
+    uint64_t before = count_moves(b);
 
-    return b_moves(b) || mcq_sim_operation_count(b->world->sim) != before;
+    return !is_busy(b->world) && end_turn(b, b_moves(b), before);
 }
 
 /* The others get whole messages, too; what they miss while they connect is nobody's fault. */
 bool world_crowd_turn(void *context)
 {
     struct side *crowd = context;
-    uint64_t before = mcq_sim_operation_count(crowd->world->sim);
+    uint64_t before = count_moves(crowd);
 
-    return take_part(crowd) != TAKEN_NOTHING ||
-           mcq_sim_operation_count(crowd->world->sim) != before;
+    return !is_busy(crowd->world) && end_turn(crowd, take_part(crowd) != TAKEN_NOTHING, before);
 }

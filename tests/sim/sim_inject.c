@@ -1,13 +1,13 @@
 /*
  * sim_inject: every result of the reactor's table, at every operation of a world (world.h).
  *
- *     sim_inject [--pair NAME] [--first INDEX] [--verbose] [--tap]
+ *     sim_inject [--pair NAME] [--first INDEX] [--inline] [--ipc] [--verbose] [--tap]
  *
  * A world of each pair, in which nothing goes wrong by chance, is run once to see its operations.
  * Then it is run anew for each of them and each result that may end it, and once more where it
  * moves octets, with one octet moved. What was under way may be lost; what arrives is whole, in
- * order and once, the sockets come back, nothing is left. Exit status: 0 all as promised, 1 not,
- * 2 usage.
+ * order and once, the sockets come back, nothing is left. --inline: no context has a thread, so
+ * sleeps are among the operations. Exit status: 0 all as promised, 1 not, 2 usage.
  */
 #include "sim/world.h"
 
@@ -16,13 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEED 800 /* and those behind it, one for each pair */
+#define SEED 800 /* or a little before, and those behind it: one for each pair */
 
 struct tally {
     uint64_t worlds;
     uint64_t failed;
     uint64_t by_operation[MCQ_IO_OP_COUNT];
     bool is_verbose;
+    bool is_inline;
+    bool is_ipc;
 };
 
 static void run_script(struct tally *tally, uint64_t seed, struct script script,
@@ -31,6 +33,8 @@ static void run_script(struct tally *tally, uint64_t seed, struct script script,
     static struct world world;
     bool is_wrong;
 
+    script.is_inline = tally->is_inline;
+    script.is_ipc = tally->is_ipc;
     (void) world_run(&world, seed, &script);
     is_wrong = world.wrong[0] != '\0';
     tally->worlds++;
@@ -62,8 +66,9 @@ static void run_index(struct tally *tally, uint64_t seed, uint64_t index,
 static void run_pair(struct tally *tally, unsigned pair, uint64_t first)
 {
     static struct world plain;
-    struct script nothing = {.is_on = true, .index = UINT64_MAX};
-    uint64_t seed = SEED + pair;
+    struct script nothing = {
+        .is_on = true, .is_inline = tally->is_inline, .is_ipc = tally->is_ipc, .index = UINT64_MAX};
+    uint64_t seed = SEED - SEED % world_pair_count() + pair; /* a seed's pair is its remainder */
 
     (void) world_run(&plain, seed, &nothing);
     if (plain.wrong[0] != '\0' || plain.operation_count > KINDS_MAX) {
@@ -103,12 +108,18 @@ int main(int argc, char **argv)
             is_tap = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             tally.is_verbose = true;
+        } else if (strcmp(argv[i], "--inline") == 0) {
+            tally.is_inline = true;
+        } else if (strcmp(argv[i], "--ipc") == 0) {
+            tally.is_ipc = true;
         } else if (i + 1 < argc && strcmp(argv[i], "--pair") == 0) {
             name = argv[++i];
         } else if (i + 1 < argc && strcmp(argv[i], "--first") == 0) {
             first = strtoull(argv[++i], NULL, 0);
         } else {
-            fputs("usage: sim_inject [--pair NAME] [--first INDEX] [--verbose] [--tap]\n", stderr);
+            fputs("usage: sim_inject [--pair NAME] [--first INDEX] [--inline] [--ipc] [--verbose] "
+                  "[--tap]\n",
+                  stderr);
             return 2;
         }
     }

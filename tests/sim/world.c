@@ -10,8 +10,11 @@
 #define MESSAGES_MAX 120
 #define STEPS_MAX 400000
 #define PORT "5555"
-#define CROWD_COUNT 40 /* more than a publisher writes to in one go */
+#define TCP_ENDPOINT "tcp://127.0.0.1:" PORT
+#define IPC_ENDPOINT "ipc://@simulated" /* abstract, for the world has no files */
+#define CROWD_COUNT 40                  /* more than a publisher writes to in one go */
 #define SCRIPT_MESSAGES 4
+#define LINGER_MS 1000 /* of a request that was given up when a part of it had left */
 #define RETURNS_MAX 10 /* messages that may be lost before one arrives */
 
 static const struct pair pair_table[] = {
@@ -58,6 +61,12 @@ static enum mcq_err seal(const struct world *world, struct mcq_socket *socket, b
                                                mcq_bytes(server.octets, sizeof server.octets));
 }
 
+/* Where who binds is to be met. */
+static struct mcq_bytes endpoint_of(const struct world *world)
+{
+    return mcq_bytes_of(world->is_ipc ? IPC_ENDPOINT : TCP_ENDPOINT);
+}
+
 static bool open_crowd(struct world *world)
 {
     struct side *crowd = &world->crowd;
@@ -65,6 +74,8 @@ static bool open_crowd(struct world *world)
     enum mcq_err err;
 
     crowd->world = world;
+    crowd->context = world->b.context;
+    crowd->is_inline = world->b.is_inline;
     if (mcq_socket_open(world->b.context, MCQ_SOCKET_TYPE_SUB, &crowd->socket) != MCQ_OK)
         return false;
     crowd->socket->options.recv_hwm = (int) (world_mix(world->seed + 16) % 20);
@@ -74,11 +85,32 @@ static bool open_crowd(struct world *world)
         return false;
     err = crowd->socket->pattern->ops->subscribe(crowd->socket->pattern, mcq_bytes(NULL, 0), true);
     for (int i = 0; i < CROWD_COUNT && err == MCQ_OK; i++)
-        err = mcq_socket_connect(crowd->socket, mcq_bytes_of("tcp://127.0.0.1:" PORT), &fault);
+        err = mcq_socket_connect(crowd->socket, endpoint_of(world), &fault);
     mcq_socket_leave(crowd->socket);
     crowd->app = (struct mcq_sim_actor) {.turn = world_crowd_turn, .context = crowd};
     mcq_sim_add_actor(world->sim, &crowd->app);
     return err == MCQ_OK;
+}
+
+/* As mcq_engine_begin has it, but in this world. */
+static void make_inline(struct side *side)
+{
+    struct mcq_engine *engine = &side->context->engines[0];
+
+    side->is_inline = true;
+    engine->is_inline = true;
+    engine->thread = pthread_self();
+    atomic_store(&side->context->inline_engine, engine);
+}
+
+/* One context of three worlds has no thread, and now and then neither has the other. */
+static bool wants_inline(const struct world *world, const struct side *side)
+{
+    uint64_t chance = world_mix(world->seed + 20) % 12;
+
+    if (world->script.is_on)
+        return world->script.is_inline;
+    return (side == &world->a && chance < 3) || (side == &world->b && (chance == 2 || chance == 3));
 }
 
 static bool open_side(struct world *world, struct side *side, enum mcq_socket_type type,
@@ -90,8 +122,11 @@ static bool open_side(struct world *world, struct side *side, enum mcq_socket_ty
     if (mcq_sim_reactor_new(world->sim, &reactor) != MCQ_OK)
         return false;
     if (mcq_context_new_on(reactor, world_mix(world->seed ^ (uint64_t) type) | 1, &side->context) !=
-            MCQ_OK ||
-        mcq_socket_open(side->context, type, &side->socket) != MCQ_OK)
+        MCQ_OK)
+        return false;
+    if (wants_inline(world, side))
+        make_inline(side);
+    if (mcq_socket_open(side->context, type, &side->socket) != MCQ_OK)
         return false;
     if (world_is_narrow(world->seed))
         mcq_context_set_budget(side->context, (int64_t) (1 + world_mix(world->seed + 10) % 60000));
@@ -99,7 +134,8 @@ static bool open_side(struct world *world, struct side *side, enum mcq_socket_ty
     side->engine = (struct mcq_sim_actor) {.turn = world_engine_turn, .context = side};
     side->app = app;
     side->app.context = side;
-    mcq_sim_add_actor(world->sim, &side->engine);
+    if (!side->is_inline)
+        mcq_sim_add_actor(world->sim, &side->engine);
     mcq_sim_add_actor(world->sim, &side->app);
     return true;
 }
@@ -134,9 +170,9 @@ static struct mcq_bytes target_of(struct world *world, struct side *side)
 {
     struct mcq_resolver *resolver;
 
-    if (world_mix(world->seed + 9) % 3 != 0 ||
+    if (world->is_ipc || world_mix(world->seed + 9) % 3 != 0 ||
         mcq_context_resolver(side->context, &resolver) != MCQ_OK)
-        return mcq_bytes_of("tcp://127.0.0.1:" PORT);
+        return endpoint_of(world);
     mcq_resolver_set(resolver, (struct mcq_name_server) {look_up, world});
     return mcq_bytes_of("tcp://peer.example:" PORT);
 }
@@ -171,15 +207,32 @@ static enum mcq_err wish_for_all(struct mcq_socket *xsub)
     return mcq_socket_send(xsub, &part, 0);
 }
 
+/* How long a REQ waits, how often it asks again, and of whom. */
+static enum mcq_err set_deadlines(struct world *world)
+{
+    struct mcq_pattern *pattern = world->a.socket->pattern;
+    uint64_t chance = world_mix(world->seed + 40);
+
+    if (world->pair->a != MCQ_SOCKET_TYPE_REQ || world->script.is_on || chance % 2 == 0)
+        return MCQ_OK;
+    world->timeout_ms = (uint32_t) (1 + chance / 2 % 40);
+    world->resends = (uint32_t) (chance / 80 % 4);
+    world->a.socket->options.linger_ms = LINGER_MS;
+    MCQ_TRY(pattern->ops->set(pattern, MCQ_PATTERN_REQ_TIMEOUT, (int) world->timeout_ms));
+    MCQ_TRY(pattern->ops->set(pattern, MCQ_PATTERN_REQ_RESENDS, (int) world->resends));
+    return pattern->ops->set(pattern, MCQ_PATTERN_REQ_RESEND_SAME, chance / 320 % 2);
+}
+
 static bool set_up(struct world *world)
 {
     struct side *binder = world_mix(world->seed) % 2 == 0 ? &world->a : &world->b;
     struct side *other = binder == &world->a ? &world->b : &world->a;
-    struct mcq_bytes endpoint = mcq_bytes_of("tcp://127.0.0.1:" PORT);
     const char *fault;
     bool is_late = world_mix(world->seed + 1) % 3 == 0; /* connect before bind */
     enum mcq_err err = MCQ_OK;
 
+    world->is_ipc =
+        world->script.is_on ? world->script.is_ipc : world_mix(world->seed + 21) % 4 == 0;
     if (!open_side(world, &world->a, world->pair->a,
                    (struct mcq_sim_actor) {.turn = world_a_turn}) ||
         !open_side(world, &world->b, world->pair->b, (struct mcq_sim_actor) {.turn = world_b_turn}))
@@ -204,6 +257,8 @@ static bool set_up(struct world *world)
     }
     if (world->pair->b == MCQ_SOCKET_TYPE_XSUB)
         err = wish_for_all(world->b.socket);
+    if (err == MCQ_OK)
+        err = set_deadlines(world);
     world->target = target_of(world, other);
     for (int i = 0; i < 2 && err == MCQ_OK; i++) {
         struct side *side = (i == 0) == is_late ? other : binder;
@@ -215,7 +270,7 @@ static bool set_up(struct world *world)
         if (err != MCQ_OK)
             fault = "no keys";
         else
-            err = side == binder ? mcq_socket_bind(side->socket, endpoint, &fault)
+            err = side == binder ? mcq_socket_bind(side->socket, endpoint_of(world), &fault)
                                  : mcq_socket_connect(side->socket, world->target, &fault);
         mcq_socket_leave(side->socket);
     }
@@ -259,7 +314,8 @@ static bool is_closed(void *context)
 {
     struct world *world = context;
 
-    return world->a.context->open_count == 0 && world->b.context->open_count == 0;
+    return world->a.context->open_count == 0 && world->b.context->open_count == 0 &&
+           !mcq_wait_is_armed(&world->b.pause);
 }
 
 static void end_side(struct world *world, struct side *side)
@@ -280,6 +336,9 @@ static void take_down(struct world *world)
         if (sides[i]->socket == NULL)
             continue;
         mcq_sim_remove_actor(world->sim, &sides[i]->app);
+        if (sides[i]->is_inline && sides[i] != &world->crowd) /* who closes it goes on driving it */
+            mcq_sim_add_actor(world->sim, &sides[i]->engine);
+        mcq_reactor_cancel(sides[i]->socket->engine->reactor, &sides[i]->pause.op);
         if (sides[i]->in.has_envelope)
             mcq_msg_fini(&sides[i]->in.envelope);
         if (sides[i]->out.has_envelope)
@@ -338,6 +397,8 @@ static void play(struct world *world)
             world_fail(world, "it does not come back", world->next_expected);
         return;
     }
+    if (is_over)
+        world_check_requests(world);
     /* What was under way when a connection was cut may be lost; a REQ learns of that. */
     if (!is_over && ((world->cut_count == 0 && !world->is_starving) ||
                      (world->pair->a == MCQ_SOCKET_TYPE_REQ && !world->is_starving)))

@@ -10,9 +10,16 @@
  *   - while no connection is lost, none is missing
  *   - a request gets its own reply
  *
+ * In half of the worlds of a REQ its requests have deadlines, and whom it asks takes its time, or a
+ * ROUTER never answers. Then a reply is of the request that was asked last, whatever was lost; a
+ * request ends, one way or the other, when its last sending has had its time; and no request comes
+ * more often than it was sent.
+ *
  * In one world of five memory runs out, now and then: then only the first two are promised. In one
  * of four messages are short and the contexts' budgets all but nothing: then all is promised. In
- * some heartbeats go to and fro, messages are sent and taken several at a time, the sender
+ * one of four the sockets meet over ipc, in one of three a context has no engine thread, and its
+ * application runs the engine in its calls, some of which wait; where both do, each helps itself
+ * only. In some heartbeats go to and fro, messages are sent and taken several at a time, the sender
  * disconnects once all is sent, and a publisher has a crowd of other subscribers, more than it
  * writes to in one go.
  *
@@ -40,6 +47,8 @@ struct pair {
 
 struct script {
     bool is_on;
+    bool is_inline; /* neither context has a thread */
+    bool is_ipc;
     bool is_short; /* it moves an octet at most; else it ends in result */
     uint64_t index;
     enum mcq_io_result result;
@@ -51,6 +60,8 @@ struct progress {
     unsigned part;
     struct mcq_msg envelope; /* ROUTER: the id that came in front */
     bool has_envelope;
+    bool has_id; /* the same of a REQ whose requests have deadlines */
+    uint32_t id;
     bool in_body;
 };
 
@@ -65,9 +76,11 @@ struct side {
     bool owes;          /* a dialogue's answer is due */
     bool sends_batches; /* all parts of a message at once */
     bool takes_batches;
+    bool is_inline;                  /* its context has no thread: `app` drives the engine, too */
     struct mcq_msg batch[BATCH_MAX]; /* taken, and not looked at */
     size_t batch_at;
     size_t batch_count;
+    struct mcq_wait pause; /* armed: it takes its time with an answer */
 };
 
 struct world {
@@ -82,12 +95,19 @@ struct world {
     uint32_t next_expected; /* at b: all below have come, or been lost */
     uint32_t received_count;
     uint32_t answered_count; /* at a */
+    uint32_t timeout_ms;     /* of a request; 0: it has no deadline */
+    uint32_t resends;
+    uint64_t asked_at_ns;
+    uint32_t late_count;     /* at a: requests that nobody has answered in time */
+    uint32_t asked_anew;     /* at a: whose connection was lost */
+    uint32_t repeated_count; /* at b: that came before */
     uint32_t tried_audience; /* PUB: subscribers that there were when it has spoken last */
     uint32_t cuts_left;
     uint32_t cut_count;
     bool is_starving;        /* allocations fail, now and then */
     bool is_refused;         /* by script: bind or connect has said so */
     bool leaves;             /* a disconnects once it has sent all */
+    bool is_ipc;             /* that is how they meet */
     struct mcq_bytes target; /* of who connects */
     uint64_t operation_count;
     uint8_t kinds[KINDS_MAX]; /* enum mcq_io_operation, of the first ones */
@@ -114,6 +134,9 @@ bool world_is_filled(const struct mcq_msg *msg, uint64_t seed, uint32_t number, 
 /* The first thing that was not as promised is the world's. */
 void world_fail(struct world *world, const char *what, uint32_t number);
 bool world_publishes(const struct world *world);
+
+/* All is over: each request has ended, and none came more often than it was sent. */
+void world_check_requests(struct world *world);
 
 /* Actors' turns; the context is a side. */
 bool world_engine_turn(void *context);

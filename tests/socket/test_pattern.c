@@ -28,7 +28,7 @@ static void find__all_types_that_are_there__with_all_that_the_runtime_calls(void
         assert_true(!ops->can_send || ops->is_writable != NULL);
         assert_true(ops->can_recv || ops->hear != NULL); /* or nobody would ever read */
     }
-    assert_int_equal(count, 20);
+    assert_int_equal(count, 21);
     assert_null(mcq_pattern_find(MCQ_SOCKET_TYPE_NONE));
 }
 

@@ -405,7 +405,7 @@ static inline size_t end_harvest(struct end *end)
             continue;
         if (!peer->peer.link.is_up || peer->peer.link.is_lost)
             continue;
-        peer->peer.link.can_read = true;
+        mcq_link_set_readable(&peer->peer.link);
         if (end->ops != NULL && end->ops->can_recv)
             end->ops->readable(end->pattern, &peer->peer);
     }

@@ -86,6 +86,54 @@ class Verbs(unittest.TestCase):
         self.assertEqual(said.stdout, "sent 1,000 messages, 1,000 parts, 64,000 B to 1 peer\n")
         self.assertRegex(self.finish(pull), r"^received 1,000 messages, 64,000 B in [0-9.]+ s: [0-9,]+ msg/s\n$")
 
+    # --- octets ----------------------------------------------------------------------------------
+
+    GREETING = b"\xff" + bytes(8) + b"\x7f\3\1" + b"NULL".ljust(20, b"\0") + bytes(32)
+    READY = b"\4\x19\5READY\x0bSocket-Type\0\0\0\3SUB"
+
+    def decode(self, octets, status=0):
+        done = subprocess.run([MCQ, "decode"], input=octets, capture_output=True, timeout=LIMIT_S, check=False)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stdout.decode().splitlines()
+
+    def test_decode_explains_each_frame(self):
+        topic = b"\4\x0f\x09SUBSCRIBEtemp."
+        said = self.decode(self.GREETING + self.READY + topic + b"\1\3a\x1b\"" + b"\0\0" + b"\4\6\4WHATx")
+        self.assertEqual(said, ["0000  greeting  3.1 \"NULL\"", "0040  READY     Socket-Type=\"SUB\"",
+                                "005b  SUBSCRIBE \"temp.\"",
+                                "006c  message   \"a\\x1b\\\"\" (3 octets, more follows)",
+                                "0071  message   \"\" (0 octets)",
+                                "0073  a command that is not known: \"\\x04WHATx\""])
+
+    def test_decode_of_a_cut_anywhere_says_so(self):
+        octets = self.GREETING + self.READY
+        for size in (1, 12, 63, 65, 66, len(octets) - 1):
+            self.assertIn("error: the octets end within", self.decode(octets[:size], 1)[-1], size)
+
+    def test_decode_names_the_rule_that_is_broken(self):
+        self.assertEqual(self.decode(self.GREETING + b"\2\xff" + bytes(7), 1)[-1],
+                         "0040  error: rule frame.v3.size (RFC 37, Framing)")
+        longer = self.READY.replace(b"\3SUB", b"\4SUB")
+        self.assertEqual(self.decode(self.GREETING + longer, 1)[-2:],
+                         ["0040  READY     ", "0058  error: rule property.value (RFC 37, Metadata)"])
+        self.assertIn("error: rule ERROR.reason", self.decode(self.GREETING + b"\4\7\5ERROR\4", 1)[-1])
+
+    def test_decode_of_other_versions_and_mechanisms(self):
+        older = b"\xff" + bytes(7) + b"\1\x7f\1\2" + b"\0\0" + b"\0\1x"
+        self.assertEqual(self.decode(older), ["0000  greeting  2.0 SUB", "000c  identity  \"\" (0 octets)",
+                                              "000e  message   \"x\" (1 octet)"])
+        self.assertEqual(self.decode(b"\1\0\2\0x"), ["0000  greeting  1.0", "0000  identity  \"\" (0 octets)",
+                                                      "0002  message   \"x\" (1 octet)"])
+        plain = self.GREETING.replace(b"NULL\0", b"PLAIN") + b"\4\x0f\5HELLO\4user\3abc"
+        self.assertEqual(self.decode(plain)[-1], "0040  HELLO     \"user\", a password of 3 octets")
+        curve = self.GREETING.replace(b"NULL\0", b"CURVE") + b"\0\x21\7MESSAGE" + bytes(7) + b"\3" + bytes(17)
+        self.assertEqual(self.decode(curve)[-1], "0040  MESSAGE   nonce 3, a box of 17 octets")
+
+    def test_decode_wants_one_file(self):
+        self.assertIn("it is empty", self.run_verb("decode", status=1).stderr)
+        self.assertIn("it wants one file", self.run_verb("decode", "a", "b", status=2).stderr)
+        self.assertIn("mcq: decode nowhere: ", self.run_verb("decode", "nowhere", status=1).stderr)
+
     # --- questions and answers -------------------------------------------------------------------
 
     def test_req_and_rep(self):
@@ -139,6 +187,24 @@ class Verbs(unittest.TestCase):
         proxy.send_signal(signal.SIGTERM)
         self.assertRegex(self.finish(proxy), r"in \d+ messages, out \d+\n$")
 
+    def test_proxy_captures_what_it_passes_on(self):
+        sides = f"ipc://{self.folder}/in", f"ipc://{self.folder}/out"
+        path = self.folder / "day.mcqcap"
+        proxy = self.start("proxy", "--pull", sides[0], "--push", sides[1], "--capture", path)
+        pull = self.start("pull", sides[1], "-n", 20, "--timeout", PATIENCE)
+        self.run_verb("push", "--connect", sides[0], "--timeout", PATIENCE, "-n", 20, "temp.oslo", "7.2")
+        self.finish(pull)
+        proxy.send_signal(signal.SIGTERM)
+        self.finish(proxy)
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        self.assertEqual([line["parts"] for line in lines], [["temp.oslo", "7.2"]] * 20)
+        self.assertRegex(lines[0]["t"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+    def test_capture_that_cannot_be_written_fails(self):
+        sides = "--pull", f"ipc://{self.folder}/in", "--push", f"ipc://{self.folder}/out"
+        said = self.run_verb("proxy", *sides, "--capture", self.folder / "none" / "x", status=1)
+        self.assertIn("No such file or directory", said.stderr)
+
     def test_monitor_tells_in_json(self):
         monitor = self.start("monitor", "--bind", self.there, "--json")
         events = [json.loads(monitor.stdout.readline())]
@@ -149,7 +215,7 @@ class Verbs(unittest.TestCase):
                          ["listening", "accepted", "handshake_succeeded", "disconnected"])
         self.assertTrue(all(event["endpoint"] == self.there for event in events))
         self.assertRegex(events[0]["t"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-        self.assertIn("connected", self.await_line(dealer, "connected"))
+        self.assertIn("(ZMTP 3.1, ROUTER, NULL)", self.await_line(dealer, "connected"))
         monitor.send_signal(signal.SIGINT)
         self.finish(monitor)
 

@@ -77,11 +77,8 @@ static void source__names_are_interfaces(void **state)
         const char *text;
         enum mcq_err err;
     } rows[] = {
-        {"tcp://lo:7", MCQ_OK},
-        {"tcp://127.0.0.9:7", MCQ_OK},
-        {"tcp://*:7", MCQ_OK},
-        {"tcp://localhost:7", MCQ_NOT_FOUND},
-        {"tcp://nosuch0:7", MCQ_NOT_FOUND},
+        {"tcp://lo:7", MCQ_OK},        {"tcp://127.0.0.9:7", MCQ_OK},      {"tcp://*:7", MCQ_OK},
+        {"tcp://localhost:7", MCQ_OK}, {"tcp://nosuch0:7", MCQ_NOT_FOUND},
     };
 
     (void) state;

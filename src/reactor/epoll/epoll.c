@@ -142,7 +142,7 @@ static uint64_t time_left(struct mcq_reactor *reactor, uint64_t until_ns)
 {
     uint64_t now_ns = mcq_reactor_now_ns(reactor);
 
-    if (until_ns == MCQ_REACTOR_NEVER_NS)
+    if (until_ns == MCQ_NEVER_NS)
         return UINT64_MAX;
     return until_ns > now_ns ? until_ns - now_ns : 0;
 }
@@ -219,6 +219,9 @@ static const struct mcq_engine_ops epoll_ops = {
     .accept = mcq_kernel_accept,
     .connect = mcq_kernel_connect,
     .connected = mcq_kernel_connected,
+    .open_datagrams = mcq_kernel_open_datagrams,
+    .recv_datagram = mcq_kernel_recv_datagram,
+    .send_datagram = mcq_kernel_send_datagram,
     .local_address = mcq_kernel_local_address,
     .peer_address = mcq_kernel_peer_address,
     .is_held_back = mcq_kernel_is_held_back,

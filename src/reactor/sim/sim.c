@@ -152,11 +152,14 @@ static void sim_cancel_poll(struct mcq_reactor *head, struct mcq_op *op)
     finish(sim_of(head), poll, MCQ_IO_CANCELED);
 }
 
+static bool is_over(const struct mcq_sim *sim, const struct sim_poll *poll, bool is_ready)
+{
+    return poll->op != NULL && poll->not_before_ns <= sim->now_ns && (is_ready || poll->is_forced);
+}
+
 static void collect_poll(struct sim_reactor *reactor, struct sim_poll *poll, bool is_ready)
 {
-    bool is_due = poll->op != NULL && poll->not_before_ns <= reactor->sim->now_ns;
-
-    if (is_due && (is_ready || poll->is_forced))
+    if (is_over(reactor->sim, poll, is_ready))
         finish(reactor, poll, poll->result);
 }
 
@@ -174,12 +177,40 @@ static void sim_collect(struct mcq_reactor *head, uint64_t until_ns)
         collect_poll(reactor, &slot->out, mcq_sim_can_send(sim, slot));
     }
     mcq_reactor_awake(head);
+    reactor->is_woken = false;
     reactor->sleeps_until_ns = until_ns;
 }
 
+bool mcq_sim_reactor_pending(const struct mcq_sim *sim, const struct sim_reactor *reactor)
+{
+    for (int fd = 0; fd < sim->fd_top; fd++) {
+        const struct sim_fd *slot = &sim->fds[fd];
+
+        if (slot->kind == SIM_FREE || slot->kind == SIM_REACTOR || slot->owner != reactor)
+            continue;
+        if (is_over(sim, &slot->in, slot->in.op != NULL && mcq_sim_can_recv(sim, slot)) ||
+            is_over(sim, &slot->out, slot->out.op != NULL && mcq_sim_can_send(sim, slot)))
+            return true;
+    }
+    return reactor->is_woken;
+}
+
+static int sim_watch(struct mcq_reactor *head)
+{
+    struct sim_reactor *reactor = sim_of(head);
+
+    if (reactor->watch_fd < 0) {
+        reactor->watch_fd = mcq_sim_take_fd(reactor->sim, SIM_REACTOR);
+        if (reactor->watch_fd >= 0)
+            reactor->sim->fds[reactor->watch_fd].owner = reactor;
+    }
+    return reactor->watch_fd;
+}
+
+/* A wait has returned long ago; who dozes is told by its descriptor. */
 static void sim_wake(struct mcq_reactor *head)
 {
-    (void) head; /* its wait has returned long ago */
+    sim_of(head)->is_woken = true;
 }
 
 static uint64_t sim_now_ns(struct mcq_reactor *head)
@@ -193,6 +224,8 @@ static void sim_reactor_free(struct mcq_reactor *head)
     struct sim_reactor **link = &reactor->sim->reactors;
 
     mcq_reactor_fini(head);
+    if (reactor->watch_fd >= 0)
+        mcq_sim_drop_fd(reactor->sim, mcq_sim_slot(reactor->sim, reactor->watch_fd));
     while (*link != reactor)
         link = &(*link)->next;
     *link = reactor->next;
@@ -208,6 +241,9 @@ static const struct mcq_engine_ops sim_ops = {
     .accept = mcq_sim_accept,
     .connect = mcq_sim_connect,
     .connected = mcq_sim_connected,
+    .open_datagrams = mcq_sim_open_datagrams,
+    .recv_datagram = mcq_sim_recv_datagram,
+    .send_datagram = mcq_sim_send_datagram,
     .local_address = mcq_sim_local_address,
     .peer_address = mcq_sim_peer_address,
     .is_held_back = mcq_sim_is_held_back,
@@ -221,6 +257,7 @@ static const struct mcq_engine_ops sim_ops = {
     .arm_poll = sim_arm_poll,
     .cancel_poll = sim_cancel_poll,
     .collect = sim_collect,
+    .watch = sim_watch,
     .wake = sim_wake,
     .now_ns = sim_now_ns,
     .free = sim_reactor_free,
@@ -232,7 +269,7 @@ enum mcq_err mcq_sim_reactor_new(struct mcq_sim *sim, struct mcq_reactor **out)
 
     if (reactor == NULL)
         return MCQ_NOMEM;
-    *reactor = (struct sim_reactor) {.sim = sim, .next = sim->reactors};
+    *reactor = (struct sim_reactor) {.sim = sim, .next = sim->reactors, .watch_fd = -1};
     mcq_reactor_init(&reactor->head, &sim_ops);
     sim->reactors = reactor;
     *out = &reactor->head;
@@ -267,23 +304,25 @@ void mcq_sim_free(struct mcq_sim **sim)
     *sim = NULL;
 }
 
-static uint64_t ahead(const struct mcq_sim *sim, uint64_t at_ns, uint64_t next_ns)
+/* To the next thing that happens after that; where it is over already the time stays. */
+static bool advance(struct mcq_sim *sim, uint64_t after_ns)
 {
-    return at_ns > sim->now_ns && at_ns < next_ns ? at_ns : next_ns;
+    uint64_t next_ns = mcq_sim_next_ns(sim, after_ns);
+
+    for (struct sim_reactor *reactor = sim->reactors; reactor != NULL; reactor = reactor->next)
+        next_ns = mcq_sim_sooner(next_ns, reactor->sleeps_until_ns, after_ns);
+    for (struct sim_sleeper *sleeper = sim->sleepers; sleeper != NULL; sleeper = sleeper->next)
+        next_ns = mcq_sim_sooner(next_ns, sleeper->sleeps_until_ns, after_ns);
+    if (next_ns == MCQ_NEVER_NS)
+        return false;
+    if (next_ns > sim->now_ns)
+        sim->now_ns = next_ns;
+    return true;
 }
 
 bool mcq_sim_advance(struct mcq_sim *sim)
 {
-    uint64_t next_ns = mcq_sim_next_ns(sim);
-
-    for (struct sim_reactor *reactor = sim->reactors; reactor != NULL; reactor = reactor->next)
-        next_ns = ahead(sim, reactor->sleeps_until_ns, next_ns);
-    for (struct sim_sleeper *sleeper = sim->sleepers; sleeper != NULL; sleeper = sleeper->next)
-        next_ns = ahead(sim, sleeper->sleeps_until_ns, next_ns);
-    if (next_ns == MCQ_REACTOR_NEVER_NS)
-        return false;
-    sim->now_ns = next_ns;
-    return true;
+    return advance(sim, sim->now_ns);
 }
 
 void mcq_sim_jump(struct mcq_sim *sim, uint64_t ns)
@@ -330,6 +369,7 @@ static void turn_around(struct mcq_sim *sim)
 bool mcq_sim_step(struct mcq_sim *sim)
 {
     struct mcq_sim_actor *order[MCQ_SIM_ACTORS_MAX]; /* a turn inside a turn changes the list's */
+    uint64_t began_ns = sim->now_ns;
     size_t count = 0;
     bool has_moved = false;
 
@@ -345,7 +385,7 @@ bool mcq_sim_step(struct mcq_sim *sim)
         has_moved |= order[i]->turn(order[i]->context);
         order[i]->is_running = false;
     }
-    return has_moved || mcq_sim_advance(sim);
+    return has_moved || advance(sim, began_ns); /* who sleeps in a turn moves the time in it */
 }
 
 bool mcq_sim_run_until(struct mcq_sim *sim, bool (*is_done)(void *context), void *context,

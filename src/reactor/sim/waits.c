@@ -16,7 +16,7 @@ static struct sim_ready *ready_of(struct mcq_ready_set *ready)
 /* Where a stream notes its membership of a set; of none, if set is NULL: a free place. */
 static bool find_watch(const struct sim_fd *slot, const struct sim_ready *set, size_t *place)
 {
-    for (size_t i = 0; slot->kind == SIM_STREAM && i < MCQ_COUNTOF(slot->watches); i++) {
+    for (size_t i = 0; mcq_sim_is_watched(slot) && i < MCQ_COUNTOF(slot->watches); i++) {
         *place = i;
         if (slot->watches[i].set == set)
             return true;
@@ -65,7 +65,7 @@ static enum mcq_io_result sim_add(struct mcq_ready_set *head, int fd, struct mcq
     bool is_there = find_watch(slot, ready, &place);
     bool has_room = find_watch(slot, NULL, &place);
 
-    mcq_assert(slot->kind == SIM_STREAM && !is_there && has_room);
+    mcq_assert(mcq_sim_is_watched(slot) && !is_there && has_room);
     if (result == MCQ_IO_DONE)
         slot->watches[place] = (struct sim_watch) {
             .set = ready,
@@ -196,7 +196,7 @@ static enum mcq_io_result run_others(struct sim_sleeper *sleeper, struct pollfd 
     struct mcq_sim *sim = sleeper->sim;
     bool may_change = true;
 
-    for (unsigned step = 0; step < SLEEP_STEPS_MAX && may_change; step++) {
+    for (unsigned step = 0; step < SLEEP_STEPS_MAX; step++) {
         bool is_any = look_at(sim, fds, count);
 
         if (sleeper->is_signaled) {
@@ -207,6 +207,8 @@ static enum mcq_io_result run_others(struct sim_sleeper *sleeper, struct pollfd 
             return MCQ_IO_DONE;
         if (until_ns <= sim->now_ns)
             return MCQ_IO_TIMED_OUT;
+        if (!may_change)
+            break;
         sleeper->sleeps_until_ns = until_ns;
         may_change = mcq_sim_step(sim);
         sleeper->sleeps_until_ns = 0;

@@ -2,6 +2,7 @@
  * world: what the simulated world consists of, for the files of this folder.
  *
  * Layer:   reactor.
+ * Threads: one at a time, whoever takes the world's steps.
  */
 #ifndef MCQ_REACTOR_SIM_WORLD_H
 #define MCQ_REACTOR_SIM_WORLD_H
@@ -12,16 +13,19 @@
 
 #define MCQ_SIM_BACKLOG_MAX 128
 #define MCQ_SIM_INJECTIONS_MAX 16
-#define MCQ_SIM_SETS_MAX 4 /* one for input, one for output, and as many for a test's own */
+#define MCQ_SIM_NAME_BYTES 108 /* what a unix address has room for */
+#define MCQ_SIM_SETS_MAX 4     /* one for input, one for output, and as many for a test's own */
 
 enum sim_kind {
     SIM_FREE,
     SIM_LISTENER,
     SIM_STREAM,
+    SIM_DATAGRAMS,
     SIM_READY,
+    SIM_REACTOR, /* what its owner polls where it sleeps */
 };
 
-/* Octets that arrive together. */
+/* Octets that arrive together; of datagrams: one, behind the two octets of its sender's port. */
 struct sim_chunk {
     uint64_t at_ns;
     size_t len;
@@ -49,6 +53,9 @@ struct sim_fd {
     uint32_t host; /* LISTENER: its IPv4 address; 0: any */
     uint16_t port;
     uint16_t peer_port;
+    uint8_t name[MCQ_SIM_NAME_BYTES]; /* ipc: what is listened on; its ports are 0 */
+    uint8_t name_len;
+    bool is_ipc;
     int backlog[MCQ_SIM_BACKLOG_MAX]; /* LISTENER: connections that were not accepted */
     unsigned backlog_count;
     int peer;            /* STREAM; -1: closed */
@@ -67,7 +74,7 @@ struct sim_fd {
     struct mcq_grow chunks; /* struct sim_chunk, in step with octets */
     struct sim_poll in;
     struct sim_poll out;
-    struct sim_reactor *owner;                  /* of the polls */
+    struct sim_reactor *owner;                  /* of the polls; REACTOR: itself */
     struct sim_watch watches[MCQ_SIM_SETS_MAX]; /* STREAM */
     struct sim_ready *ready;                    /* READY */
 };
@@ -77,6 +84,8 @@ struct sim_reactor {
     struct mcq_sim *sim;
     struct sim_reactor *next;
     uint64_t sleeps_until_ns; /* until when its last wait would have slept */
+    int watch_fd;             /* -1: nobody has asked for it */
+    bool is_woken;            /* while its owner slept */
 };
 
 struct sim_ready {
@@ -129,6 +138,8 @@ struct sim_fate {
 bool mcq_sim_happens(struct mcq_sim *sim, unsigned thousandths);
 uint64_t mcq_sim_later(struct mcq_sim *sim);
 struct sim_fate mcq_sim_fate(struct mcq_sim *sim, enum mcq_io_operation operation);
+/* Its owner is to look at it: it was woken, or a poll is over. */
+bool mcq_sim_reactor_pending(const struct mcq_sim *sim, const struct sim_reactor *reactor);
 /* Goes into the hash; returns result. */
 enum mcq_io_result mcq_sim_done(struct mcq_sim *sim, enum mcq_io_operation operation, int fd,
                                 enum mcq_io_result result, size_t len);
@@ -140,6 +151,16 @@ static inline bool mcq_sim_is_failure(enum mcq_io_result result)
            result != MCQ_IO_CANCELED && result != MCQ_IO_SIGNALED;
 }
 
+static inline uint64_t mcq_sim_sooner(uint64_t next_ns, uint64_t at_ns, uint64_t after_ns)
+{
+    return at_ns > after_ns && at_ns < next_ns ? at_ns : next_ns;
+}
+
+static inline struct mcq_sim *mcq_sim_of(struct mcq_reactor *reactor)
+{
+    return ((struct sim_reactor *) reactor)->sim;
+}
+
 /* net.c */
 struct sim_fd *mcq_sim_slot(struct mcq_sim *sim, int fd);
 int mcq_sim_take_fd(struct mcq_sim *sim, enum sim_kind kind);
@@ -148,10 +169,31 @@ bool mcq_sim_can_recv(const struct mcq_sim *sim, const struct sim_fd *slot);
 bool mcq_sim_can_send(const struct mcq_sim *sim, const struct sim_fd *slot);
 uint64_t mcq_sim_in_edges(const struct mcq_sim *sim, const struct sim_fd *slot);
 uint64_t mcq_sim_out_edges(const struct mcq_sim *sim, const struct sim_fd *slot);
-/* The next time after now at which something arrives, ends or is held no more. */
-uint64_t mcq_sim_next_ns(const struct mcq_sim *sim);
+/* The next time after that at which something arrives, ends or is held no more. */
+uint64_t mcq_sim_next_ns(const struct mcq_sim *sim, uint64_t after_ns);
+size_t mcq_sim_chunk_count(const struct sim_fd *slot);
+struct sim_chunk mcq_sim_chunk_at(const struct sim_fd *slot, size_t index);
+/* Octets that it still has room for. */
+size_t mcq_sim_pipe_room(const struct mcq_sim *sim, const struct sim_fd *slot);
+/* Appends octets. They arrive after those that were sent before. false: no memory. */
+bool mcq_sim_deliver(struct mcq_sim *sim, struct sim_fd *peer, const struct iovec *iov,
+                     size_t iov_count, size_t len);
+/* The first `len` octets were read: the chunks they came in get shorter, or go. */
+void mcq_sim_drop_front(struct sim_fd *slot, size_t len);
+uint16_t mcq_sim_port_of(const struct mcq_address *address);
+void mcq_sim_address_of(uint16_t port, struct mcq_address *address);
 struct mcq_io mcq_sim_recv(struct mcq_reactor *, int fd, const struct iovec *, size_t);
 struct mcq_io mcq_sim_send(struct mcq_reactor *, int fd, const struct iovec *, size_t);
+bool mcq_sim_is_held_back(struct mcq_reactor *, int fd);
+void mcq_sim_shutdown(struct mcq_reactor *, int fd);
+/* Both ends know that the connection is gone. */
+void mcq_sim_cut(struct mcq_sim *sim, struct sim_fd *slot);
+/* It is closed: the far end reads what was sent, then the end. */
+void mcq_sim_leave(struct mcq_sim *sim, struct sim_fd *slot);
+/* A fault: AGAIN although there is something. It is said to have come only later. */
+void mcq_sim_hold(struct mcq_sim *sim, uint64_t *held_ns, uint64_t *edges);
+
+/* connect.c */
 enum mcq_io_result mcq_sim_listen(struct mcq_reactor *, const struct mcq_address *,
                                   const struct mcq_tuning *, int backlog, int *fd);
 bool mcq_sim_adopt(struct mcq_reactor *, int fd);
@@ -161,12 +203,24 @@ enum mcq_io_result mcq_sim_connect(struct mcq_reactor *, const struct mcq_addres
 enum mcq_io_result mcq_sim_connected(struct mcq_reactor *, int fd);
 bool mcq_sim_local_address(struct mcq_reactor *, int fd, struct mcq_address *);
 bool mcq_sim_peer_address(struct mcq_reactor *, int fd, struct mcq_address *);
-bool mcq_sim_is_held_back(struct mcq_reactor *, int fd);
 void mcq_sim_tune(struct mcq_reactor *, int fd, const struct mcq_tuning *);
 bool mcq_sim_owner(struct mcq_reactor *, int fd, struct mcq_owner *);
 bool mcq_sim_has_group(struct mcq_reactor *, int fd, uint32_t gid);
-void mcq_sim_shutdown(struct mcq_reactor *, int fd);
 void mcq_sim_close(struct mcq_reactor *, int fd);
+
+/* datagrams.c */
+enum mcq_io_result mcq_sim_open_datagrams(struct mcq_reactor *, const struct mcq_datagram_place *,
+                                          const struct mcq_tuning *, int *fd);
+struct mcq_io mcq_sim_recv_datagram(struct mcq_reactor *, int fd, void *room, size_t room_len,
+                                    struct mcq_address *from);
+struct mcq_io mcq_sim_send_datagram(struct mcq_reactor *, int fd, struct mcq_bytes,
+                                    const struct mcq_address *to);
+
+/* What can be in a ready set. */
+static inline bool mcq_sim_is_watched(const struct sim_fd *slot)
+{
+    return slot->kind == SIM_STREAM || slot->kind == SIM_DATAGRAMS;
+}
 
 /* waits.c */
 bool mcq_sim_ready_pending(const struct mcq_sim *sim, const struct sim_ready *ready);

@@ -148,7 +148,7 @@ static void uring_collect(struct mcq_reactor *head, uint64_t until_ns)
     arm_wake(reactor);
     if (reactor->event_fd >= 0)
         (void) !read(reactor->event_fd, &ignored, sizeof ignored); /* what comes next counts anew */
-    if (until_ns != MCQ_REACTOR_NEVER_NS) {
+    if (until_ns != MCQ_NEVER_NS) {
         uint64_t now_ns = mcq_reactor_now_ns(head);
 
         wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
@@ -212,6 +212,9 @@ static const struct mcq_engine_ops uring_ops = {
     .accept = mcq_kernel_accept,
     .connect = mcq_kernel_connect,
     .connected = mcq_kernel_connected,
+    .open_datagrams = mcq_kernel_open_datagrams,
+    .recv_datagram = mcq_kernel_recv_datagram,
+    .send_datagram = mcq_kernel_send_datagram,
     .local_address = mcq_kernel_local_address,
     .peer_address = mcq_kernel_peer_address,
     .is_held_back = mcq_kernel_is_held_back,
