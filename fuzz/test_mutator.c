@@ -1,6 +1,6 @@
 /*
- * test_mutator: 10,000 inputs that a face's mutator makes out of its seeds, and as many that it makes
- * out of its own, as a campaign without seeds does.
+ * test_mutator: 10,000 inputs that a face's mutator makes out of its seeds, and as many that it
+ * makes out of its own, as a campaign without seeds does.
  *
  *     test_mutator_FACE FOLDER [SHARE]
  *

@@ -155,7 +155,7 @@ static int by_send_const(void *socket, int flags)
 }
 
 /* The message is of no use any more, and errno is the call's. */
-static int ended(zmq_msg_t *message, int result)
+static int result_of(zmq_msg_t *message, int result)
 {
     int number = errno;
 
@@ -169,7 +169,7 @@ static int by_msg_send(void *socket, int flags)
     zmq_msg_t message;
 
     zmq_msg_init_size(&message, 0);
-    return ended(&message, zmq_msg_send(&message, socket, flags));
+    return result_of(&message, zmq_msg_send(&message, socket, flags));
 }
 
 static int by_sendmsg(void *socket, int flags)
@@ -177,7 +177,7 @@ static int by_sendmsg(void *socket, int flags)
     zmq_msg_t message;
 
     zmq_msg_init_size(&message, 0);
-    return ended(&message, zmq_sendmsg(socket, &message, flags));
+    return result_of(&message, zmq_sendmsg(socket, &message, flags));
 }
 
 static int by_recv(void *socket, int flags)
@@ -192,7 +192,7 @@ static int by_msg_recv(void *socket, int flags)
     zmq_msg_t message;
 
     zmq_msg_init(&message);
-    return ended(&message, zmq_msg_recv(&message, socket, flags));
+    return result_of(&message, zmq_msg_recv(&message, socket, flags));
 }
 
 static int by_recvmsg(void *socket, int flags)
@@ -200,7 +200,7 @@ static int by_recvmsg(void *socket, int flags)
     zmq_msg_t message;
 
     zmq_msg_init(&message);
-    return ended(&message, zmq_recvmsg(socket, &message, flags));
+    return result_of(&message, zmq_recvmsg(socket, &message, flags));
 }
 
 static const struct {
