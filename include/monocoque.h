@@ -408,6 +408,9 @@ struct __attribute__((may_alias)) mcq_message {
 int mcq_message_init(struct mcq_message *message);
 /* `len` octets, all zero, to be written through mcq_message_data. */
 int mcq_message_init_size(struct mcq_message *message, size_t len);
+/* The same without the zeros, for who writes all of them: what he leaves out is what this memory
+ * held before, maybe of another message, and leaves with the rest. */
+int mcq_message_init_unset(struct mcq_message *message, size_t len);
 /* A copy of these octets. */
 int mcq_message_init_copy(struct mcq_message *message, const void *data, size_t len);
 /* These octets themselves, without a copy. They are the message's until release is called, once,
@@ -427,7 +430,7 @@ int mcq_message_move(struct mcq_message *target, struct mcq_message *source);
  * written any more. Source: zmq_msg_copy(3). */
 int mcq_message_copy(struct mcq_message *target, struct mcq_message *source);
 
-/* The body, until the message is moved, sent or closed. It may be written if mcq_message_init_size
+/* The body, until the message is moved, sent or closed. It may be written if one of these two
  * or mcq_reserve began the message and neither it was sent nor copied; else it is only for reading.
  */
 void *mcq_message_data(struct mcq_message *message);

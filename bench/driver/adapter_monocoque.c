@@ -98,7 +98,7 @@ static bool peer_give(void *opaque, size_t len)
     const struct peer *peer = opaque;
     struct mcq_message message;
 
-    if (mcq_message_init_size(&message, len) != 0)
+    if (mcq_message_init_unset(&message, len) != 0)
         return false;
     memset(mcq_message_data(&message), 7, len);
     return mcq_send_message(peer->socket, &message, 0) == 0;

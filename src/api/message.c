@@ -21,14 +21,25 @@ static int fail(const char *call, size_t len, enum mcq_err err)
     return mcq_fail(mcq_err_errno(err), "%s of %zu octets: %s", call, len, mcq_err_text(err));
 }
 
-int mcq_message_init_size(struct mcq_message *message, size_t len)
+static inline int begin(struct mcq_message *message, size_t len, const char *call,
+                        enum mcq_err (*init)(struct mcq_msg *msg, size_t len))
 {
     enum mcq_err err;
 
     if (MCQ_UNLIKELY(message == NULL))
-        return mcq_fail_null("message_init_size", "message");
-    err = mcq_msg_init_size(mcq_msg_of(message), len);
-    return err == MCQ_OK ? 0 : fail("message_init_size", len, err);
+        return mcq_fail_null(call, "message");
+    err = init(mcq_msg_of(message), len);
+    return err == MCQ_OK ? 0 : fail(call, len, err);
+}
+
+int mcq_message_init_size(struct mcq_message *message, size_t len)
+{
+    return begin(message, len, "message_init_size", mcq_msg_init_size);
+}
+
+int mcq_message_init_unset(struct mcq_message *message, size_t len)
+{
+    return begin(message, len, "message_init_unset", mcq_msg_init_unset);
 }
 
 int mcq_message_init_copy(struct mcq_message *message, const void *data, size_t len)

@@ -17,7 +17,7 @@ static enum mcq_err new_buf(size_t len, struct mcq_buf **buf)
                                                    : mcq_buf_new(len, buf);
 }
 
-enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len)
+enum mcq_err mcq_msg_init_unset(struct mcq_msg *msg, size_t len)
 {
     struct mcq_buf *buf;
 
@@ -28,9 +28,16 @@ enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len)
         return MCQ_OK;
     }
     MCQ_TRY(new_buf(len, &buf));
-    /* What the memory held before is nobody's to read or send. */
-    memset(mcq_buf_room(buf), 0, len);
     msg_set_large(msg, MCQ_MSG_FILLING, buf, mcq_bytes(mcq_buf_room(buf), len));
+    return MCQ_OK;
+}
+
+enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len)
+{
+    MCQ_TRY(mcq_msg_init_unset(msg, len));
+    /* What the memory held before is nobody's to read or send. */
+    if (msg->kind != MCQ_MSG_INLINE)
+        memset(mcq_msg_fill(msg), 0, len);
     return MCQ_OK;
 }
 

@@ -94,6 +94,9 @@ static inline void mcq_msg_init(struct mcq_msg *msg)
  *   MCQ_NOMEM   *msg is empty */
 MCQ_MUST_CHECK enum mcq_err mcq_msg_init_size(struct mcq_msg *msg, size_t len);
 
+/* The same, but what does not lie in the message is whatever its memory held before. */
+MCQ_MUST_CHECK enum mcq_err mcq_msg_init_unset(struct mcq_msg *msg, size_t len);
+
 /* Starts a message with a copy of these octets.
  *   MCQ_NOMEM   *msg is empty */
 MCQ_MUST_CHECK enum mcq_err mcq_msg_init_copy(struct mcq_msg *msg, struct mcq_bytes bytes);

@@ -1,5 +1,8 @@
 #include "api/test_support.h"
 
+#include "arena/own.h"
+#include "arena/poison.h"
+
 static int release_count;
 static void *released;
 
@@ -39,6 +42,42 @@ static void init_size__any_size__is_zero_and_writable(void **state)
         assert_ptr_equal(mcq_message_data(&message), data);
         assert_works(mcq_message_close(&message));
     }
+    assert_int_equal(mcq_alloc_ledger().block_count, 0);
+}
+
+/* What a message of zeros had to overwrite, this one shows: the block is the same. */
+static void init_unset__any_size__is_writable_and_not_cleared(void **state)
+{
+    static const size_t sizes[] = {0, 1, 56, 57, 4096, 1000000};
+    struct mcq_message message;
+    const uint8_t *place;
+
+    (void) state;
+    for (size_t i = 0; i < MCQ_COUNTOF(sizes); i++) {
+        assert_works(mcq_message_init_unset(&message, sizes[i]));
+        assert_int_equal(mcq_message_size(&message), sizes[i]);
+        memset(mcq_message_data(&message), 'x', sizes[i]);
+        assert_works(mcq_message_close(&message));
+    }
+    mcq_own_begin();
+    assert_works(mcq_message_init_unset(&message, 1000));
+    place = memset(mcq_message_data(&message), 'x', 1000);
+    assert_works(mcq_message_close(&message));
+    assert_works(mcq_message_init_unset(&message, 1000));
+    assert_ptr_equal(mcq_message_data(&message), place);
+#ifndef MCQ_POISON_MSAN
+    assert_int_equal(place[999], 'x');
+#endif
+    assert_works(mcq_message_close(&message));
+    assert_works(mcq_message_init_size(&message, 1000));
+    assert_ptr_equal(mcq_message_data(&message), place);
+    assert_int_equal(place[999], 0);
+    assert_works(mcq_message_close(&message));
+    mcq_own_end();
+    mcq_alloc_fail_at(1);
+    assert_says(mcq_message_init_unset(&message, 100), ENOMEM,
+                "message_init_unset of 100 octets: out of memory");
+    assert_fails(mcq_message_init_unset(NULL, 1), EFAULT);
     assert_int_equal(mcq_alloc_ledger().block_count, 0);
 }
 
@@ -290,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(init__is_empty_and_may_be_closed_twice),
         cmocka_unit_test(init_size__any_size__is_zero_and_writable),
+        cmocka_unit_test(init_unset__any_size__is_writable_and_not_cleared),
         cmocka_unit_test(init_size__more_than_there_is__is_enomem_and_empty),
         cmocka_unit_test(init_copy__is_a_copy),
         cmocka_unit_test(init_data__is_not_a_copy_and_is_released_once),
