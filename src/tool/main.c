@@ -71,6 +71,12 @@ static const struct tool_verb verbs[] = {
      "  mcq monitor --bind tcp://*:5555 --json | jq .event\n"
      "  mcq monitor --connect tcp://127.0.0.1:5555 --type sub\n",
      TOOL_HAS_SOCKET | TOOL_HAS_TYPE | TOOL_HAS_JSON, true},
+    {"ping", mcq_tool_ping, "ENDPOINT",
+     "Says who is there, what it speaks, and how long it takes to answer; takes no messages",
+     "  mcq ping tcp://127.0.0.1:5555\n"
+     "  mcq ping tcp://127.0.0.1:5555 -n 100 --json\n"
+     "  mcq ping tcp://127.0.0.1:5556 --curve my.key --server-key 'PUBLIC KEY'\n",
+     TOOL_HAS_PING | TOOL_HAS_JSON, false},
     {"keygen", mcq_tool_keygen, "FILE",
      "Makes CURVE keys: FILE has both and is for you alone, FILE.pub the public one",
      "  mcq keygen server.key\n"

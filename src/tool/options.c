@@ -39,13 +39,17 @@ static const struct row rows[] = {
     {"capture", 0, TEXT, TOOL_HAS_SIDES, AT(capture), "FILE", "write what passes to it, as JSON"},
     {"type", 0, TEXT, TOOL_HAS_TYPE, AT(type), "TYPE", "of the socket (router)"},
     {"count", 'n', NUMBER, TOOL_HAS_SOCKET, AT(count), "COUNT", "end after so many messages"},
+    {"count", 'n', NUMBER, TOOL_HAS_PING, AT(count), "COUNT", "so many pings (5)"},
+    {"timeout", 0, TIME, TOOL_HAS_PING, AT(timeout_ms), "T", "for each answer (2s); 500ms, 5s"},
     {"timeout", 0, TIME, TOOL_HAS_SOCKET, AT(timeout_ms), "T", "for a message (none); 500ms, 2s"},
     {"wait-peers", 0, NUMBER, TOOL_HAS_SOCKET, AT(wait_peers), "N", "begin when N peers are there"},
     {"linger", 0, TIME, TOOL_HAS_SOCKET, AT(linger_ms), "T", "to send what waits at the end (5s)"},
     {"hwm", 0, NUMBER, TOOL_HAS_SOCKET, AT(hwm), "N", "messages that wait for a peer (1000)"},
     {"id", 0, TEXT, TOOL_HAS_SOCKET, AT(id), "ID", "our routing id"},
-    {"curve", 0, TEXT, TOOL_HAS_SOCKET, AT(curve), "FILE", "CURVE: our keys, of mcq keygen"},
-    {"server-key", 0, TEXT, TOOL_HAS_SOCKET, AT(key), "KEY", "... as client of who has this one"},
+    {"curve", 0, TEXT, TOOL_HAS_SOCKET | TOOL_HAS_PING, AT(curve), "FILE",
+     "CURVE: our keys, of mcq keygen"},
+    {"server-key", 0, TEXT, TOOL_HAS_SOCKET | TOOL_HAS_PING, AT(key), "KEY",
+     "... as client of who has this one"},
     {"plain", 0, TEXT, TOOL_HAS_SOCKET, AT(user), "USER", "PLAIN; the password is MCQ_PASSWORD"},
     {"file", 'f', TEXT, TOOL_HAS_INPUT, AT(file), "FILE", "send what is in it, as one part"},
     {"rate", 0, NUMBER, TOOL_HAS_INPUT, AT(rate), "N", "messages a second (no limit)"},
@@ -209,8 +213,8 @@ static int take_words(const struct tool_verb *verb, int argc, char **argv,
             continue;
         }
         word = argv[optind++];
-        if (!is_payload && options->payload_count == 0 && (verb->groups & TOOL_HAS_SOCKET) &&
-            strstr(word, "://") != NULL) {
+        if (!is_payload && options->payload_count == 0 &&
+            (verb->groups & (TOOL_HAS_SOCKET | TOOL_HAS_PING)) && strstr(word, "://") != NULL) {
             why = add_endpoint(options, word, verb->binds);
             if (why != NULL)
                 return refuse(verb, word, why);

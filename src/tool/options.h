@@ -82,6 +82,7 @@ enum tool_group {
     TOOL_HAS_SIDES = 32,
     TOOL_HAS_TYPE = 64,
     TOOL_HAS_JSON = 128,
+    TOOL_HAS_PING = 256,
 };
 
 /* Takes the words apart. 0; else they do not mean anything, it has said why, and this is the exit

@@ -18,6 +18,7 @@ int mcq_tool_proxy(int argc, char **argv);
 int mcq_tool_monitor(int argc, char **argv);
 int mcq_tool_keygen(int argc, char **argv);
 int mcq_tool_decode(int argc, char **argv);
+int mcq_tool_ping(int argc, char **argv);
 int mcq_tool_doctor(int argc, char **argv);
 /* Those that send and receive. */
 int mcq_tool_talk(int argc, char **argv);

@@ -76,8 +76,7 @@ static int set_text(struct mcq_socket *socket, enum mcq_option option, const cha
     return text != NULL ? mcq_set_bytes(socket, option, text, strlen(text)) : 0;
 }
 
-/* The line of a key file that begins so; false: there is none. */
-static bool key_of(const char *path, const char *name, char key[MCQ_KEY_TEXT_BYTES])
+bool mcq_tool_key_of(const char *path, const char *name, char key[MCQ_KEY_TEXT_BYTES])
 {
     FILE *file = fopen(path, "re");
     char line[LINE_BYTES];
@@ -106,7 +105,7 @@ static int set_curve(struct mcq_socket *socket, const struct tool_options *optio
                              options->verb);
         return -2;
     }
-    if (!key_of(options->curve, "secret", secret)) {
+    if (!mcq_tool_key_of(options->curve, "secret", secret)) {
         (void) mcq_tool_fail("%s --curve %s: no file with a secret key; make one with mcq keygen",
                              options->verb, options->curve);
         return -2;

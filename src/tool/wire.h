@@ -41,6 +41,9 @@ int mcq_tool_open_for(struct tool_wire *wire, enum mcq_type type,
 /* One more socket of its context, with the same options but no endpoint; NULL: it has said why. */
 struct mcq_socket *mcq_tool_socket(struct tool_wire *wire, enum mcq_type type);
 
+/* The line of a key file that begins so; false: there is none. */
+bool mcq_tool_key_of(const char *path, const char *name, char key[MCQ_KEY_TEXT_BYTES]);
+
 /* Waits until what was sent has left, for as long as the options say. status, or a failure. */
 int mcq_tool_close(struct tool_wire *wire, int status);
 

@@ -1,9 +1,12 @@
 """Each verb of mcq: two of them talk to each other over ipc, in a folder of their own."""
 
+import contextlib
 import json
 import os
 import pathlib
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -133,6 +136,90 @@ class Verbs(unittest.TestCase):
         self.assertIn("it is empty", self.run_verb("decode", status=1).stderr)
         self.assertIn("it wants one file", self.run_verb("decode", "a", "b", status=2).stderr)
         self.assertIn("mcq: decode nowhere: ", self.run_verb("decode", "nowhere", status=1).stderr)
+
+    # --- ping ------------------------------------------------------------------------------------
+
+    PINGED = r"^ZMTP 3\.1, %s, %s, handshake \d+ us; 3 pings: min \d+ us  median \d+ us  max \d+ us\n$"
+
+    def ping(self, *words, status=0):
+        return self.run_verb("ping", self.there, "-n", 3, "--timeout", PATIENCE, *words, status=status)
+
+    def test_ping_comes_as_what_fits(self):
+        for verb, name in (("pub", "PUB"), ("rep", "REP"), ("router", "ROUTER"), ("pull", "PULL"), ("sub", "SUB")):
+            with self.subTest(peer=name):
+                self.there = f"ipc://{self.folder}/{name}"
+                peer = self.start(verb, "--bind", self.there, "--timeout", PATIENCE, "-v", stdin=subprocess.PIPE)
+                self.await_line(peer, "listening")
+                self.assertRegex(self.ping().stdout, self.PINGED % (name, "NULL"))
+                said = json.loads(self.ping("--json").stdout)
+                self.assertEqual((said["endpoint"], said["zmtp"], said["type"], said["mechanism"], said["pings"]),
+                                 (self.there, "3.1", name, "NULL", 3))
+                self.assertLessEqual(said["min_us"], said["median_us"])
+                self.assertLessEqual(said["median_us"], said["max_us"])
+                self.assertGreater(said["handshake_us"], 0)
+
+    def test_ping_takes_no_message(self):
+        push = self.start("push", self.there, "one", "-v", "--timeout", PATIENCE, "--linger", PATIENCE)
+        self.await_line(push, "listening")
+        self.assertEqual(self.ping().stdout,
+                         "ZMTP 3.1, PUSH, NULL; it hands messages to whoever is there, so it is not pinged\n")
+        self.assertEqual(self.run_verb("pull", self.there, "-n", 1, "--timeout", PATIENCE).stdout, "one\n")
+        self.finish(push)
+
+    def test_ping_of_a_sealed_peer(self):
+        public = {}
+        for name in ("server", "client"):
+            said = self.run_verb("keygen", self.folder / name).stdout
+            public[name] = said.split(maxsplit=1)[1].rstrip("\n")
+        rep = self.start("rep", "--bind", self.there, "--curve", self.folder / "server", "--timeout", PATIENCE, "-v")
+        self.await_line(rep, "listening")
+        keys = ("--curve", self.folder / "client", "--server-key")
+        self.assertRegex(self.ping(*keys, public["server"]).stdout, self.PINGED % ("REP", "CURVE"))
+        self.assertIn("the peer wants CURVE, and this is NULL; --curve", self.ping(status=1).stderr)
+        self.assertIn("it may want other keys", self.ping(*keys, public["client"], status=1).stderr)
+        self.assertIn("CURVE takes both", self.ping(*keys[:2], status=2).stderr)
+        self.assertIn("no key of 40", self.ping(*keys, "short", status=1).stderr)
+        self.assertIn("no file with a secret", self.ping("--curve", "nowhere", "--server-key", "x", status=1).stderr)
+
+    def ping_words(self, words, timeout=PATIENCE, status=1):
+        """Of a peer that says this to everyone; None: it closes at once."""
+        with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as held:
+            listener.bind(str(self.folder / "a"))
+            listener.listen()
+            ping = self.start("ping", self.there, "-n", 3, "--timeout", timeout)
+            while ping.poll() is None:
+                if not select.select([listener], [], [], 0.05)[0]:
+                    continue
+                peer = held.enter_context(listener.accept()[0])
+                if words is None:
+                    peer.close()
+                else:
+                    peer.sendall(words)
+            said, why = ping.communicate(timeout=LIMIT_S)
+            os.unlink(self.folder / "a")
+        self.assertEqual(ping.returncode, status, why)
+        return said or why
+
+    def test_ping_of_who_is_no_peer(self):
+        self.assertIn("no ZMTP; its first octets are \"HTTP/1.1 400 Bad\"",
+                      self.ping_words(b"HTTP/1.1 400 Bad Request\r\n\r\n", "100ms"))
+        self.assertIn("closed it in the handshake", self.ping_words(None))
+        self.assertIn("says nothing", self.ping_words(b"", "100ms"))
+        self.assertIn("rule frame.v3.size", self.ping_words(self.GREETING + b"\6\xff" + bytes(7)))
+        self.assertIn("the peer refuses: \"go away\"", self.ping_words(self.GREETING + b"\4\x0e\5ERROR\7go away"))
+        self.assertIn("No such file", self.ping(status=1).stderr)
+        for endpoint in ("udp://127.0.0.1:1", "inproc://a"):
+            self.assertIn("only tcp and ipc", self.run_verb("ping", endpoint, status=1).stderr)
+        self.assertIn("HOST:PORT", self.run_verb("ping", "tcp://127.0.0.1", status=1).stderr)
+        self.assertIn("one endpoint", self.run_verb("ping", status=2).stderr)
+
+    def test_ping_of_older_and_of_silent_peers(self):
+        publisher = self.READY.replace(b"SUB", b"PUB")
+        older = b"\xff" + bytes(7) + b"\1\x7f\1\1" + bytes(2)
+        self.assertRegex(self.ping_words(older, status=0), r"^ZMTP 2\.0, PUB, handshake \d+ us; it answers no PING")
+        silent = self.GREETING.replace(b"\x7f\3\1", b"\x7f\3\0") + publisher
+        self.assertRegex(self.ping_words(silent, "200ms", 0), r"^ZMTP 3\.0, PUB, NULL, handshake \d+ us; it answers no")
+        self.assertIn("no answer in time", self.ping_words(self.GREETING + publisher, "200ms"))
 
     # --- questions and answers -------------------------------------------------------------------
 
