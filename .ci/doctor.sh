@@ -57,7 +57,7 @@ clang-tidy   14.0    clang-tidy       lint   clang-tidy --version
 cppcheck     2.10    cppcheck         lint   cppcheck --version
 valgrind     3.19    valgrind         full   valgrind --version
 afl++        4.04    afl++            fuzz   afl-fuzz -V
-scdoc        1.11    scdoc            docs   scdoc -v
+scdoc        1.11    scdoc            base   scdoc -v
 debootstrap  1.0     debootstrap      fresh  debootstrap --version
 ROWS
 }

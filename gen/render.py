@@ -43,8 +43,8 @@ def banner(name, sources):
     edit = "Do not edit: change the spec or the template, then run ./dev gen."
     if name.endswith((".py", ".dict", ".txt")):
         return f"# {said}\n# {edit}"
-    if name.endswith((".lua", ".vim")):
-        mark = {"lua": "--", "vim": '"'}[name[-3:]]
+    if name.endswith((".lua", ".vim", ".scd")):
+        mark = {"lua": "--", "vim": '"', "scd": ";"}[name[-3:]]
         return f"{mark} {said}\n{mark} {edit}"
     return f"<!-- {said} {edit} -->" if name.endswith(".md") else f"/* {said}\n * {edit} */"
 

@@ -78,7 +78,7 @@ void mcq_link_datagram_fini(struct mcq_link *link)
 
 static void drop(struct mcq_link *link, enum mcq_tally_drop why)
 {
-    link->tally.drops[why]++;
+    mcq_tally_drop(&link->tally, why, 1);
 }
 
 /* The first part, and the body; both views. false: it is nobody's. */

@@ -40,6 +40,7 @@ static enum mcq_err link_read(struct mcq_link *link)
     if (MCQ_UNLIKELY(link->now_ns < link->wary_until_ns))
         limit_runs(iov, &count, MCQ_REST_WARY_BYTES);
     io = mcq_reactor_recv(link->group->reactor, link->fd, iov, count);
+    MCQ_PROBE(received, link->fd, io.len, io.result);
     mcq_rpump_on_read(&link->rpump, io.len);
     if (io.result == MCQ_IO_DONE) {
         link->is_drained = io.is_drained && link->is_one_of_many && !link->hears_end;
@@ -149,7 +150,7 @@ static void read_newest(struct mcq_link *link)
             break;
         if (event.kind == MCQ_EVENT_BODY && link_enqueue(link, &msg, &is_whole) != MCQ_OK)
             break;
-        link->tally.drops[MCQ_TALLY_OLDER] += mcq_link_queue_conflate(&link->in);
+        mcq_tally_drop(&link->tally, MCQ_TALLY_OLDER, mcq_link_queue_conflate(&link->in));
     }
 }
 
@@ -259,7 +260,7 @@ bool mcq_link_prefetch(struct mcq_link *link)
 
 void mcq_link_drop_input(struct mcq_link *link)
 {
-    link->tally.drops[MCQ_TALLY_DISCONNECTED] += mcq_link_queue_drop(&link->in);
+    mcq_tally_drop(&link->tally, MCQ_TALLY_DISCONNECTED, mcq_link_queue_drop(&link->in));
     mcq_link_settle(link);
 }
 

@@ -89,6 +89,7 @@ static enum mcq_err link_write_all(struct mcq_link *link)
         if (count == 0)
             break;
         io = link_send(link, iov, count);
+        MCQ_PROBE(sent, link->fd, io.len, io.result);
         control = link_on_written(link, io.len);
         link->has_sent = link->has_sent || io.len > control;
         if (MCQ_UNLIKELY(link->is_full))
@@ -254,7 +255,7 @@ static void link_conflate(struct mcq_link *link)
     else /* what is sealed has to leave */
         while (mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
             continue;
-    link->tally.drops[MCQ_TALLY_OLDER] += before - mcq_wpump_message_count(&link->wpump);
+    mcq_tally_drop(&link->tally, MCQ_TALLY_OLDER, before - mcq_wpump_message_count(&link->wpump));
 }
 
 static bool link_is_within(const struct mcq_link *link)
@@ -332,7 +333,7 @@ bool mcq_link_drop_oldest(struct mcq_link *link)
     if (mcq_link_is_piped(link) ||
         !mcq_wpump_drop_oldest(&link->wpump, mcq_spump_clear_bytes(&link->spump)))
         return false;
-    link->tally.drops[MCQ_TALLY_OLDER]++;
+    mcq_tally_drop(&link->tally, MCQ_TALLY_OLDER, 1);
     return true;
 }
 

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "base/probe.h"
+
 /* Why a message goes nowhere. The numbers are public. */
 enum mcq_tally_drop {
     MCQ_TALLY_FULL,         /* its peer's queue has as many as it may */
@@ -31,6 +33,14 @@ struct mcq_tally {
     uint64_t in_bytes;     /* the same, and what was received of others */
     uint64_t drops[MCQ_TALLY_DROPS];
 };
+
+/* `count` messages went nowhere, 0 or more. */
+static inline void mcq_tally_drop(struct mcq_tally *tally, enum mcq_tally_drop why, uint64_t count)
+{
+    tally->drops[why] += count;
+    if (count > 0)
+        MCQ_PROBE(drop, tally, why, count);
+}
 
 static inline void mcq_tally_add(struct mcq_tally *sum, const struct mcq_tally *tally)
 {

@@ -305,7 +305,7 @@ static void say_end(struct mcq_conn *conn)
     if (word == NULL || mcq_msg_len(word) == 0 || !conn->is_met || conn->peer.link.is_finishing)
         return;
     if (mcq_link_note(&conn->peer.link, word) != MCQ_OK)
-        conn->peer.link.tally.drops[MCQ_TALLY_NO_MEMORY]++;
+        mcq_tally_drop(&conn->peer.link.tally, MCQ_TALLY_NO_MEMORY, 1);
 }
 
 void mcq_conn_down(struct mcq_conn *conn)
@@ -351,7 +351,7 @@ void mcq_socket_bury(struct mcq_socket *socket)
 
         if (why == MCQ_LIMIT) {
             socket->limited_count++;
-            link->tally.drops[MCQ_TALLY_OVERSIZED]++;
+            mcq_tally_drop(&link->tally, MCQ_TALLY_OVERSIZED, 1);
         }
         mcq_conn_down(conn);
         if (connector != NULL && is_over)

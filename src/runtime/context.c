@@ -5,6 +5,7 @@
 
 #include "arena/alloc.h"
 #include "base/assert.h"
+#include "base/probe.h"
 #include "base/warn.h"
 #include "pump/origin.h"
 #include "runtime/memory.h"
@@ -450,11 +451,15 @@ enum mcq_io_result mcq_context_sleep(struct mcq_context *context, struct mcq_sle
     struct mcq_engine *engine = own_engine(context);
     enum mcq_io_result result;
 
-    if (MCQ_LIKELY(engine == NULL))
-        return mcq_sleeper_wait(sleeper, fds, count, until_ns);
-    mcq_engine_rouse(engine);
-    result = mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
-    mcq_engine_rest(engine);
+    MCQ_PROBE(sleep, context, until_ns);
+    if (MCQ_LIKELY(engine == NULL)) {
+        result = mcq_sleeper_wait(sleeper, fds, count, until_ns);
+    } else {
+        mcq_engine_rouse(engine);
+        result = mcq_engine_sleep(engine, sleeper, fds, count, until_ns);
+        mcq_engine_rest(engine);
+    }
+    MCQ_PROBE(wake, context, result);
     return result;
 }
 

@@ -62,7 +62,7 @@ static void discard(struct mcq_conn *conn)
     for (int i = 0; i < MCQ_HEAR_MAX && mcq_link_hear(link, &msg, &event) == MCQ_OK; i++) {
         if (event.kind != MCQ_EVENT_BODY)
             continue;
-        link->tally.drops[MCQ_TALLY_REFUSED] += conn->ouster != NULL && !msg.more;
+        mcq_tally_drop(&link->tally, MCQ_TALLY_REFUSED, conn->ouster != NULL && !msg.more);
         mcq_msg_fini(&msg);
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "arena/alloc.h"
+#include "base/probe.h"
 #include "runtime/holder.h"
 #include "transport/transport.h"
 
@@ -140,6 +141,7 @@ void mcq_report_now(struct mcq_socket *socket, enum mcq_report_of kind, int valu
 {
     struct mcq_report_item item;
 
+    MCQ_PROBE(event, socket, kind, value, -1, endpoint);
     if (MCQ_LIKELY(!mcq_is_listened_to(socket, kind)))
         return;
     item = (struct mcq_report_item) {.kind = kind, .value = value, .is_bound = is_bound};
@@ -173,6 +175,7 @@ void mcq_report_of_stream(struct mcq_socket *socket, enum mcq_report_of kind, in
 {
     struct mcq_report_item item;
 
+    MCQ_PROBE(event, socket, kind, value, stream->fd, stream->endpoint);
     if (MCQ_LIKELY(!mcq_is_listened_to(socket, kind)))
         return;
     item = (struct mcq_report_item) {

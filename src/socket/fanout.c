@@ -219,7 +219,8 @@ static uint32_t put_one_by_one(const struct mcq_fanout *fanout, struct mcq_link 
 static void drop(struct mcq_pattern *pattern, struct mcq_link *link, uint32_t count)
 {
     pattern->dropped_count += count;
-    link->tally.drops[mcq_link_has_room(link) ? MCQ_TALLY_NO_MEMORY : MCQ_TALLY_FULL] += count;
+    mcq_tally_drop(&link->tally, mcq_link_has_room(link) ? MCQ_TALLY_NO_MEMORY : MCQ_TALLY_FULL,
+                   count);
 }
 
 void mcq_fanout_share(struct mcq_fanout *fanout, struct mcq_pattern *pattern)
@@ -248,7 +249,7 @@ enum mcq_err mcq_fanout_put(struct mcq_fanout *fanout, struct mcq_pattern *patte
 
     mcq_assert_hot(!mcq_fanout_has_deferred(fanout));
     if (!fanout->is_within && fanout->takers == NULL)
-        pattern->group->tally.drops[MCQ_TALLY_NOBODY]++;
+        mcq_tally_drop(&pattern->group->tally, MCQ_TALLY_NOBODY, 1);
     if (part->body.len > MCQ_WPUMP_COPY_MAX)
         err = part->msg != NULL ? MCQ_OK : MCQ_NOMEM;
     else if (fanout->takers != NULL && !encode_in_place(pattern, part, &encoded))

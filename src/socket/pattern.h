@@ -250,7 +250,7 @@ static inline void mcq_pattern_drop(struct mcq_pattern *pattern, struct mcq_peer
     struct mcq_tally *tally = peer != NULL ? &peer->link.tally : &pattern->group->tally;
 
     pattern->dropped_count++;
-    tally->drops[why]++;
+    mcq_tally_drop(tally, why, 1);
 }
 
 /* on_alarm is to be called so much later; instead of what was asked for before. It may come for

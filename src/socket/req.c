@@ -258,7 +258,7 @@ static enum mcq_err take(struct req *req, struct mcq_msg *msg, enum mcq_request_
     MCQ_TRY(err);
     *frame = mcq_req_frame(&req->state, peer->epoch, mcq_msg_bytes(msg), msg->more);
     if (*frame == MCQ_REQUEST_DISCARD && !msg->more)
-        peer->link.tally.drops[MCQ_TALLY_REFUSED]++;
+        mcq_tally_drop(&peer->link.tally, MCQ_TALLY_REFUSED, 1);
     if (*frame == MCQ_REQUEST_BROKEN)
         mcq_link_lose(&peer->link, MCQ_PROTO);
     return MCQ_OK;
