@@ -39,7 +39,8 @@ int main(void)
 
     check(mcq_set_bytes(sub, MCQ_OPT_SUBSCRIBE, "temp.", 5) == 0);
     check(mcq_set_bytes(sub, MCQ_OPT_SUBSCRIBE, "end", 3) == 0);
-    check(pass_on("up", back, front) && pass_on("up", back, front));
+    for (int i = 0; i < 2; i++)
+        check(pass_on("up", back, front));
     for (int64_t count = 0; count < 2; check(mcq_poll(NULL, 0, 1) == 0)) /* it hears of both */
         check(mcq_get(pub, MCQ_OPT_TOPICS_COUNT, &count) == 0);
     check(mcq_send(pub, "wind.oslo calm", 14, 0) == 0);

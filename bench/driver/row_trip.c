@@ -61,6 +61,7 @@ void trip_requester(void)
     count = ask_for(socket, message, run->seconds, &run->times);
     run_end(count);
     tell_library();
+    free(message);
 }
 
 /* --- open loop: at a given rate, whatever has been answered ------------------------------------
@@ -119,6 +120,7 @@ static void *send_as_planned(void *opaque)
     }
     while (run->phase < MEASURED)
         rest_us(1000);
+    free(message);
     return NULL;
 }
 
@@ -194,6 +196,7 @@ static void *ask_as_thread(void *opaque)
         receive(socket);
         atomic_fetch_add_explicit(&asker->count, 1, memory_order_relaxed);
     }
+    free(message);
     return NULL;
 }
 

@@ -79,7 +79,12 @@ void sleep_us(long us);
 /* The same for a thread that is its library's engine: that has a turn first. */
 void rest_us(long us);
 /* A side cannot go on: says why, and the run has failed. */
-void must(bool ok, const char *what);
+_Noreturn void run_fail(const char *what);
+static inline void must(bool ok, const char *what)
+{
+    if (!ok)
+        run_fail(what);
+}
 
 void run_tell(enum run_phase phase);
 /* Waits until that, or run_fail. */

@@ -1,6 +1,6 @@
 /* congestion: loaded before the C library, gives every TCP stream of a process the congestion
  * control that BENCH_CONGESTION names. What a listener accepts inherits it. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier) */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,12 +1,13 @@
 /* heap: loaded before the C library, counts the allocations of a process (bench/driver/run.h). */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier) */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-/* The C library's own, under the names that it keeps for such as us. */
+/* The C library's own, under the names that it keeps for such as us.
+ * NOLINTBEGIN(bugprone-reserved-identifier,readability-inconsistent-declaration-parameter-name) */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
@@ -61,3 +62,4 @@ int posix_memalign(void **memory, size_t alignment, size_t size)
     *memory = got;
     return 0;
 }
+/* NOLINTEND(bugprone-reserved-identifier,readability-inconsistent-declaration-parameter-name) */

@@ -7,7 +7,7 @@
 #ifndef MCQ_BENCH_PROTOTYPE_H
 #define MCQ_BENCH_PROTOTYPE_H
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier) */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>

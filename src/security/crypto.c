@@ -8,11 +8,10 @@
 
 static_assert(MCQ_CRYPTO_TAG_BYTES == crypto_secretbox_MACBYTES, "the library's tag");
 static_assert(MCQ_CRYPTO_NONCE_BYTES == crypto_secretbox_NONCEBYTES, "the library's nonce");
-static_assert(MCQ_CRYPTO_KEY_BYTES == crypto_secretbox_KEYBYTES &&
-                  MCQ_CRYPTO_KEY_BYTES == crypto_box_PUBLICKEYBYTES &&
-                  MCQ_CRYPTO_KEY_BYTES == crypto_box_SECRETKEYBYTES &&
-                  MCQ_CRYPTO_KEY_BYTES == crypto_box_BEFORENMBYTES,
-              "the library's keys");
+static_assert(MCQ_CRYPTO_KEY_BYTES == crypto_secretbox_KEYBYTES, "the library's keys");
+static_assert(MCQ_CRYPTO_KEY_BYTES == crypto_box_PUBLICKEYBYTES, "its public ones");
+static_assert(MCQ_CRYPTO_KEY_BYTES == crypto_box_SECRETKEYBYTES, "its secret ones");
+static_assert(MCQ_CRYPTO_KEY_BYTES == crypto_box_BEFORENMBYTES, "those between two");
 
 enum mcq_err mcq_crypto_init(void)
 {

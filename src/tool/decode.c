@@ -109,7 +109,7 @@ static int print_fields(const struct decode *decode, const struct mcq_command *c
     case MCQ_COMMAND_JOIN: print_text(command->join.group); break;
     case MCQ_COMMAND_LEAVE: print_text(command->leave.group); break;
     case MCQ_COMMAND_PING:
-        (void) printf("ttl %u ms, context ", command->ping.ttl * MCQ_PING_TTL_UNIT_MS);
+        (void) printf("ttl %u ms, context ", (unsigned) command->ping.ttl * MCQ_PING_TTL_UNIT_MS);
         print_text(command->ping.context);
         break;
     case MCQ_COMMAND_PONG:

@@ -11,8 +11,6 @@
 
 #include "tool/tool.h"
 
-extern char **environ;
-
 /* --- what there is to send ------------------------------------------------------------------- */
 
 /* All that can be read there, as a part. */

@@ -444,7 +444,7 @@ static int join_as_me(const char *endpoint, const char *text)
 /* Until the octets that come end with these. */
 static void hear_up_to(int fd, const void *last, size_t last_len)
 {
-    uint8_t octets[1024];
+    uint8_t octets[1024] = {0};
     uint64_t until = now_ms() + PATIENCE_MS;
     size_t len = 0;
 

@@ -6,7 +6,7 @@
  * Says "ENDPOINT KEY" first, its public key or "-". Then for each line of input that says "look"
  * one of figures as NAME=VALUE; ends with its input.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* what attack.h wants; NOLINT(bugprone-reserved-identifier) */
 #include "attack/attack.h"
 
 #define BATCH 512

@@ -19,9 +19,8 @@ static void spawn_for_ever(int fd, void (*victim)(const char *endpoint))
 {
     char request[ENDPOINT_BYTES];
     pid_t pid = 0;
-    ssize_t len;
 
-    while ((len = recv(fd, request, sizeof request, 0)) > 0) {
+    while (recv(fd, request, sizeof request, 0) > 0) {
         int status;
 
         if (request[0] == '\0') {

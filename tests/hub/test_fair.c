@@ -319,7 +319,7 @@ static void fair_finish__at_random__never_passed_over(void **state)
         struct mcq_fair fair;
         uint32_t chance = seed * 2654435761u;
 
-        start(&fair, seed % 3 * 100, nodes, NODE_COUNT);
+        start(&fair, (size_t) (seed % 3) * 100, nodes, NODE_COUNT);
         for (int step = 0; step < 400; step++) {
             struct mcq_ring_node *node;
             int i;

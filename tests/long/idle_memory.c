@@ -60,7 +60,7 @@ static uint64_t each_of(uint64_t before, uint64_t count)
 {
     uint64_t now = held_bytes();
 
-    return now > before ? (now - before + count - 1) / count : 0;
+    return count > 0 && now > before ? (now - before + count - 1) / count : 0;
 }
 
 static void send_one_to_each(struct mcq_socket *socket, enum mcq_type type, uint64_t count)

@@ -83,7 +83,7 @@ static void chunks__one_at_a_time__are_used_again(void **state)
 
     (void) state;
     begin(&f);
-    for (uint64_t i = 0; i < 100 * MCQ_PIPE_CHUNK; i++) {
+    for (uint64_t i = 0; i < UINT64_C(100) * MCQ_PIPE_CHUNK; i++) {
         put(&f.near, i, false);
         publish(&f.near);
         expect(&f.far, i, MCQ_PIPE_PART, false);
@@ -128,8 +128,8 @@ static void around_edges(void (*run)(struct fixture *f, uint64_t before, uint64_
                              MCQ_PIPE_CHUNK - 1,
                              MCQ_PIPE_CHUNK,
                              MCQ_PIPE_CHUNK + 1,
-                             2 * MCQ_PIPE_CHUNK,
-                             2 * MCQ_PIPE_CHUNK + 1};
+                             UINT64_C(2) * MCQ_PIPE_CHUNK,
+                             UINT64_C(2) * MCQ_PIPE_CHUNK + 1};
 
     for (size_t i = 0; i < MCQ_COUNTOF(lens); i++)
         for (size_t j = 0; j < MCQ_COUNTOF(lens); j++)
@@ -284,7 +284,7 @@ static void stream__not_without_a_fence(void **state)
 
     (void) state;
     begin(&f);
-    for (uint64_t i = 0; i < 3 * MCQ_PIPE_QUIET; i++) {
+    for (uint64_t i = 0; i < UINT64_C(3) * MCQ_PIPE_QUIET; i++) {
         put(&f.near, i, false);
         assert_int_equal(mcq_pipe_publish(&f.near), i == 0);
         assert_false(atomic_load(&f.near.out->is_streaming));
@@ -448,7 +448,8 @@ static void no_memory__leaves_all_as_it_was(void **state)
 {
     (void) state;
     for (int is_tagged = 0; is_tagged < 2; is_tagged++)
-        for (uint64_t before = 0; before <= 2 * MCQ_PIPE_CHUNK; before += MCQ_PIPE_CHUNK) {
+        for (uint64_t before = 0; before <= UINT64_C(2) * MCQ_PIPE_CHUNK;
+             before += MCQ_PIPE_CHUNK) {
             struct fixture f;
             struct mcq_msg msg;
 

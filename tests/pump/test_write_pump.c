@@ -255,7 +255,7 @@ static void place__is_lent_where_it_was_written(void **state)
     for (int i = 0; i < 10; i++) {
         assert_int_equal(mcq_places_take(&places, 2, 300, &msg), MCQ_OK);
         fill_with(mcq_msg_fill(&msg), 'a' + i, 300);
-        mcq_msg_cut(&msg, (size_t) (100 + i));
+        mcq_msg_cut(&msg, 100 + (size_t) i);
         assert_true(mcq_msg_put_front(&msg, mcq_bytes("he", 2), &run));
         first = i == 0 ? run.data : first;
         assert_int_equal(mcq_wpump_put_place(&f.pump, &places, &msg, run, true), MCQ_OK);

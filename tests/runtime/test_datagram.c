@@ -182,7 +182,8 @@ static void dish__flood_for_others__a_call_looks_at_so_many(void **state)
     say(&w, fd, "\0four", 5);
     before = mcq_sim_reached(w.sim, MCQ_IO_OP_RECV, MCQ_IO_DONE);
     assert_int_equal(hear(dish, &number), MCQ_AGAIN);
-    assert_true(mcq_sim_reached(w.sim, MCQ_IO_OP_RECV, MCQ_IO_DONE) - before <= 3 * LOOK_MAX);
+    assert_true(mcq_sim_reached(w.sim, MCQ_IO_OP_RECV, MCQ_IO_DONE) - before <=
+                UINT64_C(3) * LOOK_MAX);
     pass(&w, SECOND);
     assert_int_equal(hear(dish, &number), MCQ_OK);
     assert_int_equal(drops_of(dish, MCQ_TALLY_FILTERED), 1000);

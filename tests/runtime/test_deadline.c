@@ -121,7 +121,7 @@ static void reply__ends_it__and_no_timer_is_left_behind_the_one_that_was_set(voi
         expect_text(f.req, "question");
         assert_true(mcq_wait_is_armed(&f.req->tick_timer));
     }
-    pass(&f.world, 2 * WAIT_MS * MS);
+    pass(&f.world, UINT64_C(2) * WAIT_MS * MS);
     assert_false(mcq_wait_is_armed(&f.req->tick_timer));
     assert_int_equal(take_requests(&f, parts), 0);
     for (int i = 0; i < 4; i++)

@@ -331,7 +331,7 @@ static void fault_d12__a_window_of_zero_for_an_hour__holds_and_costs_nothing(voi
     for (; sent > 0; sent--) {
         while (mcq_socket_recv(pull, &msg, 0) != MCQ_OK) {
             pass(&w, MS);
-            assert_true(now_ns(&w) < 2 * 3600 * SECOND);
+            assert_true(now_ns(&w) < UINT64_C(2) * 3600 * SECOND);
         }
         assert_int_equal(mcq_msg_len(&msg), sizeof text);
         mcq_msg_fini(&msg);

@@ -258,13 +258,13 @@ static void commands__pings_that_nobody_writes_answers_to__are_answered_once(voi
     for (unsigned i = 1; i < 20; i++) {
         struct mcq_bytes octets;
 
-        assert_int_equal(mcq_session_tick(&client.session, i * 1000), MCQ_OK);
+        assert_int_equal(mcq_session_tick(&client.session, (uint64_t) i * 1000), MCQ_OK);
         octets = take(&client, SIZE_MAX);
         assert_int_equal(feed(&server, octets.data, octets.len), MCQ_AGAIN);
         if (i == 1)
             want = mcq_session_want(&server.session).len;
         assert_int_equal(mcq_session_want(&server.session).len, want);
-        mcq_session_excuse(&client.session, i * 1000);
+        mcq_session_excuse(&client.session, (uint64_t) i * 1000);
         mcq_session_heard(&client.session);
     }
     finish(&client, &server);

@@ -40,7 +40,7 @@ static bool think(struct side *b)
     struct world *world = b->world;
     struct mcq_engine *engine = b->socket->engine;
     uint64_t chance = mcq_sim_random(world->sim);
-    uint64_t pause_ms = chance / 8 % (2 * world->timeout_ms);
+    uint64_t pause_ms = chance / 8 % ((uint64_t) 2 * world->timeout_ms);
 
     if (chance % 8 < 5)
         return true;

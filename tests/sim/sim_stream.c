@@ -80,7 +80,7 @@ static uint8_t octet_at(const struct head *head, size_t index)
 {
     size_t at = head->offset + index;
 
-    return (uint8_t) (at * 7 + (at >> 8) * 3 + head->number * 101);
+    return (uint8_t) (at * 7 + (at >> 8) * 3 + (size_t) head->number * 101);
 }
 
 static struct party *other_of(const struct party *party)
