@@ -14,6 +14,21 @@ project(app C)
 %s
 add_executable(app %s)
 target_link_libraries(app PRIVATE Monocoque::monocoque)
+add_executable(older older.c)
+target_link_libraries(older PRIVATE Monocoque::zmq)
+"""
+OLDER = """#include <stdio.h>
+#include <zmq.h>
+
+int main(void)
+{
+    int major, minor, patch;
+    void *context = zmq_ctx_new();
+
+    zmq_version(&major, &minor, &patch);
+    printf("%d.%d.%d %d\\n", major, minor, patch, zmq_has("curve"));
+    return zmq_ctx_term(context);
+}
 """
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
@@ -52,9 +67,11 @@ class Installed(unittest.TestCase):
         source = self.folder / name
         source.mkdir()
         (source / "CMakeLists.txt").write_text(PROJECT % (way, ROOT / "examples/hello.c"), encoding="utf-8")
+        (source / "older.c").write_text(OLDER, encoding="utf-8")
         self.run_line("cmake", "-G", "Ninja", "-S", source, "-B", source / "build", *options)
-        self.run_line("cmake", "--build", source / "build", "--target", "app")
+        self.run_line("cmake", "--build", source / "build", "--target", "app", "older")
         self.assertEqual(self.run_line(source / "build/app"), "Hello, world!\n")
+        self.assertEqual(self.run_line(source / "build/older"), "4.3.5 1\n")
 
     def test_cmake_package(self):
         self.cmake("package", "find_package(Monocoque 0.1 REQUIRED)", f"-DCMAKE_PREFIX_PATH={self.prefix}")
