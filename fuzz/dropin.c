@@ -181,6 +181,14 @@ static void call(struct calls *calls)
         check(&models[i]);
 }
 
+/* The context's thread is gone when the program is. */
+static void end(void)
+{
+    (void) zmq_close(push);
+    (void) zmq_close(pull);
+    (void) zmq_ctx_term(context);
+}
+
 static void begin(void)
 {
     context = zmq_ctx_new();
@@ -189,6 +197,8 @@ static void begin(void)
     if (pull == NULL || zmq_bind(pull, "inproc://fuzz") != 0 ||
         zmq_connect(push, "inproc://fuzz") != 0)
         fuzz_fail("no pipe: %s", zmq_strerror(zmq_errno()));
+    if (atexit(end) != 0)
+        fuzz_fail("no end");
 }
 
 static void fuzz_one(const struct fuzz_input *input)

@@ -359,6 +359,9 @@ struct mcq_peer_info {
     char user_id[256];       /* who it is to ZAP; "" where nobody said so */
     char endpoint[256];      /* where we have bound or connected */
     char address[128];       /* its own, as an endpoint; "" if it has none */
+    /* From the last PING of ours to its PONG, as this side read it; 0: none has been answered on
+     * this connection, or MCQ_OPT_HEARTBEAT_IVL asks for none. */
+    uint64_t rtt_ns;
 };
 
 /* Fills in the socket's peers, `count` at most, in no order, and gives how many there are. It holds

@@ -49,6 +49,7 @@ static void fill(struct mcq_peer_info *info, const struct mcq_conn *conn)
         .messages_in = tally->in_messages,
         .bytes_in = tally->in_bytes,
         .routing_id_len = (uint32_t) state.routing_id.len,
+        .rtt_ns = state.rtt_ns,
     };
     memcpy(info->drops, tally->drops, sizeof tally->drops);
     memcpy(info->user_id, state.user_id,

@@ -80,6 +80,8 @@ void mcq_conn_describe(const struct mcq_conn *conn, struct mcq_peer_state *state
     }
     if (link->session != NULL)
         state->mechanism = link->session->config.mechanism;
+    if (link->session != NULL && link->is_up)
+        state->rtt_ns = mcq_session_rtt_ns(link->session);
     if (mcq_link_is_piped(link)) {
         state->queued_out = mcq_pipe_waiting_count(&link->pipe);
     } else {

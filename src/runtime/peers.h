@@ -16,6 +16,7 @@ struct mcq_peer_state {
     uint64_t id;    /* that no other peer of the context has */
     uint64_t epoch; /* of its connection; 0: none stands */
     uint64_t connected_ns;
+    uint64_t rtt_ns; /* 0: no PING was answered */
     uint64_t queued_out;
     uint64_t queued_out_bytes; /* frames; 0 of a pipe */
     bool is_accepted;

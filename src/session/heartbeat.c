@@ -3,6 +3,8 @@
 
 #include "session/state.h"
 
+#define PINGS_IN_VAIN_MAX 3
+
 void mcq_session_heard(struct mcq_session *session)
 {
     session->silence_at_ns = MCQ_NEVER_NS;
@@ -14,6 +16,36 @@ void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns)
     session->handshake_at_ns = MCQ_NEVER_NS;
     if (session->version >= MCQ_COMMAND_PING_SINCE)
         session->ping_at_ns = mcq_deadline_ns(now_ns, session->config.heartbeat_ns);
+}
+
+/* PONGs come in the order of their PINGs. One that leaves while another is on its way is not timed,
+ * for its PONG cannot be told from that one's. A peer that is full may answer several by one: where
+ * no PONG has come for some PINGs, none is waited for. */
+static void time_ping(struct mcq_session *session, uint64_t now_ns)
+{
+    if (session->pings_in_vain++ >= PINGS_IN_VAIN_MAX)
+        session->pings_out = 0;
+    if (session->pings_out++ > 0)
+        return;
+    session->is_timed = true;
+    session->pinged_ns = now_ns;
+}
+
+/* A PONG of the peer, whether it was asked for or not. */
+void mcq_session_answered(struct mcq_session *session, uint64_t now_ns)
+{
+    session->pings_in_vain = 0;
+    if (session->pings_out == 0)
+        return;
+    session->pings_out--;
+    if (session->is_timed)
+        session->rtt_ns = now_ns > session->pinged_ns ? now_ns - session->pinged_ns : 1;
+    session->is_timed = false;
+}
+
+uint64_t mcq_session_rtt_ns(const struct mcq_session *session)
+{
+    return session->rtt_ns;
 }
 
 static enum mcq_err time_out(struct mcq_session *session, enum mcq_rule rule,
@@ -64,6 +96,7 @@ static enum mcq_err send_ping(struct mcq_session *session, uint64_t now_ns)
     if (mcq_session_put_ping(session) != MCQ_OK)
         return mcq_session_fail(session, MCQ_NOMEM, MCQ_RULE_NONE, MCQ_REASON_NONE,
                                 session->greeting.accepted + session->frames.offset);
+    time_ping(session, now_ns);
     return MCQ_OK;
 }
 

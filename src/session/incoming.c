@@ -118,6 +118,7 @@ enum mcq_err mcq_session_take_traffic(struct mcq_session *session, const uint8_t
     case MCQ_COMMAND_PING:
         return take_ping(session, command.ping.ttl, command.ping.context, now_ns, event);
     case MCQ_COMMAND_PONG:
+        mcq_session_answered(session, now_ns);
         event->kind = MCQ_EVENT_PONG;
         event->ping.ttl_ns = 0;
         event->ping.context = command.pong.context;

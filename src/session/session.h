@@ -234,6 +234,10 @@ void mcq_session_excuse(struct mcq_session *session, uint64_t now_ns);
 /* Our PING has not come to the peer by now: the time for its answer counts from now on. */
 void mcq_session_wait_on(struct mcq_session *session, uint64_t now_ns);
 
+/* From the last PING of ours that was alone on its way to its PONG, as this side saw both; 0: none
+ * has been answered yet. */
+uint64_t mcq_session_rtt_ns(const struct mcq_session *session);
+
 /* When tick() is due next; MCQ_NEVER_NS: not at all. */
 uint64_t mcq_session_deadline_ns(const struct mcq_session *session);
 

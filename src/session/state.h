@@ -54,6 +54,11 @@ struct mcq_session {
     uint64_t silence_at_ns;   /* no octet since our PING: the peer is dead */
     uint64_t ttl_at_ns;       /* no octet since the peer's PING: the peer said so itself */
     uint64_t ttl_ns;          /* as that said it */
+    uint32_t pings_out;       /* of ours, whose PONGs are to come */
+    uint32_t pings_in_vain;   /* since the last PONG */
+    bool is_timed;            /* the first of them, which left at pinged_ns */
+    uint64_t pinged_ns;
+    uint64_t rtt_ns; /* of the last one that was timed; 0: none has been */
     struct mcq_session_config config;
 };
 
@@ -79,6 +84,7 @@ size_t mcq_session_metadata_bytes(const struct mcq_session_config *config);
 
 /* session/heartbeat.c: deadlines. */
 void mcq_session_heard(struct mcq_session *session);
+void mcq_session_answered(struct mcq_session *session, uint64_t now_ns);
 void mcq_session_start_heartbeat(struct mcq_session *session, uint64_t now_ns);
 
 /* session/incoming.c: frames. */

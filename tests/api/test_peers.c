@@ -35,6 +35,35 @@ static struct mcq_socket_stats stats_of(struct mcq_socket *socket)
         }                                                                                          \
     } while (0)
 
+/* The side that asks knows how long the answer took, the other one does not. */
+static void heartbeats__that_are_answered__are_timed(void)
+{
+    uint64_t until = now_ms() + PATIENCE_MS;
+    struct world world;
+    struct mcq_socket *asks;
+    struct mcq_socket *answers;
+    char endpoint[ENDPOINT_BYTES];
+
+    begin_world(&world);
+    asks = open_socket(&world, MCQ_PULL);
+    answers = open_socket(&world, MCQ_PUSH);
+    assert_works(mcq_set(asks, MCQ_OPT_HEARTBEAT_IVL, 5));
+    assert_works(mcq_set(asks, MCQ_OPT_HEARTBEAT_TIMEOUT, PATIENCE_MS));
+    bind_somewhere(asks, endpoint);
+    assert_works(mcq_connect(answers, endpoint));
+    assert_works(mcq_wait_peers(answers, 1, PATIENCE_MS));
+    do { /* pipes have no heartbeats */
+        assert_works(mcq_wait_peers(asks, 1, PATIENCE_MS));
+        assert_int_equal(look(asks), 1);
+        (void) mcq_wait_peers(asks, 2, 1);
+    } while (infos[0].rtt_ns == 0 && now_ms() < until && !is_inproc());
+    assert_int_equal(infos[0].rtt_ns > 0, !is_inproc());
+    assert_true(infos[0].rtt_ns < PATIENCE_MS * UINT64_C(1000000));
+    assert_int_equal(look(answers), 1);
+    assert_int_equal(infos[0].rtt_ns, 0);
+    end_world(&world);
+}
+
 static void one_peer__both_sides__tell_the_same_story(void)
 {
     struct world world;
@@ -434,6 +463,7 @@ static void wrong_calls__say_why(void)
 }
 
 #define ON_BOTH(X)                                                                                 \
+    X(heartbeats__that_are_answered__are_timed)                                                    \
     X(one_peer__both_sides__tell_the_same_story)                                                   \
     X(queues__count_what_waits_on_each_side)                                                       \
     X(a_router__knows_its_peers_by_their_routing_ids)                                              \

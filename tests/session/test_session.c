@@ -569,6 +569,74 @@ static void heartbeat__silent_peer__pings_then_timeout__any_octet_saves_it(void 
     side_end(&side);
 }
 
+static void pong(struct side *side, uint64_t now_ns)
+{
+    struct mcq_bytes in = mcq_bytes("\x04\x05\x04PONG", 7);
+    struct mcq_event event;
+
+    assert_int_equal(mcq_session_feed(&side->session, &in, now_ns, &event), MCQ_OK);
+    assert_int_equal(event.kind, MCQ_EVENT_PONG);
+}
+
+static void ping(struct side *side, uint64_t now_ns)
+{
+    assert_int_equal(mcq_session_tick(&side->session, now_ns), MCQ_OK);
+    assert_int_equal(mcq_session_want(&side->session).len, 9);
+    mcq_session_sent(&side->session, 9);
+}
+
+/* A PING that leaves before the last one's PONG has come is not timed by that PONG. */
+static void heartbeat__answers__are_timed(void **state)
+{
+    struct side side;
+
+    (void) state;
+    side_init(&side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
+    side.config.heartbeat_ns = 10 * MS;
+    side.config.heartbeat_timeout_ns = 500 * MS;
+    side_start(&side);
+    to_traffic(&side, MCQ_SOCKET_TYPE_PUSH);
+    pong(&side, 5 * MS); /* nobody has asked */
+    assert_int_equal(mcq_session_rtt_ns(&side.session), 0);
+    ping(&side, 10 * MS);
+    assert_int_equal(mcq_session_rtt_ns(&side.session), 0);
+    pong(&side, 13 * MS);
+    assert_int_equal(mcq_session_rtt_ns(&side.session), 3 * MS);
+    ping(&side, 20 * MS);
+    ping(&side, 30 * MS);
+    pong(&side, 34 * MS);
+    assert_int_equal(mcq_session_rtt_ns(&side.session), 14 * MS);
+    ping(&side, 40 * MS);
+    pong(&side, 41 * MS); /* of the second one */
+    assert_int_equal(mcq_session_rtt_ns(&side.session), 14 * MS);
+    pong(&side, 42 * MS);
+    ping(&side, 50 * MS);
+    pong(&side, 50 * MS);
+    assert_int_equal(mcq_session_rtt_ns(&side.session), 1);
+    side_end(&side);
+}
+
+/* A peer that is full answers several by one PONG. */
+static void heartbeat__fewer_answers_than_pings__are_timed_again(void **state)
+{
+    struct side side;
+
+    (void) state;
+    side_init(&side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
+    side.config.heartbeat_ns = 10 * MS;
+    side.config.heartbeat_timeout_ns = 500 * MS;
+    side_start(&side);
+    to_traffic(&side, MCQ_SOCKET_TYPE_PUSH);
+    ping(&side, 10 * MS);
+    ping(&side, 20 * MS);
+    pong(&side, 25 * MS); /* of both */
+    for (uint64_t at = 30; at <= 60; at += 10)
+        ping(&side, at * MS);
+    pong(&side, 62 * MS);
+    assert_int_equal(mcq_session_rtt_ns(&side.session), 2 * MS);
+    side_end(&side);
+}
+
 /* --- memory ---------------------------------------------------------------------------------- */
 
 static void each_allocation_refused__a_whole_conversation__fails_cleanly(void **state)
@@ -639,6 +707,8 @@ int main(void)
         session_test(want__never_empty__memory_for_what_has_left_comes_back),
         session_test(defect_ttl_overflow__656_tenths__65600_ms_and_not_64),
         session_test(defect_ping_without_ttl__refused_and_nothing_leaks_back),
+        session_test(heartbeat__answers__are_timed),
+        session_test(heartbeat__fewer_answers_than_pings__are_timed_again),
         session_test(heartbeat__silent_peer__pings_then_timeout__any_octet_saves_it),
         session_test(each_allocation_refused__a_whole_conversation__fails_cleanly),
         session_test(end_of_stream__at_any_place__closed_and_nothing_partial),
