@@ -38,6 +38,7 @@
 #define FRAME_BYTES_MAX 65536 /* of a sealed frame: nobody sends messages to us */
 #define FIRST_BYTES 16
 #define REASON_BYTES 256
+#define MECHANISM_BYTES (sizeof((union mcq_greeting *) NULL)->v3.mechanism + 1)
 
 struct ping {
     const struct tool_options *options;
@@ -64,7 +65,8 @@ struct ping {
 
     uint64_t sent_ns[PENDING];
     unsigned sent_count;
-    unsigned count; /* of answers */
+    unsigned count;  /* of answers; further ones are nobody's */
+    unsigned wanted; /* of them, at the most */
     uint64_t *took_ns;
 };
 
@@ -141,9 +143,10 @@ static void hear(struct ping *ping, const struct mcq_event *event)
             hear(ping, &opened);
         break;
     case MCQ_EVENT_PONG:
-        if (ping->count < ping->sent_count)
-            ping->took_ns[ping->count] = mcq_tool_now_ns() - ping->sent_ns[ping->count % PENDING];
-        ping->count += ping->count < ping->sent_count;
+        if (ping->count == ping->sent_count || ping->count == ping->wanted)
+            break;
+        ping->took_ns[ping->count] = mcq_tool_now_ns() - ping->sent_ns[ping->count % PENDING];
+        ping->count++;
         break;
     default: break;
     }
@@ -262,7 +265,7 @@ static void show_octets(char *text, const uint8_t *octets, size_t len)
     *text = '\0';
 }
 
-static void mechanism_of(const struct ping *ping, char text[FIRST_BYTES + sizeof "...."])
+static void mechanism_of(const struct ping *ping, char text[MECHANISM_BYTES])
 {
     const struct mcq_greeting_decoder *greeting = &ping->session.greeting;
     const uint8_t *name = greeting->greeting.v3.mechanism;
@@ -282,7 +285,7 @@ static int explain(const struct ping *ping)
 {
     const struct mcq_failure *failure = mcq_session_failure(&ping->session);
     char first[FIRST_BYTES + 1];
-    char mechanism[FIRST_BYTES + sizeof "...."];
+    char mechanism[MECHANISM_BYTES];
 
     show_octets(first, ping->first, ping->first_len);
     mechanism_of(ping, mechanism);
@@ -362,7 +365,7 @@ static void print_text(const struct ping *ping, const char *type, const char *me
 static int tell(struct ping *ping)
 {
     const char *type = ping->type != MCQ_SOCKET_TYPE_NONE ? mcq_socket_type_name(ping->type) : "";
-    char mechanism[FIRST_BYTES + sizeof "...."];
+    char mechanism[MECHANISM_BYTES];
 
     mechanism_of(ping, mechanism);
     qsort(ping->took_ns, ping->count, sizeof *ping->took_ns, compare);
@@ -405,13 +408,13 @@ static bool knows_ping(const struct ping *ping)
 }
 
 /* All that was asked for is there; a peer of 3.0 may know PING, or may not. */
-static bool is_whole(const struct ping *ping, unsigned count)
+static bool is_whole(const struct ping *ping)
 {
     bool is_late = ping->is_late || mcq_session_failure(&ping->session)->err == MCQ_TIMEOUT;
 
     if (ping->ready_ns == 0)
         return false;
-    return !knows_ping(ping) || ping->count == count ||
+    return !knows_ping(ping) || ping->count == ping->wanted ||
            (is_late && ping->count == 0 && ping->session.greeting.version < MCQ_ZMTP_3_1);
 }
 
@@ -428,7 +431,7 @@ static size_t next_role(const struct ping *ping, size_t role)
 
 /* One connection, as roles[role]. What to come as the next time; as many as there are: *status is
  * the end of it. */
-static size_t meet(struct ping *ping, size_t role, unsigned count, int *status)
+static size_t meet(struct ping *ping, size_t role, int *status)
 {
     size_t next = MCQ_COUNTOF(roles);
 
@@ -444,16 +447,15 @@ static size_t meet(struct ping *ping, size_t role, unsigned count, int *status)
     }
     run(ping, 0);
     if (ping->ready_ns != 0 && knows_ping(ping))
-        run(ping, count);
+        run(ping, ping->wanted);
     if (ping->ready_ns == 0) {
         ping->type = type_said(ping);
         next = next_role(ping, role);
     }
     if (next == MCQ_COUNTOF(roles))
-        *status =
-            is_whole(ping, count) || (ping->ready_ns == 0 && ping->type != MCQ_SOCKET_TYPE_NONE)
-                ? tell(ping)
-                : explain(ping);
+        *status = is_whole(ping) || (ping->ready_ns == 0 && ping->type != MCQ_SOCKET_TYPE_NONE)
+                      ? tell(ping)
+                      : explain(ping);
     mcq_session_fini(&ping->session);
     (void) close(ping->fd);
     return next;
@@ -497,19 +499,19 @@ static int take_keys(struct ping *ping)
 
 static int ping_endpoint(struct ping *ping)
 {
-    unsigned count = ping->options->count > 0 ? (unsigned) ping->options->count : COUNT;
     size_t role = 0;
     int status = take_keys(ping);
 
     if (status != 0)
         return status;
-    ping->took_ns = calloc(count, sizeof *ping->took_ns);
+    ping->wanted = ping->options->count > 0 ? (unsigned) ping->options->count : COUNT;
+    ping->took_ns = calloc(ping->wanted, sizeof *ping->took_ns);
     ping->frame = malloc(FRAME_BYTES_MAX);
     if (ping->took_ns == NULL || ping->frame == NULL)
         status = mcq_tool_fail("ping: out of memory");
     /* A peer may say something else each time. */
     for (size_t i = 0; status == 0 && i < MCQ_COUNTOF(roles) && role < MCQ_COUNTOF(roles); i++)
-        role = meet(ping, role, count, &status);
+        role = meet(ping, role, &status);
     if (status == 0 && role < MCQ_COUNTOF(roles))
         status = fail(ping, "the peer is of another type each time");
     free(ping->took_ns);

@@ -213,6 +213,20 @@ class Verbs(unittest.TestCase):
         self.assertIn("HOST:PORT", self.run_verb("ping", "tcp://127.0.0.1", status=1).stderr)
         self.assertIn("one endpoint", self.run_verb("ping", status=2).stderr)
 
+    def test_ping_of_a_peer_that_answers_late_and_too_often(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.folder / "a"))
+            listener.listen()
+            ping = self.start("ping", self.there, "-n", 2, "--timeout", PATIENCE)
+            with listener.accept()[0] as peer:
+                peer.settimeout(LIMIT_S)
+                peer.sendall(self.GREETING + self.READY.replace(b"SUB", b"PUB"))
+                heard = b""
+                while heard.count(b"PING") < 4:
+                    heard += peer.recv(4096)
+                peer.sendall(b"\4\5\4PONG" * 20)
+                self.assertRegex(self.finish(ping), r"^ZMTP 3\.1, PUB, NULL, handshake \d+ us; 2 pings: ")
+
     def test_ping_of_older_and_of_silent_peers(self):
         publisher = self.READY.replace(b"SUB", b"PUB")
         older = b"\xff" + bytes(7) + b"\1\x7f\1\1" + bytes(2)
