@@ -31,8 +31,7 @@
 #define TIMEOUT_MS 2000
 #define COUNT 5
 #define COUNT_MOST 10000
-#define PENDING 32 /* PINGs on their way at a time */
-#define SHY_NS (200 * MS)
+#define PENDING 32                                /* PINGs on their way at a time */
 #define OPENING_BYTES (MCQ_GREETING_V2_BYTES - 1) /* of a greeting: up to the version */
 #define READ_BYTES 65536
 #define FRAME_BYTES_MAX 65536 /* of a sealed frame: nobody sends messages to us */
@@ -94,7 +93,7 @@ static bool begin(struct ping *ping, enum mcq_socket_type role)
         config.random = (struct mcq_random) {.fill = fill};
     }
     ping->connected_ns = mcq_tool_now_ns();
-    ping->shy_until_ns = ping->connected_ns + SHY_NS;
+    ping->shy_until_ns = ping->connected_ns + ping->timeout_ns / 2;
     ping->sent_len = 0;
     ping->ready_ns = 0;
     ping->is_closed = false;

@@ -213,6 +213,21 @@ class Verbs(unittest.TestCase):
         self.assertIn("HOST:PORT", self.run_verb("ping", "tcp://127.0.0.1", status=1).stderr)
         self.assertIn("one endpoint", self.run_verb("ping", status=2).stderr)
 
+    def test_ping_of_a_peer_that_lets_us_speak_first(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.folder / "a"))
+            listener.listen()
+            ping = self.start("ping", self.there, "-n", 1, "--timeout", "4s")
+            with listener.accept()[0] as peer:
+                peer.settimeout(LIMIT_S)
+                peer.sendall(self.GREETING)
+                for word, answer in ((b"READY", self.READY.replace(b"SUB", b"PUB")), (b"PING", b"\4\5\4PONG")):
+                    heard = b""
+                    while word not in heard:
+                        heard += peer.recv(4096)
+                    peer.sendall(answer)
+                self.assertRegex(self.finish(ping), r"^ZMTP 3\.1, PUB, NULL, handshake \d+ us; 1 ping: ")
+
     def test_ping_of_a_peer_that_answers_late_and_too_often(self):
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self.folder / "a"))
