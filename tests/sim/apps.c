@@ -4,6 +4,8 @@
 
 #include "sim/world.h"
 
+#include "wire/zap.h"
+
 void world_fail(struct world *world, const char *what, uint32_t number)
 {
     if (world->wrong[0] == '\0')
@@ -440,13 +442,30 @@ static bool a_hears(struct side *a)
     return true;
 }
 
+/* The sides of a context are one thread's: if that drives the engine, one of them calls at a
+ * time. */
+static bool is_busy(const struct side *side)
+{
+    const struct world *world = side->world;
+    const struct side *others[] = {&world->a, &world->b, &world->crowd, &world->keeper};
+
+    for (size_t i = 0; i < MCQ_COUNTOF(others); i++)
+        if (others[i] != side && others[i]->context == side->context && side->is_inline &&
+            others[i]->app.is_running)
+            return true;
+    return false;
+}
+
 /* A call that answers AGAIN may have moved octets all the same. */
 bool world_a_turn(void *context)
 {
     struct side *a = context;
     uint64_t before = count_moves(a);
-    bool did_any = a_sends(a);
+    bool did_any;
 
+    if (is_busy(a))
+        return false;
+    did_any = a_sends(a);
     if (a->world->pair->is_dialogue)
         did_any |= a_hears(a);
     return end_turn(a, did_any, before);
@@ -485,20 +504,12 @@ static bool b_moves(struct side *b)
     return true;
 }
 
-/* b and the crowd are one thread's: if that drives the engine, one of them calls at a time. */
-static bool is_busy(const struct world *world)
-{
-    const struct side *b = &world->b;
-
-    return b->is_inline && b->app.is_running && world->crowd.app.is_running;
-}
-
 bool world_b_turn(void *context)
 {
     struct side *b = context;
     uint64_t before = count_moves(b);
 
-    return !is_busy(b->world) && end_turn(b, b_moves(b), before);
+    return !is_busy(b) && end_turn(b, b_moves(b), before);
 }
 
 /* The others get whole messages, too; what they miss while they connect is nobody's fault. */
@@ -507,5 +518,81 @@ bool world_crowd_turn(void *context)
     struct side *crowd = context;
     uint64_t before = count_moves(crowd);
 
-    return !is_busy(crowd->world) && end_turn(crowd, take_part(crowd) != TAKEN_NOTHING, before);
+    return !is_busy(crowd) && end_turn(crowd, take_part(crowd) != TAKEN_NOTHING, before);
+}
+
+/* --- who lets in ------------------------------------------------------------------------------ */
+
+#define REQUEST_ID_PART 1 /* as a REP receives it */
+#define OVERLOADED 300
+
+/* One part of a question. Its id is all that counts; of four one is told to come again. */
+static bool keeper_hears(struct side *keeper)
+{
+    struct keeping *keeping = &keeper->world->keeping;
+    struct mcq_msg msg;
+    enum mcq_err err = mcq_socket_recv(keeper->socket, &msg, timeout_of(keeper));
+
+    if (is_hungry(keeper->world, err))
+        return false;
+    if (err != MCQ_OK) {
+        world_fail(keeper->world, mcq_err_text(err), 0);
+        return false;
+    }
+    if (keeping->in_part++ == REQUEST_ID_PART) {
+        size_t len = mcq_min_size(mcq_msg_len(&msg), sizeof keeping->id);
+
+        memcpy(keeping->id, mcq_msg_data(&msg), len);
+        keeping->request_id = mcq_bytes(keeping->id, len);
+    }
+    if (!msg.more) {
+        keeping->status =
+            mcq_sim_random(keeper->world->sim) % 4 > 0 ? MCQ_ZAP_STATUS_OK : OVERLOADED;
+        keeping->in_part = 0;
+        keeping->out_part = 1; /* the delimiter is the REP's */
+        keeper->owes = true;
+    }
+    mcq_msg_fini(&msg);
+    return true;
+}
+
+static bool keeper_says(struct side *keeper)
+{
+    struct keeping *keeping = &keeper->world->keeping;
+    struct mcq_zap_reply reply = {
+        .request_id = keeping->request_id,
+        .status = mcq_zap_status_text(keeping->status),
+        .user_id = mcq_bytes_of("somebody"),
+    };
+    struct mcq_bytes frames[MCQ_ZAP_REPLY_FRAMES_MAX];
+    size_t count = mcq_zap_reply_encode(&reply, frames);
+    bool did_any = false;
+
+    if (count == 0)
+        world_fail(keeper->world, "a reply that is none", keeping->status);
+    while (keeping->out_part < count) {
+        struct mcq_part part = {.body = frames[keeping->out_part],
+                                .more = keeping->out_part + 1 < count};
+        enum mcq_err err = mcq_socket_send(keeper->socket, &part, timeout_of(keeper));
+
+        if (is_hungry(keeper->world, err))
+            return did_any;
+        if (err != MCQ_OK)
+            world_fail(keeper->world, mcq_err_text(err), keeping->status);
+        keeping->out_part++;
+        did_any = true;
+    }
+    keeping->let_in_count += keeping->status == MCQ_ZAP_STATUS_OK;
+    keeper->owes = false;
+    return did_any;
+}
+
+bool world_keeper_turn(void *context)
+{
+    struct side *keeper = context;
+    uint64_t before = count_moves(keeper);
+
+    if (is_busy(keeper))
+        return false;
+    return end_turn(keeper, keeper->owes ? keeper_says(keeper) : keeper_hears(keeper), before);
 }

@@ -10,11 +10,11 @@ static bool run_seed(uint64_t seed, bool twice, bool is_verbose)
     if (world.wrong[0] == '\0' && twice && world_run(&world, seed, NULL) != hash)
         (void) snprintf(world.wrong, sizeof world.wrong, "another world the second time");
     if (is_verbose || world.wrong[0] != '\0')
-        printf("# seed %" PRIu64 " %s: %u of %u messages, %u late, %u cuts%s, hash %016" PRIx64
-               "%s%s\n",
+        printf("# seed %" PRIu64
+               " %s: %u of %u messages, %u late, %u cuts, %u let in%s, hash %016" PRIx64 "%s%s\n",
                seed, world.pair->name, world.received_count, world.message_count, world.late_count,
-               world.cut_count, world.is_starving ? ", starving" : "", hash,
-               world.wrong[0] != '\0' ? ": " : "", world.wrong);
+               world.cut_count, world.keeping.let_in_count, world.is_starving ? ", starving" : "",
+               hash, world.wrong[0] != '\0' ? ": " : "", world.wrong);
     return world.wrong[0] == '\0';
 }
 

@@ -92,6 +92,29 @@ static bool open_crowd(struct world *world)
     return err == MCQ_OK;
 }
 
+/* Before who binds has bound. */
+static enum mcq_err open_keeper(struct world *world, struct side *binder)
+{
+    struct side *keeper = &world->keeper;
+    const char *fault;
+    enum mcq_err err;
+
+    if (world->script.is_on || world_mix(world->seed + 50) % 4 != 0)
+        return MCQ_OK;
+    keeper->world = world;
+    keeper->context = binder->context;
+    keeper->is_inline = binder->is_inline;
+    MCQ_TRY(mcq_socket_open(keeper->context, MCQ_SOCKET_TYPE_REP, &keeper->socket));
+    MCQ_TRY(mcq_socket_enter(keeper->socket));
+    err = mcq_socket_bind(keeper->socket, mcq_bytes_of("inproc://zeromq.zap.01"), &fault);
+    mcq_socket_leave(keeper->socket);
+    MCQ_TRY(err);
+    keeper->app = (struct mcq_sim_actor) {.turn = world_keeper_turn, .context = keeper};
+    mcq_sim_add_actor(world->sim, &keeper->app);
+    return mcq_security_set_octets(&binder->socket->options.security, MCQ_OPTION_ZAP_DOMAIN,
+                                   mcq_bytes_of("sim"));
+}
+
 /* As mcq_engine_begin has it, but in this world. */
 static void make_inline(struct side *side)
 {
@@ -259,6 +282,8 @@ static bool set_up(struct world *world)
         err = wish_for_all(world->b.socket);
     if (err == MCQ_OK)
         err = set_deadlines(world);
+    if (err == MCQ_OK)
+        err = open_keeper(world, binder);
     world->target = target_of(world, other);
     for (int i = 0; i < 2 && err == MCQ_OK; i++) {
         struct side *side = (i == 0) == is_late ? other : binder;
@@ -330,13 +355,13 @@ static void end_side(struct world *world, struct side *side)
 
 static void take_down(struct world *world)
 {
-    struct side *sides[] = {&world->a, &world->b, &world->crowd};
+    struct side *sides[] = {&world->a, &world->b, &world->crowd, &world->keeper};
 
     for (size_t i = 0; i < MCQ_COUNTOF(sides); i++) {
         if (sides[i]->socket == NULL)
             continue;
         mcq_sim_remove_actor(world->sim, &sides[i]->app);
-        if (sides[i]->is_inline && sides[i] != &world->crowd) /* who closes it goes on driving it */
+        if (sides[i]->is_inline && i < 2) /* who closes it goes on driving it */
             mcq_sim_add_actor(world->sim, &sides[i]->engine);
         mcq_reactor_cancel(sides[i]->socket->engine->reactor, &sides[i]->pause.op);
         if (sides[i]->in.has_envelope)

@@ -21,7 +21,7 @@
  * application runs the engine in its calls, some of which wait; where both do, each helps itself
  * only. In some heartbeats go to and fro, messages are sent and taken several at a time, the sender
  * disconnects once all is sent, and a publisher has a crowd of other subscribers, more than it
- * writes to in one go.
+ * writes to in one go. In some a handler of ZAP lets the connections in, now and then not at once.
  *
  * A script takes the place of chance: one operation ends as it says, and nothing else goes wrong.
  * Then the sockets have to come back, whatever was lost: messages follow until one arrives.
@@ -83,13 +83,25 @@ struct side {
     struct mcq_wait pause; /* armed: it takes its time with an answer */
 };
 
+/* What is asked of the handler of ZAP, part by part, and what it says to that. */
+struct keeping {
+    uint8_t id[8];
+    struct mcq_bytes request_id;
+    unsigned in_part;
+    unsigned out_part;
+    unsigned status;
+    uint32_t let_in_count;
+};
+
 struct world {
     uint64_t seed;
     const struct pair *pair;
     struct mcq_sim *sim;
     struct side a;
     struct side b;
-    struct side crowd; /* other subscribers, in b's context */
+    struct side crowd;  /* other subscribers, in b's context */
+    struct side keeper; /* the handler of ZAP, in the context of who binds */
+    struct keeping keeping;
     struct script script;
     uint32_t message_count;
     uint32_t next_expected; /* at b: all below have come, or been lost */
@@ -143,6 +155,7 @@ bool world_engine_turn(void *context);
 bool world_a_turn(void *context);
 bool world_b_turn(void *context);
 bool world_crowd_turn(void *context);
+bool world_keeper_turn(void *context);
 
 /* --- worlds (world.c) ------------------------------------------------------------------------- */
 
