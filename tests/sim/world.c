@@ -361,7 +361,7 @@ static void take_down(struct world *world)
         if (sides[i]->socket == NULL)
             continue;
         mcq_sim_remove_actor(world->sim, &sides[i]->app);
-        if (sides[i]->is_inline && i < 2) /* who closes it goes on driving it */
+        if (i < 2 && sides[i]->is_inline) /* who closes it goes on driving it */
             mcq_sim_add_actor(world->sim, &sides[i]->engine);
         mcq_reactor_cancel(sides[i]->socket->engine->reactor, &sides[i]->pause.op);
         if (sides[i]->in.has_envelope)
