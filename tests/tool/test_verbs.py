@@ -158,6 +158,23 @@ class Verbs(unittest.TestCase):
                 self.assertLessEqual(said["median_us"], said["max_us"])
                 self.assertGreater(said["handshake_us"], 0)
 
+    def test_ping_of_libzmq(self):
+        try:
+            import zmq
+        except ImportError:
+            self.skipTest("needs python3-zmq")
+        with zmq.Context() as context:
+            for name in ("PUB", "XPUB", "SUB", "XSUB", "REP", "ROUTER", "PULL"):
+                with self.subTest(peer=name), context.socket(getattr(zmq, name)) as peer:
+                    self.there = f"ipc://{self.folder}/{name}"
+                    peer.bind(self.there)
+                    self.assertRegex(self.ping().stdout, self.PINGED % (name, "NULL"))
+            for name in ("REQ", "DEALER", "PUSH", "PAIR"):
+                with self.subTest(peer=name), context.socket(getattr(zmq, name)) as peer:
+                    self.there = f"ipc://{self.folder}/{name}"
+                    peer.bind(self.there)
+                    self.assertTrue(self.ping().stdout.startswith(f"ZMTP 3.1, {name}, NULL; it hands messages"))
+
     def test_ping_takes_no_message(self):
         push = self.start("push", self.there, "one", "-v", "--timeout", PATIENCE, "--linger", PATIENCE)
         self.await_line(push, "listening")
