@@ -542,17 +542,23 @@ static void defect_ping_without_ttl__refused_and_nothing_leaks_back(void **state
     side_end(&side);
 }
 
+/* In traffic, with a PING each 10 ms. */
+static void start_heartbeats(struct side *side, uint64_t timeout_ns)
+{
+    side_init(side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
+    side->config.heartbeat_ns = 10 * MS;
+    side->config.heartbeat_timeout_ns = timeout_ns;
+    side->config.heartbeat_ttl_ds = 7;
+    side_start(side);
+    to_traffic(side, MCQ_SOCKET_TYPE_PUSH);
+}
+
 static void heartbeat__silent_peer__pings_then_timeout__any_octet_saves_it(void **state)
 {
     struct side side;
 
     (void) state;
-    side_init(&side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
-    side.config.heartbeat_ns = 10 * MS;
-    side.config.heartbeat_timeout_ns = 25 * MS;
-    side.config.heartbeat_ttl_ds = 7;
-    side_start(&side);
-    to_traffic(&side, MCQ_SOCKET_TYPE_PUSH);
+    start_heartbeats(&side, 25 * MS);
     assert_true(mcq_session_deadline_ns(&side.session) == 10 * MS);
     assert_int_equal(mcq_session_tick(&side.session, 10 * MS), MCQ_OK);
     assert_memory_equal(mcq_session_want(&side.session).data, "\x04\x07\x04PING\0\x07", 9);
@@ -591,11 +597,7 @@ static void heartbeat__answers__are_timed(void **state)
     struct side side;
 
     (void) state;
-    side_init(&side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
-    side.config.heartbeat_ns = 10 * MS;
-    side.config.heartbeat_timeout_ns = 500 * MS;
-    side_start(&side);
-    to_traffic(&side, MCQ_SOCKET_TYPE_PUSH);
+    start_heartbeats(&side, 500 * MS);
     pong(&side, 5 * MS); /* nobody has asked */
     assert_int_equal(mcq_session_rtt_ns(&side.session), 0);
     ping(&side, 10 * MS);
@@ -622,11 +624,7 @@ static void heartbeat__fewer_answers_than_pings__are_timed_again(void **state)
     struct side side;
 
     (void) state;
-    side_init(&side, MCQ_SOCKET_TYPE_PULL, MCQ_PROFILE_NATIVE);
-    side.config.heartbeat_ns = 10 * MS;
-    side.config.heartbeat_timeout_ns = 500 * MS;
-    side_start(&side);
-    to_traffic(&side, MCQ_SOCKET_TYPE_PUSH);
+    start_heartbeats(&side, 500 * MS);
     ping(&side, 10 * MS);
     ping(&side, 20 * MS);
     pong(&side, 25 * MS); /* of both */
