@@ -172,6 +172,7 @@ void crowd_apart(void)
     count = publish_rounds_for(socket, messages, run->seconds);
     run_end(count);
     tell_library();
+    free(messages);
 }
 
 /* --- a ROUTER -------------------------------------------------------------------------------- */
