@@ -328,7 +328,7 @@ static enum mcq_err take_slot(struct mcq_context *context, struct mcq_socket **o
         socket = mcq_alloc_lines(sizeof *socket);
         if (socket == NULL)
             return MCQ_NOMEM;
-        *socket = (struct mcq_socket) {.state = MCQ_SOCKET_FREE};
+        *socket = (struct mcq_socket) {.state = MCQ_SOCKET_FREE, .context = context};
         mcq_lock_init(&socket->lock);
         mcq_reports_init(&socket->reports);
         socket->next_slot = atomic_load(&context->slots);

@@ -441,7 +441,6 @@ enum mcq_err mcq_socket_open(struct mcq_context *context, enum mcq_socket_type t
     mcq_lock_take(&socket->lock);
     init_slot(socket);
     mcq_lock_set_biasable(&socket->lock, true);
-    socket->context = context;
     socket->engine = engine;
     atomic_store_explicit(&socket->type, type, memory_order_relaxed);
     socket->profile = profile;

@@ -157,8 +157,8 @@ struct mcq_socket {
     struct mcq_lock lock;
     enum mcq_socket_state state;
     bool is_terminated;
-    bool is_finishing; /* the engine has been told to end it */
-    struct mcq_context *context;
+    bool is_finishing;                   /* the engine has been told to end it */
+    struct mcq_context *context;         /* of the slot: who polls looks at it without the lock */
     _Atomic(struct mcq_engine *) engine; /* until it is fixed it may become another one's */
     struct mcq_socket *next_slot;
     uint64_t serial; /* of this life of the slot */
