@@ -99,78 +99,83 @@ static void last_endpoint(struct mcq_socket *socket, char *endpoint)
     assert_works(mcq_get_bytes(socket, MCQ_OPT_LAST_ENDPOINT, endpoint, &len));
 }
 
+/* A PULL that is bound, a PUSH that connects to it, and who is told of each. */
+struct watched {
+    struct world world;
+    struct mcq_socket *connected;
+    struct mcq_socket *of_bound;
+    struct mcq_socket *of_connected;
+    char endpoint[ENDPOINT_BYTES];
+};
+
+static void begin_watched(struct watched *w, int version)
+{
+    struct mcq_socket *bound;
+
+    begin_world(&w->world);
+    bound = open_socket(&w->world, MCQ_PULL);
+    w->connected = open_socket(&w->world, MCQ_PUSH);
+    w->of_bound = watch(&w->world, bound, "inproc://bound", version);
+    w->of_connected = watch(&w->world, w->connected, "inproc://connected", version);
+    assert_works(mcq_bind(bound, "tcp://127.0.0.1:*"));
+    last_endpoint(bound, w->endpoint);
+    assert_works(mcq_connect(w->connected, w->endpoint));
+}
+
 static void first_form__two_parts_as_libzmq_has_them(void)
 {
-    struct world world;
-    char endpoint[ENDPOINT_BYTES];
+    struct watched w;
     struct told told;
 
-    begin_world(&world);
-    struct mcq_socket *bound = open_socket(&world, MCQ_PULL);
-    struct mcq_socket *connected = open_socket(&world, MCQ_PUSH);
-    struct mcq_socket *of_bound = watch(&world, bound, "inproc://bound", 1);
-    struct mcq_socket *of_connected = watch(&world, connected, "inproc://connected", 1);
-
-    assert_works(mcq_bind(bound, "tcp://127.0.0.1:*"));
-    last_endpoint(bound, endpoint);
-    assert_works(mcq_connect(connected, endpoint));
-    told = next_told(of_bound, 1);
+    begin_watched(&w, 1);
+    told = next_told(w.of_bound, 1);
     assert_int_equal(told.kind, MCQ_REPORT_LISTENING);
     assert_true(told.value > 2);
-    assert_string_equal(told.local, endpoint);
-    told = next_told(of_connected, 1);
+    assert_string_equal(told.local, w.endpoint);
+    told = next_told(w.of_connected, 1);
     assert_int_equal(told.kind, MCQ_REPORT_CONNECT_DELAYED);
     assert_int_equal(told.value, EINPROGRESS);
-    assert_string_equal(told.local, endpoint);
-    assert_int_equal(next_told(of_connected, 1).kind, MCQ_REPORT_CONNECTED);
-    assert_int_equal(next_told(of_connected, 1).kind, MCQ_REPORT_HANDSHAKE_SUCCEEDED);
-    close_socket(&world, connected);
-    assert_int_equal(await_told(of_connected, 1, MCQ_REPORT_STOPPED).value, 0);
-    (void) await_told(of_bound, 1, MCQ_REPORT_DISCONNECTED);
-    end_world(&world);
+    assert_string_equal(told.local, w.endpoint);
+    assert_int_equal(next_told(w.of_connected, 1).kind, MCQ_REPORT_CONNECTED);
+    assert_int_equal(next_told(w.of_connected, 1).kind, MCQ_REPORT_HANDSHAKE_SUCCEEDED);
+    close_socket(&w.world, w.connected);
+    assert_int_equal(await_told(w.of_connected, 1, MCQ_REPORT_STOPPED).value, 0);
+    (void) await_told(w.of_bound, 1, MCQ_REPORT_DISCONNECTED);
+    end_world(&w.world);
 }
 
 static void second_form__both_addresses_on_both_sides(void)
 {
-    struct world world;
-    char endpoint[ENDPOINT_BYTES];
+    struct watched w;
     struct told told;
     struct told other;
 
-    begin_world(&world);
-    struct mcq_socket *bound = open_socket(&world, MCQ_PULL);
-    struct mcq_socket *connected = open_socket(&world, MCQ_PUSH);
-    struct mcq_socket *of_bound = watch(&world, bound, "inproc://bound", 2);
-    struct mcq_socket *of_connected = watch(&world, connected, "inproc://connected", 2);
-
-    assert_works(mcq_bind(bound, "tcp://127.0.0.1:*"));
-    last_endpoint(bound, endpoint);
-    assert_works(mcq_connect(connected, endpoint));
-    told = next_told(of_bound, 2);
+    begin_watched(&w, 2);
+    told = next_told(w.of_bound, 2);
     assert_int_equal(told.kind, MCQ_REPORT_LISTENING);
-    assert_string_equal(told.local, endpoint);
+    assert_string_equal(told.local, w.endpoint);
     assert_string_equal(told.remote, "");
-    told = next_told(of_connected, 2);
+    told = next_told(w.of_connected, 2);
     assert_int_equal(told.kind, MCQ_REPORT_CONNECT_DELAYED);
     assert_int_equal(told.value, EINPROGRESS);
     assert_string_equal(told.local, ""); /* there is no stream yet */
-    assert_string_equal(told.remote, endpoint);
+    assert_string_equal(told.remote, w.endpoint);
 
-    told = next_told(of_connected, 2);
+    told = next_told(w.of_connected, 2);
     assert_int_equal(told.kind, MCQ_REPORT_CONNECTED);
-    assert_string_equal(told.remote, endpoint);
-    other = await_told(of_bound, 2, MCQ_REPORT_ACCEPTED);
-    assert_string_equal(other.local, endpoint);
+    assert_string_equal(told.remote, w.endpoint);
+    other = await_told(w.of_bound, 2, MCQ_REPORT_ACCEPTED);
+    assert_string_equal(other.local, w.endpoint);
     assert_string_equal(other.remote, told.local); /* what one side has is what the other sees */
-    told = await_told(of_connected, 2, MCQ_REPORT_HANDSHAKE_SUCCEEDED);
+    told = await_told(w.of_connected, 2, MCQ_REPORT_HANDSHAKE_SUCCEEDED);
     assert_string_equal(other.remote, told.local);
-    assert_string_equal(told.remote, endpoint);
+    assert_string_equal(told.remote, w.endpoint);
 
-    assert_works(mcq_disconnect(connected, endpoint));
-    told = await_told(of_bound, 2, MCQ_REPORT_DISCONNECTED);
-    assert_string_equal(told.local, endpoint);
+    assert_works(mcq_disconnect(w.connected, w.endpoint));
+    told = await_told(w.of_bound, 2, MCQ_REPORT_DISCONNECTED);
+    assert_string_equal(told.local, w.endpoint);
     assert_string_equal(told.remote, other.remote);
-    end_world(&world);
+    end_world(&w.world);
 }
 
 /* A value may be negative: its sign is kept. */

@@ -212,15 +212,22 @@ INJECT_AS_KERNEL static int answer_setup(const struct seccomp_data *call, int64_
     return INJECT_VALUE;
 }
 
+static void need_io_uring(void)
+{
+    struct io_uring ring;
+    int result = io_uring_queue_init(2, &ring, 0);
+
+    if (result != 0)
+        skip_because("no io_uring here: %s", strerror(-result));
+    io_uring_queue_exit(&ring);
+}
+
 static void lack_feature(unsigned feature)
 {
     const int call = SYS_io_uring_setup;
     struct injector injector;
-    struct io_uring ring;
 
-    if (io_uring_queue_init(2, &ring, 0) != 0)
-        skip_because("no io_uring here: %s", strerror(errno));
-    io_uring_queue_exit(&ring);
+    need_io_uring();
     missing_feature = feature;
     begin_injection(&injector, &call, 1, answer_setup);
     expect_epoll("the kernel's io_uring lacks an operation");
@@ -322,12 +329,9 @@ static void fault_f8__more_completions_than_the_queue_holds__none_is_missed(void
     struct mcq_socket *pushes[CROWD];
     char endpoint[ENDPOINT_BYTES];
     struct injector injector;
-    struct io_uring ring;
     struct world world;
 
-    if (io_uring_queue_init(2, &ring, 0) != 0)
-        skip_because("no io_uring here: %s", strerror(errno));
-    io_uring_queue_exit(&ring);
+    need_io_uring();
     begin_injection(&injector, calls, MCQ_COUNTOF(calls), answer_tiny);
     begin_world_with_threads(&world);
     struct mcq_socket *pull = open_socket(&world, MCQ_PULL);
@@ -402,12 +406,9 @@ static void watch_entries(void)
 {
     const int calls[] = {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register};
     struct injector injector;
-    struct io_uring ring;
     struct world world;
 
-    if (io_uring_queue_init(2, &ring, 0) != 0)
-        skip_because("no io_uring here: %s", strerror(errno));
-    io_uring_queue_exit(&ring);
+    need_io_uring();
     begin_injection(&injector, calls, MCQ_COUNTOF(calls), answer_watched);
     begin_world_with_threads(&world);
     talk(&world);

@@ -43,7 +43,9 @@ def fuzz(target, builds, room):
         said += log
         if status >= 0 or kept >= FOUND:
             break
-        said += f"\nafl-fuzz was ended by {signal.Signals(-status).name}\n"
+        end = f"{target.name}: afl-fuzz was ended by {signal.Signals(-status).name}"
+        print(f"# {end}")
+        said += f"\n{end}\n"
     return kept, crashes, said[-1500:]
 
 
