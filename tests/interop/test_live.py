@@ -24,11 +24,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 
 import native
 
+sys.path.insert(0, str(native.BUILD / "generated/python"))
+
+import zmtp_codec
+
 SEED = int(os.environ.get("MONOCOQUE_SEED", "1"))
 PATIENCE_MS = 20000
 MESSAGES = 1500
 CUTS = 8
 NUMBER = 8  # octets
+FRAME = "frame.v3"
+GREETING = zmtp_codec.LAYOUTS["greeting.v3"]["form"]  # octets
+COMMAND = next(1 << bit["number"] for field in zmtp_codec.LAYOUTS[FRAME]["fields"]
+               for bit in field.get("bits", ()) if bit["name"] == "command")
 
 
 class Ours(native.Socket):
@@ -62,12 +70,13 @@ class Theirs:
 
 
 class Relay(threading.Thread):
-    """Hands octets on, and cuts the connection after so many of them, a few times."""
+    """Hands octets on, and cuts the connection after so many of them, a few times. Keeps what the sender said."""
 
-    def __init__(self, endpoint, chance):
+    def __init__(self, endpoint, sender_binds, chance):
         super().__init__(daemon=True)
         host, port = endpoint.removeprefix("tcp://").rsplit(":", 1)
-        self.target, self.chance = (host, int(port)), chance
+        self.target, self.sender_binds, self.chance = (host, int(port)), sender_binds, chance
+        self.said = []  # octets of the sender's, one entry a connection
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
         self.cuts = 0
@@ -79,26 +88,39 @@ class Relay(threading.Thread):
                 continue
             near = self.listener.accept()[0]
             far = socket.create_connection(self.target)
+            self.said.append(bytearray())
             try:
-                self.hand_on({near: far, far: near})
+                self.hand_on({near: far, far: near}, far if self.sender_binds else near)
             except OSError:
                 pass
             near.close()
             far.close()
         self.listener.close()
 
-    def hand_on(self, other):
+    def hand_on(self, other, sender):
         left = self.chance.randrange(200, 60000) if self.cuts < CUTS else None
         while not self.is_over:
             for end in select.select(list(other), [], [], 0.05)[0]:
                 octets = end.recv(4096 if left is None else min(4096, left))
                 if not octets:
                     return
+                if end is sender:
+                    self.said[-1] += octets
                 other[end].sendall(octets)
                 left = left if left is None else left - len(octets)
                 if left == 0:
                     self.cuts += 1
                     return
+
+    def carried(self):
+        """The messages' bodies that went over each connection as a whole."""
+        for octets in self.said:
+            frames = zmtp_codec.decode_stream(FRAME, octets[GREETING:]).records
+            yield [frame["body"] for frame in frames if "open" not in frame and not frame["flags"] & COMMAND]
+
+
+def number_of(body):
+    return int.from_bytes(body[:NUMBER], "big")
 
 
 def body_of(number):
@@ -112,28 +134,28 @@ def setUpModule():
 
 @unittest.skipUnless(zmq, "python3-zmq is not installed")
 class Cut(unittest.TestCase):
-    """What comes is whole, in order and once, whatever is cut; and goes on to the end."""
+    """What comes is whole and once, whatever is cut, in the order of its connection; and goes on to the end.
+
+    A receiver that binds sees a new peer behind each cut, and takes in turns what both have brought."""
 
     def hold(self, ours_sends, sender_binds):
         library, context = native.Library(PATIENCE_MS), zmq.Context()
         sender, receiver = ((Ours(library, "PUSH"), Theirs(context, zmq.PULL)) if ours_sends else
                             (Theirs(context, zmq.PUSH), Ours(library, "PULL")))
         binder, connector = (sender, receiver) if sender_binds else (receiver, sender)
-        relay = Relay(binder.bind(), random.Random(SEED * 4 + ours_sends * 2 + sender_binds))
+        relay = Relay(binder.bind(), sender_binds, random.Random(SEED * 4 + ours_sends * 2 + sender_binds))
         relay.start()
         connector.connect(relay.endpoint)
         heard = threading.Event()
         said = threading.Thread(target=self.say, args=(sender, heard))
         said.start()
         try:
-            last = 0
-            while last < MESSAGES or relay.cuts < CUTS:
+            came = [0]
+            while max(came) < MESSAGES or relay.cuts < CUTS:
                 body = receiver.recv()
-                self.assertIsNotNone(body, f"nothing behind {last}")
-                number = int.from_bytes(body[:NUMBER], "big")
-                self.assertGreater(number, last)
-                self.assertEqual(body, body_of(number))
-                last = number
+                self.assertIsNotNone(body, f"nothing behind {came[-1]}")
+                came.append(number_of(body))
+                self.assertEqual(body, body_of(came[-1]))
         finally:
             heard.set()
             said.join()
@@ -144,6 +166,18 @@ class Cut(unittest.TestCase):
             library.end()
             context.term()
         self.assertEqual(relay.cuts, CUTS)
+        self.check(came[1:], [[number_of(body) for body in bodies] for bodies in relay.carried()])
+
+    def check(self, came, carried):
+        """A sender says nothing twice and nothing out of turn, and so does each connection."""
+        said = [number for numbers in carried for number in numbers]
+        self.assertEqual(said, sorted(set(said)))
+        self.assertEqual(len(came), len(set(came)))
+        self.assertLessEqual(set(came), set(said))
+        for numbers in carried:
+            whose = set(numbers)
+            mine = [number for number in came if number in whose]
+            self.assertEqual(mine, sorted(mine))
 
     @staticmethod
     def say(sender, heard):
