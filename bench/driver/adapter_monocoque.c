@@ -4,10 +4,12 @@
 
 #include "adapter.h"
 
+#define ANSWER_PARTS 2
+
 struct peer {
     struct mcq_socket *socket;
-    struct mcq_message name; /* of who asks: of a ROUTER */
     struct mcq_message message;
+    struct mcq_message parts[ANSWER_PARTS]; /* of a ROUTER: the name of who asks, and what */
 };
 
 /* The process's; it is never ended, for no library is measured by its end. */
@@ -72,8 +74,9 @@ static void *peer_open(enum bench_role role, const char *endpoint)
         return NULL;
     }
     peer->socket = mcq_socket(used, types[role]);
-    (void) mcq_message_init(&peer->name);
     (void) mcq_message_init(&peer->message);
+    for (size_t i = 0; i < ANSWER_PARTS; i++)
+        (void) mcq_message_init(&peer->parts[i]);
     if (role == BENCH_PUB) {
         (void) mcq_set(peer->socket, MCQ_OPT_SNDHWM, 0);
         (void) mcq_set(peer->socket, MCQ_OPT_SUBSCRIPTIONS_MAX, 1 << 30);
@@ -119,11 +122,9 @@ static bool peer_answer(void *opaque, bool is_answered)
 {
     struct peer *peer = opaque;
 
-    if (mcq_recv_message(peer->socket, &peer->name, 0) != 0 ||
-        mcq_recv_message(peer->socket, &peer->message, 0) != 0)
+    if (mcq_recv_parts(peer->socket, peer->parts, ANSWER_PARTS, 0) != ANSWER_PARTS)
         return false;
-    return !is_answered || (mcq_send_message(peer->socket, &peer->name, MCQ_SNDMORE) == 0 &&
-                            mcq_send_message(peer->socket, &peer->message, 0) == 0);
+    return !is_answered || mcq_send_parts(peer->socket, peer->parts, ANSWER_PARTS, 0) == 0;
 }
 
 static bool peer_wait(void *opaque, int timeout_ms)

@@ -85,15 +85,20 @@ enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t len, struct mcq_b
     return MCQ_OK;
 }
 
+bool mcq_blocks_take_back(struct mcq_blocks *blocks, struct mcq_buf *buf)
+{
+    if (buf->kind != MCQ_BUF_POOL || buf->pool.home != &blocks->home ||
+        !mcq_home_take_back(&blocks->home, buf))
+        return false;
+    block_keep(blocks, buf);
+    return true;
+}
+
 void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf)
 {
-    if (buf->kind != MCQ_BUF_POOL)
-        mcq_buf_unref(buf);
-    else if (buf->pool.home != &blocks->home)
+    if (buf->kind == MCQ_BUF_POOL && buf->pool.home != &blocks->home)
         block_host(blocks, buf);
-    else if (mcq_home_take_back(&blocks->home, buf))
-        block_keep(blocks, buf);
-    else
+    else if (!mcq_blocks_take_back(blocks, buf))
         mcq_buf_unref(buf);
 }
 

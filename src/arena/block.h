@@ -67,6 +67,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_blocks_take(struct mcq_blocks *blocks, size_t le
  * thread; `buf` may be any buffer. */
 void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf);
 
+/* The same for what is this pool's and nobody else holds. false: it is not so, and nothing changed;
+ * `buf` may be any buffer. Owner thread. */
+bool mcq_blocks_take_back(struct mcq_blocks *blocks, struct mcq_buf *buf);
+
 /* The last reference to this buffer was dropped in the owner's thread. true: it is this pool's, and
  * home again. */
 bool mcq_blocks_welcome(struct mcq_blocks *blocks, struct mcq_buf *buf);

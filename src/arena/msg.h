@@ -177,6 +177,17 @@ static inline void mcq_msg_put(struct mcq_msg *msg, struct mcq_blocks *blocks)
     mcq_msg_init(msg);
 }
 
+/* As mcq_msg_fini, for an owner of a pool that the body may be from: only what is of that pool, and
+ * nobody else's, goes another way, without an atomic operation. */
+static inline void mcq_msg_give_back(struct mcq_msg *msg, struct mcq_blocks *blocks)
+{
+    if (msg->kind != MCQ_MSG_INLINE && !msg->has_group &&
+        mcq_blocks_take_back(blocks, msg->large.buf))
+        mcq_msg_init(msg);
+    else
+        mcq_msg_fini(msg);
+}
+
 /* Puts `head` in front of a place's body: *run is both, still the message's. False: it is no place,
  * or has not so much in front. */
 static inline bool mcq_msg_put_front(struct mcq_msg *msg, struct mcq_bytes head,

@@ -92,6 +92,13 @@ struct mcq_router_peer *mcq_router_find(const struct mcq_router *router, struct 
 /* The id of a peer that is in, borrowed until it goes. */
 struct mcq_bytes mcq_router_id(const struct mcq_router_peer *peer);
 
+/* Whether this peer is in and has this id. Then it is who find would find; one that the caller
+ * expects is known without a look at the table. */
+static inline bool mcq_router_is(const struct mcq_router_peer *peer, struct mcq_bytes id)
+{
+    return peer->turn.part != MCQ_RING_OUT && mcq_bytes_equal(mcq_router_id(peer), id);
+}
+
 /* All peers, in no order that means anything: the first, and the one after `peer`. NULL: no more.
  * The table stays as it is meanwhile. */
 struct mcq_router_peer *mcq_router_first(const struct mcq_router *router);

@@ -50,6 +50,7 @@ void mcq_link_retire(struct mcq_link *link)
 void mcq_link_fini(struct mcq_link *link)
 {
     mcq_assert(!link->is_up);
+    mcq_link_close_taps(link); /* what it had queued was taken after its end */
     mcq_link_forget_lost(link);
     mcq_link_forget_roomy(link);
     mcq_origin_leave(&link->origin, link->has_named);

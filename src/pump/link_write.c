@@ -240,8 +240,8 @@ static enum mcq_err link_encode(struct mcq_link *link, struct mcq_part *part)
         (part->body.len > MCQ_WPUMP_COPY_MAX || part->msg->kind == MCQ_MSG_PLACE))
         return link_refer(link, part);
     MCQ_TRY(link_copy(link, part));
-    if (part->msg != NULL)
-        mcq_msg_fini(part->msg);
+    if (part->msg != NULL) /* that may be one which was received here */
+        mcq_msg_give_back(part->msg, link->group->receiver.blocks);
     return MCQ_OK;
 }
 

@@ -228,6 +228,7 @@ struct mcq_socket {
     bool is_flushing;     /* the engine has been asked to go on with a flush ... */
     uint64_t flush_begun_ns;
     uint64_t answered_before; /* links that came to be dirty before the last answers left */
+    uint64_t answered_last;   /* and before the last look at how quick they are */
     uint64_t flush_before;    /* ... of the links that were dirty then */
     uint64_t flush_queued;    /* messages that were queued until then */
     bool is_wide;             /* the last flush was of more peers than are written to in one go */

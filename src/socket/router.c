@@ -241,6 +241,20 @@ static bool waits(const struct mcq_routing *router)
     return mcq_pattern_waits(&router->duplex.base, router->is_mandatory);
 }
 
+/* Most of what is sent is an answer to whom we heard last. */
+static struct mcq_router_peer *find_route(struct mcq_routing *router, struct mcq_bytes id)
+{
+    struct mcq_link *asker = router->duplex.base.group->asker;
+
+    if (MCQ_LIKELY(asker != NULL)) {
+        struct mcq_peer *peer = MCQ_CONTAINER_OF(asker, struct mcq_peer, link);
+
+        if (MCQ_LIKELY(mcq_router_is(&peer->route, id)))
+            return &peer->route;
+    }
+    return mcq_router_find(&router->router, id);
+}
+
 /* The name of a message's peer. Where there is no such peer, or no room for it, the message goes
  * nowhere, unless the application wants to hear of it. */
 enum mcq_err mcq_routing_take_name(struct mcq_pattern *pattern, struct mcq_part *part)
@@ -253,7 +267,7 @@ enum mcq_err mcq_routing_take_name(struct mcq_pattern *pattern, struct mcq_part 
         mcq_part_drop(part);
         return MCQ_OK;
     }
-    route = mcq_router_find(&router->router, part->body);
+    route = find_route(router, part->body);
     is_full = route != NULL && !mcq_link_has_room(&peer_of(route)->link) &&
               !mcq_pattern_relieve(&router->duplex.base, peer_of(route));
     if (is_full) {

@@ -115,6 +115,30 @@ static void blocks_put__of_another_pool_or_of_none__is_unref(void **state)
     mcq_blocks_free(&blocks);
 }
 
+static void blocks_take_back__only_what_is_theirs_and_nobody_else_s(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_blocks *others = new_blocks();
+    struct mcq_buf *foreign = take(others, 100);
+    struct mcq_buf *buf = take(blocks, 100);
+    struct mcq_buf *heap;
+
+    (void) state;
+    assert_int_equal(mcq_buf_new(100, &heap), MCQ_OK);
+    mcq_buf_ref(buf);
+    assert_false(mcq_blocks_take_back(blocks, heap));
+    assert_false(mcq_blocks_take_back(blocks, foreign));
+    assert_false(mcq_blocks_take_back(blocks, buf));
+    mcq_buf_unref(buf);
+    assert_true(mcq_blocks_take_back(blocks, buf));
+    assert_ptr_equal(take(blocks, 100), buf);
+    mcq_buf_unref(buf);
+    mcq_buf_unref(foreign);
+    mcq_buf_unref(heap);
+    mcq_blocks_free(&others);
+    mcq_blocks_free(&blocks);
+}
+
 /* Whether another pool has this one back: then it is the next one that it takes. */
 static bool is_home(struct mcq_blocks *blocks, struct mcq_buf *buf)
 {
@@ -336,6 +360,7 @@ int main(void)
         LEDGER_TEST(blocks_put__last_reference__is_the_next_one_taken),
         LEDGER_TEST(blocks_put__held_by_others_too__stays),
         LEDGER_TEST(blocks_put__of_another_pool_or_of_none__is_unref),
+        LEDGER_TEST(blocks_take_back__only_what_is_theirs_and_nobody_else_s),
         LEDGER_TEST(blocks_put__guests__go_home_together),
         LEDGER_TEST(blocks_put__guests__go_home_when_others_come_or_somebody_says_so),
         LEDGER_TEST(blocks_put__full_cache__to_the_heap),

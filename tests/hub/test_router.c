@@ -378,6 +378,7 @@ static void router__any_calls__as_the_model(void **state)
         struct mcq_router_peer *found = mcq_router_find(&router, id);
 
         assert_ptr_equal(found, holder[i] < 0 ? NULL : &peers[holder[i]]);
+        assert_int_equal(mcq_router_is(&peers[p], id), found == &peers[p]);
         if (support_random_below(&random, 2) == 0) {
             uint64_t newest = holder[i] < 0 ? 0 : epochs[holder[i]];
             enum mcq_err expected = id_held[p] >= 0 || epoch <= epochs[p] ? MCQ_STATE

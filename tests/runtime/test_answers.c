@@ -171,6 +171,44 @@ static void answers_that_wait__their_owner_falls_silent__leave_with_the_tail(voi
     close_world(&w);
 }
 
+/* What it had said is read after its end, and its connection is freed before the next send. */
+static void asker_that_is_gone__is_not_looked_at_again(void **state)
+{
+    struct mcq_part part = {.more = true};
+    struct mcq_msg names[2];
+    struct mcq_msg body;
+    struct world w;
+
+    (void) state;
+    open_crowd(&w, 2);
+    for (size_t i = 0; i < 2; i++)
+        ask(&w, i, 1);
+    assert_int_equal(mcq_socket_recv(router, &names[0], 0), MCQ_OK);
+    assert_int_equal(mcq_socket_recv(router, &body, 0), MCQ_OK);
+    mcq_msg_fini(&body);
+    ask(&w, 1, 2);
+    close_socket(&w, dealers[1]);
+    pass(&w, SECOND);
+    assert_int_equal(router->up_count, 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(mcq_socket_recv(router, &names[1], 0), MCQ_OK);
+        mcq_msg_fini(&names[1]);
+        assert_int_equal(mcq_socket_recv(router, &body, 0), MCQ_OK);
+        mcq_msg_fini(&body);
+    }
+    pass(&w, SECOND);
+    assert_int_equal(router->conn_count, 1);
+    part.body = mcq_msg_bytes(&names[0]);
+    part.msg = &names[0];
+    assert_int_equal(mcq_socket_send(router, &part, 0), MCQ_OK);
+    part = (struct mcq_part) {.body = mcq_bytes_of("")};
+    assert_int_equal(mcq_socket_send(router, &part, 0), MCQ_OK);
+    pass(&w, SECOND);
+    assert_int_equal(mcq_socket_recv(dealers[0], &body, 0), MCQ_OK);
+    mcq_msg_fini(&body);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +217,7 @@ int main(void)
         cmocka_unit_test(answers__while_others_ask__leave_in_rows),
         cmocka_unit_test(answers__of_somebody_slow__leave_at_once),
         cmocka_unit_test(answers_that_wait__their_owner_falls_silent__leave_with_the_tail),
+        cmocka_unit_test(asker_that_is_gone__is_not_looked_at_again),
     };
 
     return cmocka_run_group_tests_name("runtime.answers", tests, NULL, NULL);
