@@ -21,6 +21,7 @@ struct mcq_blocks {
     struct mcq_home *guest_home; /* of those that wait to go home; NULL: none do */
     struct mcq_buf *guest_first;
     struct mcq_buf *guest_last;
+    struct mcq_buf *parcel; /* one of them, the last that was begun; NULL: none */
     uint32_t guest_count;
     size_t guest_bytes;
 };
@@ -32,6 +33,8 @@ static enum mcq_err block_new(struct mcq_blocks *blocks, uint32_t class_index,
 static void block_free(struct mcq_buf *buf);
 static void block_keep(struct mcq_blocks *blocks, struct mcq_buf *buf);
 static void block_host(struct mcq_blocks *blocks, struct mcq_buf *buf);
+static void count_guest(struct mcq_blocks *blocks, size_t len);
+static void begin_parcel(struct mcq_blocks *blocks, struct mcq_buf *buf);
 static void unpack(struct mcq_blocks *blocks);
 static void blocks_come_home(struct mcq_blocks *blocks);
 static void blocks_end_buf(struct mcq_home *home, struct mcq_buf *buf);
@@ -113,12 +116,36 @@ bool mcq_blocks_welcome(struct mcq_blocks *blocks, struct mcq_buf *buf)
     return true;
 }
 
+struct mcq_blocks *mcq_blocks_of_sole(const struct mcq_buf *buf)
+{
+    /* Acquire: as mcq_home_take_last. */
+    if (buf->kind != MCQ_BUF_POOL || buf->pool.home->ops != &blocks_ops ||
+        atomic_load_explicit(&buf->refs, memory_order_acquire) != 1)
+        return NULL;
+    return (struct mcq_blocks *) buf->pool.home;
+}
+
+void mcq_blocks_put_sole(struct mcq_blocks *blocks, struct mcq_blocks *pool, struct mcq_buf *buf,
+                         size_t len)
+{
+    if (pool == blocks) {
+        mcq_blocks_put(blocks, buf);
+    } else if (blocks->guest_home == &pool->home && blocks->parcel != NULL &&
+               mcq_home_pack(blocks->parcel, buf)) {
+        count_guest(blocks, len);
+    } else {
+        block_host(blocks, buf);
+        begin_parcel(blocks, buf);
+    }
+}
+
 void mcq_blocks_flush(struct mcq_blocks *blocks)
 {
     if (blocks->guest_home == NULL)
         return;
     mcq_home_put_all(blocks->guest_home, blocks->guest_first, blocks->guest_last);
     blocks->guest_home = NULL;
+    blocks->parcel = NULL;
     blocks->guest_count = 0;
     blocks->guest_bytes = 0;
 }
@@ -217,19 +244,30 @@ static void block_host(struct mcq_blocks *blocks, struct mcq_buf *buf)
         buf->pool.next = blocks->guest_first;
     }
     blocks->guest_first = buf;
-    blocks->guest_bytes += buf->size;
+    count_guest(blocks, buf->size);
+}
+
+static void count_guest(struct mcq_blocks *blocks, size_t len)
+{
+    blocks->guest_bytes += len;
     if (++blocks->guest_count == MCQ_BLOCK_GUESTS_MAX ||
         blocks->guest_bytes >= MCQ_BLOCK_GUEST_BYTES_MAX)
         mcq_blocks_flush(blocks);
+}
+
+/* Of the guest that came last, if it has not gone home at once. */
+static void begin_parcel(struct mcq_blocks *blocks, struct mcq_buf *buf)
+{
+    if (blocks->guest_home != NULL && blocks->guest_first == buf)
+        blocks->parcel = buf;
 }
 
 /* The header was another thread's until now, and so is the next one's: the processor fetches that
  * while somebody works with this one. */
 static void unpack(struct mcq_blocks *blocks)
 {
-    struct mcq_buf *buf = blocks->arrived;
+    struct mcq_buf *buf = mcq_home_next(&blocks->arrived);
 
-    blocks->arrived = buf->pool.next;
     __builtin_prefetch(blocks->arrived, 1);
     mcq_home_arrived(&blocks->home);
     block_keep(blocks, buf);

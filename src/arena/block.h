@@ -10,6 +10,9 @@
  *          are messages, and counted as such by their owner. Of another pool MCQ_BLOCK_GUESTS_MAX
  *          blocks that wait to go home.
  *
+ * Those that wait to go home are a list, and the octets of one of them a parcel: the addresses of
+ * others that nobody else holds, whose headers stay in the cache of their owner.
+ *
  *   heap --take--> FILLING --freeze--> SHARED --last unref--> FREE --take--> FILLING ...
  *                                                              |
  *                                                              +-- cache is full, trim --> heap
@@ -70,6 +73,16 @@ void mcq_blocks_put(struct mcq_blocks *blocks, struct mcq_buf *buf);
 /* The same for what is this pool's and nobody else holds. false: it is not so, and nothing changed;
  * `buf` may be any buffer. Owner thread. */
 bool mcq_blocks_take_back(struct mcq_blocks *blocks, struct mcq_buf *buf);
+
+/* The pool that `buf` is of, if the caller's reference is the only one. NULL: it is of none, or
+ * others hold it, too. Any holder. */
+struct mcq_blocks *mcq_blocks_of_sole(const struct mcq_buf *buf);
+
+/* As mcq_blocks_put, of a reference that was seen to be the only one: where it waits for others its
+ * header is not looked at, which is in another processor's cache. `len`: of its octets, as many as
+ * count. */
+void mcq_blocks_put_sole(struct mcq_blocks *blocks, struct mcq_blocks *pool, struct mcq_buf *buf,
+                         size_t len);
 
 /* The last reference to this buffer was dropped in the owner's thread. true: it is this pool's, and
  * home again. */

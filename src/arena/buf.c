@@ -113,6 +113,7 @@ static void buf_init(struct mcq_buf *buf, enum mcq_buf_kind kind, uint8_t *data,
     buf->frozen = 0;
     buf->kind = kind;
     buf->class_index = 0;
+    buf->parcel_count = 0;
 }
 
 static void heap_end(struct mcq_buf *buf)

@@ -82,7 +82,7 @@ struct mcq_buf {
             void *hint;
         } foreign;
     };
-    uint64_t pad; /* to a whole line, so that headers in an array do not share one */
+    uint64_t parcel_count; /* FREE, on its way home: others whose addresses lie in its octets */
 };
 static_assert(sizeof(struct mcq_buf) == 64, "a cache line, and part of every pin bound");
 

@@ -2,6 +2,8 @@
 
 #include "arena/poison.h"
 
+#define ADDRESS_BYTES sizeof(void *)
+
 /* In place of the stack once the owner has left. Only its address matters; never written. */
 static struct mcq_buf home_left;
 
@@ -35,17 +37,41 @@ void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf)
     mcq_home_put_all(home, buf, buf);
 }
 
+bool mcq_home_pack(struct mcq_buf *parcel, struct mcq_buf *buf)
+{
+    struct mcq_buf **addresses = (struct mcq_buf **) (void *) parcel->data;
+
+    if (parcel->parcel_count >= parcel->size / ADDRESS_BYTES)
+        return false;
+    mcq_unpoison(&addresses[parcel->parcel_count], ADDRESS_BYTES);
+    addresses[parcel->parcel_count++] = buf;
+    return true;
+}
+
+struct mcq_buf *mcq_home_next(struct mcq_buf **list)
+{
+    struct mcq_buf *buf = *list;
+    struct mcq_buf *packed;
+
+    if (buf->parcel_count == 0) {
+        *list = buf->pool.next;
+        return buf;
+    }
+    packed = ((struct mcq_buf **) (void *) buf->data)[--buf->parcel_count];
+    mcq_poison(&buf->data[buf->parcel_count * ADDRESS_BYTES], ADDRESS_BYTES);
+    atomic_store_explicit(&packed->refs, 0, memory_order_relaxed);
+    mcq_poison(packed->data, packed->size);
+    return packed;
+}
+
 static void home_put_orphans(struct mcq_home *home, struct mcq_buf *first,
                              const struct mcq_buf *last)
 {
     bool is_last = false;
 
     while (!is_last) {
-        struct mcq_buf *buf = first;
-
-        is_last = buf == last;
-        first = buf->pool.next;
-        home_put_orphan(home, buf); /* the pool may end with the last one */
+        is_last = first == last && last->parcel_count == 0;
+        home_put_orphan(home, mcq_home_next(&first)); /* the pool may end with the last one */
     }
 }
 
@@ -111,9 +137,8 @@ void mcq_home_leave(struct mcq_home *home)
     uint64_t still_out = home->out_count;
 
     while (list != NULL) {
-        struct mcq_buf *buf = list;
+        struct mcq_buf *buf = mcq_home_next(&list);
 
-        list = buf->pool.next;
         mcq_assert(still_out > 0);
         still_out--;
         if (home->ops->end_buf != NULL)

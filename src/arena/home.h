@@ -51,6 +51,11 @@ void mcq_home_put(struct mcq_home *home, struct mcq_buf *buf);
  * thread. */
 MCQ_MUST_CHECK bool mcq_home_take_last(struct mcq_buf *buf);
 
+/* Writes the address of a buffer, of which the caller holds the only reference, into the octets of
+ * such a FREE one of the same pool, to come home with it. false: no room; nothing changed. Any
+ * thread. */
+bool mcq_home_pack(struct mcq_buf *parcel, struct mcq_buf *buf);
+
 /* Puts several such buffers of one pool, linked by pool.next. Any thread. */
 void mcq_home_put_all(struct mcq_home *home, struct mcq_buf *first, struct mcq_buf *last);
 
@@ -62,9 +67,13 @@ bool mcq_home_take_back(struct mcq_home *home, struct mcq_buf *buf);
 /* All that came home, newest first, linked by pool.next. NULL: nothing did. Owner thread. */
 struct mcq_buf *mcq_home_drain(struct mcq_home *home);
 
-/* The same without a look at each: mcq_home_arrived follows for every one of them, before the owner
- * leaves. */
+/* The same without a look at each: mcq_home_next and mcq_home_arrived follow for every one of them,
+ * before the owner leaves. */
 struct mcq_buf *mcq_home_detach(struct mcq_home *home);
+
+/* The next of a list, FREE; *list is the rest, NULL at its end. What was packed comes before its
+ * parcel. */
+struct mcq_buf *mcq_home_next(struct mcq_buf **list);
 static inline void mcq_home_arrived(struct mcq_home *home)
 {
     mcq_assert_hot(home->out_count > 0);

@@ -174,6 +174,7 @@ static void msg_set_large(struct mcq_msg *msg, enum mcq_msg_kind kind, struct mc
     msg->large.buf = buf;
     msg->large.data = body.data;
     msg->large.len = body.len;
+    msg->large.sole_of = NULL;
 }
 
 /* Fills a buffer that is the caller's alone. */

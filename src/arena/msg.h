@@ -55,7 +55,11 @@ struct mcq_msg {
             struct mcq_buf *buf;
             const uint8_t *data;
             size_t len;
-            size_t place_len;      /* PLACE: octets from `data` on that are the message's */
+            union {
+                size_t place_len; /* PLACE: octets from `data` on that are the message's */
+                struct mcq_blocks *sole_of; /* SHARED: the pool that the buffer is of, and this
+                                             * is the only reference; NULL: nobody has looked */
+            };
             uint8_t front_len;     /* PLACE: and in front of it */
             struct mcq_buf *group; /* if there is one: a reference; its octets and a zero */
         } large;
@@ -173,7 +177,10 @@ static inline void mcq_msg_put(struct mcq_msg *msg, struct mcq_blocks *blocks)
         return;
     if (msg->has_group)
         mcq_buf_unref(msg->large.group);
-    mcq_blocks_put(blocks, msg->large.buf);
+    if (msg->kind == MCQ_MSG_SHARED && msg->large.sole_of != NULL)
+        mcq_blocks_put_sole(blocks, msg->large.sole_of, msg->large.buf, msg->large.len);
+    else
+        mcq_blocks_put(blocks, msg->large.buf);
     mcq_msg_init(msg);
 }
 
@@ -218,9 +225,18 @@ static inline void mcq_msg_freeze(struct mcq_msg *msg)
 {
     if (msg->kind == MCQ_MSG_FILLING)
         (void) mcq_buf_freeze(msg->large.buf, msg->large.len);
-    else if (msg->kind != MCQ_MSG_PLACE)
+    else if (msg->kind == MCQ_MSG_INLINE)
         return;
     msg->kind = MCQ_MSG_SHARED;
+    msg->large.sole_of = NULL;
+}
+
+/* Of a message that was frozen and goes to another thread: whether its body is another holder's,
+ * too, is looked at here, where the header is at hand. */
+static inline void mcq_msg_look_sole(struct mcq_msg *msg)
+{
+    if (msg->kind == MCQ_MSG_SHARED)
+        msg->large.sole_of = mcq_blocks_of_sole(msg->large.buf);
 }
 
 #endif

@@ -128,6 +128,7 @@ static struct mcq_buf *slab_carve(struct mcq_slab *slab)
     if (slab->carved_count == slab->block_count)
         return NULL;
     buf->kind = MCQ_BUF_POOL;
+    buf->parcel_count = 0;
     buf->data = slab->blocks + slab->carved_count * slab->block_bytes;
     buf->size = slab->block_bytes;
     buf->pool.home = &slab->home;

@@ -28,6 +28,7 @@ enum mcq_err mcq_link_pipe_put(struct mcq_link *link, struct mcq_part *part)
         MCQ_TRY(mcq_msg_init_block(msg, link->group->receiver.blocks, part->body));
     }
     mcq_msg_freeze(msg);
+    mcq_msg_look_sole(msg);
     msg->more = part->more;
     msg->routing_id = 0;
     if (MCQ_UNLIKELY(mcq_msg_has_group(msg))) /* it is not sent */

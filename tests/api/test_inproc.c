@@ -6,6 +6,8 @@
 
 /* A message in memory that is handed over, not copied. */
 #define LARGE_BYTES 100000
+#define BLOCK_BYTES 1000
+#define COPIES 7
 
 static void join(struct mcq_socket *bound, struct mcq_socket *connected)
 {
@@ -229,6 +231,58 @@ static void large_message__is_handed_over_not_copied(void)
     assert_works(mcq_recv_message(pull, &message, 0));
     assert_int_equal(mcq_message_size(&message), LARGE_BYTES);
     assert_ptr_equal(mcq_message_data(&message), data);
+    assert_works(mcq_message_close(&message));
+    end_world(&world);
+}
+
+static void send_filled(struct mcq_socket *push, int octet)
+{
+    struct mcq_message message;
+
+    assert_works(mcq_message_init_unset(&message, BLOCK_BYTES));
+    memset(mcq_message_data(&message), octet, BLOCK_BYTES);
+    assert_works(mcq_send_message(push, &message, 0));
+}
+
+static void expect_filled(struct mcq_message *message, int octet)
+{
+    const char *data = mcq_message_data(message);
+
+    assert_int_equal(mcq_message_size(message), BLOCK_BYTES);
+    for (size_t i = 0; i < BLOCK_BYTES; i++)
+        assert_int_equal(data[i], octet);
+}
+
+/* A body goes home when the last of those who hold it lets go, not the first. */
+static void received_and_copied__stays_until_the_copy_goes(void)
+{
+    struct mcq_message message;
+    struct mcq_message copies[COPIES];
+    int octets[COPIES] = {0}; /* of each */
+    struct world world;
+
+    begin_world(&world);
+    struct couple couple = open_pipe(&world, MCQ_PULL, MCQ_PUSH);
+
+    assert_works(mcq_message_init(&message));
+    for (int i = 0; i < COPIES; i++)
+        assert_works(mcq_message_init(&copies[i]));
+    for (int i = 1; i < 100 * COPIES; i++) {
+        send_filled(couple.connected, i & 0x7f);
+        assert_works(mcq_recv_message(couple.bound, &message, 0));
+        expect_filled(&message, i & 0x7f);
+        if (octets[i % COPIES] != 0)
+            expect_filled(&copies[i % COPIES], octets[i % COPIES]);
+        if (i % 3 == 0)
+            continue;
+        octets[i % COPIES] = i & 0x7f;
+        if (i % 3 == 1)
+            assert_works(mcq_message_copy(&copies[i % COPIES], &message));
+        else
+            assert_works(mcq_message_move(&copies[i % COPIES], &message));
+    }
+    for (int i = 0; i < COPIES; i++)
+        assert_works(mcq_message_close(&copies[i]));
     assert_works(mcq_message_close(&message));
     end_world(&world);
 }
@@ -670,6 +724,7 @@ static void fault_g14__any_order_of_bind_connect_and_close__by_threads(void)
     X(hwm__waits_for_a_name_with_the_sender_s_alone)                                               \
     X(hwm__raised__sends_go_on)                                                                    \
     X(large_message__is_handed_over_not_copied)                                                    \
+    X(received_and_copied__stays_until_the_copy_goes)                                              \
     X(sizes__around_what_lies_in_a_message)                                                        \
     X(router__knows_its_dealers_by_name)                                                           \
     X(pub_sub__hears_what_it_wants)                                                                \

@@ -202,6 +202,126 @@ static void blocks_put__guests__go_home_when_others_come_or_somebody_says_so(voi
     mcq_blocks_free(&blocks);
 }
 
+/* Takes all that is home, and nothing that is not: each of them is whole, and nobody else's. */
+static void take_all_back(struct mcq_blocks *blocks, struct mcq_buf **bufs, size_t count,
+                          size_t len)
+{
+    mcq_alloc_fail_at(1);
+    for (size_t i = 0; i < count; i++) {
+        bufs[i] = take(blocks, len);
+        memset(mcq_buf_room(bufs[i]), (int) i, len);
+    }
+    assert_int_equal(mcq_alloc_fail_left(), 1);
+    mcq_alloc_fail_at(0);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(mcq_buf_room(bufs[i])[len - 1], (uint8_t) i);
+        assert_ptr_equal(mcq_blocks_of_sole(bufs[i]), blocks);
+    }
+}
+
+static void blocks_of_sole__nobody_else_holds_it(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_buf *buf = take(blocks, 100);
+    struct mcq_buf *heap;
+
+    (void) state;
+    assert_int_equal(mcq_buf_new(100, &heap), MCQ_OK);
+    assert_null(mcq_blocks_of_sole(heap));
+    assert_ptr_equal(mcq_blocks_of_sole(buf), blocks);
+    mcq_buf_ref(buf);
+    assert_null(mcq_blocks_of_sole(buf));
+    mcq_buf_unref(buf);
+    assert_ptr_equal(mcq_blocks_of_sole(buf), blocks);
+    mcq_blocks_put_sole(blocks, blocks, buf, 100);
+    assert_ptr_equal(take(blocks, 100), buf);
+    mcq_buf_unref(buf);
+    mcq_buf_unref(heap);
+    mcq_blocks_free(&blocks);
+}
+
+/* The smallest blocks have room for eight addresses each. */
+static void blocks_put_sole__guests__go_home_in_parcels(void **state)
+{
+    static const size_t lens[] = {1, 100, 1000};
+
+    (void) state;
+    for (size_t k = 0; k < MCQ_COUNTOF(lens); k++) {
+        struct mcq_blocks *blocks = new_blocks();
+        struct mcq_blocks *others = new_blocks();
+        struct mcq_buf *bufs[MCQ_BLOCK_GUESTS_MAX];
+
+        for (size_t i = 0; i < MCQ_BLOCK_GUESTS_MAX; i++)
+            bufs[i] = take(others, lens[k]);
+        for (int round = 0; round < 3; round++) {
+            for (size_t i = 0; i < MCQ_BLOCK_GUESTS_MAX; i++)
+                mcq_blocks_put_sole(blocks, others, bufs[i], lens[k]);
+            take_all_back(others, bufs, MCQ_BLOCK_GUESTS_MAX, lens[k]);
+        }
+        for (size_t i = 0; i < MCQ_BLOCK_GUESTS_MAX; i++)
+            mcq_blocks_put(others, bufs[i]);
+        mcq_blocks_free(&others);
+        mcq_blocks_free(&blocks);
+    }
+}
+
+#define BOTH_COUNT ((size_t) MCQ_BLOCK_GUESTS_MAX * 2)
+
+static void blocks_put_sole__two_homes_and_shared_ones_between__all_come_home(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_blocks *others[2] = {new_blocks(), new_blocks()};
+    uint64_t random = support_seed();
+    struct mcq_buf *bufs[2][MCQ_BLOCK_GUESTS_MAX];
+
+    (void) state;
+    for (size_t i = 0; i < BOTH_COUNT; i++)
+        bufs[i % 2][i / 2] = take(others[i % 2], 500);
+    for (int round = 0; round < 300; round++) {
+        for (size_t at[2] = {0, 0}; at[0] + at[1] < BOTH_COUNT;) {
+            size_t which = (size_t) support_random_below(&random, 2);
+
+            if (at[which] == MCQ_BLOCK_GUESTS_MAX)
+                continue;
+            if (support_random_below(&random, 3) == 0)
+                mcq_blocks_put(blocks, bufs[which][at[which]++]);
+            else
+                mcq_blocks_put_sole(blocks, others[which], bufs[which][at[which]++], 500);
+        }
+        mcq_blocks_flush(blocks);
+        for (size_t k = 0; k < 2; k++)
+            take_all_back(others[k], bufs[k], MCQ_BLOCK_GUESTS_MAX, 500);
+    }
+    for (size_t i = 0; i < BOTH_COUNT; i++)
+        mcq_blocks_put(others[i % 2], bufs[i % 2][i / 2]);
+    mcq_blocks_free(&others[0]);
+    mcq_blocks_free(&others[1]);
+    mcq_blocks_free(&blocks);
+}
+
+/* Two are under way when the owner leaves, two come afterwards; the ledger sees what is left. */
+static void blocks_put_sole__their_owner_has_left__the_last_one_ends_the_pool(void **state)
+{
+    struct mcq_blocks *blocks = new_blocks();
+    struct mcq_blocks *others = new_blocks();
+    struct mcq_blocks *gone = others;
+    struct mcq_buf *bufs[4];
+
+    (void) state;
+    for (size_t i = 0; i < MCQ_COUNTOF(bufs); i++)
+        bufs[i] = take(others, 1000);
+    for (size_t i = 0; i < 2; i++)
+        mcq_blocks_put_sole(blocks, gone, bufs[i], 1000);
+    mcq_blocks_flush(blocks);
+    mcq_blocks_free(&others);
+    for (size_t i = 2; i < 4; i++)
+        mcq_blocks_put_sole(blocks, gone, bufs[i], 1000);
+    assert_int_equal(mcq_alloc_ledger().block_count, 4); /* the pools, and two blocks */
+    mcq_blocks_flush(blocks);
+    assert_int_equal(mcq_alloc_ledger().block_count, 1);
+    mcq_blocks_free(&blocks);
+}
+
 /* What is beyond the cache goes at once. */
 static void blocks_put__full_cache__to_the_heap(void **state)
 {
@@ -363,6 +483,10 @@ int main(void)
         LEDGER_TEST(blocks_take_back__only_what_is_theirs_and_nobody_else_s),
         LEDGER_TEST(blocks_put__guests__go_home_together),
         LEDGER_TEST(blocks_put__guests__go_home_when_others_come_or_somebody_says_so),
+        LEDGER_TEST(blocks_of_sole__nobody_else_holds_it),
+        LEDGER_TEST(blocks_put_sole__guests__go_home_in_parcels),
+        LEDGER_TEST(blocks_put_sole__two_homes_and_shared_ones_between__all_come_home),
+        LEDGER_TEST(blocks_put_sole__their_owner_has_left__the_last_one_ends_the_pool),
         LEDGER_TEST(blocks_put__full_cache__to_the_heap),
         LEDGER_TEST(blocks_take__no_memory__leaves_the_pool_usable),
         LEDGER_TEST(blocks_take__one_came_home__allocates_nothing),

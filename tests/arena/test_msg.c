@@ -217,6 +217,37 @@ static void copy__any_length__both_have_the_body_and_large_ones_share_it(void **
     }
 }
 
+static void look_sole__says_so_until_somebody_else_may_hold_it(void **state)
+{
+    struct mcq_blocks *blocks;
+    struct mcq_msg msg;
+    struct mcq_msg copy;
+    uint8_t body[100] = {0};
+
+    (void) state;
+    assert_int_equal(mcq_blocks_new(&blocks), MCQ_OK);
+    assert_int_equal(mcq_msg_init_copy(&msg, mcq_bytes(body, 10)), MCQ_OK);
+    mcq_msg_look_sole(&msg); /* its body is in the message */
+    assert_memory_equal(msg.small, body, 10);
+    assert_int_equal(mcq_msg_init_block(&msg, blocks, mcq_bytes(body, 100)), MCQ_OK);
+    assert_null(msg.large.sole_of);
+    mcq_msg_look_sole(&msg);
+    assert_ptr_equal(msg.large.sole_of, blocks);
+    mcq_msg_freeze(&msg); /* who wants a reference asks for that first */
+    assert_null(msg.large.sole_of);
+    mcq_msg_look_sole(&msg);
+    mcq_msg_copy(&copy, &msg);
+    assert_null(msg.large.sole_of);
+    assert_null(copy.large.sole_of);
+    mcq_msg_look_sole(&msg);
+    assert_null(msg.large.sole_of);
+    mcq_msg_put(&copy, blocks);
+    mcq_msg_look_sole(&msg);
+    assert_ptr_equal(msg.large.sole_of, blocks);
+    mcq_msg_put(&msg, blocks);
+    mcq_blocks_free(&blocks);
+}
+
 static void copy__large_body__is_frozen_in_both(void **state)
 {
     struct mcq_msg source;
@@ -524,6 +555,7 @@ int main(void)
         LEDGER_TEST(init_buf__octets_of_another__is_a_broken_invariant),
         LEDGER_TEST(move__any_length__leaves_the_source_empty),
         LEDGER_TEST(copy__any_length__both_have_the_body_and_large_ones_share_it),
+        LEDGER_TEST(look_sole__says_so_until_somebody_else_may_hold_it),
         LEDGER_TEST(copy__large_body__is_frozen_in_both),
         LEDGER_TEST(freeze__large_body__may_not_be_written_again),
         LEDGER_TEST(fault_c2__slice_of_every_length__pins_at_most_four_times_its_body),
