@@ -274,10 +274,10 @@ void mcq_resolver_free(struct mcq_resolver **out)
 
     *out = NULL;
     lock(resolver);
-    resolver->is_closed = true;
     mcq_assert(resolver->first == NULL); /* the askers are gone */
     while (resolver->thread_count > resolver->busy_count)
         (void) pthread_cond_wait(&resolver->idle, &resolver->mutex);
+    resolver->is_closed = true; /* not before: who is waited for here does not free it */
     is_last = resolver->thread_count == 0;
     unlock(resolver);
     if (is_last)

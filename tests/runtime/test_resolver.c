@@ -246,12 +246,29 @@ static void fault_g4__term_while_look_ups_hang__does_not_wait_for_them(void **st
     assert_int_equal(atomic_load(&server.asking_count), 0); /* those that waited were never asked */
 }
 
+/* Its thread finds nothing to do, at the same time as the context goes. */
+static void names__given_up_before_anybody_looks__everything_ends_once(void **state)
+{
+    (void) state;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct server server;
+        struct mcq_context *context = open_context(&server, true);
+        struct mcq_socket *push = open_socket(context, MCQ_SOCKET_TYPE_PUSH);
+
+        connect_to(push, "gone", i, 5555);
+        assert_int_equal(mcq_socket_close(push), MCQ_OK);
+        end_context(&context);
+    }
+    expect_nothing_left();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names__connect_again_and_again__each_message_arrives),
         cmocka_unit_test(fault_d14__look_ups_that_hang__stall_nobody),
         cmocka_unit_test(look_ups__as_many_at_a_time_as_there_are_threads),
+        cmocka_unit_test(names__given_up_before_anybody_looks__everything_ends_once),
         cmocka_unit_test(fault_g4__term_while_look_ups_hang__does_not_wait_for_them),
     };
 
