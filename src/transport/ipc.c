@@ -16,9 +16,15 @@
 #include "arena/alloc.h"
 #include "transport/transport.h"
 
-#define CLAIM_TRIES 100 /* a caller has a moment to wait for a lock; an engine's turn has none */
-#define RELEASE_TRIES 1
-#define LOCK_PAUSE_NS 1000000
+/* A caller has a moment to wait for a lock, an engine's turn hardly one. */
+#define CLAIM_TRIES 100
+#define CLAIM_PAUSE_NS 1000000
+#define RELEASE_TRIES 20
+#define RELEASE_PAUSE_NS 250000
+
+/* In place of a lock. */
+#define NO_LOCK (-1) /* the folder cannot be locked, by nobody who is as we are */
+#define BUSY (-2)    /* somebody else has it */
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
@@ -53,24 +59,28 @@ void mcq_ipc_text(const struct mcq_address *address, char text[MCQ_IPC_TEXT_BYTE
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
-/* -1: it cannot be locked. */
-static int lock_folder(const char *path, int tries)
+/* A descriptor, or one of the above. */
+static int lock_folder(const char *path, int tries, long pause_ns)
 {
-    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    const struct timespec pause = {.tv_nsec = pause_ns};
     size_t len = (size_t) (strrchr(path, '/') - path);
     char *folder = mcq_alloc(len + 2);
     int fd;
 
     if (folder == NULL)
-        return -1;
+        return NO_LOCK;
     memcpy(folder, path, len);
     memcpy(folder + len, "/", 2);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     mcq_free(folder);
-    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (--tries == 0) {
+    if (fd < 0)
+        return NO_LOCK;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        bool is_busy = errno == EWOULDBLOCK || errno == EINTR;
+
+        if (!is_busy || --tries == 0) {
             (void) close(fd);
-            return -1;
+            return is_busy ? BUSY : NO_LOCK;
         }
         (void) nanosleep(&pause, NULL);
     }
@@ -156,19 +166,26 @@ static bool is_left_over(struct mcq_reactor *reactor, const char *path,
     return result == MCQ_IO_REFUSED;
 }
 
-/* Without the lock nothing is taken away. */
+static bool is_gone(const char *path)
+{
+    struct stat found;
+
+    return lstat(path, &found) != 0 && errno == ENOENT;
+}
+
+/* Without the lock nothing is taken away. Who had the file may have done so just now. */
 static enum mcq_err claim_path(struct mcq_reactor *reactor, const struct mcq_address *address,
                                bool takes_over, const struct mcq_tuning *tuning, int backlog,
                                struct mcq_ipc_file *file, int *fd)
 {
-    int lock = lock_folder(file->path, CLAIM_TRIES);
+    int lock = lock_folder(file->path, CLAIM_TRIES, CLAIM_PAUSE_NS);
     enum mcq_io_result result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
 
     if (result == MCQ_IO_IN_USE && lock >= 0 &&
-        (takes_over ? is_socket(file->path) : is_left_over(reactor, file->path, address))) {
+        (takes_over ? is_socket(file->path) : is_left_over(reactor, file->path, address)))
         (void) unlink(file->path);
+    if (result == MCQ_IO_IN_USE && is_gone(file->path))
         result = mcq_reactor_listen(reactor, address, tuning, backlog, fd);
-    }
     if (result == MCQ_IO_DONE)
         identify(file);
     unlock_folder(lock);
@@ -239,8 +256,8 @@ void mcq_ipc_release(struct mcq_ipc_file *file)
 
     if (file->path == NULL)
         return;
-    lock = lock_folder(file->path, RELEASE_TRIES);
-    if (is_ours(file))
+    lock = lock_folder(file->path, RELEASE_TRIES, RELEASE_PAUSE_NS);
+    if (lock != BUSY && is_ours(file)) /* else it is a left-over, which who binds next takes away */
         (void) unlink(file->path);
     if (file->has_folder)
         remove_folder(file->path);

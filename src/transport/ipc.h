@@ -3,11 +3,13 @@
  *
  * Layer:   transport.
  * Threads: any; a file belongs to one thread at a time.
- * Bound:   claim waits 0.1 s for a lock that somebody else holds, release not at all.
+ * Bound:   claim waits 0.1 s for a lock that somebody else holds, release 5 ms.
  *
  *   claim     the folder is locked; a file whose owner is gone is taken away; bind, listen; the new
  *             file's identity is remembered
- *   release   the file goes, if it still is the one that was made
+ *   release   the file goes, if it still is the one that was made. Where somebody else has the
+ *             folder's lock it stays: that may be one who puts a file of its own in its place,
+ *             which must not go between our look and our unlink; the next who binds takes it away
  *
  * A file whose owner lives is never touched: it is asked by connecting. Of two that find the same
  * left-over at the same time, the second must not take the first one's new file for it, between its

@@ -1,5 +1,6 @@
 /* ipc: paths, abstract names, files that come and go. */
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -320,6 +321,47 @@ static void fault_d11__somebody_elses_new_file__stays_after_unbind(void)
     remove_place(&place);
 }
 
+/* Whether nobody answers at this file any more. */
+static bool is_refused(const char *path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    bool is_refused;
+
+    (void) snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+    is_refused = connect(fd, (struct sockaddr *) &un, sizeof un) != 0 && errno == ECONNREFUSED;
+    assert_int_equal(close(fd), 0);
+    return is_refused;
+}
+
+/* Who has the folder may be about to put another file there. */
+static void fault_d11__folder_is_locked_at_the_end__file_is_left_for_the_next(void)
+{
+    struct place place = make_place();
+    struct world world;
+    int lock;
+
+    begin_world(&world);
+    struct mcq_socket *first = open_socket(&world, MCQ_PULL);
+    struct mcq_socket *second = open_socket(&world, MCQ_PULL);
+
+    assert_works(mcq_bind(first, place.endpoint));
+    lock = open(place.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_works(mcq_unbind(first, place.endpoint));
+    for (uint64_t until = now_ms() + PATIENCE_MS; !is_refused(place.path) && now_ms() < until;)
+        if (inline_context != NULL)
+            assert_works(mcq_ctx_run(inline_context, 1));
+        else
+            (void) sched_yield();
+    assert_true(is_there(place.path));
+    assert_int_equal(close(lock), 0);
+    assert_works(mcq_bind(second, place.endpoint));
+    end_world(&world);
+    assert_false(is_there(place.path));
+    remove_place(&place);
+}
+
 struct racer {
     struct mcq_socket *socket;
     const char *endpoint;
@@ -583,6 +625,7 @@ static void buffers__are_a_mebibyte_or_what_was_asked_for(void)
     X(fault_d11__socket_of_a_living_owner__stays)                                                  \
     X(fault_d11__what_is_no_left_over__stays)                                                      \
     X(fault_d11__somebody_elses_new_file__stays_after_unbind)                                      \
+    X(fault_d11__folder_is_locked_at_the_end__file_is_left_for_the_next)                           \
     X(fault_d11__many_find_one_left_over__one_gets_it)                                             \
     X(abstract_name__delivers_without_a_file)                                                      \
     X(abstract_name__is_just_as_long_as_it_was_written)                                            \

@@ -122,6 +122,8 @@ void ends(void)
     zmq_ctx_term(context);
 }
 
+#define BINDS 200
+
 /* Who binds last has the file, also when the one before is still about to go. */
 void files(void)
 {
@@ -130,6 +132,7 @@ void files(void)
     void *context = zmq_ctx_new();
     void *push = open_socket(context, ZMQ_PUSH);
     void *pull[3];
+    int good_count = 0;
 
     title = "files";
     if (!make_own_folder(folder))
@@ -146,6 +149,13 @@ void files(void)
     zmq_close(pull[1]);
     SAY(zmq_bind(pull[2], endpoint));
     zmq_close(pull[2]);
+    for (int i = 0; i < BINDS; i++) {
+        void *next = open_socket(context, ZMQ_PULL);
+
+        good_count += zmq_bind(next, endpoint) == 0;
+        zmq_close(next);
+    }
+    printf("%s: %d of %d binds behind each other\n", title, good_count, BINDS);
     zmq_close(push);
     zmq_ctx_term(context);
     unlink(endpoint + strlen("ipc://"));
