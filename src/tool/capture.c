@@ -22,7 +22,8 @@ static bool write_line(FILE *file, const struct tool_message *message)
     return fputs("}\n", file) >= 0 && ferror(file) == 0;
 }
 
-/* The next whole message. -1: there is none, and none will come. */
+/* The next whole message. -1: there is none, and none will come. What was passed on before the end
+ * was said is there by then, whichever of the two the poll has seen. */
 static int take(const struct tool_capture *capture, struct tool_message *message)
 {
     struct mcq_poll_entry entries[2] = {
@@ -31,11 +32,13 @@ static int take(const struct tool_capture *capture, struct tool_message *message
     };
 
     do {
-        entries[0].revents = 0;
+        entries[0].revents = entries[1].revents = 0;
         if (mcq_poll(entries, 2, -1) < 0 && errno != EINTR)
             return -1;
     } while (entries[0].revents == 0 && entries[1].revents == 0);
-    return entries[0].revents != 0 ? mcq_tool_recv(capture->wire, capture->back, message) : -1;
+    if (entries[0].revents == 0 && mcq_poll(entries, 1, 0) <= 0)
+        return -1;
+    return mcq_tool_recv(capture->wire, capture->back, message);
 }
 
 /* Signals are the main thread's. What cannot be written any more ends the proxy. */
