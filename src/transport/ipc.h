@@ -54,7 +54,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_ipc_claim(struct mcq_reactor *reactor,
                                           struct mcq_ipc_file *file, struct mcq_address *address,
                                           int *fd);
 
-/* Takes the file away, before its listener closes: nobody finds a file that nobody answers at. */
+/* Takes the file away, if nobody else has its folder's lock; before its listener closes, so nobody
+ * finds a file that nobody answers at. */
 void mcq_ipc_release(struct mcq_ipc_file *file);
 
 /* "ipc:///tmp/x", "ipc://@name": what can be connected to. */

@@ -6,6 +6,7 @@
 
 /* A message in memory that is handed over, not copied. */
 #define LARGE_BYTES 100000
+/* One that comes from its sender's pool. */
 #define BLOCK_BYTES 1000
 #define COPIES 7
 

@@ -37,16 +37,19 @@ static bool is_there(const char *path)
     return lstat(path, &found) == 0;
 }
 
+static void let_engine_run(void)
+{
+    if (inline_context != NULL)
+        assert_works(mcq_ctx_run(inline_context, 1));
+    else
+        (void) sched_yield();
+}
+
 /* The engine takes a file away, soon. */
 static void await_gone(const char *path)
 {
-    struct mcq_context *context = inline_context;
-
     for (uint64_t until = now_ms() + PATIENCE_MS; is_there(path) && now_ms() < until;)
-        if (context != NULL)
-            assert_works(mcq_ctx_run(context, 1));
-        else
-            (void) sched_yield();
+        let_engine_run();
     assert_false(is_there(path));
 }
 
@@ -326,12 +329,12 @@ static bool is_refused(const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    bool is_refused;
+    bool refuses;
 
     (void) snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
-    is_refused = connect(fd, (struct sockaddr *) &un, sizeof un) != 0 && errno == ECONNREFUSED;
+    refuses = connect(fd, (struct sockaddr *) &un, sizeof un) != 0 && errno == ECONNREFUSED;
     assert_int_equal(close(fd), 0);
-    return is_refused;
+    return refuses;
 }
 
 /* Who has the folder may be about to put another file there. */
@@ -350,10 +353,7 @@ static void fault_d11__folder_is_locked_at_the_end__file_is_left_for_the_next(vo
     assert_int_equal(flock(lock, LOCK_EX), 0);
     assert_works(mcq_unbind(first, place.endpoint));
     for (uint64_t until = now_ms() + PATIENCE_MS; !is_refused(place.path) && now_ms() < until;)
-        if (inline_context != NULL)
-            assert_works(mcq_ctx_run(inline_context, 1));
-        else
-            (void) sched_yield();
+        let_engine_run();
     assert_true(is_there(place.path));
     assert_int_equal(close(lock), 0);
     assert_works(mcq_bind(second, place.endpoint));
