@@ -14,12 +14,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum bench_role { BENCH_PUSH, BENCH_PULL, BENCH_REQ, BENCH_REP, BENCH_PUB, BENCH_ROUTER };
+enum bench_role {
+    BENCH_PUSH,
+    BENCH_PULL,
+    BENCH_REQ,
+    BENCH_REP,
+    BENCH_PUB,
+    BENCH_ROUTER,
+    BENCH_DEALER
+};
 
-/* PUSH and REQ connect, the others listen. */
+/* PUSH, REQ and DEALER connect, the others listen. */
 static inline bool bench_listens(enum bench_role role)
 {
-    return role != BENCH_PUSH && role != BENCH_REQ;
+    return role != BENCH_PUSH && role != BENCH_REQ && role != BENCH_DEALER;
 }
 
 /* What a run asks of the library. */

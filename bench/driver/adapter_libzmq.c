@@ -53,7 +53,8 @@ static bool seal(void *socket, bool listens)
 
 static void *peer_open(enum bench_role role, const char *endpoint)
 {
-    static const int types[] = {ZMQ_PUSH, ZMQ_PULL, ZMQ_REQ, ZMQ_REP, ZMQ_PUB, ZMQ_ROUTER};
+    static const int types[] = {ZMQ_PUSH, ZMQ_PULL,   ZMQ_REQ,   ZMQ_REP,
+                                ZMQ_PUB,  ZMQ_ROUTER, ZMQ_DEALER};
     struct peer *peer = calloc(1, sizeof *peer);
 
     if (bench_choice.is_inline || peer == NULL) {

@@ -64,8 +64,8 @@ static bool seal(struct mcq_socket *socket, bool listens)
 
 static void *peer_open(enum bench_role role, const char *endpoint)
 {
-    static const enum mcq_type types[] = {MCQ_PUSH, MCQ_PULL, MCQ_REQ,
-                                          MCQ_REP,  MCQ_PUB,  MCQ_ROUTER};
+    static const enum mcq_type types[] = {MCQ_PUSH, MCQ_PULL,   MCQ_REQ,   MCQ_REP,
+                                          MCQ_PUB,  MCQ_ROUTER, MCQ_DEALER};
     struct peer *peer = calloc(1, sizeof *peer);
     struct mcq_context *used = context();
 

@@ -41,7 +41,7 @@ static void *peer_open(enum bench_role role, const char *endpoint)
     struct peer *peer = calloc(1, sizeof *peer);
     char text[128];
 
-    if (peer == NULL || bench_choice.is_sealed || bench_choice.is_inline ||
+    if (peer == NULL || bench_choice.is_sealed || bench_choice.is_inline || role == BENCH_DEALER ||
         open_as[role](&peer->socket) != 0) {
         free(peer);
         return NULL;

@@ -36,6 +36,8 @@ static const struct row rows[] = {
      NULL, "subscribers", 0, 1},
     {"fanin", "--peers senders to one PULL", many_receiver, NULL, "pushers", 0, 1},
     {"router", "ROUTER answers --active of --peers", crowd_router, NULL, "dealers", 1, 1},
+    {"dealers", "ROUTER answers --peers sockets of its own library", crowd_router, dealers_ask,
+     NULL, 1, 1},
     {"idle", "memory of --peers connections", crowd_idle, NULL, "idle", -1, 1},
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
@@ -374,6 +376,7 @@ static error_t on_option(int key, char *value, struct argp_state *state)
     case 's': run->seconds = amount(state, value, 0.001, 600); break;
     case 'r': run->rate = amount(state, value, 1, 1e7); break;
     case 'g': run->gives = true; break;
+    case 'C': run->counts_calls = true; break;
     case 'i': bench_choice.is_inline = true; break;
     case 'c': bench_choice.is_sealed = true; break;
     case ARGP_KEY_ARG:
@@ -432,15 +435,17 @@ int main(int argc, char **argv)
         {"give", 'g', NULL, 0, "messages of the library's own, handed over", 0},
         {"inline", 'i', NULL, 0, "contexts without threads", 0},
         {"curve", 'c', NULL, 0, "all of it sealed", 0},
+        {"calls", 'C', NULL, 0, "count them into the kernel, which makes each slower", 0},
         {0},
     };
-    static const struct argp parser = {known,
-                                       on_option,
-                                       "flow|trip|open|pairs|fanout|topics|apart|fanin|router|idle",
-                                       "Measures a messaging library once; prints JSON.",
-                                       NULL,
-                                       NULL,
-                                       NULL};
+    static const struct argp parser = {
+        known,
+        on_option,
+        "flow|trip|open|pairs|fanout|topics|apart|fanin|router|dealers|idle",
+        "Measures a messaging library once; prints JSON.",
+        NULL,
+        NULL,
+        NULL};
 
     program = argv[0];
     raise_descriptors();

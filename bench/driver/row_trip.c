@@ -243,3 +243,43 @@ void pairs_requesters(void)
     run_end(asked() - before);
     tell_library();
 }
+
+/* --- many sockets of one thread, each with requests of its own on the way --------------------- */
+
+static double ask_in_turn(void *const *sockets, const char *message, double seconds)
+{
+    uint64_t until = now_ns() + (uint64_t) (seconds * 1e9);
+    double count = 0;
+
+    do
+        for (uint32_t i = 0; i < run->peers; i++) {
+            for (uint32_t n = 0; n < run->window; n++)
+                receive(sockets[i]);
+            for (uint32_t n = 0; n < run->window; n++)
+                must(bench_library.send(sockets[i], message, run->bytes), "send");
+            count += run->window;
+        }
+    while (now_ns() < until);
+    return count;
+}
+
+void dealers_ask(void)
+{
+    void **sockets = calloc(run->peers, sizeof *sockets);
+    char *message = calloc(1, run->bytes);
+    double count;
+
+    must(sockets != NULL && message != NULL, "memory");
+    run_await_phase(LISTENING);
+    for (uint32_t i = 0; i < run->peers; i++) {
+        sockets[i] = open_socket(BENCH_DEALER, 0);
+        for (uint32_t n = 0; n < run->window; n++)
+            must(bench_library.send(sockets[i], message, run->bytes), "send");
+    }
+    (void) ask_in_turn(sockets, message, warm_up_s());
+    run_begin();
+    count = ask_in_turn(sockets, message, run->seconds);
+    run_end(count);
+    free(message);
+    free(sockets);
+}

@@ -28,6 +28,7 @@ void open_echo(void);
 void open_client(void);
 void pairs_repliers(void);
 void pairs_requesters(void);
+void dealers_ask(void);
 /* row_crowd.c */
 void crowd_publisher(void);
 void crowd_topics(void);

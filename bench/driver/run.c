@@ -100,6 +100,8 @@ static void open_counters(int side)
     DIR *threads;
 
     counter_count[side] = 0;
+    if (!run->counts_calls)
+        return;
     (void) snprintf(path, sizeof path, "/proc/%d/task", (int) run->pids[side]);
     threads = what.config != 0 ? opendir(path) : NULL;
     if (threads == NULL)

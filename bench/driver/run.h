@@ -29,7 +29,7 @@ enum run_phase { STARTING, LISTENING, MEASURING, MEASURED, FAILED };
 /* What costs: of a side, from run_begin to run_end. */
 struct run_cost {
     double cpu_ns;
-    double calls; /* into the kernel; less than 0: it does not let us count */
+    double calls; /* into the kernel; less than 0: not counted, or it does not let us */
     double allocations;
 };
 
@@ -40,16 +40,17 @@ struct run_memory {
 
 struct run {
     /* set before the sides start */
-    size_t bytes;    /* of a message */
-    uint32_t peers;  /* of a crowd, or pairs */
-    uint32_t active; /* of these peers: who asks */
-    uint32_t window; /* requests that an active one has on the way */
-    uint32_t topics; /* subscriptions of each subscriber */
-    bool is_apart;   /* no two subscribers have the same ones */
-    double seconds;  /* measured; a quarter of it goes before as warm-up */
-    double rate;     /* of the open loop, per second */
-    bool gives;      /* messages of the library's own, not copies */
-    bool is_sp;      /* the crowd speaks nng's protocol */
+    size_t bytes;      /* of a message */
+    uint32_t peers;    /* of a crowd, or pairs */
+    uint32_t active;   /* of these peers: who asks */
+    uint32_t window;   /* requests that an active one has on the way */
+    uint32_t topics;   /* subscriptions of each subscriber */
+    bool is_apart;     /* no two subscribers have the same ones */
+    double seconds;    /* measured; a quarter of it goes before as warm-up */
+    double rate;       /* of the open loop, per second */
+    bool gives;        /* messages of the library's own, not copies */
+    bool is_sp;        /* the crowd speaks nng's protocol */
+    bool counts_calls; /* into the kernel, which makes each of them slower */
     char endpoints[ENDPOINTS_MAX][64];
     pid_t pids[SIDES]; /* both the same: threads of one process */
 

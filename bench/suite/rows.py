@@ -7,6 +7,7 @@ OURS = ("monocoque", "inline", "epoll", "inline-epoll")
 OVER_TCP = (*OURS, "libzmq", "libzmq-reno", "nng")
 ELSEWHERE = (*OURS, "libzmq", "nng")
 ANSWERING = (*OVER_TCP, "kernel")   # the last one knows octets only
+OF_SOCKETS = (*OURS, "libzmq", "libzmq-reno")
 NATIVE = ("monocoque", "libzmq", "nng")
 
 
@@ -60,8 +61,9 @@ def crowd(group, row, name, counts, *options, lanes=OVER_TCP):
 
 
 def costs():
-    """64 octets one way with the allocations counted, which costs a little: rates are of `throughput`."""
-    yield Point("cost", "tcp", 64, "tcp 64 B", "flow", (), ("monocoque", "drop-in", "libzmq", "nng"), ("heap.so",))
+    """64 octets one way with calls and allocations counted, which costs both: rates are of `throughput`."""
+    yield Point("cost", "tcp", 64, "tcp 64 B", "flow", ("--calls",),
+                ("monocoque", "drop-in", "libzmq", "nng"), ("heap.so",))
 
 
 def compared():
@@ -79,8 +81,10 @@ GROUPS = {
     "fanout": (lambda: crowd("fanout", "fanout", "subscribers", (1, 10, 100, 1000)), "PUB to 1 to 1,000"),
     "fanin": (lambda: crowd("fanin", "fanin", "senders", (1, 10, 100, 1000)), "1 to 1,000 to one PULL"),
     "router": (lambda: (*crowd("router", "router", "peers", (1000,), "--window=1", lanes=ANSWERING),
-                        *crowd("router", "router", "peers, 10 each", (1000,), "--window=10", lanes=ANSWERING)),
-               "ROUTER answers 1,000 that all ask, 1 or 10 requests each on the way"),
+                        *crowd("router", "router", "peers, 10 each", (1000,), "--window=10", lanes=ANSWERING),
+                        *crowd("router", "dealers", "DEALERs", (1000,), "--window=1", lanes=OF_SOCKETS),
+                        *crowd("router", "dealers", "DEALERs, 10 each", (1000,), "--window=10", lanes=OF_SOCKETS)),
+               "ROUTER answers 1,000 that all ask, 1 or 10 requests each on the way: a crowd, or sockets of its own"),
     "memory": (lambda: crowd("memory", "idle", "idle", (100, 1000, 10000), lanes=(*OURS, "libzmq", "nng")),
                "user memory of an idle connection"),
     "peers": (lambda: crowd("peers", "router", "peers", (10, 100, 1000, 10000), "--active=10", "--window=10",
@@ -132,7 +136,8 @@ FIGURES = (
     Figure("8 REQ <-> REP pairs", "pairs 8 pairs", 1.5, 2.5),
     Figure("PUB to 100", "fanout 100 subscribers", 2, 3.5),
     Figure("PUB to 1,000", "fanout 1,000 subscribers", 2, 3),
-    Figure("ROUTER and 1,000 DEALERs", "router 1,000 peers", 2, 4),
+    Figure("ROUTER and 1,000 DEALERs", "router 1,000 DEALERs", 2, 4),
+    Figure("ROUTER and a crowd of 1,000", "router 1,000 peers", 2, 4),
     Figure("the same, 10 requests each", "router 1,000 peers, 10 each", 2, 4),
     Figure("memory of an idle connection", "memory 1,000 idle", 4096, 1024, "user_bytes", theirs=""),
     Figure("system calls per message, 64 B", "cost tcp 64 B", 0.01, 0.001, "calls", theirs=""),

@@ -92,6 +92,7 @@ struct mcq_link_group {
     uint64_t dirty_count;         /* links that came on that list so far */
     struct mcq_link *asker;       /* whose message was taken last, until something is sent */
     bool others_ask;              /* there was more at hand then, of other links */
+    bool is_pinged;               /* some peer waits for answers to its PINGs */
     struct mcq_link *lost_first;  /* that failed */
     struct mcq_link *roomy_first; /* that were full and have room again */
     size_t blocked_count;         /* links with octets that the stream did not take */

@@ -77,6 +77,7 @@ enum mcq_err mcq_link_pull(struct mcq_link *link, struct mcq_msg *msg, struct mc
             return err;
         if (err == MCQ_OK)
             mcq_link_count_command(link);
+        link->group->is_pinged = true;
         /* A PONG is due, or the last one keeps the next from being answered. */
         written = mcq_link_write(link);
         if (written == MCQ_AGAIN && link->has_sent)

@@ -23,6 +23,8 @@
 #define MCQ_HARVEST_COUNT 64 /* edges taken from a ready set at a time */
 /* The unsent tail leaves after at most twice this and the timer's slack (docs/adr/0006). */
 #define MCQ_TAIL_NS UINT64_C(500000)
+/* The balance of wake-ups and a silent owner's delay (docs/adr/0006). */
+#define MCQ_COLD_NS UINT64_C(5000000)
 /* For a peer to take what was sent, and to say that it ends, too. */
 #define MCQ_DRAIN_NS UINT64_C(1000000000)
 
@@ -61,8 +63,9 @@ void mcq_socket_serve_input(struct mcq_socket *socket);
 void mcq_socket_watch_input(struct mcq_socket *socket);
 /* The far side of a pipe has put something into it. */
 void mcq_socket_on_told(struct mcq_socket *socket, struct mcq_conn *conn);
-/* There is something to read: read it, unless the owner does or sleeps for it. */
-void mcq_socket_on_input(struct mcq_socket *socket);
+/* There may be something to read: read it, unless the owner does or sleeps for it. is_due: its
+ * deadline has come; else an edge has. */
+void mcq_socket_on_input(struct mcq_socket *socket, bool is_due);
 /* A deadline of a link has come. */
 void mcq_socket_on_tick(struct mcq_socket *socket);
 /* The pattern wants to be called at another time. */

@@ -4,6 +4,7 @@
 #include "runtime/holder.h"
 
 #define SERVE_MAX 256 /* peers in one service: others wait for the lock */
+#define COLD_MAX_NS (10 * MCQ_COLD_NS)
 
 void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn)
 {
@@ -223,8 +224,26 @@ void mcq_socket_watch_input(struct mcq_socket *socket)
     mcq_socket_ask(socket, MCQ_REQUEST_IN_WATCH);
 }
 
+/* Who comes back for what the engine has read, again and again, has much to look after and reads
+ * cheaper itself: the engine waits longer for it, unless some peer waits for an answer that nobody
+ * has to ask for. Who does not come is waited for less. */
+static void expect_owner(struct mcq_socket *socket, bool has_come)
+{
+    uint64_t cold_ns = atomic_load_explicit(&socket->cold_ns, memory_order_relaxed);
+
+    if (socket->group.is_pinged)
+        cold_ns = MCQ_COLD_NS;
+    else if (has_come)
+        cold_ns = mcq_min_u64(cold_ns * 4, COLD_MAX_NS);
+    else
+        cold_ns = cold_ns / 2 < MCQ_COLD_NS ? MCQ_COLD_NS : cold_ns / 2;
+    atomic_store_explicit(&socket->cold_ns, cold_ns, memory_order_relaxed);
+}
+
 static void wait_for_cold(struct mcq_socket *socket)
 {
+    if (socket->is_in_guarded && socket->is_in_watched)
+        expect_owner(socket, true);
     socket->in_calls_seen = socket->in_calls;
     socket->is_in_guarded = true;
     socket->is_in_watched = false;
@@ -288,9 +307,12 @@ void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
         mcq_socket_watch_input(socket);
 }
 
-/* Somebody reads: a watch would only wake the engine for nothing. */
-void mcq_socket_on_input(struct mcq_socket *socket)
+/* Somebody reads: a watch would only wake the engine for nothing. An edge while a deadline stands
+ * is left to that: the owner may be back before it. */
+void mcq_socket_on_input(struct mcq_socket *socket, bool is_due)
 {
+    if (!is_due && socket->is_in_guarded && !socket->is_in_watched)
+        return;
     if (socket->state == MCQ_SOCKET_OPEN && socket->in_calls != socket->in_calls_seen &&
         socket->hint.fd < 0) {
         wait_for_cold(socket);
@@ -299,6 +321,8 @@ void mcq_socket_on_input(struct mcq_socket *socket)
         if (socket->unread != NULL)
             socket->news |= MCQ_NEWS_IN; /* no edge would wake it */
     } else {
+        if (socket->is_in_guarded && socket->is_in_watched)
+            expect_owner(socket, false);
         take_over_input(socket);
         mcq_socket_serve_input(socket);
         mcq_socket_watch_input(socket);

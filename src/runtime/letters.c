@@ -4,7 +4,6 @@
 #include "runtime/holder.h"
 
 #define MS UINT64_C(1000000)
-#define COLD_NS (5 * MS)    /* docs/adr/0006: the balance of wake-ups and a silent owner's delay */
 #define RELIEF_NS (10 * MS) /* who lacks memory, or has said enough, is looked at again */
 #define TRIM_NS (200 * MS)  /* who has done nothing for so long gives some back */
 
@@ -44,7 +43,7 @@ static void read_events(struct mcq_mail *mail, struct mcq_socket *socket)
     if (events & EVENT_OUT_EDGE)
         mcq_socket_on_output(socket);
     if (events & (EVENT_IN_EDGE | EVENT_COLD_DUE))
-        mcq_socket_on_input(socket);
+        mcq_socket_on_input(socket, (events & EVENT_COLD_DUE) != 0);
     if (events & EVENT_TAIL_DUE)
         mcq_socket_on_tail(socket);
     if (events & EVENT_FLUSH_DUE)
@@ -119,14 +118,33 @@ static void cold_timer_done(struct mcq_wait *wait)
     on_wait(MCQ_CONTAINER_OF(wait, struct mcq_socket, cold_timer), EVENT_COLD_DUE);
 }
 
-static void tail_timer_done(struct mcq_wait *wait)
-{
-    on_wait(MCQ_CONTAINER_OF(wait, struct mcq_socket, tail_timer), EVENT_TAIL_DUE);
-}
-
+static void arm_tail(struct mcq_socket *socket);
 static void arm_tick(struct mcq_socket *socket);
 static void arm_close(struct mcq_socket *socket);
 static void arm_relief(struct mcq_socket *socket, uint64_t after_ns);
+
+/* Whether all that was dirty at the last look has left, and somebody sends. */
+static bool is_tail_young(struct mcq_socket *socket)
+{
+    uint64_t count = atomic_load_explicit(&socket->tail_count, memory_order_acquire);
+    uint64_t oldest = atomic_load_explicit(&socket->tail_oldest, memory_order_relaxed);
+    bool is_young = oldest >= socket->tail_before && count > socket->tail_before;
+
+    if (is_young)
+        socket->tail_before = count;
+    return is_young;
+}
+
+/* Who sends all the time is let alone. */
+static void tail_timer_done(struct mcq_wait *wait)
+{
+    struct mcq_socket *socket = MCQ_CONTAINER_OF(wait, struct mcq_socket, tail_timer);
+
+    if (!socket->is_ended && is_tail_young(socket))
+        arm_tail(socket);
+    else
+        on_wait(socket, EVENT_TAIL_DUE);
+}
 
 /* Nobody is waited for in vain: what is not whole, and cannot become so, gives way. One that was
  * canceled was far off, and is wanted soon. */
@@ -187,6 +205,14 @@ static void arm_at(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at
         arm_timer(socket, wait, at_ns, event);
 }
 
+static void arm_tail(struct mcq_socket *socket)
+{
+    arm_timer(socket, &socket->tail_timer,
+              mcq_engine_now_ns(socket->engine) +
+                  atomic_load_explicit(&socket->tail_ns, memory_order_relaxed),
+              EVENT_TAIL_DUE);
+}
+
 static void arm_tick(struct mcq_socket *socket)
 {
     arm_at(socket, &socket->tick_timer,
@@ -222,7 +248,6 @@ static void run_requests(struct mcq_task *task)
 {
     struct mcq_socket *socket = MCQ_CONTAINER_OF(task, struct mcq_socket, task);
     uint32_t requests = atomic_exchange_explicit(&socket->requests, 0, memory_order_acquire);
-    uint64_t now_ns;
 
     if (socket->is_ended || (requests & MCQ_REQUEST_END)) {
         socket->is_ended = true;
@@ -236,15 +261,13 @@ static void run_requests(struct mcq_task *task)
         arm_watch(socket, &socket->in_watch, socket->group.in_set, EVENT_IN_EDGE);
     if (requests & MCQ_REQUEST_OUT_WATCH)
         arm_watch(socket, &socket->out_watch, socket->group.out_set, EVENT_OUT_EDGE);
-    if (requests & (MCQ_REQUEST_COLD_TIMER | MCQ_REQUEST_TAIL_TIMER)) {
-        now_ns = mcq_engine_now_ns(socket->engine);
-        if (requests & MCQ_REQUEST_COLD_TIMER)
-            arm_timer(socket, &socket->cold_timer, now_ns + COLD_NS, EVENT_COLD_DUE);
-        if (requests & MCQ_REQUEST_TAIL_TIMER)
-            arm_timer(socket, &socket->tail_timer,
-                      now_ns + atomic_load_explicit(&socket->tail_ns, memory_order_relaxed),
-                      EVENT_TAIL_DUE);
-    }
+    if (requests & MCQ_REQUEST_COLD_TIMER)
+        arm_timer(socket, &socket->cold_timer,
+                  mcq_engine_now_ns(socket->engine) +
+                      atomic_load_explicit(&socket->cold_ns, memory_order_relaxed),
+                  EVENT_COLD_DUE);
+    if (requests & MCQ_REQUEST_TAIL_TIMER)
+        arm_tail(socket);
     if (requests & (MCQ_REQUEST_RELIEF_TIMER | MCQ_REQUEST_TRIM_TIMER))
         arm_relief(socket, requests & MCQ_REQUEST_RELIEF_TIMER ? RELIEF_NS : TRIM_NS);
     if (requests & MCQ_REQUEST_SERVE_AGAIN)
@@ -272,4 +295,5 @@ void mcq_socket_init_letters(struct mcq_socket *socket)
     socket->alarm_at_ns = MCQ_NEVER_NS;
     atomic_store_explicit(&socket->tick_at_ns, MCQ_NEVER_NS, memory_order_relaxed);
     atomic_store_explicit(&socket->tail_ns, MCQ_TAIL_NS, memory_order_relaxed);
+    atomic_store_explicit(&socket->cold_ns, MCQ_COLD_NS, memory_order_relaxed);
 }

@@ -196,13 +196,23 @@ static void watch_output(struct mcq_socket *socket)
     mcq_socket_ask(socket, MCQ_REQUEST_OUT_WATCH);
 }
 
+static void tell_tail(struct mcq_socket *socket)
+{
+    const struct mcq_link_group *group = &socket->group;
+
+    atomic_store_explicit(&socket->tail_oldest,
+                          group->dirty_first != NULL ? group->dirty_first->dirty_at : UINT64_MAX,
+                          memory_order_relaxed);
+    atomic_store_explicit(&socket->tail_count, group->dirty_count, memory_order_release);
+}
+
 static void guard_tail(struct mcq_socket *socket)
 {
     mcq_socket_share(socket); /* the tail is what is dirty now */
     if (socket->group.dirty_first == NULL)
         return;
+    tell_tail(socket);
     socket->tail_before = socket->group.dirty_count;
-    socket->tail_puts_seen = socket->group.put_count;
     socket->is_tail_guarded = true;
     mcq_socket_ask(socket, MCQ_REQUEST_TAIL_TIMER);
 }
@@ -211,7 +221,9 @@ void mcq_socket_guard_output(struct mcq_socket *socket)
 {
     if (socket->group.blocked_count > 0 && !socket->is_out_guarded)
         watch_output(socket);
-    if (mcq_socket_has_unsent(socket) && !socket->is_tail_guarded && !socket->is_flushing)
+    if (socket->is_tail_guarded)
+        tell_tail(socket);
+    else if (mcq_socket_has_unsent(socket) && !socket->is_flushing)
         guard_tail(socket);
 }
 
@@ -225,7 +237,7 @@ void mcq_socket_on_output(struct mcq_socket *socket)
 
 void mcq_socket_on_tail(struct mcq_socket *socket)
 {
-    bool is_silent = socket->group.put_count == socket->tail_puts_seen;
+    bool is_silent = socket->group.dirty_count == socket->tail_before;
 
     socket->is_tail_guarded = false;
     if (socket->group.dirty_first != NULL) {

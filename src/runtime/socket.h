@@ -223,9 +223,7 @@ struct mcq_socket {
     uint64_t in_calls;      /* calls that read so far */
     uint64_t in_calls_seen;
     uint64_t in_calls_served; /* when the engine took over last */
-    uint64_t tail_puts_seen;
-    uint64_t tail_before; /* links that were dirty then are due at the tail's deadline */
-    bool is_flushing;     /* the engine has been asked to go on with a flush ... */
+    bool is_flushing;         /* the engine has been asked to go on with a flush ... */
     uint64_t flush_begun_ns;
     uint64_t answered_before; /* links that came to be dirty before the last answers left */
     uint64_t answered_last;   /* and before the last look at how quick they are */
@@ -259,6 +257,15 @@ struct mcq_socket {
     uint64_t alarm_at_ns; /* of the pattern, the holder's; NEVER: none */
     _Atomic uint64_t close_at_ns;
     _Atomic uint64_t tail_ns; /* how long a tail waits */
+    _Atomic uint64_t cold_ns; /* how long an owner may be silent */
+    /* How far the tail's links are, as of the holder's last leave: the oldest that is dirty, or
+     * none, and how many came to be dirty so far. The engine reads the second one first, so what it
+     * takes for young is not older than it was then. */
+    _Atomic uint64_t tail_oldest;
+    _Atomic uint64_t tail_count;
+    /* Links that were dirty then are due at the deadline. Whose guard it is: the holder's until it
+     * asks for the timer, the engine's until its letter is read. */
+    uint64_t tail_before;
     struct mcq_wait in_watch; /* the engine's from here on */
     struct mcq_wait out_watch;
     struct mcq_wait cold_timer;

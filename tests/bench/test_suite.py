@@ -20,7 +20,8 @@ DRIVERS = lanes.Drivers(BUILD / "tests/bench/driver", BUILD / "zmq/lib")
 SECONDS = 0.02
 SMALL = {"fanout": ("--peers=3",), "fanin": ("--peers=3",), "pairs": ("--peers=2",), "topics": ("--topics=5",),
          "apart": ("--peers=3", "--topics=5"),
-         "router": ("--peers=3", "--active=2", "--window=2"), "idle": ("--peers=3",), "open": ("--rate=2000",)}
+         "router": ("--peers=3", "--active=2", "--window=2"), "dealers": ("--peers=3", "--window=2"),
+         "idle": ("--peers=3",), "open": ("--rate=2000",)}
 
 
 def run(lane, row, *options, preloads=(), seconds=SECONDS):
@@ -61,6 +62,11 @@ class Rows(unittest.TestCase):
     def test_nng(self):
         self.check_all("nng")
 
+    def test_many_sockets_of_a_thread(self):
+        for lane in ("monocoque", "inline", "libzmq"):
+            with self.subTest(lane):
+                self.check(lane, "dealers")
+
     def test_kernel(self):
         self.check("kernel", "router")
         self.assertIn("open failed", run("kernel", "flow")["failed"])
@@ -87,8 +93,10 @@ class Rows(unittest.TestCase):
         told = self.check("libzmq", "flow", preloads=("heap.so",), seconds=0.1)
         self.assertGreater(stats.value(told, "allocations"), 0)     # its sender makes one a message, some ahead
 
-    def test_allocations_are_told_only_if_counted(self):
-        self.assertNotIn("allocations", self.check("monocoque", "flow")["first"])
+    def test_what_slows_is_told_only_if_counted(self):
+        told = self.check("monocoque", "flow")["first"]
+        self.assertNotIn("allocations", told)
+        self.assertNotIn("calls", told)
 
     def test_what_does_not_exist_fails_with_a_reason(self):
         self.assertIn("open failed", run("libzmq", "flow", "--inline")["failed"])

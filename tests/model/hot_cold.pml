@@ -7,6 +7,7 @@
  * A caller takes a message at a time and spends edges by looking at the set, so it may leave octets
  * that no watch tells of: then it asks for a deadline, whatever the guard.
  * When watch or deadline end, whoever has the lock acts (runtime/input.c, on_input):
+ *   an edge, a deadline stands  nothing: its owner may be back before it
  *   calls since the last time   deadline
  *   a caller asleep             nothing: it is the guard
  *   else                        the engine takes over what the caller knew of, receives ahead up to
@@ -25,6 +26,7 @@
  *                   BUG_TICK         a silent owner gets deadline after deadline
  *                   BUG_NO_MAIL      a letter is lost when the lock is taken
  *                   BUG_SPENT        serving, the engine leaves the edge and watches, unread
+ *                   BUG_EDGE_IS_ALL  what the deadline says is nothing either
  */
 #define MARK 1 /* high-water mark of what is received ahead, in messages */
 
@@ -34,6 +36,7 @@
 
 bool held = false
 bool mail = false    /* "watch or deadline are over", for the holder */
+bool due = false     /* it is the deadline, or both */
 byte wire = 0        /* messages that the kernel holds */
 byte queue = 0       /* received ahead */
 bool edge = false    /* in the ready set */
@@ -68,32 +71,44 @@ inline receive_ahead()
     unheard = ready
 }
 
+inline act_on_input()
+{
+    if
+    :: moved ->
+#ifdef BUG_FORGET
+        moved = false; guard = TIMED
+#else
+        wait_for_cold()
+#endif
+    :: !moved && asleep -> guard = NONE
+    :: !moved && !asleep ->
+#ifndef BUG_NO_TAKEOVER
+        if :: turn && ready -> unheard = true :: else fi;
+#endif
+        if :: edge -> edge = false; ready = true; unheard = true :: else fi;
+#ifndef BUG_SPENT
+        if :: unheard -> receive_ahead() :: else fi;
+#endif
+#ifdef BUG_TICK
+        wait_for_cold()
+#else
+        guard = WATCHED;
+        ask_watch = true
+#endif
+    fi
+}
+
 /* The holder's. */
 inline on_input()
 {
     atomic {
         if
-        :: moved ->
-#ifdef BUG_FORGET
-            moved = false; guard = TIMED
+#ifdef BUG_EDGE_IS_ALL
+        :: guard == TIMED -> due = false
 #else
-            wait_for_cold()
+        :: guard == TIMED && !due
 #endif
-        :: !moved && asleep -> guard = NONE
-        :: !moved && !asleep ->
-#ifndef BUG_NO_TAKEOVER
-            if :: turn && ready -> unheard = true :: else fi;
-#endif
-            if :: edge -> edge = false; ready = true; unheard = true :: else fi;
-#ifndef BUG_SPENT
-            if :: unheard -> receive_ahead() :: else fi;
-#endif
-#ifdef BUG_TICK
-            wait_for_cold()
-#else
-            guard = WATCHED;
-            ask_watch = true
-#endif
+        :: else -> due = false; act_on_input()
         fi
     }
 }
@@ -187,6 +202,7 @@ end_idle:
            timer ->
            timer = false;
            fired = true;
+           due = true;
            if :: moved || owner_inside -> quiet = 0 :: else -> quiet++; assert(quiet < 5) fi
        };
        post()

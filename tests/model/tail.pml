@@ -2,10 +2,10 @@
  *
  * A batch is bytes under the socket's lock; the kernel takes some of them or answers EAGAIN (blocked).
  * Nothing overtakes pending bytes. Every holder settles before it lets go: bytes that are blocked need
- * a writability watch, others the flush deadline of 1 ms; each is asked for once, until the engine
- * says under the lock that it ran out. A deadline that finds that the batch was begun anew is asked
- * for again, since these bytes are younger. What the engine has to say it posts: with the lock it acts
- * itself, without it the holder acts.
+ * a writability watch, others the flush deadline; each is asked for once, until the engine says under
+ * the lock that it ran out. Whoever lets go tells, beside the lock, that the batch was emptied: the
+ * engine, when the deadline is there, then sets another one by itself, since what waits is younger.
+ * What else it has to say it posts: with the lock it acts itself, without it the holder acts.
  *
  *   safety      whenever the lock is free, pending bytes have exactly one owner: blocked, the watch;
  *               else the deadline. Both are asked for once at a time, and whoever owns bytes is armed,
@@ -18,6 +18,7 @@
  *                   BUG_OVERTAKE     a first send after idle goes straight to the kernel
  *                   BUG_FOR_EVER     each call puts the deadline off
  *                   BUG_DROP_POST    without the lock the engine's word is lost
+ *                   BUG_OLD_WORD     the engine goes by what it has read before
  */
 #define BATCH 2 /* messages that fill a batch */
 #define BUFFER 2 /* messages that the kernel holds */
@@ -26,7 +27,8 @@ bool held = false
 byte pending = 0        /* messages in the batch */
 byte kernel = 0
 bool blocked = false    /* the last try ended in EAGAIN */
-bool renewed = false    /* the batch was emptied since the deadline was set */
+bool renewed = false    /* the batch was emptied since somebody let go */
+bool told = false       /* the same since the engine looked: read without the lock */
 bool timer_out = false  /* the deadline is asked for, and did not run out */
 bool watch_out = false  /* the same for the watch */
 bool ask_timer = false  /* requests on their way to the engine */
@@ -69,7 +71,7 @@ inline act()
         timer_out = false;
 #endif
         if
-        :: pending > 0 && !blocked && !renewed -> flush()
+        :: pending > 0 && !blocked && !renewed && !told -> flush()
         :: else /* nothing, the watch's, or young: settle asks again */
         fi
     :: else
@@ -84,6 +86,10 @@ inline settle()
 {
     d_step {
         if
+        :: renewed -> renewed = false; told = true
+        :: else
+        fi;
+        if
 #ifdef BUG_NO_WATCH
         :: false
 #else
@@ -91,7 +97,7 @@ inline settle()
 #endif
         :: pending > 0 && !blocked && !timer_out ->
 #ifndef BUG_NO_DEADLINE
-            timer_out = true; ask_timer = true; renewed = false
+            timer_out = true; ask_timer = true; told = false
 #endif
         :: else
         fi
@@ -146,7 +152,12 @@ end_idle:
     do
     :: atomic { ask_timer -> assert(!timer); ask_timer = false; timer = true }
     :: atomic { ask_watch -> assert(!watch); ask_watch = false; watch = true }
-    :: atomic { timer -> timer = false; timer_due = true };
+    :: atomic { timer && told ->
+#ifndef BUG_OLD_WORD
+            told = false
+#endif
+        }
+    :: atomic { timer && !told -> timer = false; timer_due = true };
 #ifdef BUG_EARLY_CLEAR
         timer_out = false;
 #endif
