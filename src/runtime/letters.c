@@ -130,8 +130,10 @@ static bool is_tail_young(struct mcq_socket *socket)
     uint64_t oldest = atomic_load_explicit(&socket->tail_oldest, memory_order_relaxed);
     bool is_young = oldest >= socket->tail_before && count > socket->tail_before;
 
-    if (is_young)
+    if (is_young) {
         socket->tail_before = count;
+        socket->tail_puts_seen = atomic_load_explicit(&socket->tail_puts, memory_order_relaxed);
+    }
     return is_young;
 }
 

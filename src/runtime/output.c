@@ -196,13 +196,14 @@ static void watch_output(struct mcq_socket *socket)
     mcq_socket_ask(socket, MCQ_REQUEST_OUT_WATCH);
 }
 
+/* What is gathered for many peers leaves with the tail, and waits for no second look. */
 static void tell_tail(struct mcq_socket *socket)
 {
     const struct mcq_link_group *group = &socket->group;
+    uint64_t oldest = group->dirty_first != NULL ? group->dirty_first->dirty_at : UINT64_MAX;
 
-    atomic_store_explicit(&socket->tail_oldest,
-                          group->dirty_first != NULL ? group->dirty_first->dirty_at : UINT64_MAX,
-                          memory_order_relaxed);
+    atomic_store_explicit(&socket->tail_oldest, socket->is_wide ? 0 : oldest, memory_order_relaxed);
+    atomic_store_explicit(&socket->tail_puts, group->put_count, memory_order_relaxed);
     atomic_store_explicit(&socket->tail_count, group->dirty_count, memory_order_release);
 }
 
@@ -213,6 +214,7 @@ static void guard_tail(struct mcq_socket *socket)
         return;
     tell_tail(socket);
     socket->tail_before = socket->group.dirty_count;
+    socket->tail_puts_seen = socket->group.put_count;
     socket->is_tail_guarded = true;
     mcq_socket_ask(socket, MCQ_REQUEST_TAIL_TIMER);
 }
@@ -237,7 +239,7 @@ void mcq_socket_on_output(struct mcq_socket *socket)
 
 void mcq_socket_on_tail(struct mcq_socket *socket)
 {
-    bool is_silent = socket->group.dirty_count == socket->tail_before;
+    bool is_silent = socket->group.put_count == socket->tail_puts_seen;
 
     socket->is_tail_guarded = false;
     if (socket->group.dirty_first != NULL) {

@@ -259,13 +259,15 @@ struct mcq_socket {
     _Atomic uint64_t tail_ns; /* how long a tail waits */
     _Atomic uint64_t cold_ns; /* how long an owner may be silent */
     /* How far the tail's links are, as of the holder's last leave: the oldest that is dirty, or
-     * none, and how many came to be dirty so far. The engine reads the second one first, so what it
-     * takes for young is not older than it was then. */
+     * none, what was put by then, and how many came to be dirty so far. The engine reads the last
+     * one first, so what it takes for young is not older than it was then. */
     _Atomic uint64_t tail_oldest;
+    _Atomic uint64_t tail_puts;
     _Atomic uint64_t tail_count;
-    /* Links that were dirty then are due at the deadline. Whose guard it is: the holder's until it
-     * asks for the timer, the engine's until its letter is read. */
+    /* At the last look: links that were dirty then are due at the deadline. Whose guard it is: the
+     * holder's until it asks for the timer, the engine's until its letter is read. */
     uint64_t tail_before;
+    uint64_t tail_puts_seen;
     struct mcq_wait in_watch; /* the engine's from here on */
     struct mcq_wait out_watch;
     struct mcq_wait cold_timer;
