@@ -62,6 +62,7 @@ struct side {
     bool is_named;   /* it has gone */
     uint32_t number; /* SERVER, PEER: whom it heard last */
 
+    bool asks_again;   /* a REQ that had a REQ_TIMEOUT: what it asks may come more than once */
     bool is_receiving; /* a message has begun, and more is to come */
     bool in_body;
     struct head next;              /* the part that must come now */
@@ -135,17 +136,6 @@ static void check_send_errno(const struct side *side)
                     (errno == EHOSTUNREACH && (side->type == MCQ_ROUTER || is_numbered(side))));
 }
 
-static bool has_deadline(const struct side *side)
-{
-    int before = errno;
-    int64_t timeout_ms = 0;
-    bool is_known =
-        side->type == MCQ_REQ && mcq_get(side->socket, MCQ_OPT_REQ_TIMEOUT, &timeout_ms) == 0;
-
-    errno = before;
-    return is_known && timeout_ms > 0;
-}
-
 /* What has begun to come is there to its end. */
 static void check_recv_errno(struct side *side)
 {
@@ -153,7 +143,7 @@ static void check_recv_errno(struct side *side)
                 (errno == EAGAIN && !side->is_receiving) || (errno == ENOTSUP && !receives(side)) ||
                     (errno == MCQ_EFSM && is_dialogue(side)) ||
                     (errno == ECONNRESET && side->type == MCQ_REQ) ||
-                    (errno == ETIMEDOUT && has_deadline(side)));
+                    (errno == ETIMEDOUT && side->asks_again));
     side->is_receiving = side->in_body = false;
 }
 
@@ -205,6 +195,8 @@ static void check_part(struct side *side, const uint8_t *octets, size_t len, boo
 
     unsigned links = side->linked[head.sender];
 
+    if (sides[head.sender].asks_again)
+        return;
     if (side->has_got[head.sender][head.number] &&
         !(spreads(&sides[head.sender]) && links > 1)) /* to each connection */
         fuzz_fail("message %u came twice", head.number);
@@ -632,6 +624,8 @@ static void set_option(struct side *side, unsigned how, int64_t value)
                            value & 1) != 0 &&
              errno != EINVAL)
         check_errno(side, "subscribe", false);
+    if (side->type == MCQ_REQ && option == MCQ_OPT_REQ_TIMEOUT)
+        side->asks_again = true; /* for good: a request keeps the deadline that it was sent with */
     if (mcq_set(side->socket, option, value % 20) != 0 && errno != EINVAL)
         check_errno(side, "set", false);
 }

@@ -125,10 +125,14 @@ static struct mcq_peer *choose(struct req *req)
     return best;
 }
 
-/* What was asked before and has not left is not to be answered. */
+/* What was asked before and has not left is not to be answered. A peer that was disconnected from
+ * in the middle of a request may have its begin. */
 static void take_back(struct req *req)
 {
-    while (req->asked != NULL && mcq_link_drop_oldest(&req->asked->link))
+    if (req->asked == NULL)
+        return;
+    mcq_link_cut(&req->asked->link);
+    while (mcq_link_drop_oldest(&req->asked->link))
         continue;
 }
 
