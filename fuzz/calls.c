@@ -62,12 +62,14 @@ struct side {
     bool is_named;   /* it has gone */
     uint32_t number; /* SERVER, PEER: whom it heard last */
 
-    bool asks_again;   /* a REQ that had a REQ_TIMEOUT: what it asks may come more than once */
-    bool is_receiving; /* a message has begun, and more is to come */
+    bool is_relaxed;      /* a REQ that may ask before its reply was received whole */
+    bool has_deadline;    /* it had one once: a request keeps that which it was sent with */
+    unsigned resends_max; /* the most that it was to make of a request so far */
+    bool is_receiving;    /* a message has begun, and more is to come */
     bool in_body;
     struct head next;              /* the part that must come now */
     unsigned next_number[SOCKETS]; /* from each sender: the first that may come */
-    bool has_got[SOCKETS][MESSAGES_MAX];
+    uint8_t got_count[SOCKETS][MESSAGES_MAX];
 };
 
 static struct mcq_sim *sim;
@@ -143,7 +145,7 @@ static void check_recv_errno(struct side *side)
                 (errno == EAGAIN && !side->is_receiving) || (errno == ENOTSUP && !receives(side)) ||
                     (errno == MCQ_EFSM && is_dialogue(side)) ||
                     (errno == ECONNRESET && side->type == MCQ_REQ) ||
-                    (errno == ETIMEDOUT && side->asks_again));
+                    (errno == ETIMEDOUT && side->has_deadline));
     side->is_receiving = side->in_body = false;
 }
 
@@ -167,6 +169,24 @@ static size_t fill(const struct head *head)
     for (size_t i = sizeof *head; i < len; i++)
         buffer[i] = fill_octet(head, i);
     return len;
+}
+
+/* A message has come whole. */
+static void check_order(struct side *side, const struct head *head)
+{
+    const struct side *sender = &sides[head->sender];
+    unsigned links = side->linked[head->sender];
+    unsigned next = side->next_number[head->sender];
+    unsigned sendings = 1 + (sender->has_deadline ? sender->resends_max : 0);
+
+    if (++side->got_count[head->sender][head->number] > sendings &&
+        !(spreads(sender) && links > 1)) /* to each connection */
+        fuzz_fail("message %u came more often than it was sent", head->number);
+    /* Where the next connection stands before the last one's end is known, both have something. */
+    if (links == 1 && !(has_cut && is_single(side)) && head->number < next &&
+        !(sendings > 1 && head->number + 1U == next))
+        fuzz_fail("message %u was overtaken by %u", head->number, next);
+    side->next_number[head->sender] = head->number + 1U;
 }
 
 /* A part of ours came. */
@@ -193,18 +213,7 @@ static void check_part(struct side *side, const uint8_t *octets, size_t len, boo
     if (more)
         return;
 
-    unsigned links = side->linked[head.sender];
-
-    if (sides[head.sender].asks_again)
-        return;
-    if (side->has_got[head.sender][head.number] &&
-        !(spreads(&sides[head.sender]) && links > 1)) /* to each connection */
-        fuzz_fail("message %u came twice", head.number);
-    side->has_got[head.sender][head.number] = true;
-    /* Where the next connection stands before the last one's end is known, both have something. */
-    if (links == 1 && !(has_cut && is_single(side)) && head.number < side->next_number[head.sender])
-        fuzz_fail("message %u was overtaken by %u", head.number, side->next_number[head.sender]);
-    side->next_number[head.sender] = head.number + 1U;
+    check_order(side, &head);
 }
 
 /* --- sending and receiving -------------------------------------------------------------------- */
@@ -268,6 +277,16 @@ static int send_octets(struct side *side, struct mcq_bytes octets, int flags, un
     return result;
 }
 
+/* Something went. A relaxed REQ gives up what it has not received of the reply before. */
+static void on_sent(struct side *side)
+{
+    calls_same(sends(side) && !side->is_closed, true, "a type that sends");
+    if (side->type != MCQ_REQ || !side->is_receiving)
+        return;
+    calls_same(side->is_relaxed, true, "whether a reply is given up");
+    side->is_receiving = side->in_body = false;
+}
+
 /* The next part of the message that goes out, or the first one of a new one. Returns whether it
  * went. */
 static bool send_part(struct side *side, unsigned how, size_t len)
@@ -295,7 +314,7 @@ static bool send_part(struct side *side, unsigned how, size_t len)
         flags |= side->part + 1 < side->part_count ? MCQ_SNDMORE : 0;
     }
     if (send_octets(side, octets, flags, how) == 0) {
-        calls_same(sends(side) && !side->is_closed, true, "a type that sends");
+        on_sent(side);
         side->is_open = flags & MCQ_SNDMORE;
         side->is_named = true;
         if (side->envelope > 0)
@@ -406,7 +425,9 @@ static void send_batch(struct side *side, unsigned how, size_t len)
     if (sent < 0)
         check_send_errno(side);
     else
-        calls_same((unsigned) sent <= count && sends(side) && !side->is_closed, true, "a batch");
+        calls_same((unsigned) sent <= count, true, "a batch");
+    if (sent > 0)
+        on_sent(side);
     side->is_open &= sent <= 0;
     for (unsigned i = 0; i < count; i++) {
         if (sent >= 0)
@@ -435,7 +456,9 @@ static void send_whole(struct side *side, unsigned how, size_t len)
         bool is_sent = mcq_send_parts(side->socket, parts, count, how & 1 ? MCQ_DONTWAIT : 0) == 0;
 
         side->sent_count++;
-        if (!is_sent && !(errno == EBUSY && side->is_open && !side->is_closed))
+        if (is_sent)
+            on_sent(side);
+        else if (!(errno == EBUSY && side->is_open && !side->is_closed))
             check_send_errno(side);
         if (!side->is_closed)
             calls_same(!is_sent && errno == EBUSY, side->is_open, "whether a message is open");
@@ -613,6 +636,16 @@ static enum mcq_option option_of(const struct side *side, unsigned how)
                               : newer[how % MCQ_COUNTOF(newer)];
 }
 
+static void note_option(struct side *side, enum mcq_option option, unsigned value)
+{
+    if (option == MCQ_OPT_REQ_RELAXED)
+        side->is_relaxed = value != 0;
+    else if (option == MCQ_OPT_REQ_TIMEOUT)
+        side->has_deadline |= value > 0;
+    else if (option == MCQ_OPT_REQ_RESENDS && value > side->resends_max)
+        side->resends_max = value;
+}
+
 static void set_option(struct side *side, unsigned how, int64_t value)
 {
     enum mcq_option option = option_of(side, how);
@@ -624,9 +657,9 @@ static void set_option(struct side *side, unsigned how, int64_t value)
                            value & 1) != 0 &&
              errno != EINVAL)
         check_errno(side, "subscribe", false);
-    if (side->type == MCQ_REQ && option == MCQ_OPT_REQ_TIMEOUT)
-        side->asks_again = true; /* for good: a request keeps the deadline that it was sent with */
-    if (mcq_set(side->socket, option, value % 20) != 0 && errno != EINVAL)
+    if (mcq_set(side->socket, option, value % 20) == 0)
+        note_option(side, option, (unsigned) (value % 20));
+    else if (errno != EINVAL) /* which is found without the socket */
         check_errno(side, "set", false);
 }
 

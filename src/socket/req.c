@@ -125,14 +125,10 @@ static struct mcq_peer *choose(struct req *req)
     return best;
 }
 
-/* What was asked before and has not left is not to be answered. A peer that was disconnected from
- * in the middle of a request may have its begin. */
+/* What was asked before and has not left is not to be answered. */
 static void take_back(struct req *req)
 {
-    if (req->asked == NULL)
-        return;
-    mcq_link_cut(&req->asked->link);
-    while (mcq_link_drop_oldest(&req->asked->link))
+    while (req->asked != NULL && mcq_link_drop_oldest(&req->asked->link))
         continue;
 }
 
@@ -216,18 +212,22 @@ static enum mcq_err req_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
     return MCQ_OK;
 }
 
-/* A request that had not wholly left will leave on the next connection. A reply that is there
- * already is read first; else it is lost. */
+/* A request that had not wholly left will leave on the next connection, where there is to be one.
+ * A reply that is there already is read first; else it is lost. To a request whose end was not sent
+ * there is none. */
 static void req_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     struct req *req = req_of(pattern);
+    bool is_gone = !peer->is_connecting && !peer->link.is_up;
 
     mcq_duplex_down(pattern, peer);
+    if (is_gone && req->asked == peer)
+        req->asked = NULL; /* though it may still be read, nothing leaves any more */
     if (peer->epoch != req->state.epoch)
         return;
     if (peer->is_connecting && mcq_link_waiting_count(&peer->link) > 0)
         return;
-    if (mcq_link_is_readable(&peer->link))
+    if (mcq_req_begins(&req->state) && mcq_link_is_readable(&peer->link))
         req->gone_epoch = peer->epoch;
     else
         lose(req, peer->epoch);

@@ -10,11 +10,13 @@
 #include "socket/pub.h"
 
 #include "arena/alloc.h"
+#include "base/assert.h"
 #include "wire/command.h"
 #include "wire/encode.h"
 
 #define REPORT_BYTES_MAX 16777216
 #define CAPACITY_MIN 8
+#define CAPACITY_MAX (UINT32_C(1) << 30)
 
 struct report {
     struct mcq_msg msg;
@@ -58,30 +60,43 @@ static struct report *report_at(const struct reports *reports, uint32_t index)
     return &reports->items[index & reports->mask];
 }
 
-static enum mcq_err reports_push(struct reports *reports, struct report *report)
+static uint32_t reports_count(const struct reports *reports)
+{
+    return reports->tail - reports->head;
+}
+
+/* Room for so many more. */
+static enum mcq_err reports_reserve(struct reports *reports, uint32_t count)
 {
     uint32_t capacity = reports->items != NULL ? reports->mask + 1 : 0;
+    uint32_t wider = capacity > 0 ? capacity : CAPACITY_MIN;
+    struct report *items;
 
-    if (reports->tail - reports->head == capacity) {
-        uint32_t wider = capacity > 0 ? capacity * 2 : CAPACITY_MIN;
-        struct report *items =
-            wider <= UINT32_MAX / 4 ? mcq_alloc(mcq_size_mul(wider, sizeof *items)) : NULL;
+    if (count <= capacity - reports_count(reports))
+        return MCQ_OK;
+    while (wider <= CAPACITY_MAX && wider - reports_count(reports) < count)
+        wider *= 2;
+    items = wider <= CAPACITY_MAX ? mcq_alloc(mcq_size_mul(wider, sizeof *items)) : NULL;
+    if (items == NULL)
+        return MCQ_NOMEM;
+    for (uint32_t i = reports->head; i != reports->tail; i++)
+        items[i & (wider - 1)] = *report_at(reports, i);
+    mcq_free(reports->items);
+    reports->items = items;
+    reports->mask = wider - 1;
+    return MCQ_OK;
+}
 
-        if (items == NULL)
-            return MCQ_NOMEM;
-        for (uint32_t i = reports->head; i != reports->tail; i++)
-            items[i & (wider - 1)] = *report_at(reports, i);
-        mcq_free(reports->items);
-        reports->items = items;
-        reports->mask = wider - 1;
-    }
+static enum mcq_err reports_push(struct reports *reports, const struct report *report)
+{
+    MCQ_TRY(reports_reserve(reports, 1));
     *report_at(reports, reports->tail++) = *report;
     return MCQ_OK;
 }
 
 static bool reports_pop(struct reports *reports, struct report *report)
 {
-    if (reports->head == reports->tail)
+    if (reports_count(reports) == 0)
         return false;
     *report = *report_at(reports, reports->head++);
     return true;
@@ -361,20 +376,20 @@ static enum mcq_err hear_part(struct xpub *xpub, struct mcq_peer *peer, struct m
     return err;
 }
 
-/* The peer's own message is whole: its last part may have been a subscription. */
+/* The peer's own message is whole: its last part may have been a subscription. All parts are told
+ * of, or none. */
 static enum mcq_err end_message(struct xpub *xpub)
 {
     struct reports *begun = &xpub->begun;
     struct report report;
+    enum mcq_err err = reports_reserve(&xpub->reports, reports_count(begun));
 
-    while (reports_pop(begun, &report)) {
-        report.msg.more = begun->head != begun->tail;
-        if (put_report(xpub, &report) == MCQ_OK)
-            continue;
-        mcq_msg_fini(&report.msg);
-        return MCQ_NOMEM;
+    while (err == MCQ_OK && reports_pop(begun, &report)) {
+        report.msg.more = reports_count(begun) > 0;
+        err = put_report(xpub, &report);
+        mcq_assert(err == MCQ_OK); /* there is room */
     }
-    return MCQ_OK;
+    return err;
 }
 
 /* All parts of a message, the first of which is *msg. */
@@ -446,7 +461,7 @@ static void hear_some(struct xpub *xpub)
     struct mcq_incoming *incoming = &xpub->pub.duplex.incoming;
     size_t left_count = incoming->fair.ring.ready_count;
 
-    while (left_count > 0 && xpub->reports.head == xpub->reports.tail) {
+    while (left_count > 0 && reports_count(&xpub->reports) == 0) {
         struct mcq_peer *peer = mcq_incoming_next_readable(incoming, NULL);
         int count;
 

@@ -357,6 +357,30 @@ static void accepted_peer_gone_within_the_request__the_rest_is_swallowed(void **
     world_fini(&world);
 }
 
+/* What it had said before does not make the loss of the request unknown: it is no reply. */
+static void accepted_peer_gone_within_the_request__though_it_may_still_be_read(void **state)
+{
+    struct world world;
+    struct end req;
+    struct end bare;
+    struct joined joined;
+
+    (void) state;
+    world_init(&world, 0);
+    end_init(&req, &world, MCQ_SOCKET_TYPE_REQ);
+    end_init_bare(&bare, &world, MCQ_SOCKET_TYPE_REP);
+    joined = join(&bare, &req);
+    SEND_MORE(&req, "begun");
+    put_text(joined.near, "", true);
+    put_text(joined.near, "not asked for", false);
+    settle(&world);
+    prefetch(&req);
+    peer_down(joined.far);
+    SEND(&req, "nobody's");
+    EXPECT_ERR(&req, MCQ_CLOSED);
+    world_fini(&world);
+}
+
 /* --- room and memory ------------------------------------------------------------------------- */
 
 static void all_full__again__and_the_envelope_is_not_left_alone(void **state)
@@ -436,6 +460,7 @@ int main(void)
         LEDGER_TEST(asked_peer_gone__compat__waits_for_ever),
         LEDGER_TEST(request_that_had_not_left__leaves_on_the_next_connection),
         LEDGER_TEST(reply_that_came_before_the_loss__is_read),
+        LEDGER_TEST(accepted_peer_gone_within_the_request__though_it_may_still_be_read),
         LEDGER_TEST(other_peer_gone__the_asked_one_is_still_known_to_be),
         LEDGER_TEST(accepted_peer_gone_within_the_request__the_rest_is_swallowed),
         LEDGER_TEST(all_full__again__and_the_envelope_is_not_left_alone),

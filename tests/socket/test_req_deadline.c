@@ -237,6 +237,70 @@ static void last_sending_lost_with_its_connection__is_closed(void **state)
     world_fini(&f.world);
 }
 
+/* A REQ that is bound, and asked in two parts; its peer said something before, and goes between. */
+static void start_bound(struct fixture *f, int resends)
+{
+    world_init(&f->world, 0);
+    end_init(&f->req, &f->world, MCQ_SOCKET_TYPE_REQ);
+    set(&f->req, MCQ_PATTERN_REQ_TIMEOUT, 100);
+    set(&f->req, MCQ_PATTERN_REQ_RESENDS, resends);
+    set(&f->req, MCQ_PATTERN_REQ_RESEND_SAME, 1);
+    end_init_bare(&f->bare[0], &f->world, MCQ_SOCKET_TYPE_REP);
+    f->near[0] = join(&f->bare[0], &f->req).far;
+    SEND_MORE(&f->req, "begun");
+    f->far[0] = f->bare[0].peers[0];
+    put_text(f->far[0], "0000", true);
+    put_text(f->far[0], "", true);
+    put_text(f->far[0], "not asked for", false);
+    settle(&f->world);
+    prefetch(&f->req);
+    peer_down(f->near[0]);
+    SEND(&f->req, "nobody's");
+}
+
+static void lost_within_the_request__is_closed(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    start_bound(&f, 0);
+    EXPECT_ERR(&f.req, MCQ_CLOSED);
+    f.req.ops->on_alarm(f.req.pattern);
+    EXPECT_ERR(&f.req, MCQ_STATE);
+    world_fini(&f.world);
+}
+
+static void lost_within_the_request__is_late(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    start_bound(&f, 0);
+    f.req.ops->on_alarm(f.req.pattern);
+    EXPECT_ERR(&f.req, MCQ_TIMEOUT);
+    world_fini(&f.world);
+}
+
+/* Who is gone is not asked again, though what it said is there to be read. */
+static void lost_within_the_request__who_comes_is_asked(void **state)
+{
+    struct fixture f;
+    struct mcq_msg id;
+
+    (void) state;
+    start_bound(&f, 1);
+    assert_true(f.req.group.has_alarm);
+    f.req.ops->on_alarm(f.req.pattern);
+    EXPECT_ERR(&f.req, MCQ_AGAIN);
+    f.far[1] = join(&f.bare[0], &f.req).near;
+    settle(&f.world);
+    assert_int_equal(mcq_link_take(&f.far[1]->peer.link, &id), MCQ_OK);
+    TAKE_MORE(f.far[1], "");
+    TAKE_MORE(f.far[1], "begun");
+    TAKE(f.far[1], "nobody's");
+    world_fini(&f.world);
+}
+
 /* A sending that nobody has taken yet gives way to the next one: a server that comes gets one. */
 static void server_that_is_away__gets_the_request_once(void **state)
 {
@@ -386,6 +450,9 @@ int main(void)
         LEDGER_TEST(reply_that_nobody_has_received__counts_when_the_deadline_comes),
         LEDGER_TEST(lost_connection__is_sent_again_at_once__to_who_is_connected),
         LEDGER_TEST(last_sending_lost_with_its_connection__is_closed),
+        LEDGER_TEST(lost_within_the_request__is_closed),
+        LEDGER_TEST(lost_within_the_request__is_late),
+        LEDGER_TEST(lost_within_the_request__who_comes_is_asked),
         LEDGER_TEST(server_that_is_away__gets_the_request_once),
         LEDGER_TEST(nobody_has_room__who_comes_is_asked),
         LEDGER_TEST(relaxed__a_new_request__has_a_deadline_of_its_own),

@@ -534,6 +534,38 @@ static void nomem__each_is_heard_or_lost(void **state)
     }
 }
 
+/* The queue of what was heard grows in the middle of a message, for which there is no memory. */
+static void nomem__a_message_is_told_of_whole_or_not_at_all(void **state)
+{
+    bool is_over = false;
+
+    (void) state;
+    for (uint64_t n = 1; !is_over; n++) {
+        struct fixture f;
+        struct mcq_msg msg;
+        bool more = false;
+
+        start(&f);
+        for (int i = 0; i < 5; i++) {
+            SAY_MORE(&f, 0, "one");
+            SAY_MORE(&f, 0, "two");
+            SAY(&f, 0, "three");
+        }
+        assert_int_equal(mcq_link_flush(&f.joined[0].near->peer.link), MCQ_OK);
+        mcq_alloc_fail_at(n);
+        settle(&f.world);
+        is_over = mcq_alloc_fail_left() > 0;
+        mcq_alloc_fail_at(0);
+        while (f.xpub.ops->recv(f.xpub.pattern, &msg) == MCQ_OK) {
+            more = msg.more;
+            mcq_msg_fini(&msg);
+        }
+        assert_false(more);
+        assert_int_equal(f.xpub.lost_count, is_over ? 0 : 1);
+        world_fini(&f.world);
+    }
+}
+
 static void set__what_it_takes(void **state)
 {
     static const enum mcq_pattern_option flags[] = {
@@ -571,6 +603,7 @@ int main(void)
         LEDGER_TEST(nodrop__a_full_subscriber_is_waited_for__and_nobody_gets_it_before),
         LEDGER_TEST(reports_that_nobody_takes__are_bounded),
         LEDGER_TEST(nomem__each_is_heard_or_lost),
+        LEDGER_TEST(nomem__a_message_is_told_of_whole_or_not_at_all),
         LEDGER_TEST(set__what_it_takes),
     };
 
