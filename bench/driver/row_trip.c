@@ -1,4 +1,4 @@
-/* Round trips: one after the other, at a given rate, and of many pairs. */
+/* Round trips: one by one, at a given rate, of many pairs, and of many sockets of one thread. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
