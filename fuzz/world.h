@@ -45,8 +45,7 @@ static inline void world_pass(struct world *world, uint64_t ns)
     struct mcq_op alarm = {0};
     uint64_t until_ns = mcq_reactor_now_ns(world->raw) + ns;
 
-    if (mcq_reactor_arm_timer(world->raw, &alarm, until_ns) != MCQ_OK)
-        fuzz_fail("no timer");
+    mcq_reactor_arm_timer(world->raw, &alarm, until_ns);
     while (mcq_op_is_armed(&alarm)) {
         mcq_reactor_wait(world->raw, MCQ_NEVER_NS);
         if (mcq_reactor_next(world->raw) == NULL && !mcq_sim_step(world->sim))

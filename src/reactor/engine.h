@@ -66,12 +66,6 @@ enum mcq_sleep {
     MCQ_NOTIFIED,
 };
 
-/* Pending timers: a binary heap by time, then by the order of arming. */
-struct mcq_timer_entry {
-    struct mcq_op *op;
-    uint64_t order;
-};
-
 struct mcq_reactor {
     const struct mcq_engine_ops *ops;
     struct mcq_op *done_first; /* completions, oldest first */
@@ -80,10 +74,8 @@ struct mcq_reactor {
     uint32_t accept_left; /* connections to be taken before the next wait */
     int accept_number;    /* the errno of the last accept that failed */
     _Atomic int sleep;
-    struct mcq_timer_entry *timers;
-    uint32_t timer_count;
-    uint32_t timer_capacity;
-    uint64_t timer_order;
+    struct mcq_op *timer_first; /* due first of those pending */
+    uint32_t timer_order;
 };
 
 /* The direction that an operation waits for: to read, or else to write. */

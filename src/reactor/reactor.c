@@ -95,7 +95,6 @@ void mcq_reactor_fini(struct mcq_reactor *reactor)
         end_op(reactor, op);
     }
     mcq_assert(reactor->armed_count == 0);
-    mcq_free(reactor->timers);
 }
 
 /* --- now ------------------------------------------------------------------------------------- */
@@ -206,86 +205,99 @@ uint64_t mcq_reactor_now_ns(struct mcq_reactor *reactor)
     return reactor->ops->now_ns(reactor);
 }
 
-/* --- timers: a binary heap ------------------------------------------------------------------- */
+/* --- timers ---------------------------------------------------------------------------------- */
 
-static bool is_earlier(const struct mcq_timer_entry *a, const struct mcq_timer_entry *b)
+/* A pairing heap that lies in the operations themselves, so that a timer can always be armed. Each
+ * one is no earlier than its parent; the children of one are a list. `back` is the parent of the
+ * first of them and the elder sibling of each other one. Orders wrap around; those that are
+ * compared are of the same time, and so never far apart. */
+static bool is_earlier(const struct mcq_op *a, const struct mcq_op *b)
 {
-    return a->op->at_ns != b->op->at_ns ? a->op->at_ns < b->op->at_ns : a->order < b->order;
+    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns
+                                : (int32_t) (a->timer_order - b->timer_order) < 0;
 }
 
-static void heap_put(struct mcq_reactor *reactor, uint32_t index, struct mcq_timer_entry entry)
+/* One heap of two, neither of which has siblings. */
+static struct mcq_op *meld(struct mcq_op *a, struct mcq_op *b)
 {
-    reactor->timers[index] = entry;
-    entry.op->heap_index = index;
+    struct mcq_op *first = is_earlier(b, a) ? b : a;
+    struct mcq_op *child = first == a ? b : a;
+
+    child->timer.back = first;
+    child->timer.sibling = first->timer.child;
+    if (child->timer.sibling != NULL)
+        child->timer.sibling->timer.back = child;
+    first->timer.child = child;
+    return first;
 }
 
-static void heap_up(struct mcq_reactor *reactor, uint32_t index, struct mcq_timer_entry entry)
+static struct mcq_op *split_first(struct mcq_op **siblings)
 {
-    while (index > 0 && is_earlier(&entry, &reactor->timers[(index - 1) / 2])) {
-        heap_put(reactor, index, reactor->timers[(index - 1) / 2]);
-        index = (index - 1) / 2;
+    struct mcq_op *first = *siblings;
+
+    *siblings = first->timer.sibling;
+    first->timer.sibling = NULL;
+    first->timer.back = NULL;
+    return first;
+}
+
+/* Two by two, then those from the last to the first, which is what keeps the heap flat. */
+static struct mcq_op *meld_siblings(struct mcq_op *siblings)
+{
+    struct mcq_op *pairs = NULL;
+    struct mcq_op *all;
+
+    if (siblings == NULL)
+        return NULL;
+    while (siblings != NULL) {
+        struct mcq_op *pair = split_first(&siblings);
+
+        if (siblings != NULL)
+            pair = meld(pair, split_first(&siblings));
+        pair->timer.sibling = pairs;
+        pairs = pair;
     }
-    heap_put(reactor, index, entry);
+    all = split_first(&pairs);
+    while (pairs != NULL)
+        all = meld(all, split_first(&pairs));
+    return all;
 }
 
-static void heap_down(struct mcq_reactor *reactor, uint32_t index, struct mcq_timer_entry entry)
+static void heap_put(struct mcq_reactor *reactor, struct mcq_op *op)
 {
-    for (;;) {
-        uint32_t child = 2 * index + 1;
-
-        if (child >= reactor->timer_count)
-            break;
-        if (child + 1 < reactor->timer_count &&
-            is_earlier(&reactor->timers[child + 1], &reactor->timers[child]))
-            child++;
-        if (!is_earlier(&reactor->timers[child], &entry))
-            break;
-        heap_put(reactor, index, reactor->timers[child]);
-        index = child;
-    }
-    heap_put(reactor, index, entry);
+    reactor->timer_first = reactor->timer_first == NULL ? op : meld(reactor->timer_first, op);
 }
 
-static void heap_remove(struct mcq_reactor *reactor, uint32_t index)
+static void heap_remove(struct mcq_reactor *reactor, struct mcq_op *op)
 {
-    struct mcq_timer_entry last = reactor->timers[--reactor->timer_count];
+    struct mcq_op *below = meld_siblings(op->timer.child);
+    struct mcq_op *back = op->timer.back;
 
-    if (index == reactor->timer_count)
+    if (op == reactor->timer_first) {
+        reactor->timer_first = below;
         return;
-    if (index > 0 && is_earlier(&last, &reactor->timers[(index - 1) / 2]))
-        heap_up(reactor, index, last);
+    }
+    if (back->timer.child == op)
+        back->timer.child = op->timer.sibling;
     else
-        heap_down(reactor, index, last);
-}
-
-static enum mcq_err heap_reserve(struct mcq_reactor *reactor)
-{
-    uint32_t wider = reactor->timer_capacity > 0 ? reactor->timer_capacity * 2 : 16;
-    struct mcq_timer_entry *timers;
-
-    if (reactor->timer_count < reactor->timer_capacity)
-        return MCQ_OK;
-    if (wider < reactor->timer_capacity)
-        return MCQ_NOMEM;
-    timers = mcq_realloc(reactor->timers, mcq_size_mul(wider, sizeof *timers));
-    if (timers == NULL)
-        return MCQ_NOMEM;
-    reactor->timers = timers;
-    reactor->timer_capacity = wider;
-    return MCQ_OK;
+        back->timer.sibling = op->timer.sibling;
+    if (op->timer.sibling != NULL)
+        op->timer.sibling->timer.back = back;
+    if (below != NULL)
+        heap_put(reactor, below);
 }
 
 static void expire_timers(struct mcq_reactor *reactor)
 {
-    if (reactor->timer_count == 0)
+    if (reactor->timer_first == NULL)
         return;
 
     uint64_t now_ns = mcq_reactor_now_ns(reactor);
 
-    while (reactor->timer_count > 0 && reactor->timers[0].op->at_ns <= now_ns) {
-        struct mcq_op *op = reactor->timers[0].op;
+    while (reactor->timer_first != NULL && reactor->timer_first->at_ns <= now_ns) {
+        struct mcq_op *op = reactor->timer_first;
 
-        heap_remove(reactor, 0);
+        heap_remove(reactor, op);
         mcq_reactor_complete(reactor, op, MCQ_IO_DONE);
     }
 }
@@ -319,17 +331,14 @@ enum mcq_err mcq_reactor_arm_poll(struct mcq_reactor *reactor, struct mcq_op *op
     return err;
 }
 
-enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *op, uint64_t at_ns)
+void mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *op, uint64_t at_ns)
 {
     mcq_assert(!mcq_op_is_armed(op));
-    MCQ_TRY(heap_reserve(reactor));
-    op->at_ns = at_ns;
     mcq_reactor_begin(reactor, op, MCQ_OP_TIMER);
-
-    struct mcq_timer_entry entry = {op, reactor->timer_order++};
-
-    heap_up(reactor, reactor->timer_count++, entry);
-    return MCQ_OK;
+    op->at_ns = at_ns;
+    op->timer_order = reactor->timer_order++;
+    op->timer = (struct mcq_timer_place) {0};
+    heap_put(reactor, op);
 }
 
 void mcq_reactor_cancel(struct mcq_reactor *reactor, struct mcq_op *op)
@@ -343,7 +352,7 @@ void mcq_reactor_cancel(struct mcq_reactor *reactor, struct mcq_op *op)
         reactor->ops->cancel_poll(reactor, op);
         return;
     }
-    heap_remove(reactor, op->heap_index);
+    heap_remove(reactor, op);
     mcq_reactor_complete(reactor, op, MCQ_IO_CANCELED);
 }
 
@@ -382,8 +391,8 @@ void mcq_reactor_wait(struct mcq_reactor *reactor, uint64_t until_ns)
 {
     reactor->accept_left = ACCEPTS_MAX;
     expire_timers(reactor);
-    if (reactor->timer_count > 0 && reactor->timers[0].op->at_ns < until_ns)
-        until_ns = reactor->timers[0].op->at_ns;
+    if (reactor->timer_first != NULL && reactor->timer_first->at_ns < until_ns)
+        until_ns = reactor->timer_first->at_ns;
     reactor->ops->collect(reactor, until_ns);
     expire_timers(reactor);
 }
@@ -391,8 +400,8 @@ void mcq_reactor_wait(struct mcq_reactor *reactor, uint64_t until_ns)
 bool mcq_reactor_doze(struct mcq_reactor *reactor, int *fd, uint64_t *until_ns)
 {
     expire_timers(reactor);
-    if (reactor->timer_count > 0 && reactor->timers[0].op->at_ns < *until_ns)
-        *until_ns = reactor->timers[0].op->at_ns;
+    if (reactor->timer_first != NULL && reactor->timer_first->at_ns < *until_ns)
+        *until_ns = reactor->timer_first->at_ns;
     *fd = reactor->ops->watch(reactor);
     return *fd >= 0 && mcq_reactor_may_sleep(reactor);
 }

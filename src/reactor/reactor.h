@@ -74,6 +74,13 @@ enum mcq_op_kind {
     MCQ_OP_SEND,
 };
 
+/* Among those that are pending: see reactor.c. */
+struct mcq_timer_place {
+    struct mcq_op *child;
+    struct mcq_op *sibling;
+    struct mcq_op *back;
+};
+
 /* Zero at first. The first four members say how it ended, and count from the moment it is handed
  * out until the next call of mcq_reactor_next; the others are the reactor's. */
 struct mcq_op {
@@ -88,15 +95,20 @@ struct mcq_op {
     enum mcq_op_kind kind : 8;
     enum mcq_io_result polled : 8; /* what it waited for; DONE: to be tried */
     int fd;
-    int number;          /* ACCEPT, failed: the errno, for people; 0: none said it */
-    uint32_t heap_index; /* TIMER: its place in the heap */
-    uint64_t at_ns;      /* TIMER */
-    struct mcq_op *next; /* COMPLETE: in the list; IDLE: the owner's, for a list of its own */
+    int number;           /* ACCEPT, failed: the errno, for people; 0: none said it */
+    uint32_t timer_order; /* TIMER: of those of equal time */
+    uint64_t at_ns;       /* TIMER */
+    struct mcq_op *next;  /* COMPLETE: in the list; IDLE: the owner's, for a list of its own */
     union {
-        struct iovec room;       /* RECV */
-        const struct iovec *iov; /* SEND */
+        struct {
+            union {
+                struct iovec room;       /* RECV */
+                const struct iovec *iov; /* SEND */
+            };
+            size_t iov_count;
+        };
+        struct mcq_timer_place timer; /* TIMER */
     };
-    size_t iov_count;
 };
 
 enum mcq_engine_kind {
@@ -214,10 +226,8 @@ MCQ_MUST_CHECK enum mcq_err mcq_reactor_arm_poll(struct mcq_reactor *reactor, st
                                                  int fd, enum mcq_op_kind kind);
 
 /* Completes at at_ns, or as soon as that has passed. Those of equal time complete in the order in
- * which they were armed.
- *   MCQ_NOMEM   nothing is armed */
-MCQ_MUST_CHECK enum mcq_err mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *op,
-                                                  uint64_t at_ns);
+ * which they were armed. It takes no memory, so it cannot fail. */
+void mcq_reactor_arm_timer(struct mcq_reactor *reactor, struct mcq_op *op, uint64_t at_ns);
 
 /* Accepts until it fails or is canceled. DONE: a connection is in op->opened. ABORTED: one went
  * before it was accepted. Both leave it armed. All else is final: where NO_FDS or NO_MEMORY is the

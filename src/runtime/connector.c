@@ -122,8 +122,7 @@ static void connector_fail(struct mcq_connector *connector, enum mcq_err why)
     mcq_report_now(connector->node.socket, MCQ_REPORT_OF_CONNECT_RETRIED,
                    (int) mcq_min_u64(wait_ns / MS, INT32_MAX), false,
                    mcq_node_name(&connector->node));
-    if (mcq_engine_timer(engine, &connector->back_off, at_ns) != MCQ_OK)
-        connector_begin(connector);
+    mcq_engine_timer(engine, &connector->back_off, at_ns);
 }
 
 /* --- attempts -------------------------------------------------------------------------------- */
@@ -133,7 +132,7 @@ static void connector_report(struct mcq_connector *connector, enum mcq_report_of
     mcq_report_now(connector->node.socket, kind, value, false, mcq_node_name(&connector->node));
 }
 
-/* Tries the next of its addresses. Where no timer can be armed the system's limit holds. */
+/* Tries the next of its addresses. */
 static void connector_try_next(struct mcq_connector *connector)
 {
     struct mcq_engine *engine = mcq_node_engine(&connector->node);
@@ -146,8 +145,7 @@ static void connector_try_next(struct mcq_connector *connector)
         address = &connector->found[connector->next];
     connector->next++;
     if (timeout_ms > 0)
-        (void) !mcq_engine_timer(engine, &connector->timeout,
-                                 mcq_engine_now_ns(engine) + timeout_ms * MS);
+        mcq_engine_timer(engine, &connector->timeout, mcq_engine_now_ns(engine) + timeout_ms * MS);
     connector_report(connector, MCQ_REPORT_OF_CONNECT_DELAYED, EINPROGRESS);
     mcq_reactor_arm_connect(engine->reactor, &connector->connect.op, connector->source, address,
                             &connector->node.options.tuning);

@@ -129,10 +129,7 @@ static enum mcq_err count_sources(struct listener *listener)
 
 static void listener_pause(struct listener *listener, uint64_t until_ns)
 {
-    struct mcq_engine *engine = mcq_node_engine(&listener->node);
-
-    /* Where not even a timer can be armed, the next opener that ends goes on. */
-    (void) !mcq_engine_timer(engine, &listener->pause, until_ns);
+    mcq_engine_timer(mcq_node_engine(&listener->node), &listener->pause, until_ns);
 }
 
 static bool has_room(const struct listener *listener)

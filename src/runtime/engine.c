@@ -366,9 +366,8 @@ enum mcq_err mcq_engine_poll(struct mcq_engine *engine, struct mcq_wait *wait, i
     return mcq_reactor_arm_poll(engine->reactor, &wait->op, fd, kind);
 }
 
-enum mcq_err mcq_engine_timer(struct mcq_engine *engine, struct mcq_wait *wait, uint64_t at_ns)
+void mcq_engine_timer(struct mcq_engine *engine, struct mcq_wait *wait, uint64_t at_ns)
 {
-    if (mcq_wait_is_armed(wait))
-        return MCQ_OK;
-    return mcq_reactor_arm_timer(engine->reactor, &wait->op, at_ns);
+    if (!mcq_wait_is_armed(wait))
+        mcq_reactor_arm_timer(engine->reactor, &wait->op, at_ns);
 }

@@ -129,8 +129,7 @@ static inline uint64_t mcq_engine_now_ns(const struct mcq_engine *engine)
  *   MCQ_NOMEM   not armed */
 MCQ_MUST_CHECK enum mcq_err mcq_engine_poll(struct mcq_engine *engine, struct mcq_wait *wait,
                                             int fd, enum mcq_op_kind kind);
-MCQ_MUST_CHECK enum mcq_err mcq_engine_timer(struct mcq_engine *engine, struct mcq_wait *wait,
-                                             uint64_t at_ns);
+void mcq_engine_timer(struct mcq_engine *engine, struct mcq_wait *wait, uint64_t at_ns);
 
 static inline bool mcq_wait_is_armed(const struct mcq_wait *wait)
 {

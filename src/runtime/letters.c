@@ -184,7 +184,7 @@ static void close_timer_done(struct mcq_wait *wait)
         on_wait(socket, EVENT_CLOSE_DUE);
 }
 
-/* Where nothing can be armed the event is told at once: work is done too early, and never not. */
+/* Where none can be armed its event is told at once: work is done too early, and never not. */
 static void arm_watch(struct mcq_socket *socket, struct mcq_wait *wait,
                       const struct mcq_ready_set *set, uint32_t event)
 {
@@ -192,39 +192,35 @@ static void arm_watch(struct mcq_socket *socket, struct mcq_wait *wait,
         tell(socket, event);
 }
 
-static void arm_timer(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at_ns,
-                      uint32_t event)
-{
-    if (mcq_engine_timer(socket->engine, wait, at_ns) != MCQ_OK)
-        tell(socket, event);
-}
-
-static void arm_at(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at_ns, uint32_t event)
+static void arm_at(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t at_ns)
 {
     if (mcq_wait_is_armed(wait))
         mcq_reactor_cancel(socket->engine->reactor, &wait->op);
     else if (at_ns != MCQ_NEVER_NS)
-        arm_timer(socket, wait, at_ns, event);
+        mcq_engine_timer(socket->engine, wait, at_ns);
+}
+
+static void arm_after(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t after_ns)
+{
+    mcq_engine_timer(socket->engine, wait, mcq_engine_now_ns(socket->engine) + after_ns);
 }
 
 static void arm_tail(struct mcq_socket *socket)
 {
-    arm_timer(socket, &socket->tail_timer,
-              mcq_engine_now_ns(socket->engine) +
-                  atomic_load_explicit(&socket->tail_ns, memory_order_relaxed),
-              EVENT_TAIL_DUE);
+    arm_after(socket, &socket->tail_timer,
+              atomic_load_explicit(&socket->tail_ns, memory_order_relaxed));
 }
 
 static void arm_tick(struct mcq_socket *socket)
 {
     arm_at(socket, &socket->tick_timer,
-           atomic_load_explicit(&socket->tick_at_ns, memory_order_acquire), EVENT_TICK_DUE);
+           atomic_load_explicit(&socket->tick_at_ns, memory_order_acquire));
 }
 
 static void arm_close(struct mcq_socket *socket)
 {
     arm_at(socket, &socket->close_timer,
-           atomic_load_explicit(&socket->close_at_ns, memory_order_acquire), EVENT_CLOSE_DUE);
+           atomic_load_explicit(&socket->close_at_ns, memory_order_acquire));
 }
 
 static void arm_relief(struct mcq_socket *socket, uint64_t after_ns)
@@ -232,8 +228,7 @@ static void arm_relief(struct mcq_socket *socket, uint64_t after_ns)
     if (mcq_wait_is_armed(&socket->relief_timer))
         mcq_reactor_cancel(socket->engine->reactor, &socket->relief_timer.op);
     else
-        arm_timer(socket, &socket->relief_timer, mcq_engine_now_ns(socket->engine) + after_ns,
-                  EVENT_RELIEF_DUE);
+        arm_after(socket, &socket->relief_timer, after_ns);
 }
 
 static void cancel_all(struct mcq_socket *socket)
@@ -264,10 +259,8 @@ static void run_requests(struct mcq_task *task)
     if (requests & MCQ_REQUEST_OUT_WATCH)
         arm_watch(socket, &socket->out_watch, socket->group.out_set, EVENT_OUT_EDGE);
     if (requests & MCQ_REQUEST_COLD_TIMER)
-        arm_timer(socket, &socket->cold_timer,
-                  mcq_engine_now_ns(socket->engine) +
-                      atomic_load_explicit(&socket->cold_ns, memory_order_relaxed),
-                  EVENT_COLD_DUE);
+        arm_after(socket, &socket->cold_timer,
+                  atomic_load_explicit(&socket->cold_ns, memory_order_relaxed));
     if (requests & MCQ_REQUEST_TAIL_TIMER)
         arm_tail(socket);
     if (requests & (MCQ_REQUEST_RELIEF_TIMER | MCQ_REQUEST_TRIM_TIMER))

@@ -512,10 +512,9 @@ enum mcq_err mcq_opener_new(struct mcq_endpoint_node *node, int fd, struct mcq_s
     }
     opener_link(opener);
     late_ns = mcq_session_deadline_ns(opener->opening.session);
-    if (late_ns != MCQ_NEVER_NS && mcq_engine_timer(engine, &opener->deadline, late_ns) != MCQ_OK)
-        opener_fail(opener, MCQ_NOMEM);
-    else
-        opener_step(opener);
+    if (late_ns != MCQ_NEVER_NS)
+        mcq_engine_timer(engine, &opener->deadline, late_ns);
+    opener_step(opener);
     return MCQ_OK;
 }
 

@@ -114,9 +114,8 @@ enum mcq_err mcq_tunnel_new(struct mcq_endpoint_node *node, int fd, uint64_t unt
     /* It was one when it was connected to, so it is now. */
     (void) !mcq_endpoint_parse(mcq_bytes_of(node->text), MCQ_ENDPOINT_CONNECT, &endpoint);
     mcq_socks_init(&tunnel->socks, node->options.proxy, endpoint.host, endpoint.port);
-    /* Where no timer can be armed the proxy may take its time. */
     if (until_ns != MCQ_NEVER_NS)
-        (void) !mcq_engine_timer(engine, &tunnel->deadline, until_ns);
+        mcq_engine_timer(engine, &tunnel->deadline, until_ns);
     tunnel_step(tunnel);
     *out = tunnel;
     return MCQ_OK;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "arena/test_support.h"
 #include "reactor/test_support.h"
 
 static void stream__octets_end_and_nothing_more(enum which which)
@@ -112,7 +113,7 @@ static void fault_f5__cancel_of_each_armed_operation__completes_once(enum which 
     struct pair pair = connect_pair(&f);
 
     assert_int_equal(mcq_reactor_arm_poll(f.reactor, &in, pair.far, MCQ_OP_POLL_IN), MCQ_OK);
-    assert_int_equal(mcq_reactor_arm_timer(f.reactor, &timer, MCQ_NEVER_NS), MCQ_OK);
+    mcq_reactor_arm_timer(f.reactor, &timer, MCQ_NEVER_NS);
     mcq_reactor_cancel(f.reactor, &in);
     mcq_reactor_cancel(f.reactor, &timer);
     for (int i = 0; i < 2; i++)
@@ -163,7 +164,7 @@ static void timers__complete_in_order__equal_ones_as_armed(enum which which)
     uint64_t start_ns = mcq_reactor_now_ns(f.reactor);
 
     for (size_t i = 0; i < MCQ_COUNTOF(ms); i++)
-        assert_int_equal(mcq_reactor_arm_timer(f.reactor, &ops[i], start_ns + ms[i] * MS), MCQ_OK);
+        mcq_reactor_arm_timer(f.reactor, &ops[i], start_ns + ms[i] * MS);
     for (size_t i = 0; i < MCQ_COUNTOF(ms); i++) {
         struct mcq_op *op = await(&f);
 
@@ -184,8 +185,7 @@ static void timers__canceled_in_the_middle__the_others_keep_their_order(enum whi
     uint64_t start_ns = mcq_reactor_now_ns(f.reactor);
 
     for (size_t i = 0; i < MCQ_COUNTOF(ops); i++)
-        assert_int_equal(
-            mcq_reactor_arm_timer(f.reactor, &ops[i], start_ns + (i * 37 % 64) * MS / 16), MCQ_OK);
+        mcq_reactor_arm_timer(f.reactor, &ops[i], start_ns + (i * 37 % 64) * MS / 16);
     for (size_t i = 0; i < MCQ_COUNTOF(ops); i += 3)
         mcq_reactor_cancel(f.reactor, &ops[i]);
     for (size_t i = 0; i < MCQ_COUNTOF(ops); i++) {
@@ -232,30 +232,70 @@ static void wake__before_or_during_a_wait__ends_it(enum which which)
     close_reactor(&f);
 }
 
-static void each_allocation_refused__no_memory_and_nothing_armed(enum which which)
+struct timers {
+    struct mcq_op ops[40];
+    uint64_t orders[40]; /* in which they were armed; 0: it is not */
+    uint64_t count;
+    uint64_t random;
+};
+
+/* Arms one for a time that has passed, or for never, or cancels it. */
+static void toggle(struct mcq_reactor *reactor, struct timers *timers)
 {
-    for (uint64_t n = 1; n < 100; n++) {
-        struct fixture f;
-        struct mcq_op timers[40] = {0};
-        bool failed = false;
+    size_t i = support_random_below(&timers->random, MCQ_COUNTOF(timers->ops));
+    uint64_t at_ns = support_random_below(&timers->random, 8);
 
-        open_reactor(&f, which);
-        mcq_alloc_fail_at(n);
-        for (size_t i = 0; i < MCQ_COUNTOF(timers); i++)
-            failed |= mcq_reactor_arm_timer(f.reactor, &timers[i], 0) == MCQ_NOMEM;
-        bool over = mcq_alloc_fail_left() > 0;
-
-        mcq_alloc_fail_at(0);
-        for (size_t i = 0; i < MCQ_COUNTOF(timers); i++)
-            mcq_reactor_cancel(f.reactor, &timers[i]);
-        while (mcq_reactor_next(f.reactor) != NULL)
-            continue;
-        close_reactor(&f);
-        assert_true(failed != over);
-        if (over)
-            return;
+    if (timers->orders[i] > 0) {
+        if (at_ns == 0)
+            mcq_reactor_cancel(reactor, &timers->ops[i]);
+        return;
     }
-    fail_msg("allocations without end");
+    mcq_reactor_arm_timer(reactor, &timers->ops[i], at_ns == 0 ? MCQ_NEVER_NS : at_ns);
+    timers->orders[i] = ++timers->count;
+}
+
+/* By time, then as they were armed. Those that are not due stay. */
+static void take_due(struct mcq_reactor *reactor, struct timers *timers)
+{
+    uint64_t last_ns = 0;
+    uint64_t last_order = 0;
+    struct mcq_op *op;
+
+    mcq_reactor_wait(reactor, 0);
+    while ((op = mcq_reactor_next(reactor)) != NULL) {
+        uint64_t order = timers->orders[op - timers->ops];
+
+        assert_true(order > 0);
+        timers->orders[op - timers->ops] = 0;
+        if (op->result == MCQ_IO_CANCELED)
+            continue;
+        assert_int_not_equal(op->at_ns, MCQ_NEVER_NS);
+        assert_true(op->at_ns > last_ns || (op->at_ns == last_ns && order > last_order));
+        last_ns = op->at_ns;
+        last_order = order;
+    }
+}
+
+static void timers__at_random__in_order_and_without_memory(enum which which)
+{
+    struct timers timers = {.random = support_seed()};
+    struct fixture f;
+
+    open_reactor(&f, which);
+    mcq_alloc_fail_at(1);
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < 60; i++)
+            toggle(f.reactor, &timers);
+        take_due(f.reactor, &timers);
+        for (size_t i = 0; i < MCQ_COUNTOF(timers.ops); i++)
+            assert_true(timers.orders[i] == 0 || timers.ops[i].at_ns == MCQ_NEVER_NS);
+    }
+    assert_int_equal(mcq_alloc_fail_left(), 1);
+    mcq_alloc_fail_at(0);
+    for (size_t i = 0; i < MCQ_COUNTOF(timers.ops); i++)
+        mcq_reactor_cancel(f.reactor, &timers.ops[i]);
+    take_due(f.reactor, &timers);
+    close_reactor(&f);
 }
 
 #define ON_EVERY_ENGINE(X)                                                                         \
@@ -268,7 +308,7 @@ static void each_allocation_refused__no_memory_and_nothing_armed(enum which whic
     X(timers__complete_in_order__equal_ones_as_armed)                                              \
     X(timers__canceled_in_the_middle__the_others_keep_their_order)                                 \
     X(wake__before_or_during_a_wait__ends_it)                                                      \
-    X(each_allocation_refused__no_memory_and_nothing_armed)
+    X(timers__at_random__in_order_and_without_memory)
 
 ON_EVERY_ENGINE(ENGINE_TESTS)
 

@@ -165,7 +165,7 @@ static bool friend_turn(void *context)
         return false;
     w->signals_left--;
     mcq_sleeper_signal(w->sleeper);
-    assert_int_equal(mcq_reactor_arm_timer(w->friend, &w->timer, at_ns), MCQ_OK);
+    mcq_reactor_arm_timer(w->friend, &w->timer, at_ns);
     return true;
 }
 
@@ -571,9 +571,7 @@ static void timer__beside_an_accept_that_finds_nobody__is_waited_for(void **stat
 
     (void) state;
     post_sentry(&f, &sentry);
-    assert_int_equal(
-        mcq_reactor_arm_timer(f.reactor, &sentry.timer, mcq_reactor_now_ns(f.reactor) + MS),
-        MCQ_OK);
+    mcq_reactor_arm_timer(f.reactor, &sentry.timer, mcq_reactor_now_ns(f.reactor) + MS);
     assert_true(mcq_sim_run_until(f.sim, has_timer, &sentry, 10));
     mcq_reactor_cancel(f.reactor, &sentry.accepting);
     assert_true(sentry_turn(&sentry));

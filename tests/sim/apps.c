@@ -49,7 +49,7 @@ static bool think(struct side *b)
     if (chance % 8 == 5 && b->in.has_envelope)
         return false;
     b->pause.done = pause_is_over;
-    (void) !mcq_engine_timer(engine, &b->pause, mcq_engine_now_ns(engine) + pause_ms * MS);
+    mcq_engine_timer(engine, &b->pause, mcq_engine_now_ns(engine) + pause_ms * MS);
     return true;
 }
 
