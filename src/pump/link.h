@@ -89,11 +89,12 @@ struct mcq_link_group {
     struct mcq_places places;        /* of messages that are written where they leave from */
     struct mcq_link *dirty_first;    /* with octets that nobody has tried to write since, a queue */
     struct mcq_link *dirty_last;
-    uint64_t dirty_count;         /* links that came on that list so far */
-    struct mcq_link *asker;       /* whose message was taken last, until something is sent */
-    bool others_ask;              /* there was more at hand then, of other links */
-    bool is_pinged;               /* some peer waits for answers to its PINGs */
-    struct mcq_link *lost_first;  /* that failed */
+    uint64_t dirty_count;        /* links that came on that list so far */
+    struct mcq_link *asker;      /* whose message was taken last, until something is sent */
+    bool others_ask;             /* there was more at hand then, of other links */
+    bool is_pinged;              /* some peer waits for answers to its PINGs */
+    struct mcq_link *lost_first; /* that failed, in the order in which they did */
+    struct mcq_link *lost_last;
     struct mcq_link *roomy_first; /* that were full and have room again */
     size_t blocked_count;         /* links with octets that the stream did not take */
     uint64_t put_count;           /* parts queued so far, by all links, or runs of them */

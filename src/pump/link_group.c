@@ -79,14 +79,31 @@ struct mcq_link *mcq_link_next_lost(struct mcq_link_group *group)
 
 void mcq_link_forget_lost(struct mcq_link *link)
 {
-    struct mcq_link **at = &link->group->lost_first;
+    struct mcq_link_group *group = link->group;
+    struct mcq_link *before = NULL;
 
     if (!link->is_lost)
         return;
-    while (*at != link)
-        at = &(*at)->lost_next;
-    *at = link->lost_next;
+    for (struct mcq_link *at = group->lost_first; at != link; at = at->lost_next)
+        before = at;
+    if (before == NULL)
+        group->lost_first = link->lost_next;
+    else
+        before->lost_next = link->lost_next;
+    if (group->lost_last == link)
+        group->lost_last = before;
     link->is_lost = false;
+}
+
+/* What a peer said before it came again is kept in order by the order in which they are lost. */
+static void enlist_lost(struct mcq_link_group *group, struct mcq_link *link)
+{
+    link->lost_next = NULL;
+    if (group->lost_first == NULL)
+        group->lost_first = link;
+    else
+        group->lost_last->lost_next = link;
+    group->lost_last = link;
 }
 
 static void lose(struct mcq_link *link, enum mcq_err err)
@@ -100,8 +117,7 @@ static void lose(struct mcq_link *link, enum mcq_err err)
     link->can_write = false;
     mcq_link_set_dirty(link, false);
     mcq_link_set_blocked(link, false);
-    link->lost_next = link->group->lost_first;
-    link->group->lost_first = link;
+    enlist_lost(link->group, link);
 }
 
 void mcq_link_lose(struct mcq_link *link, enum mcq_err err)

@@ -183,6 +183,34 @@ static void no_receive_block__the_next_call_looks_again(void **state)
     world_fini(&world);
 }
 
+/* Who was lost first may be who comes again, and has come. */
+static void peers_gone_at_once__are_read_in_the_order_in_which_they_went(void **state)
+{
+    static const int order[] = {1, 0, 2};
+    static const char *const texts[] = {"of the first", "of the second", "of the third"};
+    struct world world;
+    struct end pull;
+    struct end pushes[3];
+    struct test_peer *peers[3];
+
+    (void) state;
+    world_init(&world, 0);
+    end_init(&pull, &world, MCQ_SOCKET_TYPE_PULL);
+    for (int i = 0; i < 3; i++) {
+        end_init(&pushes[i], &world, MCQ_SOCKET_TYPE_PUSH);
+        peers[i] = join(&pushes[i], &pull).far;
+        SEND(&pushes[i], texts[i]);
+    }
+    settle(&world);
+    prefetch(&pull);
+    for (int i = 0; i < 3; i++)
+        mcq_link_lose(&peers[order[i]]->peer.link, MCQ_CLOSED);
+    end_bury(&pull);
+    for (int i = 0; i < 3; i++)
+        EXPECT(&pull, texts[order[i]]);
+    world_fini(&world);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -192,6 +220,7 @@ int main(void)
         LEDGER_TEST(peer_lost__its_whole_messages_are_read_and_the_cut_one_is_not),
         LEDGER_TEST(connection_reset__what_was_received_is_kept),
         LEDGER_TEST(no_receive_block__the_next_call_looks_again),
+        LEDGER_TEST(peers_gone_at_once__are_read_in_the_order_in_which_they_went),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
