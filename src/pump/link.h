@@ -45,6 +45,7 @@
 #include "pump/write_pump.h"
 #include "reactor/reactor.h"
 #include "reactor/ready.h"
+#include "reactor/row.h"
 
 /* A part to send. With a message its body is moved; without one the octets are copied, at most
  * MCQ_WPUMP_COPY_MAX of them. */
@@ -100,6 +101,8 @@ struct mcq_link_group {
     uint64_t put_count;           /* parts queued so far, by all links, or runs of them */
     uint64_t queued_count;        /* messages, the same */
     uint64_t flush_count;         /* writes so far */
+    bool has_row;                 /* one was asked for */
+    struct mcq_row *row;          /* for writes to many links */
     struct mcq_permits *budget;   /* of all groups together; NULL: none, and what follows is idle */
     _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
     bool may_defer;       /* what is put now need not be in the queues before the next flush */
@@ -421,6 +424,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg 
  *   MCQ_AGAIN   the stream is full: can_write is false; its edge tells when to go on
  *   other       the link is lost */
 enum mcq_err mcq_link_flush(struct mcq_link *link);
+
+/* The same of those that became dirty before that count (group->dirty_count), the first ones, and
+ * `max` at most. Returns how many; 0: there are none. */
+size_t mcq_link_flush_some(struct mcq_link_group *group, uint64_t before, size_t max);
 
 /* Messages that have not wholly left. What is in a pipe has left, once its far side is there. */
 uint64_t mcq_link_waiting_count(const struct mcq_link *link);

@@ -289,7 +289,6 @@ enum mcq_err mcq_link_datagram_write(struct mcq_link *link)
     bool has_address = datagrams->form == MCQ_DATAGRAM_ADDRESS;
     struct mcq_address to;
 
-    link->group->flush_count++;
     while (mcq_wpump_waiting_bytes(&link->wpump) > 0) {
         struct outgoing out = {.octets = datagrams->octets};
         enum mcq_io_result result = MCQ_IO_DONE;

@@ -57,6 +57,7 @@ void mcq_link_group_fini(struct mcq_link_group *group)
     mcq_places_fini(&group->places);
     mcq_slab_free(&group->send_slab);
     mcq_spump_room_fini(&group->seal_room);
+    mcq_row_free(group->reactor, &group->row);
     mcq_ready_free(&group->out_set);
     mcq_ready_free(&group->in_set);
 }

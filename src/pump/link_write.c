@@ -5,6 +5,7 @@
 #include "wire/encode.h"
 
 #define IOV_COUNT 64 /* runs of one write */
+#define ROW_MIN 4    /* writes that are worth a row */
 
 /* The stream took no more: its next edge is worth knowing. */
 enum mcq_err mcq_link_block(struct mcq_link *link)
@@ -74,14 +75,34 @@ static struct mcq_io link_send(const struct mcq_link *link, const struct iovec *
     return io;
 }
 
+static enum mcq_err link_on_sent(struct mcq_link *link, const struct mcq_io *io)
+{
+    size_t control = link_on_written(link, io->len);
+
+    MCQ_PROBE(sent, link->fd, io->len, io->result);
+    link->has_sent = link->has_sent || io->len > control;
+    if (MCQ_UNLIKELY(link->is_full))
+        mcq_link_on_room(link);
+    if (io->result == MCQ_IO_AGAIN)
+        return mcq_link_block(link);
+    if (io->result != MCQ_IO_DONE)
+        return io->result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
+    return MCQ_OK;
+}
+
+static enum mcq_err link_on_all_sent(struct mcq_link *link)
+{
+    mcq_link_set_dirty(link, false);
+    mcq_link_set_blocked(link, false);
+    return MCQ_UNLIKELY(link->is_finishing) ? MCQ_CLOSED : MCQ_OK;
+}
+
 static enum mcq_err link_write_all(struct mcq_link *link)
 {
     struct iovec iov[IOV_COUNT];
     struct mcq_io io;
     size_t count;
-    size_t control;
 
-    link->group->flush_count++;
     for (;;) {
         if (!link->can_write && !link->is_shut)
             return MCQ_AGAIN;
@@ -89,27 +110,17 @@ static enum mcq_err link_write_all(struct mcq_link *link)
         if (count == 0)
             break;
         io = link_send(link, iov, count);
-        MCQ_PROBE(sent, link->fd, io.len, io.result);
-        control = link_on_written(link, io.len);
-        link->has_sent = link->has_sent || io.len > control;
-        if (MCQ_UNLIKELY(link->is_full))
-            mcq_link_on_room(link);
-        if (io.result == MCQ_IO_AGAIN)
-            return mcq_link_block(link);
-        if (io.result != MCQ_IO_DONE)
-            return io.result == MCQ_IO_NO_MEMORY ? MCQ_NOMEM : MCQ_CLOSED;
+        MCQ_TRY(link_on_sent(link, &io));
     }
-    mcq_link_set_dirty(link, false);
-    mcq_link_set_blocked(link, false);
-    return MCQ_UNLIKELY(link->is_finishing) ? MCQ_CLOSED : MCQ_OK;
+    return link_on_all_sent(link);
 }
 
 enum mcq_err mcq_link_write(struct mcq_link *link)
 {
     enum mcq_err err;
 
+    link->group->flush_count++;
     if (mcq_link_is_piped(link)) {
-        link->group->flush_count++;
         mcq_link_set_dirty(link, false);
         mcq_link_pipe_flush(link);
         return MCQ_OK;
@@ -132,6 +143,79 @@ enum mcq_err mcq_link_flush(struct mcq_link *link)
     if (err != MCQ_OK && err != MCQ_AGAIN)
         mcq_link_lose(link, err);
     return err;
+}
+
+/* --- many at a time --------------------------------------------------------------------------- */
+
+/* Those of a stream in the clear, which take octets as they lie there. */
+static bool may_be_in_row(const struct mcq_link *link)
+{
+    return link->is_up && link->can_write && !link->is_shut && !mcq_link_is_piped(link) &&
+           link->datagrams == NULL && !mcq_session_is_sealed(link->session);
+}
+
+/* What it has is written on after a first write, of which this is the outcome. */
+static void link_write_on(struct mcq_link *link, enum mcq_err err)
+{
+    if (err == MCQ_OK)
+        err = mcq_wpump_waiting_bytes(&link->wpump) > 0 || mcq_session_want(link->session).len > 0
+                  ? link_write_all(link)
+                  : link_on_all_sent(link);
+    mcq_link_settle(link);
+    if (err != MCQ_OK && err != MCQ_AGAIN)
+        mcq_link_lose(link, err);
+}
+
+/* What lies in one run goes with the row. */
+static void write_row(struct mcq_link_group *group, struct mcq_link *const *links, size_t count)
+{
+    struct mcq_row_send sends[MCQ_ROW_MAX];
+    struct mcq_link *sent[MCQ_ROW_MAX];
+    size_t sent_count = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct mcq_link *link = links[i];
+        struct iovec iov[IOV_COUNT];
+        size_t runs = mcq_wpump_lend(&link->wpump, mcq_session_want(link->session), iov, IOV_COUNT);
+
+        if (runs == 1) {
+            sends[sent_count] = (struct mcq_row_send) {.fd = link->fd, .octets = iov[0]};
+            sent[sent_count++] = link;
+            continue;
+        }
+        (void) link_on_written(link, 0);
+        link_write_on(link, MCQ_OK);
+    }
+    mcq_row_send(group->reactor, group->row, sends, sent_count);
+    for (size_t i = 0; i < sent_count; i++)
+        link_write_on(sent[i], link_on_sent(sent[i], &sends[i].io));
+    group->flush_count += count;
+}
+
+size_t mcq_link_flush_some(struct mcq_link_group *group, uint64_t before, size_t max)
+{
+    struct mcq_link *first = group->dirty_first;
+    struct mcq_link *links[MCQ_ROW_MAX];
+    size_t count = 0;
+
+    if (first == NULL || first->dirty_at >= before)
+        return 0;
+    max = mcq_min_size(max, MCQ_ROW_MAX);
+    for (struct mcq_link *link = first;
+         link != NULL && link->dirty_at < before && count < max && may_be_in_row(link);
+         link = link->dirty_next)
+        links[count++] = link;
+    if (count < ROW_MIN) {
+        mcq_link_flush(first);
+        mcq_assert_hot(!first->is_dirty); /* written, blocked or lost */
+        return 1;
+    }
+    if (!group->has_row) {
+        group->has_row = true;
+        group->row = mcq_row_new(group->reactor);
+    }
+    write_row(group, links, count);
+    return count;
 }
 
 bool mcq_link_has_room(struct mcq_link *link)

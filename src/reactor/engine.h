@@ -14,6 +14,7 @@
 
 #include "reactor/reactor.h"
 #include "reactor/ready.h"
+#include "reactor/row.h"
 #include "reactor/sleeper.h"
 
 struct mcq_engine_ops {
@@ -42,6 +43,10 @@ struct mcq_engine_ops {
     void (*shutdown)(struct mcq_reactor *, int fd);
     void (*close)(struct mcq_reactor *, int fd);
     enum mcq_err (*ready_new)(struct mcq_reactor *, struct mcq_ready_set **);
+    /* All three NULL: sends are made one by one. */
+    struct mcq_row *(*row_new)(struct mcq_reactor *);
+    void (*row_send)(struct mcq_reactor *, struct mcq_row *, struct mcq_row_send *, size_t);
+    void (*row_free)(struct mcq_row *);
     enum mcq_err (*sleeper_new)(struct mcq_reactor *, struct mcq_sleeper **);
     /* For op->fd, in the direction that mcq_op_is_in says. */
     enum mcq_err (*arm_poll)(struct mcq_reactor *, struct mcq_op *);
@@ -86,6 +91,12 @@ static inline bool mcq_op_is_in(const struct mcq_op *op)
 
 /* Goes on with an operation whose poll is over: reactor/stream.c. true: it is to be handed out. */
 MCQ_MUST_CHECK bool mcq_stream_resume(struct mcq_reactor *reactor, struct mcq_op *op);
+
+/* The rows of io_uring: reactor/uring/row.c. */
+struct mcq_row *mcq_uring_row_new(struct mcq_reactor *reactor);
+void mcq_uring_row_send(struct mcq_reactor *reactor, struct mcq_row *row,
+                        struct mcq_row_send *sends, size_t count);
+void mcq_uring_row_free(struct mcq_row *row);
 
 /* For engines, and reactor/stream.c. */
 void mcq_reactor_begin(struct mcq_reactor *reactor, struct mcq_op *op, enum mcq_op_kind kind);

@@ -205,6 +205,32 @@ uint64_t mcq_reactor_now_ns(struct mcq_reactor *reactor)
     return reactor->ops->now_ns(reactor);
 }
 
+/* --- rows ------------------------------------------------------------------------------------ */
+
+struct mcq_row *mcq_row_new(struct mcq_reactor *reactor)
+{
+    return reactor->ops->row_new != NULL ? reactor->ops->row_new(reactor) : NULL;
+}
+
+void mcq_row_free(struct mcq_reactor *reactor, struct mcq_row **row)
+{
+    if (*row != NULL)
+        reactor->ops->row_free(*row);
+    *row = NULL;
+}
+
+void mcq_row_send(struct mcq_reactor *reactor, struct mcq_row *row, struct mcq_row_send *sends,
+                  size_t count)
+{
+    mcq_assert(count <= MCQ_ROW_MAX);
+    if (row != NULL) {
+        reactor->ops->row_send(reactor, row, sends, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        sends[i].io = mcq_reactor_send(reactor, sends[i].fd, &sends[i].octets, 1);
+}
+
 /* --- timers ---------------------------------------------------------------------------------- */
 
 /* A pairing heap that lies in the operations themselves, so that a timer can always be armed. Each

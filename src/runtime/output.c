@@ -24,32 +24,26 @@ bool mcq_socket_tell_room(struct mcq_socket *socket)
 
 void mcq_socket_flush(struct mcq_socket *socket)
 {
-    struct mcq_link *link;
-
     mcq_socket_share(socket);
-    while ((link = socket->group.dirty_first) != NULL) {
-        mcq_link_flush(link);
-        mcq_assert_hot(!link->is_dirty); /* written, blocked or lost */
-    }
+    while (mcq_link_flush_some(&socket->group, UINT64_MAX, SIZE_MAX) > 0)
+        continue;
     (void) mcq_socket_tell_room(socket);
 }
 
 /* Writes to those that wait longest, so nobody is left out; the engine has it gone on with. */
 static void flush_slice(struct mcq_socket *socket)
 {
-    struct mcq_link *link;
-    uint32_t count = 0;
+    struct mcq_link_group *group = &socket->group;
+    size_t left = FLUSH_MAX;
+    size_t count;
 
-    while ((link = socket->group.dirty_first) != NULL && link->dirty_at < socket->flush_before) {
-        if (count++ == FLUSH_MAX) {
-            socket->is_flushing = true;
-            mcq_socket_ask(socket, MCQ_REQUEST_FLUSH);
-            break;
-        }
-        mcq_link_flush(link);
-        mcq_assert_hot(!link->is_dirty);
+    while (left > 0 && (count = mcq_link_flush_some(group, socket->flush_before, left)) > 0)
+        left -= count;
+    if (group->dirty_first != NULL && group->dirty_first->dirty_at < socket->flush_before) {
+        socket->is_flushing = true;
+        mcq_socket_ask(socket, MCQ_REQUEST_FLUSH);
     }
-    socket->flush_peers += count;
+    socket->flush_peers += FLUSH_MAX - (uint32_t) left;
     socket->is_wide =
         !socket->engine->is_inline && (socket->is_flushing || socket->flush_peers > FLUSH_MAX);
     (void) mcq_socket_tell_room(socket);
