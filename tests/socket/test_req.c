@@ -336,49 +336,50 @@ static void other_peer_gone__the_asked_one_is_still_known_to_be(void **state)
     world_fini(&f.world);
 }
 
-static void accepted_peer_gone_within_the_request__the_rest_is_swallowed(void **state)
+/* The REQ is bound, and its peer connects. */
+static void start_accepting(struct fixture *f)
 {
-    struct world world;
-    struct end req;
-    struct end bare;
     struct joined joined;
 
+    world_init(&f->world, 0);
+    end_init(&f->req, &f->world, MCQ_SOCKET_TYPE_REQ);
+    end_init_bare(&f->bare, &f->world, MCQ_SOCKET_TYPE_REP);
+    joined = join(&f->bare, &f->req);
+    f->near = joined.far;
+    f->far = joined.near;
+}
+
+static void accepted_peer_gone_within_the_request__the_rest_is_swallowed(void **state)
+{
+    struct fixture f;
+
     (void) state;
-    world_init(&world, 0);
-    end_init(&req, &world, MCQ_SOCKET_TYPE_REQ);
-    end_init_bare(&bare, &world, MCQ_SOCKET_TYPE_REP);
-    joined = join(&bare, &req);
-    SEND_MORE(&req, "begun");
-    peer_down(joined.far);
-    SEND_MORE(&req, "nobody's");
-    SEND(&req, "nobody's");
-    EXPECT_ERR(&req, MCQ_CLOSED);
-    assert_int_equal(send_text(&req, "nobody there", false), MCQ_AGAIN);
-    world_fini(&world);
+    start_accepting(&f);
+    SEND_MORE(&f.req, "begun");
+    peer_down(f.near);
+    SEND_MORE(&f.req, "nobody's");
+    SEND(&f.req, "nobody's");
+    EXPECT_ERR(&f.req, MCQ_CLOSED);
+    assert_int_equal(send_text(&f.req, "nobody there", false), MCQ_AGAIN);
+    world_fini(&f.world);
 }
 
 /* What it had said before does not make the loss of the request unknown: it is no reply. */
 static void accepted_peer_gone_within_the_request__though_it_may_still_be_read(void **state)
 {
-    struct world world;
-    struct end req;
-    struct end bare;
-    struct joined joined;
+    struct fixture f;
 
     (void) state;
-    world_init(&world, 0);
-    end_init(&req, &world, MCQ_SOCKET_TYPE_REQ);
-    end_init_bare(&bare, &world, MCQ_SOCKET_TYPE_REP);
-    joined = join(&bare, &req);
-    SEND_MORE(&req, "begun");
-    put_text(joined.near, "", true);
-    put_text(joined.near, "not asked for", false);
-    settle(&world);
-    prefetch(&req);
-    peer_down(joined.far);
-    SEND(&req, "nobody's");
-    EXPECT_ERR(&req, MCQ_CLOSED);
-    world_fini(&world);
+    start_accepting(&f);
+    SEND_MORE(&f.req, "begun");
+    put_text(f.far, "", true);
+    put_text(f.far, "not asked for", false);
+    settle(&f.world);
+    prefetch(&f.req);
+    peer_down(f.near);
+    SEND(&f.req, "nobody's");
+    EXPECT_ERR(&f.req, MCQ_CLOSED);
+    world_fini(&f.world);
 }
 
 /* --- room and memory ------------------------------------------------------------------------- */
