@@ -110,7 +110,7 @@ static struct mcq_peer *choose(struct req *req)
     struct mcq_peer *best = NULL;
     int best_worth = 0;
 
-    if (req->resends_to_same && req->asked != NULL)
+    if (req->resends_to_same && req->asked != NULL && req->asked->route.turn.part != MCQ_RING_OUT)
         return mcq_link_has_room(&req->asked->link) ? req->asked : NULL;
     for (struct mcq_ring_node *node = mcq_ring_first(ring); node != NULL && best_worth < 4;
          node = mcq_ring_next(ring, node)) {
@@ -218,11 +218,10 @@ static enum mcq_err req_up(struct mcq_pattern *pattern, struct mcq_peer *peer,
 static void req_down(struct mcq_pattern *pattern, struct mcq_peer *peer)
 {
     struct req *req = req_of(pattern);
-    bool is_gone = !peer->is_connecting && !peer->link.is_up;
 
     mcq_duplex_down(pattern, peer);
-    if (is_gone && req->asked == peer)
-        req->asked = NULL; /* though it may still be read, nothing leaves any more */
+    if (!peer->is_connecting && !peer->link.is_up && !mcq_link_is_piped(&peer->link))
+        mcq_link_cut(&peer->link); /* it may have the begin of what goes on nowhere */
     if (peer->epoch != req->state.epoch)
         return;
     if (peer->is_connecting && mcq_link_waiting_count(&peer->link) > 0)

@@ -331,6 +331,28 @@ static void server_that_is_away__gets_the_request_once(void **state)
     world_fini(&world);
 }
 
+/* What is left of the connection goes on trying to leave, but not with what is asked elsewhere. */
+static void disconnected_from_a_server_that_is_away__it_gets_nothing(void **state)
+{
+    struct world world;
+    struct end req;
+    struct test_peer *near;
+
+    (void) state;
+    world_init(&world, 0);
+    end_init(&req, &world, MCQ_SOCKET_TYPE_REQ);
+    set(&req, MCQ_PATTERN_REQ_TIMEOUT, 100);
+    set(&req, MCQ_PATTERN_REQ_RESENDS, 1);
+    near = peer_connecting(&req);
+    SEND(&req, "question");
+    assert_int_equal(mcq_link_waiting_count(&near->peer.link), 1);
+    near->peer.is_connecting = false;
+    req.ops->down(req.pattern, &near->peer);
+    req.ops->on_alarm(req.pattern);
+    assert_int_equal(mcq_link_waiting_count(&near->peer.link), 0);
+    world_fini(&world);
+}
+
 static void nobody_has_room__who_comes_is_asked(void **state)
 {
     struct world world;
@@ -454,6 +476,7 @@ int main(void)
         LEDGER_TEST(lost_within_the_request__is_late),
         LEDGER_TEST(lost_within_the_request__who_comes_is_asked),
         LEDGER_TEST(server_that_is_away__gets_the_request_once),
+        LEDGER_TEST(disconnected_from_a_server_that_is_away__it_gets_nothing),
         LEDGER_TEST(nobody_has_room__who_comes_is_asked),
         LEDGER_TEST(relaxed__a_new_request__has_a_deadline_of_its_own),
         LEDGER_TEST(set__what_it_takes),
