@@ -101,8 +101,8 @@ struct mcq_link_group {
     uint64_t put_count;           /* parts queued so far, by all links, or runs of them */
     uint64_t queued_count;        /* messages, the same */
     uint64_t flush_count;         /* writes so far */
-    bool has_row;                 /* one was asked for */
-    struct mcq_row *row;          /* for writes to many links */
+    struct mcq_row *row;          /* for writes to many links; NULL: none yet, or none to be had */
+    uint64_t row_at;              /* the flush_count from which on one is asked for */
     struct mcq_permits *budget;   /* of all groups together; NULL: none, and what follows is idle */
     _Atomic uint64_t *begun_most; /* at least what the link that could be shed best would free */
     bool may_defer;       /* what is put now need not be in the queues before the next flush */
@@ -426,7 +426,7 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_note(struct mcq_link *link, struct mcq_msg 
 enum mcq_err mcq_link_flush(struct mcq_link *link);
 
 /* The same of those that became dirty before that count (group->dirty_count), the first ones, and
- * `max` at most. Returns how many; 0: there are none. */
+ * `max` at most, which is 1 or more. Returns how many; 0: there are none. */
 size_t mcq_link_flush_some(struct mcq_link_group *group, uint64_t before, size_t max);
 
 /* Messages that have not wholly left. What is in a pipe has left, once its far side is there. */

@@ -120,8 +120,6 @@ void mcq_link_group_trim(struct mcq_link_group *group)
     has_more = mcq_slab_trim(group->send_slab, SEND_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_receiver_fini(&group->receiver);
     mcq_spump_room_fini(&group->seal_room);
-    mcq_row_free(group->reactor, &group->row);
-    group->has_row = false;
     has_more |= mcq_slab_trim(group->receiver.slab, RECEIVE_BLOCKS_KEPT, BLOCKS_TRIMMED);
     mcq_blocks_trim(group->receiver.blocks);
     group->is_swollen = has_more;

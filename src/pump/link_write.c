@@ -4,8 +4,9 @@
 
 #include "wire/encode.h"
 
-#define IOV_COUNT 64 /* runs of one write */
-#define ROW_MIN 4    /* writes that are worth a row */
+#define IOV_COUNT 64       /* runs of one write */
+#define ROW_MIN 4          /* writes that are worth a row */
+#define ROW_ASK_COUNT 1024 /* flushes until a row that was not to be had is asked for again */
 
 /* The stream took no more: its next edge is worth knowing. */
 enum mcq_err mcq_link_block(struct mcq_link *link)
@@ -147,48 +148,46 @@ enum mcq_err mcq_link_flush(struct mcq_link *link)
 
 /* --- many at a time --------------------------------------------------------------------------- */
 
-/* Those of a stream in the clear, which take octets as they lie there. */
-static bool may_be_in_row(const struct mcq_link *link)
+/* What waits is one run of octets, for a stream in the clear. */
+static bool fits_row(const struct mcq_link *link)
 {
     return link->is_up && link->can_write && !link->is_shut && !mcq_link_is_piped(link) &&
-           link->datagrams == NULL && !mcq_session_is_sealed(link->session);
+           link->datagrams == NULL && mcq_wpump_is_one_run(&link->wpump) &&
+           !mcq_session_is_sealed(link->session) && mcq_session_want(link->session).len == 0;
 }
 
-/* What it has is written on after a first write, of which this is the outcome. */
-static void link_write_on(struct mcq_link *link, enum mcq_err err)
+static void ask_for_row(struct mcq_link_group *group)
 {
-    if (err == MCQ_OK)
-        err = mcq_wpump_waiting_bytes(&link->wpump) > 0 || mcq_session_want(link->session).len > 0
-                  ? link_write_all(link)
-                  : link_on_all_sent(link);
-    mcq_link_settle(link);
-    if (err != MCQ_OK && err != MCQ_AGAIN)
-        mcq_link_lose(link, err);
+    if (group->row != NULL || group->flush_count < group->row_at)
+        return;
+    group->row = mcq_row_new(group->reactor);
+    group->row_at = group->flush_count + ROW_ASK_COUNT;
 }
 
-/* What lies in one run goes with the row. */
 static void write_row(struct mcq_link_group *group, struct mcq_link *const *links, size_t count)
 {
     struct mcq_row_send sends[MCQ_ROW_MAX];
-    struct mcq_link *sent[MCQ_ROW_MAX];
-    size_t sent_count = 0;
 
     for (size_t i = 0; i < count; i++) {
-        struct mcq_link *link = links[i];
-        struct iovec iov[IOV_COUNT];
-        size_t runs = mcq_wpump_lend(&link->wpump, mcq_session_want(link->session), iov, IOV_COUNT);
+        struct iovec iov[2];
+        size_t runs = mcq_wpump_lend(&links[i]->wpump, mcq_bytes(NULL, 0), iov, MCQ_COUNTOF(iov));
 
-        if (runs == 1) {
-            sends[sent_count] = (struct mcq_row_send) {.fd = link->fd, .octets = iov[0]};
-            sent[sent_count++] = link;
-            continue;
-        }
-        (void) link_on_written(link, 0);
-        link_write_on(link, MCQ_OK);
+        mcq_assert_hot(runs == 1);
+        (void) runs;
+        sends[i] = (struct mcq_row_send) {.fd = links[i]->fd, .octets = iov[0]};
     }
-    mcq_row_send(group->reactor, group->row, sends, sent_count);
-    for (size_t i = 0; i < sent_count; i++)
-        link_write_on(sent[i], link_on_sent(sent[i], &sends[i].io));
+    ask_for_row(group);
+    mcq_row_send(group->reactor, &group->row, sends, count);
+    for (size_t i = 0; i < count; i++) {
+        enum mcq_err err = link_on_sent(links[i], &sends[i].io);
+
+        if (err == MCQ_OK)
+            err = link_write_all(links[i]);
+        mcq_link_settle(links[i]);
+        if (err != MCQ_OK && err != MCQ_AGAIN)
+            mcq_link_lose(links[i], err);
+        mcq_assert_hot(!links[i]->is_dirty); /* written, blocked or lost */
+    }
     group->flush_count += count;
 }
 
@@ -198,24 +197,21 @@ size_t mcq_link_flush_some(struct mcq_link_group *group, uint64_t before, size_t
     struct mcq_link *links[MCQ_ROW_MAX];
     size_t count = 0;
 
+    mcq_assert(max > 0);
     if (first == NULL || first->dirty_at >= before)
         return 0;
     max = mcq_min_size(max, MCQ_ROW_MAX);
     for (struct mcq_link *link = first;
-         link != NULL && link->dirty_at < before && count < max && may_be_in_row(link);
+         link != NULL && link->dirty_at < before && count < max && fits_row(link);
          link = link->dirty_next)
         links[count++] = link;
-    if (count < ROW_MIN) {
-        mcq_link_flush(first);
-        mcq_assert_hot(!first->is_dirty); /* written, blocked or lost */
-        return 1;
+    if (count >= ROW_MIN) {
+        write_row(group, links, count);
+        return count;
     }
-    if (!group->has_row) {
-        group->has_row = true;
-        group->row = mcq_row_new(group->reactor);
-    }
-    write_row(group, links, count);
-    return count;
+    mcq_link_flush(first);
+    mcq_assert_hot(!first->is_dirty);
+    return 1;
 }
 
 bool mcq_link_has_room(struct mcq_link *link)

@@ -199,6 +199,12 @@ static inline uint64_t mcq_wpump_waiting_bytes(const struct mcq_wpump *pump)
     return pump->whole_at - pump->sent_at;
 }
 
+/* What waits is not nothing, and lies in one piece. */
+static inline bool mcq_wpump_is_one_run(const struct mcq_wpump *pump)
+{
+    return pump->segments.tail - pump->sent_segment == 1 && pump->whole_at > pump->sent_at;
+}
+
 /* Octets that are kept: those, and what has left of a message that has not wholly. */
 static inline uint64_t mcq_wpump_kept_bytes(const struct mcq_wpump *pump)
 {

@@ -43,9 +43,9 @@ struct mcq_engine_ops {
     void (*shutdown)(struct mcq_reactor *, int fd);
     void (*close)(struct mcq_reactor *, int fd);
     enum mcq_err (*ready_new)(struct mcq_reactor *, struct mcq_ready_set **);
-    /* All three NULL: sends are made one by one. */
+    /* All three NULL: sends are made one by one. false: the row is of no use any more. */
     struct mcq_row *(*row_new)(struct mcq_reactor *);
-    void (*row_send)(struct mcq_reactor *, struct mcq_row *, struct mcq_row_send *, size_t);
+    bool (*row_send)(struct mcq_reactor *, struct mcq_row *, struct mcq_row_send *, size_t);
     void (*row_free)(struct mcq_row *);
     enum mcq_err (*sleeper_new)(struct mcq_reactor *, struct mcq_sleeper **);
     /* For op->fd, in the direction that mcq_op_is_in says. */
@@ -94,7 +94,7 @@ MCQ_MUST_CHECK bool mcq_stream_resume(struct mcq_reactor *reactor, struct mcq_op
 
 /* The rows of io_uring: reactor/uring/row.c. */
 struct mcq_row *mcq_uring_row_new(struct mcq_reactor *reactor);
-void mcq_uring_row_send(struct mcq_reactor *reactor, struct mcq_row *row,
+bool mcq_uring_row_send(struct mcq_reactor *reactor, struct mcq_row *row,
                         struct mcq_row_send *sends, size_t count);
 void mcq_uring_row_free(struct mcq_row *row);
 

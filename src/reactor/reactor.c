@@ -219,12 +219,13 @@ void mcq_row_free(struct mcq_reactor *reactor, struct mcq_row **row)
     *row = NULL;
 }
 
-void mcq_row_send(struct mcq_reactor *reactor, struct mcq_row *row, struct mcq_row_send *sends,
+void mcq_row_send(struct mcq_reactor *reactor, struct mcq_row **row, struct mcq_row_send *sends,
                   size_t count)
 {
     mcq_assert(count <= MCQ_ROW_MAX);
-    if (row != NULL) {
-        reactor->ops->row_send(reactor, row, sends, count);
+    if (*row != NULL) {
+        if (!reactor->ops->row_send(reactor, *row, sends, count))
+            mcq_row_free(reactor, row);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -235,8 +236,8 @@ void mcq_row_send(struct mcq_reactor *reactor, struct mcq_row *row, struct mcq_r
 
 /* A pairing heap that lies in the operations themselves, so that a timer can always be armed. Each
  * one is no earlier than its parent; the children of one are a list. `back` is the parent of the
- * first of them and the elder sibling of each other one. Orders wrap around; those that are
- * compared are of the same time, and so never far apart. */
+ * first of them and the elder sibling of each other one. Orders wrap around: two of the same time
+ * that are 2^31 arms apart may complete the other way around. */
 static bool is_earlier(const struct mcq_op *a, const struct mcq_op *b)
 {
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns

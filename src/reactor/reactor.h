@@ -5,8 +5,8 @@
  * Threads: `now` operations from any thread, whoever holds the lock of what they are for; all that
  *          is armed, waited for and handed out belongs to the thread that made the reactor. wake
  *          from any thread. A forked child calls nothing of this file with what its parent made.
- * Bound:   an armed operation is its caller's storage; the reactor allocates for descriptors and
- *          timers only, before it arms.
+ * Bound:   an armed operation is its caller's storage; the reactor allocates for descriptors only,
+ *          before it arms.
  *
  *   now      recv, send, accept, connect ...: immediate; nothing of them is left in flight
  *   armed    poll, timer, accept, connect, recv, send: outlive the call
@@ -21,8 +21,9 @@
  * acts inside a completion: they are recorded, and taken at the owner's pace. A descriptor is
  * closed when none of its operations is armed.
  *
- * The sets by which a socket's streams say that they are ready, and the sleep of threads that do
- * not own a reactor, are in reactor/ready.h and reactor/sleeper.h.
+ * The sets by which a socket's streams say that they are ready, the sleep of threads that do not
+ * own a reactor, and sends to many streams are in reactor/ready.h, reactor/sleeper.h and
+ * reactor/row.h.
  */
 #ifndef MCQ_REACTOR_REACTOR_H
 #define MCQ_REACTOR_REACTOR_H

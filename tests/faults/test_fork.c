@@ -2,6 +2,8 @@
  * a touch of the parent's rings, sets and streams, and the child opens its own. */
 #include "faults/alone.h"
 
+#include "reactor/engine.h"
+
 #define FORKS 40
 
 /* All calls on what the parent has opened, in the child. */
@@ -174,6 +176,28 @@ static void fault_g1__rings__do_not_follow(void)
     end_world(&world);
 }
 
+/* Nor those that writes to many peers go through. */
+static void fault_g1__rows__do_not_follow(void)
+{
+    struct mcq_reactor *reactor;
+    struct mcq_row *row;
+    const char *why;
+    pid_t pid;
+
+    if (mcq_reactor_new(MCQ_ENGINE_EPOLL, &reactor, &why) != MCQ_OK)
+        fail_msg("no reactor");
+    row = mcq_uring_row_new(reactor);
+    if (row == NULL)
+        skip_because("no io_uring");
+    assert_true(maps_have("io_uring"));
+    pid = fork();
+    if (pid == 0)
+        _exit(maps_have("io_uring"));
+    join_child(pid);
+    mcq_uring_row_free(row);
+    mcq_reactor_free(&reactor);
+}
+
 struct traffic {
     struct mcq_socket *push;
     _Atomic bool is_over;
@@ -292,6 +316,7 @@ static void fault_g1__handler_forks_in_a_sleeping_call__child_is_refused(void)
     X(fault_g1__child__is_refused_and_parent_goes_on)                                              \
     X(fault_g1__child__opens_its_own_context)                                                      \
     X(fault_g1__child_that_exits__is_quiet)                                                        \
+    X(fault_g1__rows__do_not_follow)                                                               \
     X(fault_g1__rings__do_not_follow)                                                              \
     X(fault_g1__forks_during_traffic__lose_nothing)                                                \
     X(fault_g1__handler_forks_in_a_sleeping_call__child_is_refused)

@@ -67,7 +67,9 @@ static void all__whatever_else_some_of_them_have(void **state)
     start_row(&r, 4096);
     assert_int_equal(put_bytes(r.near[1], mcq_bytes(body, sizeof body), false), MCQ_OK);
     mcq_sim_reset(r.world.sim, r.near[3]->peer.link.fd);
-    assert_int_equal(mcq_link_flush_some(&r.a.group, UINT64_MAX, SIZE_MAX), LINKS);
+    assert_int_equal(mcq_link_flush_some(&r.a.group, UINT64_MAX, SIZE_MAX), 1);
+    assert_int_equal(mcq_link_flush_some(&r.a.group, UINT64_MAX, SIZE_MAX), 1); /* two runs */
+    assert_int_equal(mcq_link_flush_some(&r.a.group, UINT64_MAX, SIZE_MAX), 4);
     assert_null(r.a.group.dirty_first);
     assert_true(r.near[1]->peer.link.is_blocked);
     assert_true(r.near[3]->peer.link.is_lost);

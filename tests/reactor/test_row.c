@@ -29,7 +29,7 @@ static void each_stream_gets_its_octets__again_and_again(enum which which)
     for (size_t count = 1; count <= MCQ_ROW_MAX; count = count * 2 + 1) {
         for (size_t i = 0; i < count; i++)
             sends[i] = send_of(pairs[i].near, text, 1 + i);
-        mcq_row_send(f.reactor, row, sends, count);
+        mcq_row_send(f.reactor, &row, sends, count);
         for (size_t i = 0; i < count; i++) {
             char room[sizeof text];
 
@@ -66,7 +66,7 @@ static void full_and_gone_streams__are_told_apart(enum which which)
     await_poll(&f, pairs[GONE].near, MCQ_OP_POLL_IN);
     for (size_t i = 0; i < COUNT; i++)
         sends[i] = send_of(pairs[i].near, i == LAST ? octets : text, i == LAST ? sizeof octets : 5);
-    mcq_row_send(f.reactor, row, sends, COUNT);
+    mcq_row_send(f.reactor, &row, sends, COUNT);
     assert_int_equal(sends[GOOD].io.result, MCQ_IO_DONE);
     assert_int_equal(sends[FULL].io.result, MCQ_IO_AGAIN);
     assert_int_equal(sends[FULL].io.len, 0);
@@ -95,7 +95,7 @@ static void *send_once(void *argument)
 {
     struct sender *sender = argument;
 
-    mcq_row_send(sender->f->reactor, sender->row, &sender->send, 1);
+    mcq_row_send(sender->f->reactor, &sender->row, &sender->send, 1);
     return NULL;
 }
 
@@ -145,7 +145,7 @@ static void no_descriptor_or_memory__one_by_one(enum which which)
     assert_null(row);
     sends[0] = send_of(pair.near, text, 3);
     sends[1] = send_of(pair.far, text, 4);
-    mcq_row_send(f.reactor, row, sends, MCQ_COUNTOF(sends));
+    mcq_row_send(f.reactor, &row, sends, MCQ_COUNTOF(sends));
     assert_int_equal(sends[0].io.len, 3);
     assert_int_equal(sends[1].io.len, 4);
     mcq_row_free(f.reactor, &row);

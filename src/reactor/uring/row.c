@@ -14,7 +14,6 @@
 
 struct mcq_row {
     struct io_uring ring;
-    bool is_broken; /* the kernel has not taken all that was submitted */
 };
 
 struct mcq_row *mcq_uring_row_new(struct mcq_reactor *reactor)
@@ -26,13 +25,14 @@ struct mcq_row *mcq_uring_row_new(struct mcq_reactor *reactor)
     (void) reactor;
     if (row == NULL)
         return NULL;
-    row->is_broken = false;
     for (size_t i = 0; i < MCQ_COUNTOF(flags) && result == -EINVAL; i++)
         result = io_uring_queue_init(MCQ_ROW_MAX, &row->ring, flags[i]);
-    if (result == 0)
-        return row;
-    mcq_free(row);
-    return NULL;
+    if (result != 0) {
+        mcq_free(row);
+        return NULL;
+    }
+    (void) io_uring_ring_dontfork(&row->ring); /* a forked child must not touch it */
+    return row;
 }
 
 void mcq_uring_row_free(struct mcq_row *row)
@@ -41,9 +41,24 @@ void mcq_uring_row_free(struct mcq_row *row)
     mcq_free(row);
 }
 
-/* Returns how many have completed. What was refused is left to be made without the ring: that says
- * why. */
-static unsigned take_completions(struct mcq_row *row, struct mcq_row_send *sends)
+/* CANCELED: the ring has refused it, not the stream. */
+static struct mcq_io io_of(int result)
+{
+    switch (-result) {
+    case EINTR:
+    case EINVAL:
+    case ENOMEM:
+    case EOPNOTSUPP:
+    case ECANCELED: return (struct mcq_io) {.result = MCQ_IO_CANCELED};
+    default: break;
+    }
+    if (result >= 0)
+        return (struct mcq_io) {.result = MCQ_IO_DONE, .len = (size_t) result};
+    return (struct mcq_io) {.result = mcq_io_result_of(MCQ_IO_OP_SEND, -result)};
+}
+
+/* Returns how many have completed. */
+static int take_completions(struct mcq_row *row, struct mcq_row_send *sends)
 {
     struct io_uring_cqe *completion;
     unsigned count = 0;
@@ -51,24 +66,33 @@ static unsigned take_completions(struct mcq_row *row, struct mcq_row_send *sends
 
     io_uring_for_each_cqe(&row->ring, head, completion)
     {
-        struct mcq_io *io = &sends[io_uring_cqe_get_data64(completion)].io;
-
-        if (completion->res > 0)
-            *io = (struct mcq_io) {.result = MCQ_IO_DONE, .len = (size_t) completion->res};
-        else if (completion->res == -EAGAIN)
-            io->result = MCQ_IO_AGAIN;
+        sends[io_uring_cqe_get_data64(completion)].io = io_of(completion->res);
         count++;
     }
     io_uring_cq_advance(&row->ring, count);
-    return count;
+    return (int) count;
 }
 
-static void submit(struct mcq_row *row, struct mcq_row_send *sends, size_t count)
+/* The first ones, which were submitted: they have completed by now, or else are waited for. Whoever
+ * cannot even be waited for is lost, for what has become of its octets is not known. */
+static void await_completions(struct mcq_row *row, struct mcq_row_send *sends, int count)
 {
     struct io_uring_cqe *completion;
-    unsigned taken_count;
-    int submitted;
+    int taken_count;
+    int err = 0;
 
+    for (int i = 0; i < count; i++)
+        sends[i].io.result = MCQ_IO_RESET;
+    taken_count = take_completions(row, sends);
+    while (taken_count < count && (err == 0 || err == -EINTR || err == -EAGAIN)) {
+        err = io_uring_wait_cqe(&row->ring, &completion);
+        taken_count += take_completions(row, sends);
+    }
+}
+
+/* Returns how many the kernel has taken, those in front. */
+static int submit(struct mcq_row *row, struct mcq_row_send *sends, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         struct io_uring_sqe *entry = io_uring_get_sqe(&row->ring);
 
@@ -77,21 +101,20 @@ static void submit(struct mcq_row *row, struct mcq_row_send *sends, size_t count
                            MSG_DONTWAIT | MSG_NOSIGNAL);
         io_uring_sqe_set_data64(entry, i);
     }
-    submitted = io_uring_submit(&row->ring);
-    row->is_broken = submitted != (int) count; /* the others must never be */
-    for (taken_count = take_completions(row, sends); (int) taken_count < submitted;
-         taken_count += take_completions(row, sends))
-        (void) io_uring_wait_cqe(&row->ring, &completion); /* a signal may end it early */
+    return io_uring_submit(&row->ring);
 }
 
-void mcq_uring_row_send(struct mcq_reactor *reactor, struct mcq_row *row,
+bool mcq_uring_row_send(struct mcq_reactor *reactor, struct mcq_row *row,
                         struct mcq_row_send *sends, size_t count)
 {
+    int submitted;
+
     for (size_t i = 0; i < count; i++)
         sends[i].io = (struct mcq_io) {.result = MCQ_IO_CANCELED};
-    if (!row->is_broken)
-        submit(row, sends, count);
+    submitted = submit(row, sends, count);
+    await_completions(row, sends, submitted);
     for (size_t i = 0; i < count; i++)
         if (MCQ_UNLIKELY(sends[i].io.result == MCQ_IO_CANCELED))
             sends[i].io = mcq_kernel_send(reactor, sends[i].fd, &sends[i].octets, 1);
+    return submitted == (int) count; /* else the ring holds what must never be sent */
 }
