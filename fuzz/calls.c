@@ -689,7 +689,7 @@ static void check_gone(struct side *side, uint64_t id)
     int count;
 
     check_errno(side, "close_peer", errno == ENOENT);
-    count = mcq_peers(side->socket, infos, PEERS_MAX, sizeof *infos);
+    count = mcq_peers(side->socket, infos, MCQ_COUNTOF(infos), sizeof *infos);
     calls_same(count <= PEERS_MAX, true, "a bounded number of peers");
     for (int i = 0; i < count; i++)
         calls_same(infos[i].id != id, true, "a peer that is gone");
@@ -717,7 +717,7 @@ static void look_at_peers(struct side *side, unsigned how)
 {
     static struct mcq_peer_info infos[PEERS_MAX];
     struct mcq_socket_stats before, after;
-    int count = mcq_peers(side->socket, infos, PEERS_MAX, sizeof *infos);
+    int count = mcq_peers(side->socket, infos, MCQ_COUNTOF(infos), sizeof *infos);
 
     if (count < 0 || mcq_stats(side->socket, &before, sizeof before) != 0) {
         check_errno(side, "peers", false);

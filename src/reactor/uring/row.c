@@ -25,6 +25,7 @@ struct mcq_row *mcq_uring_row_new(struct mcq_reactor *reactor)
     (void) reactor;
     if (row == NULL)
         return NULL;
+    *row = (struct mcq_row) {0};
     for (size_t i = 0; i < MCQ_COUNTOF(flags) && result == -EINVAL; i++)
         result = io_uring_queue_init(MCQ_ROW_MAX, &row->ring, flags[i]);
     if (result != 0) {
