@@ -45,6 +45,7 @@ python3      3.11    python3          base   /usr/bin/python3 --version
 jinja2       3.1     python3-jinja2   base   module_version jinja2
 liburing     2.3     liburing-dev     base   pkgconf --modversion liburing
 libsodium    1.0.18  libsodium-dev    base   pkgconf --modversion libsodium
+jansson      2.14    libjansson-dev   base   pkgconf --modversion jansson
 cmocka       1.1.5   libcmocka-dev    base   pkgconf --modversion cmocka
 libzmq       4.3.4   libzmq3-dev      base   pkgconf --modversion libzmq
 pyzmq        24.0    python3-zmq      base   module_version zmq
@@ -80,10 +81,10 @@ doctor_kernel() {
     local ring release
     printf '\nkernel\n'
     release=$(uname -r)
-    if at_least 6.1 "$release"; then
+    if at_least 5.11 "$release"; then
         doctor_line kernel "$release" ok ''
     else
-        doctor_line kernel "$release" 'optional: before 6.1 only the epoll engine runs' ''
+        doctor_line kernel "$release" 'optional: before 5.11 only the epoll engine runs' ''
     fi
     ring=$(io_uring_state)
     case $ring in

@@ -178,8 +178,8 @@ int mcq_ctx_pending(struct mcq_context *context, struct mcq_pending *entries, si
 
 struct mcq_socket;
 
-/* The numbers of libzmq; 18 belongs to a type that is not there yet. Source: zmq_socket(3),
- * RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB), 30 (PUSH, PULL), 31 (PAIR). */
+/* The numbers of libzmq. Source: zmq_socket(3), RFC 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB),
+ * 30 (PUSH, PULL), 31 (PAIR). */
 enum mcq_type {
     MCQ_PAIR = 0,   /* one peer, both ways */
     MCQ_PUB = 1,    /* to all subscribers whose topic the message begins with; never waits */
@@ -532,7 +532,7 @@ int mcq_recv_message(struct mcq_socket *socket, struct mcq_message *message, int
  * when this socket is closed and its context has ended. Many may be begun at a time.
  *   message   one that was begun; what it held is released first
  *   len       octets of room; what they are before they are written is undefined
- *   ENOTSUP   SUB and PULL do not send
+ *   ENOTSUP   SUB, PULL, GATHER and DISH do not send
  *   ENOMEM    the message is empty */
 int mcq_reserve(struct mcq_socket *socket, struct mcq_message *message, size_t len);
 
@@ -954,7 +954,7 @@ enum mcq_option {
     MCQ_OPT_XPUB_WELCOME_MSG = 72,
     /* 0, 1 (0); XPUB, XSUB: only a message's first part can be a subscription; set only. */
     MCQ_OPT_ONLY_FIRST_SUBSCRIBE = 108,
-    /* 0, 1 (0); PUB, XPUB, SUB: what matches no subscription. */
+    /* 0, 1 (0); PUB, XPUB, SUB, XSUB: what matches no subscription. */
     MCQ_OPT_INVERT_MATCHING = 74,
     /* 0, 1 (0); XSUB: publishers hear of each unsubscription; set only. */
     MCQ_OPT_XSUB_VERBOSE_UNSUBSCRIBE = 115,
@@ -1003,8 +1003,8 @@ enum mcq_option {
     MCQ_OPT_COMMAND_MAX = 1003,
     /* -1..1024 (-1: 64): in a peer's READY; later. */
     MCQ_OPT_PROPERTIES_MAX = 1004,
-    /* Octets, 0.. (16 MiB); PUB: what a peer's subscriptions may be charged, 224 each beside their
-     * own. */
+    /* Octets, 0.. (16 MiB); PUB, XPUB, RADIO: what a peer's subscriptions may be charged, 224 each
+     * beside their own. */
     MCQ_OPT_SUBSCRIPTIONS_MAX = 1007,
     /* 1.. (1024): handshakes under way at a bound endpoint, before the oldest gives way; later. */
     MCQ_OPT_STRANGERS_MAX = 1002,
@@ -1047,8 +1047,7 @@ enum mcq_option {
 
     /* Octets, -1.. (-1: the system's, for ipc 1 MiB): what the kernel holds of sent ones; later. */
     MCQ_OPT_SNDBUF = 11,
-    /* Octets, -1.. (-1: the system's, for ipc 1 MiB): what the kernel holds of received ones;
-     * later. */
+    /* Octets, -1.. (-1: the system's): what the kernel holds of received ones; later. */
     MCQ_OPT_RCVBUF = 12,
     /* 0, 1 (0): IPv6 addresses too; later. */
     MCQ_OPT_IPV6 = 42,
@@ -1110,7 +1109,7 @@ enum mcq_when_full {
     MCQ_FULL_DROP_OLDEST = 3, /* the oldest that waits is, and nothing that has begun to leave; over
                                  inproc as DROP_NEWEST; not STREAM */
     MCQ_FULL_DISCONNECT = 4,  /* the peer's connection ends, and what waits for it is dropped; not
-                                 PAIR, DEALER, PUSH, CLIENT, SCATTER, CHANNEL */
+                                 PAIR, DEALER, PUSH, CLIENT, SCATTER, CHANNEL, DGRAM */
 };
 
 /* Sets an option with a number as its value, or gives that value. The descriptors of
