@@ -7,6 +7,8 @@
 
 #define COUNT 8
 
+static const int enter = SYS_io_uring_enter;
+
 struct streams {
     struct mcq_reactor *reactor;
     struct mcq_row *row;
@@ -15,10 +17,9 @@ struct streams {
     struct injector injector;
 };
 
-static void begin_streams(struct streams *s, int call, const int *more,
+static void begin_streams(struct streams *s, const int *calls, size_t call_count,
                           int (*answer)(const struct seccomp_data *, int64_t *))
 {
-    const int calls[] = {call, more != NULL ? *more : call};
     const char *why = NULL;
 
     if (mcq_reactor_new(MCQ_ENGINE_URING, &s->reactor, &why) != MCQ_OK)
@@ -32,7 +33,7 @@ static void begin_streams(struct streams *s, int call, const int *more,
         s->near[i] = fds[0];
         s->far[i] = fds[1];
     }
-    begin_injection(&s->injector, calls, more != NULL ? 2 : 1, answer);
+    begin_injection(&s->injector, calls, call_count, answer);
 }
 
 static void end_streams(struct streams *s)
@@ -75,10 +76,10 @@ static int answer_eperm(const struct seccomp_data *call, int64_t *value)
 /* It is the ring that sends, not what stands in for it. */
 static void fault_f14__sends_are_eperm__rows_still_leave(void)
 {
-    const int sendmsg_too = SYS_sendmsg;
+    const int calls[] = {SYS_sendto, SYS_sendmsg};
     struct streams s;
 
-    begin_streams(&s, SYS_sendto, &sendmsg_too, answer_eperm);
+    begin_streams(&s, calls, MCQ_COUNTOF(calls), answer_eperm);
     for (char octet = 'a'; octet < 'f'; octet++)
         send_to_all(&s, octet);
     assert_non_null(s.row);
@@ -89,7 +90,7 @@ static void fault_f14__enter_is_eperm__rows_leave_one_by_one(void)
 {
     struct streams s;
 
-    begin_streams(&s, SYS_io_uring_enter, NULL, answer_eperm);
+    begin_streams(&s, &enter, 1, answer_eperm);
     send_to_all(&s, 'a');
     assert_null(s.row); /* nothing that it holds is ever sent */
     send_to_all(&s, 'b');
@@ -110,7 +111,7 @@ static void fault_f14__enter_takes_part_of_a_row__each_is_sent_once(void)
 {
     struct streams s;
 
-    begin_streams(&s, SYS_io_uring_enter, NULL, answer_partly);
+    begin_streams(&s, &enter, 1, answer_partly);
     send_to_all(&s, 'a');
     assert_null(s.row);
     send_to_all(&s, 'b');

@@ -14,18 +14,27 @@ static struct mcq_row_send send_of(int fd, const void *octets, size_t len)
     return (struct mcq_row_send) {.fd = fd, .octets = {(void *) (uintptr_t) octets, len}};
 }
 
+/* A row, and streams for it. */
+static struct mcq_row *open_row(struct fixture *f, enum which which, struct pair *pairs,
+                                size_t count)
+{
+    struct mcq_row *row;
+
+    open_reactor(f, which);
+    row = mcq_row_new(f->reactor);
+    assert_int_equal(row != NULL, which == WHICH_URING);
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = connect_pair(f);
+    return row;
+}
+
 static void each_stream_gets_its_octets__again_and_again(enum which which)
 {
     struct mcq_row_send sends[MCQ_ROW_MAX];
     struct pair pairs[MCQ_ROW_MAX];
-    struct mcq_row *row;
     struct fixture f;
+    struct mcq_row *row = open_row(&f, which, pairs, MCQ_ROW_MAX);
 
-    open_reactor(&f, which);
-    row = mcq_row_new(f.reactor);
-    assert_int_equal(row != NULL, which == WHICH_URING);
-    for (size_t i = 0; i < MCQ_ROW_MAX; i++)
-        pairs[i] = connect_pair(&f);
     for (size_t count = 1; count <= MCQ_ROW_MAX; count = count * 2 + 1) {
         for (size_t i = 0; i < count; i++)
             sends[i] = send_of(pairs[i].near, text, 1 + i);
@@ -54,13 +63,9 @@ static void full_and_gone_streams__are_told_apart(enum which which)
     enum { GOOD, FULL, GONE, LAST, COUNT };
     struct mcq_row_send sends[COUNT];
     struct pair pairs[COUNT];
-    struct mcq_row *row;
     struct fixture f;
+    struct mcq_row *row = open_row(&f, which, pairs, COUNT);
 
-    open_reactor(&f, which);
-    row = mcq_row_new(f.reactor);
-    for (size_t i = 0; i < COUNT; i++)
-        pairs[i] = connect_pair(&f);
     (void) fill(&f, pairs[FULL].near);
     close_with_reset(&f, pairs[GONE].far);
     await_poll(&f, pairs[GONE].near, MCQ_OP_POLL_IN);
