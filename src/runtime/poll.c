@@ -44,9 +44,12 @@ bool mcq_socket_may_send(struct mcq_socket *socket)
            socket->pattern->ops->is_writable(socket->pattern);
 }
 
+/* A peer that this look has found gone, while it read or wrote, has no room. */
 static bool look_for_room(struct mcq_socket *socket)
 {
     (void) mcq_socket_harvest_output(socket);
+    if (socket->group.lost_first != NULL)
+        mcq_socket_bury(socket);
     return mcq_socket_may_send(socket);
 }
 

@@ -155,8 +155,11 @@ static enum mcq_err send_waiting(struct mcq_socket *socket, struct mcq_part *par
     return err;
 }
 
-static void drop_peeked(struct mcq_socket *socket)
+/* What poll has found of an answer that this request gives up. */
+static void skip_peeked(struct mcq_socket *socket)
 {
+    if (socket->pattern->ops->may_skip_input == NULL)
+        return;
     if (socket->peeked_err == MCQ_OK)
         mcq_msg_fini(&socket->peeked);
     socket->has_peeked = false;
@@ -170,12 +173,8 @@ static enum mcq_err send_held(struct mcq_socket *socket, struct mcq_part *part,
 
     if (MCQ_UNLIKELY(!socket->pattern->ops->can_send))
         return MCQ_NOT_SUPPORTED;
-    if (MCQ_UNLIKELY(socket->has_peeked)) {
-        if (mcq_socket_is_input_s_turn(socket))
-            return MCQ_STATE;
-        if (socket->pattern->ops->may_skip_input != NULL)
-            drop_peeked(socket);
-    }
+    if (MCQ_UNLIKELY(mcq_socket_is_input_s_turn(socket)))
+        return MCQ_STATE;
     socket->group.may_defer = socket->is_batching;
     err = socket->pattern->ops->send(socket->pattern, part);
     if (MCQ_UNLIKELY(err == MCQ_AGAIN)) {
@@ -183,9 +182,12 @@ static enum mcq_err send_held(struct mcq_socket *socket, struct mcq_part *part,
         mcq_hint_lower(&socket->hint);
         err = send_waiting(socket, part, patience);
     }
-    if (MCQ_LIKELY(err == MCQ_OK))
-        socket->is_within_send = part->more;
-    return err;
+    if (MCQ_UNLIKELY(err != MCQ_OK))
+        return err;
+    if (MCQ_UNLIKELY(socket->has_peeked))
+        skip_peeked(socket);
+    socket->is_within_send = part->more;
+    return MCQ_OK;
 }
 
 /* Within a burst the next messages to the same peer need not ask what this one has asked. */

@@ -200,8 +200,8 @@ struct mcq_pattern_ops {
     bool (*is_deaf)(const struct mcq_pattern *pattern);
 
     /* Types that send and receive by turns, while input that poll has found was not received:
-     * whether send may be called all the same, which drops it. NULL: the two do not depend on each
-     * other. */
+     * whether send may be called all the same, which drops it once something was sent. NULL: the
+     * two do not depend on each other. */
     bool (*may_skip_input)(const struct mcq_pattern *pattern);
 
     /* Peers that a message may reach: for a publisher those that have subscribed. NULL: all that

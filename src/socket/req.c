@@ -358,6 +358,8 @@ static enum mcq_err send_first(struct req *req, struct mcq_part *part, struct mc
     size_t kept_before = req->kept.count;
     enum mcq_err err;
 
+    if (!mcq_outgoing_is_ready(&req->duplex.balance))
+        return MCQ_AGAIN; /* the reply that this request would give up is still to be had */
     /* Without ids a reply to an earlier sending would count. */
     req->state.correlates = req->is_correlated || req->timeout_ms > 0;
     drop_early(req);

@@ -164,6 +164,90 @@ static void owner__its_peer_sends_pings__is_not_waited_for(void **state)
     close_world(&w);
 }
 
+/* --- a look ---------------------------------------------------------------------------------- */
+
+/* There was room when it was looked for, and the reader has just found that the peer has gone. */
+static void look__finds_the_only_peer_gone__promises_no_room(void **state)
+{
+    struct mcq_poll_item item = {.events = POLLIN | POLLOUT};
+    struct mcq_msg msg;
+    struct world w;
+    size_t ready_count;
+
+    (void) state;
+    open_two(&w, 0);
+    assert_int_equal(mcq_socket_recv(owner, &msg, 0), MCQ_AGAIN); /* so nobody reads for it */
+    close_socket(&w, far);
+    pass(&w, MCQ_COLD_NS / 2);
+    assert_int_equal(owner->up_count, 1);
+    item.socket = owner;
+    assert_int_equal(mcq_socket_poll(&item, 1, 0, &ready_count), MCQ_OK);
+    assert_int_equal(item.revents, 0);
+    assert_int_equal(send_text(owner, "to nobody"), MCQ_AGAIN);
+    close_world(&w);
+}
+
+static void look_at(struct mcq_socket *socket, short wanted)
+{
+    struct mcq_poll_item item = {.socket = socket, .events = POLLIN};
+    size_t ready_count;
+
+    assert_int_equal(mcq_socket_poll(&item, 1, 0, &ready_count), MCQ_OK);
+    assert_int_equal(item.revents, wanted);
+}
+
+static void expect_part(struct mcq_socket *socket, const char *text, bool more)
+{
+    struct mcq_msg msg;
+
+    assert_int_equal(mcq_socket_recv(socket, &msg, 0), MCQ_OK);
+    assert_true(mcq_bytes_equal(mcq_msg_bytes(&msg), mcq_bytes_of(text)));
+    assert_int_equal(msg.more, more);
+    mcq_msg_fini(&msg);
+}
+
+/* A request that is sent gives up what was found of the reply before it, and one that is not sent
+ * gives up nothing. */
+static void part_that_a_look_has_found__goes_with_the_next_request(void **state)
+{
+    static const char *const parts[] = {"first", "second", "third"};
+    struct mcq_socket *requester;
+    struct mcq_socket *replier;
+    struct world w;
+
+    (void) state;
+    open_world(&w);
+    requester = open_socket(&w, MCQ_SOCKET_TYPE_REQ);
+    replier = open_socket(&w, MCQ_SOCKET_TYPE_REP);
+    assert_int_equal(requester->pattern->ops->set(requester->pattern, MCQ_PATTERN_REQ_RELAXED, 1),
+                     MCQ_OK);
+    bind_to(requester, HERE);
+    connect_to(replier, HERE);
+    pass(&w, SECOND);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(send_text(requester, "question"), MCQ_OK);
+        pass(&w, 10 * MS);
+        expect_part(replier, "question", false);
+        for (size_t j = 0; j < MCQ_COUNTOF(parts); j++) {
+            struct mcq_part part = {mcq_bytes_of(parts[j]), NULL, j + 1 < MCQ_COUNTOF(parts)};
+
+            assert_int_equal(mcq_socket_send(replier, &part, 0), MCQ_OK);
+        }
+        pass(&w, 10 * MS);
+        expect_part(requester, "first", true);
+        look_at(requester, POLLIN);
+    }
+    close_socket(&w, replier);
+    pass(&w, SECOND);
+    assert_int_equal(requester->up_count, 0);
+    assert_int_equal(send_text(requester, "to nobody"), MCQ_AGAIN);
+    expect_part(requester, "second", true);
+    look_at(requester, POLLIN);
+    expect_part(requester, "third", false);
+    look_at(requester, 0);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +256,8 @@ int main(void)
         cmocka_unit_test(owner__back_again_and_again__reads_itself),
         cmocka_unit_test(owner__that_does_not_come_back__is_read_for),
         cmocka_unit_test(owner__its_peer_sends_pings__is_not_waited_for),
+        cmocka_unit_test(look__finds_the_only_peer_gone__promises_no_room),
+        cmocka_unit_test(part_that_a_look_has_found__goes_with_the_next_request),
     };
 
     return cmocka_run_group_tests_name("runtime.guards", tests, NULL, NULL);

@@ -382,6 +382,30 @@ static void accepted_peer_gone_within_the_request__though_it_may_still_be_read(v
     world_fini(&f.world);
 }
 
+/* Nothing was sent, so the reply that it would have given up is still to be had. */
+static void relaxed__a_request_that_nobody_takes__gives_up_nothing(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    start_accepting(&f);
+    set(&f.req, MCQ_PATTERN_REQ_RELAXED, 1);
+    SEND(&f.req, "question");
+    take_request(&f, "question");
+    put_text(f.far, "", true);
+    put_text(f.far, "part", true);
+    put_text(f.far, "another", true);
+    put_text(f.far, "answer", false);
+    settle(&f.world);
+    prefetch(&f.req);
+    peer_down(f.near);
+    EXPECT_MORE(&f.req, "part");
+    assert_int_equal(send_text(&f.req, "too soon", false), MCQ_AGAIN);
+    EXPECT_MORE(&f.req, "another");
+    EXPECT(&f.req, "answer");
+    world_fini(&f.world);
+}
+
 /* --- room and memory ------------------------------------------------------------------------- */
 
 static void all_full__again__and_the_envelope_is_not_left_alone(void **state)
@@ -464,6 +488,7 @@ int main(void)
         LEDGER_TEST(accepted_peer_gone_within_the_request__though_it_may_still_be_read),
         LEDGER_TEST(other_peer_gone__the_asked_one_is_still_known_to_be),
         LEDGER_TEST(accepted_peer_gone_within_the_request__the_rest_is_swallowed),
+        LEDGER_TEST(relaxed__a_request_that_nobody_takes__gives_up_nothing),
         LEDGER_TEST(all_full__again__and_the_envelope_is_not_left_alone),
         LEDGER_TEST(nomem__a_request_goes_whole_or_not_at_all),
     };
