@@ -446,23 +446,27 @@ static void send_batch(struct side *side, unsigned how, size_t len)
     }
 }
 
-/* One message of many parts. */
+/* One message of many parts; a ROUTER's goes to whom it has heard last. */
 static void send_whole(struct side *side, unsigned how, size_t len)
 {
-    struct mcq_message parts[PARTS_MAX];
-    unsigned count = 0;
+    struct mcq_message parts[1 + PARTS_MAX];
+    unsigned count = 0, wanted;
 
-    if (side->part_count != 0 || side->type == MCQ_ROUTER || is_numbered(side) ||
-        side->sent_count >= MESSAGES_MAX - 1)
+    if (side->part_count != 0 || (side->type == MCQ_ROUTER && side->id_len == 0) ||
+        is_numbered(side) || side->sent_count >= MESSAGES_MAX - 1)
         return;
+    if (side->type == MCQ_ROUTER &&
+        mcq_message_init_copy(&parts[count], side->id, side->id_len) == 0)
+        count++;
     side->part_count = is_single(side) ? 1 : 1 + how / 2 % PARTS_MAX;
+    wanted = side->part_count + (side->type == MCQ_ROUTER);
     for (side->part = 0; side->part < side->part_count; side->part++, count++) {
-        struct mcq_bytes octets = our_part(side, side->sent_count, len + count);
+        struct mcq_bytes octets = our_part(side, side->sent_count, len + side->part);
 
         if (mcq_message_init_copy(&parts[count], octets.data, octets.len) != 0)
             break;
     }
-    if (count == side->part_count) {
+    if (count == wanted) {
         bool is_sent = mcq_send_parts(side->socket, parts, count, how & 1 ? MCQ_DONTWAIT : 0) == 0;
 
         side->sent_count++;

@@ -570,7 +570,7 @@ int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t 
 /* Receives up to `count` parts, of one message or several, and gives how many: waits for the first
  * as mcq_recv_message does, and takes what else there is. A batch may end within a message; the
  * next call goes on with it. All are messages that were begun; what the filled ones held is
- * released first, and that of the one behind them may be.
+ * released first, and what the others held may be.
  * -1 with an error of mcq_recv: none was received. One behind the first is told by the next call.
  */
 int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count,

@@ -444,23 +444,17 @@ int mcq_send_batch(struct mcq_socket *socket, struct mcq_message *messages, size
     return MCQ_LIKELY(err == MCQ_OK) ? (int) sent_count : mcq_fail_on(socket, MCQ_CALL_SEND, err);
 }
 
-static int recv_some(struct mcq_socket *socket, struct mcq_message *messages, size_t count,
-                     bool one, int flags)
-{
-    size_t taken_count;
-    enum mcq_err err =
-        mcq_socket_recv_batch(socket, mcq_msg_of(messages), batch_of(count), one,
-                              timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
-
-    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
-}
-
 int mcq_recv_batch(struct mcq_socket *socket, struct mcq_message *messages, size_t count, int flags)
 {
+    size_t taken_count;
+    enum mcq_err err;
+
     if (MCQ_UNLIKELY(socket == NULL || (messages == NULL && count > 0) ||
                      (flags & ~MCQ_DONTWAIT) != 0))
         return fail_arguments("recv_batch", socket, "messages", flags, MCQ_DONTWAIT);
-    return recv_some(socket, messages, count, false, flags);
+    err = mcq_socket_recv_batch(socket, mcq_msg_of(messages), batch_of(count),
+                                timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
 }
 
 int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags)
@@ -477,8 +471,13 @@ int mcq_send_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t 
 
 int mcq_recv_parts(struct mcq_socket *socket, struct mcq_message *parts, size_t count, int flags)
 {
+    size_t taken_count;
+    enum mcq_err err;
+
     if (MCQ_UNLIKELY(socket == NULL || (parts == NULL && count > 0) ||
                      (flags & ~MCQ_DONTWAIT) != 0))
         return fail_arguments("recv_parts", socket, "parts", flags, MCQ_DONTWAIT);
-    return recv_some(socket, parts, count, true, flags);
+    err = mcq_socket_recv_parts(socket, mcq_msg_of(parts), batch_of(count),
+                                timeout_of(&socket->options.recv_timeout_ms, flags), &taken_count);
+    return MCQ_LIKELY(err == MCQ_OK) ? (int) taken_count : mcq_fail_on(socket, MCQ_CALL_RECV, err);
 }

@@ -19,6 +19,11 @@
  * A tap is the same for who receives: whole messages of one part that lie in the link's block, or
  * in its pipe. A duct is the same for who sends into a pipe. Nothing waits in either, so they may
  * be forgotten at any time.
+ *
+ * Questions are a tap of a peer whose messages come with its name, as a ROUTER's do, while its turn
+ * goes on; and answers are what is sent back to it with that name, while they wait for others'
+ * anyway (mcq_link_answer). Each is forgotten with the taps; answers also when anything is sent in
+ * another way.
  */
 #ifndef MCQ_PUMP_LANE_H
 #define MCQ_PUMP_LANE_H

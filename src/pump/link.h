@@ -111,10 +111,12 @@ struct mcq_link_group {
     struct mcq_lane lane; /* open: has_deferred, and they are in it */
     struct mcq_tap tap;   /* of a link with nothing in its queue */
     struct mcq_tap duct;  /* of a link with a pipe */
-    uint64_t laned_count; /* messages that went through lanes so far */
-    bool shares_output;   /* what links queue is in send blocks, for many at a time */
-    bool was_cut_short;   /* the last take found nothing so far, and there is more to look at */
-    bool has_alarm;       /* the pattern has asked to be called, alarm_ns later */
+    struct mcq_tap questions;  /* of a link whose messages come with a name */
+    struct mcq_link *answered; /* the last one, which waits for others; NULL: none */
+    uint64_t laned_count;      /* messages that went through lanes so far */
+    bool shares_output;        /* what links queue is in send blocks, for many at a time */
+    bool was_cut_short; /* the last take found nothing so far, and there is more to look at */
+    bool has_alarm;     /* the pattern has asked to be called, alarm_ns later */
     uint64_t alarm_ns;
     bool is_starved;  /* a link was not read, for the budget is used up */
     bool has_resting; /* a link rests that nobody was told of yet */
@@ -326,6 +328,10 @@ void mcq_link_close_lane(struct mcq_link_group *group);
  * closed, and nothing was taken; ask the link. */
 bool mcq_link_duct(struct mcq_link_group *group, struct mcq_part *part);
 
+/* Queues a message of one part for the link that was answered last, if it has asked again, and its
+ * answers still wait for others'. False: nothing was taken; send it in the usual way. */
+bool mcq_link_answer(struct mcq_link_group *group, struct mcq_part *part);
+
 /* Takes back the message that was begun and not ended. */
 void mcq_link_cut(struct mcq_link *link);
 
@@ -352,12 +358,12 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg 
 /* Messages that a tap gives before others are looked at. */
 #define MCQ_TAP_MAX 64
 
-/* Opens the group's tap for this link, where that is worth it: the next messages are its. */
-void mcq_link_open_tap(struct mcq_link *link);
+/* Opens a tap of its group for this link, where that is worth it: the next messages are its. */
+void mcq_link_open_tap(struct mcq_link *link, struct mcq_tap *tap);
 
-/* The next message, through the tap, which is open; or, of a stream, its octets, borrowed until
- * anything else is done with the link. False: the tap is closed; ask the link. */
-bool mcq_link_tap(struct mcq_link_group *group, struct mcq_msg *msg);
+/* The next message, through the group's tap, which is open; or, of a stream, its octets, borrowed
+ * until anything else is done with the link. False: the tap is closed; ask the link. */
+bool mcq_link_tap(struct mcq_link_group *group, struct mcq_tap *tap, struct mcq_msg *msg);
 bool mcq_link_tap_octets(struct mcq_link_group *group, struct mcq_bytes *body);
 
 /* What the peer says next, for sockets whose peers subscribe: event->kind is BODY (a part, in *msg,

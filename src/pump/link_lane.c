@@ -103,10 +103,9 @@ void mcq_link_close_lane(struct mcq_link_group *group)
     group->laned_count += count;
 }
 
-void mcq_link_open_tap(struct mcq_link *link)
+void mcq_link_open_tap(struct mcq_link *link, struct mcq_tap *tap)
 {
     const struct mcq_rpump *pump = &link->rpump;
-    struct mcq_tap *tap = &link->group->tap;
 
     if (!link->is_up || link->is_lost || link->conflates || link->in.head != link->in.tail)
         return;
@@ -116,9 +115,8 @@ void mcq_link_open_tap(struct mcq_link *link)
     *tap = (struct mcq_tap) {.link = link, .left_count = MCQ_TAP_MAX};
 }
 
-bool mcq_link_tap_octets(struct mcq_link_group *group, struct mcq_bytes *body)
+static bool tap_octets(struct mcq_tap *tap, struct mcq_bytes *body)
 {
-    struct mcq_tap *tap = &group->tap;
     struct mcq_link *link = tap->link;
 
     if (MCQ_UNLIKELY(tap->left_count == 0 ||
@@ -132,9 +130,13 @@ bool mcq_link_tap_octets(struct mcq_link_group *group, struct mcq_bytes *body)
     return true;
 }
 
-static bool tap_pipe(struct mcq_link_group *group, struct mcq_msg *msg)
+bool mcq_link_tap_octets(struct mcq_link_group *group, struct mcq_bytes *body)
 {
-    struct mcq_tap *tap = &group->tap;
+    return tap_octets(&group->tap, body);
+}
+
+static bool tap_pipe(struct mcq_tap *tap, struct mcq_msg *msg)
+{
     struct mcq_link *link = tap->link;
 
     if (MCQ_UNLIKELY(tap->left_count == 0 || !mcq_pipe_has_single(&link->pipe) ||
@@ -146,14 +148,14 @@ static bool tap_pipe(struct mcq_link_group *group, struct mcq_msg *msg)
     return true;
 }
 
-bool mcq_link_tap(struct mcq_link_group *group, struct mcq_msg *msg)
+bool mcq_link_tap(struct mcq_link_group *group, struct mcq_tap *tap, struct mcq_msg *msg)
 {
-    struct mcq_link *link = group->tap.link;
+    struct mcq_link *link = tap->link;
     struct mcq_bytes body;
 
     if (mcq_link_is_piped(link))
-        return tap_pipe(group, msg);
-    if (!mcq_link_tap_octets(group, &body))
+        return tap_pipe(tap, msg);
+    if (!tap_octets(tap, &body))
         return false;
     if (MCQ_UNLIKELY(mcq_msg_init_slice(msg, &link->rpump.block, group->receiver.blocks, body) !=
                      MCQ_OK)) {

@@ -103,6 +103,10 @@ static inline void mcq_link_close_taps(struct mcq_link *link)
         group->tap.link = NULL;
     if (group->duct.link == link)
         group->duct.link = NULL;
+    if (group->questions.link == link)
+        group->questions.link = NULL;
+    if (group->answered == link)
+        group->answered = NULL;
     if (group->asker == link)
         group->asker = NULL;
 }

@@ -360,6 +360,33 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
     return MCQ_OK;
 }
 
+/* Whether one more answer changes nothing: it waits, as the last one does. */
+static bool may_wait(struct mcq_link *link, size_t len)
+{
+    const struct mcq_link_group *group = link->group;
+
+    return group->dirty_last == link && !link->conflates && link->framing != MCQ_FRAMING_RAW &&
+           is_below_max(link) &&
+           mcq_wpump_waiting_bytes(&link->wpump) + MCQ_FRAME_HEAD_MAX + len <
+               MCQ_WPUMP_BATCH_BYTES &&
+           (group->others_ask || mcq_link_has_at_hand(link));
+}
+
+bool mcq_link_answer(struct mcq_link_group *group, struct mcq_part *part)
+{
+    struct mcq_link *link = group->answered;
+    size_t len = part->body.len;
+
+    mcq_assert_hot(!mcq_wpump_is_within(&link->wpump));
+    if (group->asker != link || len > MCQ_WPUMP_COPY_MAX || part->msg->kind == MCQ_MSG_PLACE ||
+        !may_wait(link, len) || link_copy(link, part) != MCQ_OK)
+        return false;
+    mcq_msg_give_back(part->msg, group->receiver.blocks);
+    group->asker = NULL;
+    link_on_put(link, len, true);
+    return true;
+}
+
 enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf, struct mcq_bytes run,
                               size_t body_bytes, bool ends_message)
 {

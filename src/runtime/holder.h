@@ -131,6 +131,8 @@ static inline void mcq_socket_share(struct mcq_socket *socket)
 {
     socket->group.tap.link = NULL;
     socket->group.duct.link = NULL;
+    socket->group.questions.link = NULL;
+    socket->group.answered = NULL;
     if (MCQ_UNLIKELY(socket->group.has_deferred))
         socket->pattern->ops->share(socket->pattern);
 }

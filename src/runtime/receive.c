@@ -127,14 +127,29 @@ static enum mcq_err recv_held(struct mcq_socket *socket, struct mcq_msg *msg, in
     return MCQ_OK;
 }
 
+/* Between two messages, and nobody else has to be told of the next. */
+static inline bool may_tap(const struct mcq_socket *socket)
+{
+    return !socket->is_within_recv && !socket->has_peeked && socket->in_sleepers == 0 &&
+           !mcq_transfer_is_watched(socket);
+}
+
 /* Where the next messages are at hand, and one peer's, they need no look at others. */
 static void open_tap(struct mcq_socket *socket)
 {
     const struct mcq_pattern_ops *ops = socket->pattern->ops;
 
-    if (ops->open_tap != NULL && !socket->is_within_recv && !socket->has_peeked &&
-        socket->in_sleepers == 0 && !mcq_transfer_is_watched(socket))
+    if (ops->open_tap != NULL && may_tap(socket))
         ops->open_tap(socket->pattern);
+}
+
+/* The same of messages that come with the name of their peer. */
+static void open_questions(struct mcq_socket *socket)
+{
+    const struct mcq_pattern_ops *ops = socket->pattern->ops;
+
+    if (ops->open_questions != NULL && may_tap(socket))
+        ops->open_questions(socket->pattern);
 }
 
 static void leave_recv(struct mcq_socket *socket, bool goes_on)
@@ -159,7 +174,7 @@ enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int
 
 static inline bool recv_tapped(struct mcq_socket *socket, struct mcq_msg *msg)
 {
-    if (!mcq_link_tap(&socket->group, msg))
+    if (!mcq_link_tap(&socket->group, &socket->group.tap, msg))
         return false;
     socket->in_calls++;
     return true;
@@ -217,23 +232,67 @@ static size_t take_more(struct mcq_socket *socket, struct mcq_msg *msgs, size_t 
     return i;
 }
 
+/* The lock is held. */
+static enum mcq_err recv_some(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
+                              bool one, int timeout_ms, size_t *taken_count)
+{
+    enum mcq_err err;
+
+    if (count == 0)
+        return MCQ_OK;
+    mcq_msg_put(msgs, socket->group.receiver.blocks);
+    err = recv_held(socket, msgs, timeout_ms);
+    if (err == MCQ_OK)
+        *taken_count = 1 + take_more(socket, msgs + 1, count - 1, one);
+    else
+        mcq_msg_init(msgs);
+    return err;
+}
+
 enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
-                                   bool one, int timeout_ms, size_t *taken_count)
+                                   int timeout_ms, size_t *taken_count)
 {
     enum mcq_err err;
 
     *taken_count = 0;
     MCQ_TRY(mcq_socket_enter(socket));
-    if (count > 0) {
-        mcq_msg_put(msgs, socket->group.receiver.blocks);
-        err = recv_held(socket, msgs, timeout_ms);
-        if (err == MCQ_OK)
-            *taken_count = 1 + take_more(socket, msgs + 1, count - 1, one);
-        else
-            mcq_msg_init(msgs);
-    } else {
-        err = MCQ_OK;
+    err = recv_some(socket, msgs, count, false, timeout_ms, taken_count);
+    leave_recv(socket, false);
+    return err;
+}
+
+/* The ready set is looked at as often as without. */
+static inline bool recv_question(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count)
+{
+    if (count < MCQ_NAMED_PARTS ||
+        (socket->since_harvest + MCQ_NAMED_PARTS >= HARVEST_EVERY && socket->up_count > 1))
+        return false;
+    for (size_t i = 0; i < MCQ_NAMED_PARTS; i++)
+        mcq_msg_put(&msgs[i], socket->group.receiver.blocks);
+    if (!socket->pattern->ops->take_question(socket->pattern, msgs))
+        return false;
+    socket->since_harvest += MCQ_NAMED_PARTS;
+    socket->in_calls++;
+    return true;
+}
+
+enum mcq_err mcq_socket_recv_parts(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count,
+                                   int timeout_ms, size_t *taken_count)
+{
+    enum mcq_err err;
+
+    *taken_count = 0;
+    mcq_lock_take(&socket->lock);
+    if (socket->group.questions.link != NULL && recv_question(socket, msgs, count)) {
+        mcq_socket_let_go(socket);
+        *taken_count = MCQ_NAMED_PARTS;
+        return MCQ_OK;
     }
+    MCQ_TRY(mcq_socket_admit(socket));
+    mcq_socket_share(socket);
+    err = recv_some(socket, msgs, count, true, timeout_ms, taken_count);
+    if (err == MCQ_OK)
+        open_questions(socket);
     leave_recv(socket, false);
     return err;
 }

@@ -54,14 +54,18 @@ static bool answers(struct mcq_socket *socket)
     if (asker == NULL || group->dirty_last != asker || group->has_deferred || socket->is_flushing)
         return false;
     asks_more = group->others_ask || mcq_link_has_at_hand(asker);
-    if (group->dirty_count == socket->answered_last && asks_more)
+    if (group->dirty_count == socket->answered_last && asks_more) {
+        group->answered = asker;
         return true; /* one look at the clock for all that a peer gets in a row */
+    }
     socket->answered_last = group->dirty_count;
     now_ns = mcq_engine_now_ns(socket->engine);
     is_quick = now_ns - socket->sent_at_ns < ANSWER_NS;
     socket->sent_at_ns = now_ns;
-    if (is_quick && group->dirty_count - socket->answered_before < ANSWERED_MAX && asks_more)
+    if (is_quick && group->dirty_count - socket->answered_before < ANSWERED_MAX && asks_more) {
+        group->answered = asker;
         return true;
+    }
     socket->answered_before = group->dirty_count;
     mcq_socket_flush(socket);
     look_at_clock(socket);
@@ -171,6 +175,7 @@ static enum mcq_err send_held(struct mcq_socket *socket, struct mcq_part *part,
 {
     enum mcq_err err;
 
+    socket->group.answered = NULL;
     if (MCQ_UNLIKELY(!socket->pattern->ops->can_send))
         return MCQ_NOT_SUPPORTED;
     if (MCQ_UNLIKELY(mcq_socket_is_input_s_turn(socket)))
@@ -314,7 +319,14 @@ enum mcq_err mcq_socket_send_parts(struct mcq_socket *socket, struct mcq_msg *ms
     struct patience patience = {.timeout_ms = timeout_ms};
     enum mcq_err err;
 
-    MCQ_TRY(mcq_socket_enter_to_send(socket));
+    mcq_lock_take(&socket->lock);
+    if (socket->group.answered != NULL && count == MCQ_NAMED_PARTS &&
+        socket->pattern->ops->put_answer != NULL &&
+        socket->pattern->ops->put_answer(socket->pattern, msgs)) {
+        mcq_socket_let_go(socket);
+        return MCQ_OK;
+    }
+    MCQ_TRY(mcq_socket_admit(socket));
     err = MCQ_UNLIKELY(socket->is_within_send) ? MCQ_BUSY : MCQ_OK;
     for (size_t i = 0; i < count && err == MCQ_OK; i++) {
         struct mcq_part part = {mcq_msg_bytes(&msgs[i]), &msgs[i], i + 1 < count};

@@ -160,6 +160,8 @@ void mcq_socket_mark_forked(struct mcq_socket *socket)
     socket->group.lane = (struct mcq_lane) {0};
     socket->group.tap = (struct mcq_tap) {0};
     socket->group.duct = (struct mcq_tap) {0};
+    socket->group.questions = (struct mcq_tap) {0};
+    socket->group.answered = NULL;
     socket->group.blocked_count = 0;
     socket->group.is_starved = false;
     socket->group.is_swollen = false;

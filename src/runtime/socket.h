@@ -368,10 +368,14 @@ MCQ_MUST_CHECK enum mcq_err mcq_socket_reserve(struct mcq_socket *socket, struct
                                                size_t count, size_t len, size_t *made_count);
 
 /* Receives up to `count` parts into messages that exist; waits for the first one only. Those behind
- * *taken_count are as they were, or empty.
- *   one   parts of one message, to its end */
+ * *taken_count are as they were, or empty. */
 MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *msgs,
-                                                  size_t count, bool one, int timeout_ms,
+                                                  size_t count, int timeout_ms,
+                                                  size_t *taken_count);
+
+/* The same of parts of one message, to its end. */
+MCQ_MUST_CHECK enum mcq_err mcq_socket_recv_parts(struct mcq_socket *socket, struct mcq_msg *msgs,
+                                                  size_t count, int timeout_ms,
                                                   size_t *taken_count);
 
 /* The same, into a message that exists: what it held is given back to where the next one comes

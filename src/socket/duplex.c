@@ -207,7 +207,7 @@ void mcq_duplex_open_tap(struct mcq_pattern *pattern)
     struct mcq_peer *peer = mcq_incoming_only(incoming);
 
     if (peer != NULL)
-        mcq_link_open_tap(&peer->link);
+        mcq_link_open_tap(&peer->link, &pattern->group->tap);
 }
 
 void mcq_duplex_share(struct mcq_pattern *pattern)

@@ -47,6 +47,25 @@ struct mcq_peer *mcq_incoming_only(const struct mcq_incoming *incoming)
     return mcq_peer_of_fair(fair->ring.ready);
 }
 
+struct mcq_peer *mcq_incoming_goes_on(const struct mcq_incoming *incoming)
+{
+    const struct mcq_fair *fair = &incoming->fair;
+
+    if (fair->peer == NULL || fair->is_within || fair->is_cut || fair->final != NULL)
+        return NULL;
+    return mcq_peer_of_fair(fair->peer);
+}
+
+void mcq_incoming_took(struct mcq_incoming *incoming, struct mcq_peer *peer,
+                       const struct mcq_msg *msg)
+{
+    struct mcq_link_group *group = peer->link.group;
+
+    mcq_fair_took(&incoming->fair, mcq_msg_len(msg), msg->more);
+    group->asker = &peer->link;
+    group->others_ask = incoming->fair.ring.ready_count > 1;
+}
+
 enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *msg,
                                struct mcq_peer **peer)
 {
@@ -61,9 +80,7 @@ enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *ms
             return turn == MCQ_TURN_CUT ? MCQ_CLOSED : MCQ_AGAIN;
         *peer = mcq_peer_of_fair(node);
         if (MCQ_LIKELY(mcq_link_take(&(*peer)->link, msg) == MCQ_OK)) {
-            mcq_fair_took(&incoming->fair, mcq_msg_len(msg), msg->more);
-            (*peer)->link.group->asker = &(*peer)->link;
-            (*peer)->link.group->others_ask = incoming->fair.ring.ready_count > 1;
+            mcq_incoming_took(incoming, *peer, msg);
             return MCQ_OK;
         }
         (void) mcq_fair_set_ready(&incoming->fair, node, (*peer)->epoch, false);

@@ -31,6 +31,13 @@ struct mcq_peer *mcq_incoming_next_readable(const struct mcq_incoming *incoming,
  * or more. */
 struct mcq_peer *mcq_incoming_only(const struct mcq_incoming *incoming);
 
+/* The peer that the next message comes from again, if it has one. NULL: others are asked first. */
+struct mcq_peer *mcq_incoming_goes_on(const struct mcq_incoming *incoming);
+
+/* A part of the peer whose turn it is was taken. */
+void mcq_incoming_took(struct mcq_incoming *incoming, struct mcq_peer *peer,
+                       const struct mcq_msg *msg);
+
 /* The next part, and whose it is; the parts of a message come from one peer.
  *   MCQ_AGAIN    none now
  *   MCQ_CLOSED   the rest of the message that was begun never comes; said once */

@@ -123,6 +123,7 @@ enum mcq_policy {
 struct mcq_pattern;
 
 #define MCQ_HEAR_MAX 1000
+#define MCQ_NAMED_PARTS 2 /* the name of a peer, and what it says, or is told */
 
 struct mcq_pattern_ops {
     enum mcq_socket_type type;
@@ -191,6 +192,16 @@ struct mcq_pattern_ops {
      * closes the lane. */
     void (*open_lane)(struct mcq_pattern *pattern);
     void (*open_tap)(struct mcq_pattern *pattern);
+
+    /* The same for messages that come with the name of their peer, and leave with one: of one part
+     * behind it. What is open is closed with the lane.
+     *   open_questions   for the peer whose turn it is, where that is worth it
+     *   take_question    parts: two, empty. False: nothing is open any more; ask recv
+     *   put_answer       parts: two. False: nothing was taken; ask send
+     * NULL, all three: no such type. */
+    void (*open_questions)(struct mcq_pattern *pattern);
+    bool (*take_question)(struct mcq_pattern *pattern, struct mcq_msg parts[MCQ_NAMED_PARTS]);
+    bool (*put_answer)(struct mcq_pattern *pattern, struct mcq_msg parts[MCQ_NAMED_PARTS]);
 
     /* Whether send would take the first part of a message now: what POLLOUT says. */
     bool (*is_writable)(struct mcq_pattern *pattern);

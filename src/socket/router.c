@@ -236,6 +236,46 @@ enum mcq_err mcq_routing_recv(struct mcq_pattern *pattern, struct mcq_msg *msg)
     return MCQ_OK;
 }
 
+/* --- questions and answers of a peer whose turn goes on --------------------------------------- */
+
+static void router_open_questions(struct mcq_pattern *pattern)
+{
+    struct mcq_routing *router = router_of(pattern);
+    struct mcq_peer *peer = mcq_incoming_goes_on(&router->duplex.incoming);
+
+    if (peer != NULL && !router->has_held && !mcq_link_is_piped(&peer->link))
+        mcq_link_open_tap(&peer->link, &pattern->group->questions);
+}
+
+static bool router_take_question(struct mcq_pattern *pattern, struct mcq_msg parts[MCQ_NAMED_PARTS])
+{
+    struct mcq_link_group *group = pattern->group;
+    struct mcq_incoming *incoming = &router_of(pattern)->duplex.incoming;
+    struct mcq_peer *peer = mcq_incoming_goes_on(incoming);
+
+    /* A send may have found somebody gone, whose last words come first. */
+    if (MCQ_UNLIKELY(peer == NULL) || &peer->link != group->questions.link ||
+        !mcq_link_tap(group, &group->questions, &parts[1]))
+        return false;
+    mcq_msg_copy(&parts[0], &peer->identity);
+    parts[0].routing_id = parts[1].routing_id;
+    mcq_incoming_took(incoming, peer, &parts[1]);
+    return true;
+}
+
+static bool router_put_answer(struct mcq_pattern *pattern, struct mcq_msg parts[MCQ_NAMED_PARTS])
+{
+    struct mcq_link_group *group = pattern->group;
+    struct mcq_peer *peer = MCQ_CONTAINER_OF(group->answered, struct mcq_peer, link);
+    struct mcq_part body = {mcq_msg_bytes(&parts[1]), &parts[1], false};
+
+    if (router_of(pattern)->balances || !mcq_router_is(&peer->route, mcq_msg_bytes(&parts[0])) ||
+        !mcq_link_answer(group, &body))
+        return false;
+    mcq_msg_fini(&parts[0]);
+    return true;
+}
+
 static bool waits(const struct mcq_routing *router)
 {
     return mcq_pattern_waits(&router->duplex.base, router->is_mandatory);
@@ -436,6 +476,9 @@ const struct mcq_pattern_ops mcq_pattern_router = {
     .room = mcq_routing_room,
     .send = router_send,
     .recv = mcq_routing_recv,
+    .open_questions = router_open_questions,
+    .take_question = router_take_question,
+    .put_answer = router_put_answer,
     .is_writable = router_is_writable,
     .set = router_set,
     .set_bytes = mcq_routing_set_bytes,

@@ -202,15 +202,15 @@ static void tap__gives_whole_messages__and_leaves_the_others_to_the_link(void **
         put_number(f.near, i, i == 3);
     mcq_link_flush(f.near);
     expect_number(&f, 0, false);
-    mcq_link_open_tap(f.far);
+    mcq_link_open_tap(f.far, &f.far->group->tap);
     assert_ptr_equal(f.far->group->tap.link, f.far);
-    assert_true(mcq_link_tap(f.far->group, &msg));
+    assert_true(mcq_link_tap(f.far->group, &f.far->group->tap, &msg));
     assert_int_equal(mcq_msg_len(&msg), sizeof(uint32_t));
     mcq_msg_fini(&msg);
     assert_true(mcq_link_tap_octets(f.far->group, &body));
     assert_int_equal(body.data[0], 2);
     assert_int_equal(f.far->tally.in_messages, 3);
-    assert_false(mcq_link_tap(f.far->group, &msg)); /* of two parts */
+    assert_false(mcq_link_tap(f.far->group, &f.far->group->tap, &msg)); /* of two parts */
     assert_null(f.far->group->tap.link);
     expect_number(&f, 3, true);
     expect_number(&f, 4, false);
@@ -227,11 +227,11 @@ static void tap__ends_with_its_link(void **state)
         put_number(f.near, i, false);
     mcq_link_flush(f.near);
     expect_number(&f, 0, false);
-    mcq_link_open_tap(f.far);
+    mcq_link_open_tap(f.far, &f.far->group->tap);
     assert_ptr_equal(f.far->group->tap.link, f.far);
     mcq_link_lose(f.far, MCQ_CLOSED);
     assert_null(f.far->group->tap.link);
-    mcq_link_open_tap(f.far);
+    mcq_link_open_tap(f.far, &f.far->group->tap);
     assert_null(f.far->group->tap.link);
     end(&f);
 }
@@ -242,13 +242,13 @@ static void tap__is_not_opened_where_messages_are_queued__or_none_is_there(void 
 
     (void) state;
     begin(&f, 0);
-    mcq_link_open_tap(f.far);
+    mcq_link_open_tap(f.far, &f.far->group->tap);
     assert_null(f.far->group->tap.link);
     put_number(f.near, 0, false);
     mcq_link_flush(f.near);
     settle(&f.world);
     assert_true(mcq_link_prefetch(f.far));
-    mcq_link_open_tap(f.far);
+    mcq_link_open_tap(f.far, &f.far->group->tap);
     assert_null(f.far->group->tap.link);
     expect_number(&f, 0, false);
     end(&f);
@@ -275,7 +275,8 @@ static void receive_all(struct fixture *f, uint64_t *random, uint32_t *received)
 
     settle(&f->world);
     for (;;) {
-        if (f->far->group->tap.link == NULL || !mcq_link_tap(f->far->group, &msg))
+        if (f->far->group->tap.link == NULL ||
+            !mcq_link_tap(f->far->group, &f->far->group->tap, &msg))
             if (mcq_link_take(f->far, &msg) != MCQ_OK)
                 return;
         len = body_of(*received, octets);
@@ -284,7 +285,7 @@ static void receive_all(struct fixture *f, uint64_t *random, uint32_t *received)
         mcq_msg_fini(&msg);
         (*received)++;
         if (support_random_below(random, 3) == 0)
-            mcq_link_open_tap(f->far);
+            mcq_link_open_tap(f->far, &f->far->group->tap);
     }
 }
 

@@ -242,7 +242,7 @@ static enum mcq_err next_part(struct side *side, struct mcq_msg *msg)
         for (size_t i = 0; i < BATCH_MAX; i++)
             mcq_msg_init(&side->batch[i]);
         side->batch_at = side->batch_count = 0;
-        MCQ_TRY(mcq_socket_recv_batch(side->socket, side->batch, BATCH_MAX, false, timeout_of(side),
+        MCQ_TRY(mcq_socket_recv_batch(side->socket, side->batch, BATCH_MAX, timeout_of(side),
                                       &side->batch_count));
     }
     mcq_msg_move(msg, &side->batch[side->batch_at++]);

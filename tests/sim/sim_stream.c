@@ -181,7 +181,7 @@ static bool take(struct party *party)
 
     for (int i = 0; i < 2; i++)
         mcq_msg_init(&parts[i]);
-    err = mcq_socket_recv_batch(party->socket, parts, 2, true, 0, &count);
+    err = mcq_socket_recv_parts(party->socket, parts, 2, 0, &count);
     if (err == MCQ_OK && count == 2 && parts[0].more && !parts[1].more)
         hear(party, &parts[0], &parts[1]);
     else if (err == MCQ_OK)
