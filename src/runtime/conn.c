@@ -80,20 +80,6 @@ enum mcq_err mcq_conn_new(struct mcq_socket *socket, bool is_connecting, struct 
     return MCQ_OK;
 }
 
-static void forget_unread(struct mcq_socket *socket, struct mcq_conn *conn)
-{
-    struct mcq_conn **at = &socket->unread;
-
-    if (!conn->is_unread)
-        return;
-    while (*at != conn)
-        at = &(*at)->unread_next;
-    *at = conn->unread_next;
-    if (conn->unread_next == NULL)
-        socket->unread_end = at;
-    conn->is_unread = false;
-}
-
 static void forget_ending(struct mcq_socket *socket, struct mcq_conn *conn)
 {
     struct mcq_conn **at = &socket->ending;
@@ -109,7 +95,7 @@ void mcq_conn_free(struct mcq_conn *conn)
 {
     struct mcq_socket *socket = conn->socket;
 
-    forget_unread(socket, conn);
+    mcq_socket_forget_unread(socket, conn);
     mcq_conn_unlist(conn);
     forget_ending(socket, conn);
     if (conn->is_attached)

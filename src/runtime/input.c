@@ -16,6 +16,20 @@ void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn)
     socket->unread_end = &conn->unread_next;
 }
 
+void mcq_socket_forget_unread(struct mcq_socket *socket, struct mcq_conn *conn)
+{
+    struct mcq_conn **at = &socket->unread;
+
+    if (!conn->is_unread)
+        return;
+    while (*at != conn)
+        at = &(*at)->unread_next;
+    *at = conn->unread_next;
+    if (conn->unread_next == NULL)
+        socket->unread_end = at;
+    conn->is_unread = false;
+}
+
 static struct mcq_conn *next_unread(struct mcq_socket *socket)
 {
     struct mcq_conn *conn = socket->unread;
@@ -51,6 +65,12 @@ static size_t harvest_input_some(struct mcq_socket *socket)
         mcq_socket_set_unread(socket, conn);
     }
     return count;
+}
+
+static void harvest_edges(struct mcq_socket *socket)
+{
+    while (harvest_input_some(socket) == MCQ_HARVEST_COUNT)
+        continue;
 }
 
 /* Messages of a closing socket's peers are nobody's. One that never stops has its turns. */
@@ -117,8 +137,8 @@ bool mcq_socket_harvest_input(struct mcq_socket *socket)
     bool is_any = false;
 
     socket->since_harvest = 0;
-    while (socket->stream_count > 0 && harvest_input_some(socket) == MCQ_HARVEST_COUNT)
-        continue;
+    if (socket->stream_count > 0)
+        harvest_edges(socket);
     last_conn = last_unread(socket);
     while ((conn = next_unread(socket)) != NULL) {
         pass_on(socket, conn);
@@ -177,15 +197,12 @@ static bool serve_conn(struct mcq_socket *socket, struct mcq_conn *conn)
     return (is_nobodys || hears_on(socket->pattern)) && !link->is_starved;
 }
 
-void mcq_socket_serve_input(struct mcq_socket *socket)
+static void serve_unread(struct mcq_socket *socket)
 {
-    struct mcq_conn *last_conn;
+    struct mcq_conn *last_conn = last_unread(socket);
     struct mcq_conn *conn;
     bool has_more = false;
 
-    while (harvest_input_some(socket) == MCQ_HARVEST_COUNT)
-        continue;
-    last_conn = last_unread(socket);
     for (uint32_t i = 0; (conn = next_unread(socket)) != NULL; i++) {
         has_more |= serve_conn(socket, conn);
         if (conn == last_conn)
@@ -198,6 +215,12 @@ void mcq_socket_serve_input(struct mcq_socket *socket)
     mcq_socket_begin_flush(socket);
     if (has_more)
         mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
+}
+
+void mcq_socket_serve_input(struct mcq_socket *socket)
+{
+    harvest_edges(socket);
+    serve_unread(socket);
 }
 
 /* What a queue had no room for has had its edge. */
@@ -295,11 +318,15 @@ void mcq_socket_guard_input(struct mcq_socket *socket)
         wait_for_cold(socket);
 }
 
-/* Who comes may have been here before: what others have said by now, and their ends, come first. */
+/* Who comes may have been here before: what others have said by now, and their ends, come first,
+ * though its own edge may have come before theirs. */
 void mcq_socket_begin_input(struct mcq_socket *socket, struct mcq_conn *conn)
 {
-    if (socket->stream_count > 1)
-        mcq_socket_serve_input(socket);
+    if (socket->stream_count > 1) {
+        harvest_edges(socket);
+        mcq_socket_forget_unread(socket, conn);
+        serve_unread(socket);
+    }
     if (serve_conn(socket, conn))
         mcq_socket_ask(socket, MCQ_REQUEST_SERVE_AGAIN);
     mcq_socket_begin_flush(socket);

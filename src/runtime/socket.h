@@ -490,7 +490,9 @@ bool mcq_socket_tell_room(struct mcq_socket *socket);      /* the same, of those
 void mcq_socket_flush(struct mcq_socket *socket);
 /* Writes to some peers; the engine goes on with the others once the lock is free. */
 void mcq_socket_begin_flush(struct mcq_socket *socket);
+/* On the list of those whose octets nobody has read, and off it, wherever they are. */
 void mcq_socket_set_unread(struct mcq_socket *socket, struct mcq_conn *conn);
+void mcq_socket_forget_unread(struct mcq_socket *socket, struct mcq_conn *conn);
 
 /* The options' high-water marks hold for the peers that are there, too. */
 void mcq_socket_apply_hwm(struct mcq_socket *socket);

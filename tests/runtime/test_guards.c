@@ -248,6 +248,36 @@ static void part_that_a_look_has_found__goes_with_the_next_request(void **state)
     close_world(&w);
 }
 
+/* --- a connection begins --------------------------------------------------------------------- */
+
+/* Whoever is there has said it before, though the edge of who comes was the first one. */
+static void connection__begins__is_read_behind_the_others(void **state)
+{
+    struct mcq_socket *other;
+    struct mcq_conn *conn;
+    struct mcq_msg msg;
+    struct world w;
+
+    (void) state;
+    open_two(&w, 0);
+    conn = owner->slots[0].conn;
+    other = open_socket(&w, MCQ_SOCKET_TYPE_DEALER);
+    connect_to(other, HERE);
+    pass(&w, SECOND);
+    assert_int_equal(owner->up_count, 2);
+    assert_int_equal(mcq_socket_recv(owner, &msg, 0), MCQ_AGAIN); /* so nobody reads for it */
+    assert_int_equal(send_text(far, "new"), MCQ_OK);
+    pass(&w, MS / 10);
+    assert_int_equal(send_text(other, "old"), MCQ_OK);
+    pass(&w, MS / 10);
+    assert_int_equal(mcq_socket_enter(owner), MCQ_OK);
+    mcq_socket_begin_input(owner, conn);
+    mcq_socket_leave(owner);
+    expect_text(owner, "old");
+    expect_text(owner, "new");
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +288,7 @@ int main(void)
         cmocka_unit_test(owner__its_peer_sends_pings__is_not_waited_for),
         cmocka_unit_test(look__finds_the_only_peer_gone__promises_no_room),
         cmocka_unit_test(part_that_a_look_has_found__goes_with_the_next_request),
+        cmocka_unit_test(connection__begins__is_read_behind_the_others),
     };
 
     return cmocka_run_group_tests_name("runtime.guards", tests, NULL, NULL);
