@@ -409,9 +409,12 @@ static inline size_t end_harvest(struct end *end)
         if (end->ops != NULL && end->ops->can_recv)
             end->ops->readable(end->pattern, &peer->peer);
     }
-    for (size_t i = 0; i < PEERS_MAX; i++)
-        while (hears(end->peers[i]))
-            end->ops->hear(end->pattern, &end->peers[i]->peer);
+    for (size_t i = 0; i < PEERS_MAX; i++) {
+        struct test_peer *peer = end->peers[i];
+
+        while (hears(peer))
+            peer->end->ops->hear(peer->end->pattern, &peer->peer);
+    }
 
     size_t out_count = mcq_ready_harvest(end->group.out_set, events, PEERS_MAX);
 
