@@ -80,8 +80,8 @@ static void fault_f14__sends_are_eperm__rows_still_leave(void)
     struct streams s;
 
     begin_streams(&s, calls, MCQ_COUNTOF(calls), answer_eperm);
-    for (char octet = 'a'; octet < 'f'; octet++)
-        send_to_all(&s, octet);
+    for (const char *octet = "abcde"; *octet != '\0'; octet++)
+        send_to_all(&s, *octet);
     assert_non_null(s.row);
     end_streams(&s);
 }
