@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 
-from fuzz.campaign import targets
+from fuzz.campaign import state, stats, targets
 
 # share: of a target's time on one core. option: main or secondary. build: which one is run. more: further options.
 Kind = collections.namedtuple("Kind", "share option build more")
@@ -73,6 +73,15 @@ def rescue(campaign, target, name):
             shutil.copyfile(path, campaign.input_folder(target.name) / f"rescued-{key}")
 
 
+def heal(folder):
+    """An afl-fuzz that was killed as it wrote its stats left them cut, and the next one would refuse the whole folder
+    for it. Writes anew what that one asks for; the count of what it did is in the campaign's record."""
+    path = folder / "fuzzer_stats"
+    if path.exists() and not stats.number(stats.read_stats(path).get("last_update")):
+        when = int(path.stat().st_mtime)
+        state.write_whole(path, f"start_time        : {when}\nlast_update       : {when}\n")
+
+
 def command(campaign, target, name, builds):
     """The whole line. An instance that ran before goes on where it was."""
     row, output = kind_of(name), campaign.output(target.name)
@@ -132,6 +141,7 @@ def start(campaign, target, name, builds, machine_environment, core):
         folder.mkdir(parents=True, exist_ok=True)
     if not (campaign.output(target.name) / name / "fuzzer_stats").exists():
         rescue(campaign, target, name)
+    heal(campaign.output(target.name) / name)
     with open(log, "w", encoding="utf-8") as output:
         return subprocess.Popen(command(campaign, target, name, builds), stdin=subprocess.DEVNULL, stdout=output,
                                 stderr=output, env=environment(campaign, target, name, builds, machine_environment),

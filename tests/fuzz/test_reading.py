@@ -128,6 +128,20 @@ class Reading(Home):
         self.assertEqual([path.read_bytes() for path in targets.inputs([self.campaign.input_folder("frame")])],
                          [b"precious"])
 
+    def test_stats_that_were_cut_are_healed_and_whole_ones_left_alone(self):
+        whole = "start_time        : 7\nlast_update       : 8\nexecs_done        : 9\n"
+        folder = self.instance()
+        path = folder / "fuzzer_stats"
+        instances.heal(folder)
+        self.assertFalse(path.exists())
+        for octets in (0, 11, whole.index("last"), whole.index("8"), len(whole)):
+            with self.subTest(octets=octets):
+                path.write_text(whole[:octets], encoding="utf-8")
+                instances.heal(folder)
+                said = path.read_text(encoding="utf-8")
+                self.assertRegex(said, r"\Astart_time +: \d+\nlast_update +: \d+\n")
+                self.assertEqual(said == whole, octets == len(whole))
+
 
 class Turns(Home):
     def test_every_target_gets_its_turn_and_finders_get_more(self):
