@@ -299,7 +299,8 @@ static void endless_subscriptions(struct world *w)
 
 #define GONE_COUNT 40
 #define GONE_BUDGET (UINT64_C(1) << 20)
-#define GONE_EACH ((UINT64_C(16) << 10) + (UINT64_C(64) << 10)) /* a floor, and what is untold */
+/* A floor, and a read of as much, which is four times that as short messages in their table. */
+#define GONE_EACH ((UINT64_C(16) << 10) + (UINT64_C(64) << 10))
 /* The read under way when the limit was passed: a block, as much again for the places of its short
  * messages, and for those that their table has left. */
 #define GONE_READ (3 * (UINT64_C(256) << 10))
