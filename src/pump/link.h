@@ -361,10 +361,10 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_take(struct mcq_link *link, struct mcq_msg 
 /* Opens a tap of its group for this link, where that is worth it: the next messages are its. */
 void mcq_link_open_tap(struct mcq_link *link, struct mcq_tap *tap);
 
-/* The next message, through the group's tap, which is open; or, of a stream, its octets, borrowed
+/* The next message, through a tap that is open; or, of a stream, its octets, borrowed
  * until anything else is done with the link. False: the tap is closed; ask the link. */
-bool mcq_link_tap(struct mcq_link_group *group, struct mcq_tap *tap, struct mcq_msg *msg);
-bool mcq_link_tap_octets(struct mcq_link_group *group, struct mcq_bytes *body);
+bool mcq_link_tap(struct mcq_tap *tap, struct mcq_msg *msg);
+bool mcq_link_tap_octets(struct mcq_tap *tap, struct mcq_bytes *body);
 
 /* What the peer says next, for sockets whose peers subscribe: event->kind is BODY (a part, in *msg,
  * as it comes), SUBSCRIBE, CANCEL, JOIN or LEAVE.

@@ -115,7 +115,7 @@ void mcq_link_open_tap(struct mcq_link *link, struct mcq_tap *tap)
     *tap = (struct mcq_tap) {.link = link, .left_count = MCQ_TAP_MAX};
 }
 
-static bool tap_octets(struct mcq_tap *tap, struct mcq_bytes *body)
+bool mcq_link_tap_octets(struct mcq_tap *tap, struct mcq_bytes *body)
 {
     struct mcq_link *link = tap->link;
 
@@ -128,11 +128,6 @@ static bool tap_octets(struct mcq_tap *tap, struct mcq_bytes *body)
     link->tally.in_messages++;
     link->tally.in_bytes += body->len;
     return true;
-}
-
-bool mcq_link_tap_octets(struct mcq_link_group *group, struct mcq_bytes *body)
-{
-    return tap_octets(&group->tap, body);
 }
 
 static bool tap_pipe(struct mcq_tap *tap, struct mcq_msg *msg)
@@ -148,17 +143,17 @@ static bool tap_pipe(struct mcq_tap *tap, struct mcq_msg *msg)
     return true;
 }
 
-bool mcq_link_tap(struct mcq_link_group *group, struct mcq_tap *tap, struct mcq_msg *msg)
+bool mcq_link_tap(struct mcq_tap *tap, struct mcq_msg *msg)
 {
     struct mcq_link *link = tap->link;
     struct mcq_bytes body;
 
     if (mcq_link_is_piped(link))
         return tap_pipe(tap, msg);
-    if (!tap_octets(tap, &body))
+    if (!mcq_link_tap_octets(tap, &body))
         return false;
-    if (MCQ_UNLIKELY(mcq_msg_init_slice(msg, &link->rpump.block, group->receiver.blocks, body) !=
-                     MCQ_OK)) {
+    if (MCQ_UNLIKELY(mcq_msg_init_slice(msg, &link->rpump.block, link->group->receiver.blocks,
+                                        body) != MCQ_OK)) {
         mcq_link_lose(link, MCQ_NOMEM);
         return false;
     }

@@ -365,8 +365,7 @@ static bool may_wait(struct mcq_link *link, size_t len)
 {
     const struct mcq_link_group *group = link->group;
 
-    return group->dirty_last == link && !link->conflates && link->framing != MCQ_FRAMING_RAW &&
-           is_below_max(link) &&
+    return group->dirty_last == link && is_below_max(link) &&
            mcq_wpump_waiting_bytes(&link->wpump) + MCQ_FRAME_HEAD_MAX + len <
                MCQ_WPUMP_BATCH_BYTES &&
            (group->others_ask || mcq_link_has_at_hand(link));
@@ -377,9 +376,14 @@ bool mcq_link_answer(struct mcq_link_group *group, struct mcq_part *part)
     struct mcq_link *link = group->answered;
     size_t len = part->body.len;
 
-    mcq_assert_hot(!mcq_wpump_is_within(&link->wpump));
     if (group->asker != link || len > MCQ_WPUMP_COPY_MAX || part->msg->kind == MCQ_MSG_PLACE ||
-        !may_wait(link, len) || link_copy(link, part) != MCQ_OK)
+        !may_wait(link, len))
+        return false;
+    /* What it has asked since came through the tap, so it speaks in frames; and whatever else was
+     * sent would have made it the last one no more. */
+    mcq_assert_hot(link->framing != MCQ_FRAMING_RAW && !link->conflates);
+    mcq_assert_hot(!mcq_wpump_is_within(&link->wpump));
+    if (link_copy(link, part) != MCQ_OK)
         return false;
     mcq_msg_give_back(part->msg, group->receiver.blocks);
     group->asker = NULL;

@@ -174,7 +174,7 @@ enum mcq_err mcq_socket_recv(struct mcq_socket *socket, struct mcq_msg *msg, int
 
 static inline bool recv_tapped(struct mcq_socket *socket, struct mcq_msg *msg)
 {
-    if (!mcq_link_tap(&socket->group, &socket->group.tap, msg))
+    if (!mcq_link_tap(&socket->group.tap, msg))
         return false;
     socket->in_calls++;
     return true;
@@ -318,7 +318,7 @@ static inline bool tap_octets(struct mcq_socket *socket, void *room, size_t room
         copy_out(socket, &msg, room, room_len, len);
         return true;
     }
-    if (!mcq_link_tap_octets(&socket->group, &body))
+    if (!mcq_link_tap_octets(&socket->group.tap, &body))
         return false;
     socket->in_calls++;
     *len = body.len;

@@ -39,30 +39,33 @@ static void look_at_clock(struct mcq_socket *socket)
     socket->flushes_seen = socket->group.flush_count;
 }
 
-/* What goes to the peer that was heard last is an answer. Answers of somebody who is quick with
- * them wait for each other while more questions are at hand: writes to peers that are asleep cost
- * less in a row. */
-static bool answers(struct mcq_socket *socket)
+/* Answers of somebody who is quick with them wait for each other while more questions are at hand:
+ * writes to peers that are asleep cost less in a row. */
+static bool is_in_row(struct mcq_socket *socket, bool asks_more)
 {
-    struct mcq_link_group *group = &socket->group;
-    struct mcq_link *asker = group->asker;
-    bool asks_more;
+    const struct mcq_link_group *group = &socket->group;
     uint64_t now_ns;
     bool is_quick;
 
-    group->asker = NULL;
-    if (asker == NULL || group->dirty_last != asker || group->has_deferred || socket->is_flushing)
-        return false;
-    asks_more = group->others_ask || mcq_link_has_at_hand(asker);
-    if (group->dirty_count == socket->answered_last && asks_more) {
-        group->answered = asker;
+    if (group->dirty_count == socket->answered_last && asks_more)
         return true; /* one look at the clock for all that a peer gets in a row */
-    }
     socket->answered_last = group->dirty_count;
     now_ns = mcq_engine_now_ns(socket->engine);
     is_quick = now_ns - socket->sent_at_ns < ANSWER_NS;
     socket->sent_at_ns = now_ns;
-    if (is_quick && group->dirty_count - socket->answered_before < ANSWERED_MAX && asks_more) {
+    return is_quick && group->dirty_count - socket->answered_before < ANSWERED_MAX && asks_more;
+}
+
+/* What goes to the peer that was heard last is an answer. */
+static bool answers(struct mcq_socket *socket)
+{
+    struct mcq_link_group *group = &socket->group;
+    struct mcq_link *asker = group->asker;
+
+    group->asker = NULL;
+    if (asker == NULL || group->dirty_last != asker || group->has_deferred || socket->is_flushing)
+        return false;
+    if (is_in_row(socket, group->others_ask || mcq_link_has_at_hand(asker))) {
         group->answered = asker;
         return true;
     }

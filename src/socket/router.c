@@ -255,7 +255,7 @@ static bool router_take_question(struct mcq_pattern *pattern, struct mcq_msg par
 
     /* A send may have found somebody gone, whose last words come first. */
     if (MCQ_UNLIKELY(peer == NULL) || &peer->link != group->questions.link ||
-        !mcq_link_tap(group, &group->questions, &parts[1]))
+        !mcq_link_tap(&group->questions, &parts[1]))
         return false;
     mcq_msg_copy(&parts[0], &peer->identity);
     parts[0].routing_id = parts[1].routing_id;

@@ -204,13 +204,13 @@ static void tap__gives_whole_messages__and_leaves_the_others_to_the_link(void **
     expect_number(&f, 0, false);
     mcq_link_open_tap(f.far, &f.far->group->tap);
     assert_ptr_equal(f.far->group->tap.link, f.far);
-    assert_true(mcq_link_tap(f.far->group, &f.far->group->tap, &msg));
+    assert_true(mcq_link_tap(&f.far->group->tap, &msg));
     assert_int_equal(mcq_msg_len(&msg), sizeof(uint32_t));
     mcq_msg_fini(&msg);
-    assert_true(mcq_link_tap_octets(f.far->group, &body));
+    assert_true(mcq_link_tap_octets(&f.far->group->tap, &body));
     assert_int_equal(body.data[0], 2);
     assert_int_equal(f.far->tally.in_messages, 3);
-    assert_false(mcq_link_tap(f.far->group, &f.far->group->tap, &msg)); /* of two parts */
+    assert_false(mcq_link_tap(&f.far->group->tap, &msg)); /* of two parts */
     assert_null(f.far->group->tap.link);
     expect_number(&f, 3, true);
     expect_number(&f, 4, false);
@@ -275,8 +275,7 @@ static void receive_all(struct fixture *f, uint64_t *random, uint32_t *received)
 
     settle(&f->world);
     for (;;) {
-        if (f->far->group->tap.link == NULL ||
-            !mcq_link_tap(f->far->group, &f->far->group->tap, &msg))
+        if (f->far->group->tap.link == NULL || !mcq_link_tap(&f->far->group->tap, &msg))
             if (mcq_link_take(f->far, &msg) != MCQ_OK)
                 return;
         len = body_of(*received, octets);
