@@ -307,6 +307,10 @@ void mcq_link_group_trim(struct mcq_link_group *group);
  *   MCQ_NOMEM   the part could not be kept; the message was begun: mcq_link_cut takes it back */
 MCQ_MUST_CHECK enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part);
 
+/* The same for a message that had room when it was promised some, whatever the high-water mark is
+ * by now. MCQ_AGAIN: there is no memory. */
+MCQ_MUST_CHECK enum mcq_err mcq_link_put_promised(struct mcq_link *link, struct mcq_part *part);
+
 /* The same with an encoded frame, whose body has so many octets, that many links share; see
  * mcq_wpump_put_run. */
 MCQ_MUST_CHECK enum mcq_err mcq_link_put_run(struct mcq_link *link, struct mcq_buf *buf,

@@ -344,13 +344,10 @@ static bool link_is_within(const struct mcq_link *link)
                                    : mcq_wpump_is_within(&link->wpump);
 }
 
-enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
+static enum mcq_err put(struct mcq_link *link, struct mcq_part *part, bool begins)
 {
-    bool begins = !link_is_within(link);
     enum mcq_err err;
 
-    if (begins && !mcq_link_has_room(link))
-        return MCQ_AGAIN;
     if (MCQ_UNLIKELY(link->conflates) && begins && !mcq_link_is_piped(link))
         link_conflate(link);
     err = mcq_link_is_piped(link) ? mcq_link_pipe_put(link, part) : link_encode(link, part);
@@ -358,6 +355,20 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
         return link_put_error(link, err, begins);
     link_on_put(link, part->body.len, !part->more);
     return MCQ_OK;
+}
+
+enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
+{
+    bool begins = !link_is_within(link);
+
+    if (begins && !mcq_link_has_room(link))
+        return MCQ_AGAIN;
+    return put(link, part, begins);
+}
+
+enum mcq_err mcq_link_put_promised(struct mcq_link *link, struct mcq_part *part)
+{
+    return put(link, part, !link_is_within(link));
 }
 
 /* Whether one more answer changes nothing: it waits, as the last one does. */

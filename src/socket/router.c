@@ -361,6 +361,20 @@ static struct mcq_peer *aimed_at(const struct mcq_routing *router)
     return node != NULL ? mcq_peer_of_turn(node) : NULL;
 }
 
+/* There was room when the name was taken: a mark that is lower since counts from the next on. */
+static enum mcq_err send_promised(struct mcq_balance *balance, struct mcq_part *part,
+                                  struct mcq_peer *peer)
+{
+    bool more = part->more;
+    enum mcq_err err = mcq_link_put_promised(&peer->link, part);
+
+    if (err == MCQ_OK)
+        mcq_outgoing_sent(balance, more);
+    else if (err != MCQ_AGAIN)
+        mcq_outgoing_void(balance, peer);
+    return err;
+}
+
 enum mcq_err mcq_routing_send_body(struct mcq_pattern *pattern, struct mcq_part *part)
 {
     struct mcq_routing *router = router_of(pattern);
@@ -381,7 +395,9 @@ enum mcq_err mcq_routing_send_body(struct mcq_pattern *pattern, struct mcq_part 
     }
     more = part->more;
     err = mcq_outgoing_send(balance, part, &peer);
-    if (err == MCQ_AGAIN) { /* there was room, and there is no memory */
+    if (err == MCQ_AGAIN)
+        err = send_promised(balance, part, peer);
+    if (err == MCQ_AGAIN) { /* there is no memory */
         mcq_pattern_drop(&router->duplex.base, peer, MCQ_TALLY_NO_MEMORY);
         mcq_outgoing_void(balance, peer);
         err = router->is_mandatory ? MCQ_NOMEM : mcq_outgoing_send(balance, part, &peer);

@@ -248,6 +248,30 @@ static void full_subscriber_or_peer__sending_waits(void)
     }
 }
 
+static void mark_lowered_behind_a_name__counts_from_the_next_message_on(void)
+{
+    for (int64_t is_mandatory = 0; is_mandatory <= 1; is_mandatory++) {
+        static struct numbered body;
+        struct world world;
+        struct couple couple;
+        uint32_t sent = 0;
+
+        begin_world(&world);
+        couple = open_deaf(&world, MCQ_ROUTER, MCQ_FULL_WAIT);
+        assert_works(mcq_set(couple.bound, MCQ_OPT_ROUTER_MANDATORY, is_mandatory));
+        while (send_numbered(couple.bound, sent + 1, MCQ_ROUTER) == 0)
+            assert_true(++sent < 20000);
+        assert_works(mcq_set(couple.bound, MCQ_OPT_SNDHWM, 20000));
+        send_text(couple.bound, "it", MCQ_SNDMORE | MCQ_DONTWAIT);
+        assert_works(mcq_set(couple.bound, MCQ_OPT_SNDHWM, 1));
+        body.number = ++sent;
+        assert_works(mcq_send(couple.bound, &body, sizeof body, MCQ_DONTWAIT));
+        assert_int_equal(drops_of(couple.bound, MCQ_DROP_NO_MEMORY), 0);
+        check_newest(couple.connected, sent, 0);
+        end_world(&world);
+    }
+}
+
 static int send_one(void *argument)
 {
     return mcq_send(argument, "waits", 5, 0);
@@ -371,6 +395,7 @@ static void stream__waits_or_disconnects__and_drops_nothing(void)
     X(full_subscriber_or_peer__the_oldest_gives_way)                                               \
     X(full_subscriber_or_peer__its_connection_ends)                                                \
     X(full_subscriber_or_peer__sending_waits)                                                      \
+    X(mark_lowered_behind_a_name__counts_from_the_next_message_on)                                 \
     X(chosen_while_another_thread_waits__it_need_not_any_more)                                     \
     X(types__have_the_policies_that_make_sense)
 
