@@ -344,7 +344,7 @@ static bool link_is_within(const struct mcq_link *link)
                                    : mcq_wpump_is_within(&link->wpump);
 }
 
-static enum mcq_err put(struct mcq_link *link, struct mcq_part *part, bool begins)
+static enum mcq_err link_put(struct mcq_link *link, struct mcq_part *part, bool begins)
 {
     enum mcq_err err;
 
@@ -363,12 +363,12 @@ enum mcq_err mcq_link_put(struct mcq_link *link, struct mcq_part *part)
 
     if (begins && !mcq_link_has_room(link))
         return MCQ_AGAIN;
-    return put(link, part, begins);
+    return link_put(link, part, begins);
 }
 
 enum mcq_err mcq_link_put_promised(struct mcq_link *link, struct mcq_part *part)
 {
-    return put(link, part, !link_is_within(link));
+    return link_put(link, part, !link_is_within(link));
 }
 
 /* Whether one more answer changes nothing: it waits, as the last one does. */

@@ -248,26 +248,36 @@ static void full_subscriber_or_peer__sending_waits(void)
     }
 }
 
+/* Nobody is there yet, so nothing but the mark makes room. */
 static void mark_lowered_behind_a_name__counts_from_the_next_message_on(void)
 {
     for (int64_t is_mandatory = 0; is_mandatory <= 1; is_mandatory++) {
-        static struct numbered body;
         struct world world;
-        struct couple couple;
-        uint32_t sent = 0;
+        struct mcq_socket *router;
+        struct mcq_socket *dealer;
+        char endpoint[ENDPOINT_BYTES];
 
         begin_world(&world);
-        couple = open_deaf(&world, MCQ_ROUTER, MCQ_FULL_WAIT);
-        assert_works(mcq_set(couple.bound, MCQ_OPT_ROUTER_MANDATORY, is_mandatory));
-        while (send_numbered(couple.bound, sent + 1, MCQ_ROUTER) == 0)
-            assert_true(++sent < 20000);
-        assert_works(mcq_set(couple.bound, MCQ_OPT_SNDHWM, 20000));
-        send_text(couple.bound, "it", MCQ_SNDMORE | MCQ_DONTWAIT);
-        assert_works(mcq_set(couple.bound, MCQ_OPT_SNDHWM, 1));
-        body.number = ++sent;
-        assert_works(mcq_send(couple.bound, &body, sizeof body, MCQ_DONTWAIT));
-        assert_int_equal(drops_of(couple.bound, MCQ_DROP_NO_MEMORY), 0);
-        check_newest(couple.connected, sent, 0);
+        router = open_socket(&world, MCQ_ROUTER);
+        assert_works(mcq_set(router, MCQ_OPT_WHEN_FULL, MCQ_FULL_WAIT));
+        assert_works(mcq_set(router, MCQ_OPT_ROUTER_MANDATORY, is_mandatory));
+        assert_works(mcq_set(router, MCQ_OPT_SNDHWM, 2));
+        assert_works(mcq_set_bytes(router, MCQ_OPT_CONNECT_ROUTING_ID, "it", 2));
+        free_endpoint(endpoint);
+        assert_works(mcq_connect(router, endpoint));
+        send_text(router, "it", MCQ_SNDMORE | MCQ_DONTWAIT);
+        send_text(router, "one", MCQ_DONTWAIT);
+        send_text(router, "it", MCQ_SNDMORE | MCQ_DONTWAIT);
+        assert_works(mcq_set(router, MCQ_OPT_SNDHWM, 1));
+        send_text(router, "two", MCQ_SNDMORE | MCQ_DONTWAIT);
+        send_text(router, "parts", MCQ_DONTWAIT);
+        assert_fails(mcq_send(router, "it", 2, MCQ_SNDMORE | MCQ_DONTWAIT), EAGAIN);
+        assert_int_equal(drops_of(router, MCQ_DROP_NO_MEMORY), 0);
+        dealer = open_socket(&world, MCQ_DEALER);
+        assert_works(mcq_bind(dealer, endpoint));
+        expect_part(dealer, "one", false);
+        expect_part(dealer, "two", true);
+        expect_part(dealer, "parts", false);
         end_world(&world);
     }
 }
