@@ -92,7 +92,7 @@ struct mcq_link_group {
     struct mcq_link *dirty_last;
     uint64_t dirty_count;        /* links that came on that list so far */
     struct mcq_link *asker;      /* whose message was taken last, until something is sent */
-    bool others_ask;             /* there was more at hand then, of other links */
+    size_t asking_count;         /* links, that one included, with more at hand then */
     bool is_pinged;              /* some peer waits for answers to its PINGs */
     struct mcq_link *lost_first; /* that failed, in the order in which they did */
     struct mcq_link *lost_last;
@@ -237,6 +237,9 @@ MCQ_MUST_CHECK enum mcq_err mcq_link_start(struct mcq_link *link, struct mcq_ope
 
 /* This link is of a pipe, of which it has this end until mcq_link_fini; what is put waits in it. */
 void mcq_link_set_pipe(struct mcq_link *link, struct mcq_pipe_end pipe);
+
+/* It will soon be read, and is in a cache itself: what it points to comes nearer. */
+void mcq_link_expect(const struct mcq_link *link);
 
 /* There was an edge, or somebody wants to know without. */
 static inline void mcq_link_set_readable(struct mcq_link *link)

@@ -2,8 +2,15 @@
 
 #include "pump/link_parts.h"
 
+#include "base/cache.h"
+
 #define CONFLATE_PARTS 4096    /* that are read at once in search of the newest */
 #define PREFETCH_BYTES 1048576 /* bodies that wait for the application, by peer */
+
+void mcq_link_expect(const struct mcq_link *link)
+{
+    mcq_cache_warm(link->session, sizeof *link->session);
+}
 
 static void limit_runs(struct iovec iov[MCQ_RPUMP_IOV_MAX], size_t *count, size_t most)
 {

@@ -379,7 +379,7 @@ static bool may_wait(struct mcq_link *link, size_t len)
     return group->dirty_last == link && is_below_max(link) &&
            mcq_wpump_waiting_bytes(&link->wpump) + MCQ_FRAME_HEAD_MAX + len <
                MCQ_WPUMP_BATCH_BYTES &&
-           (group->others_ask || mcq_link_has_at_hand(link));
+           (group->asking_count > 1 || mcq_link_has_at_hand(link));
 }
 
 bool mcq_link_answer(struct mcq_link_group *group, struct mcq_part *part)

@@ -1,8 +1,10 @@
 /* Input, and deadlines, of peers that are silent and of the pattern: who reads, and when the engine
  * does. */
 
+#include "base/cache.h"
 #include "runtime/holder.h"
 
+#define EDGES_COLD 4  /* where fewer come at once, little is won */
 #define SERVE_MAX 256 /* peers in one service: others wait for the lock */
 #define COLD_MAX_NS (10 * MCQ_COLD_NS)
 
@@ -51,11 +53,36 @@ static void note_edge(const struct mcq_socket *socket, struct mcq_link *link,
     link->hears_end = link->hears_end || event->is_end;
 }
 
+/* What an edge changes of its peer: whether it can be read, whose turn it is, the list. */
+static void warm_for_edge(const struct mcq_conn *conn)
+{
+    const struct mcq_peer *peer = &conn->peer;
+
+    mcq_cache_warm(&peer->link, offsetof(struct mcq_link, command_bytes));
+    mcq_cache_warm(&peer->epoch,
+                   offsetof(struct mcq_peer, route) - offsetof(struct mcq_peer, epoch));
+    mcq_cache_warm(&conn->key, sizeof *conn - offsetof(struct mcq_conn, key));
+}
+
+/* Many peers are in no cache: they come nearer side by side, not one behind the other. */
+static void expect_edges(const struct mcq_socket *socket, const struct mcq_ready_event *events,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = events[i].key.slot;
+
+        if (slot < socket->slot_count && socket->slots[slot].conn != NULL)
+            warm_for_edge(socket->slots[slot].conn);
+    }
+}
+
 static size_t harvest_input_some(struct mcq_socket *socket)
 {
     struct mcq_ready_event events[MCQ_HARVEST_COUNT];
     size_t count = mcq_ready_harvest(socket->group.in_set, events, MCQ_HARVEST_COUNT);
 
+    if (count >= EDGES_COLD)
+        expect_edges(socket, events, count);
     for (size_t i = 0; i < count; i++) {
         struct mcq_conn *conn = mcq_socket_conn_of(socket, events[i].key);
 

@@ -6,6 +6,10 @@
 #define MS UINT64_C(1000000)
 #define RELIEF_NS (10 * MS) /* who lacks memory, or has said enough, is looked at again */
 #define TRIM_NS (200 * MS)  /* who has done nothing for so long gives some back */
+/* Answers that never waited until a look, so many times, are looked at less often: the engine takes
+ * a processor from those who make and read them (docs/adr/0044). */
+#define STEADY_LOOKS 8
+#define STEADY_TAIL_NS (2 * MS)
 
 /* What the engine tells the holder. */
 enum socket_event {
@@ -130,6 +134,7 @@ static bool is_tail_young(struct mcq_socket *socket)
     uint64_t oldest = atomic_load_explicit(&socket->tail_oldest, memory_order_relaxed);
     bool is_young = oldest >= socket->tail_before && count > socket->tail_before;
 
+    socket->tail_young_looks = is_young ? socket->tail_young_looks + 1 : 0;
     if (is_young) {
         socket->tail_before = count;
         socket->tail_puts_seen = atomic_load_explicit(&socket->tail_puts, memory_order_relaxed);
@@ -207,8 +212,12 @@ static void arm_after(struct mcq_socket *socket, struct mcq_wait *wait, uint64_t
 
 static void arm_tail(struct mcq_socket *socket)
 {
-    arm_after(socket, &socket->tail_timer,
-              atomic_load_explicit(&socket->tail_ns, memory_order_relaxed));
+    uint64_t after_ns = atomic_load_explicit(&socket->tail_ns, memory_order_relaxed);
+
+    if (socket->tail_young_looks >= STEADY_LOOKS &&
+        atomic_load_explicit(&socket->tail_answers, memory_order_relaxed))
+        after_ns = after_ns < STEADY_TAIL_NS ? STEADY_TAIL_NS : after_ns;
+    arm_after(socket, &socket->tail_timer, after_ns);
 }
 
 static void arm_tick(struct mcq_socket *socket)

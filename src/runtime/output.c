@@ -198,6 +198,7 @@ static void tell_tail(struct mcq_socket *socket)
 
     atomic_store_explicit(&socket->tail_oldest, socket->is_wide ? 0 : oldest, memory_order_relaxed);
     atomic_store_explicit(&socket->tail_puts, group->put_count, memory_order_relaxed);
+    atomic_store_explicit(&socket->tail_answers, group->answered != NULL, memory_order_relaxed);
     atomic_store_explicit(&socket->tail_count, group->dirty_count, memory_order_release);
 }
 

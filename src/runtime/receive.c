@@ -1,7 +1,18 @@
 #include "runtime/transfer.h"
 
-/* Ready sets are looked at that often while one peer keeps us busy. */
+/* Ready sets are looked at after so many parts; where more peers than that have something at hand,
+ * after as many as there are peers: who has something now would have to wait for all their turns
+ * anyway. */
 #define HARVEST_EVERY 64
+#define HARVEST_MOST 512
+
+static inline bool is_harvest_due(const struct mcq_socket *socket, uint32_t part_count)
+{
+    uint32_t count = socket->since_harvest + part_count;
+
+    return count >= HARVEST_EVERY && socket->up_count > 1 &&
+           count >= mcq_min_size(socket->group.asking_count, HARVEST_MOST);
+}
 
 static enum mcq_err take(struct mcq_socket *socket, struct mcq_msg *msg)
 {
@@ -109,8 +120,9 @@ static enum mcq_err recv_held(struct mcq_socket *socket, struct mcq_msg *msg, in
     socket->in_calls++;
     if (MCQ_UNLIKELY(!socket->pattern->ops->can_recv))
         return MCQ_NOT_SUPPORTED;
-    if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
+    if (is_harvest_due(socket, 1))
         (void) mcq_socket_harvest_input(socket);
+    socket->since_harvest++;
     /* A burst of answers goes on as long as there are questions at hand. */
     err = timeout_ms != 0 && socket->stream_count == 0 ? take_lightly(socket, msg)
                                                        : take(socket, msg);
@@ -215,8 +227,9 @@ static size_t take_more(struct mcq_socket *socket, struct mcq_msg *msgs, size_t 
 
     for (i = 0; i < count && (!one || socket->is_within_recv); i++) {
         mcq_msg_put(&msgs[i], socket->group.receiver.blocks);
-        if (++socket->since_harvest >= HARVEST_EVERY && socket->up_count > 1)
+        if (is_harvest_due(socket, 1))
             (void) mcq_socket_harvest_input(socket);
+        socket->since_harvest++;
         err = take(socket, &msgs[i]);
         if (MCQ_LIKELY(err == MCQ_OK)) {
             socket->is_within_recv = msgs[i].more;
@@ -264,8 +277,7 @@ enum mcq_err mcq_socket_recv_batch(struct mcq_socket *socket, struct mcq_msg *ms
 /* The ready set is looked at as often as without. */
 static inline bool recv_question(struct mcq_socket *socket, struct mcq_msg *msgs, size_t count)
 {
-    if (count < MCQ_NAMED_PARTS ||
-        (socket->since_harvest + MCQ_NAMED_PARTS >= HARVEST_EVERY && socket->up_count > 1))
+    if (count < MCQ_NAMED_PARTS || is_harvest_due(socket, MCQ_NAMED_PARTS))
         return false;
     for (size_t i = 0; i < MCQ_NAMED_PARTS; i++)
         mcq_msg_put(&msgs[i], socket->group.receiver.blocks);

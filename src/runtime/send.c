@@ -65,7 +65,7 @@ static bool answers(struct mcq_socket *socket)
     group->asker = NULL;
     if (asker == NULL || group->dirty_last != asker || group->has_deferred || socket->is_flushing)
         return false;
-    if (is_in_row(socket, group->others_ask || mcq_link_has_at_hand(asker))) {
+    if (is_in_row(socket, group->asking_count > 1 || mcq_link_has_at_hand(asker))) {
         group->answered = asker;
         return true;
     }

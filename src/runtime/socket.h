@@ -264,11 +264,13 @@ struct mcq_socket {
     _Atomic uint64_t tail_oldest;
     _Atomic uint64_t tail_puts;
     _Atomic uint64_t tail_count;
+    _Atomic bool tail_answers; /* what was put last is an answer, which waits for others' */
     /* At the last look: links that were dirty then are due at the deadline. Whose guard it is: the
      * holder's until it asks for the timer, the engine's until its letter is read. */
     uint64_t tail_before;
     uint64_t tail_puts_seen;
-    struct mcq_wait in_watch; /* the engine's from here on */
+    uint32_t tail_young_looks; /* in a row, the engine's */
+    struct mcq_wait in_watch;  /* the engine's from here on */
     struct mcq_wait out_watch;
     struct mcq_wait cold_timer;
     struct mcq_wait tail_timer;

@@ -1,7 +1,11 @@
 #include "socket/incoming.h"
 
+#include "base/cache.h"
+
 /* A peer that always has something keeps others waiting for about 128 messages of 64 octets. */
 #define TURN_BYTES 16384
+/* With so many peers between two turns of one, it is in no cache any more. */
+#define COLD_COUNT 32
 
 void mcq_incoming_init(struct mcq_incoming *incoming, bool is_compat)
 {
@@ -63,7 +67,17 @@ void mcq_incoming_took(struct mcq_incoming *incoming, struct mcq_peer *peer,
 
     mcq_fair_took(&incoming->fair, mcq_msg_len(msg), msg->more);
     group->asker = &peer->link;
-    group->others_ask = incoming->fair.ring.ready_count > 1;
+    group->asking_count = incoming->fair.ring.ready_count;
+}
+
+/* A turn begins: the peer next but one comes nearer, and of the next one, which did so with the
+ * turn before, what only it points to. */
+static void expect_next(const struct mcq_ring_node *node)
+{
+    struct mcq_ring_node *next = node->next;
+
+    mcq_link_expect(&mcq_peer_of_fair(next)->link);
+    mcq_cache_warm(mcq_peer_of_fair(next->next), sizeof(struct mcq_peer));
 }
 
 enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *msg,
@@ -79,6 +93,8 @@ enum mcq_err mcq_incoming_take(struct mcq_incoming *incoming, struct mcq_msg *ms
         if (MCQ_UNLIKELY(turn != MCQ_TURN_PEER))
             return turn == MCQ_TURN_CUT ? MCQ_CLOSED : MCQ_AGAIN;
         *peer = mcq_peer_of_fair(node);
+        if (incoming->fair.peer == NULL && incoming->fair.ring.ready_count >= COLD_COUNT)
+            expect_next(node);
         if (MCQ_LIKELY(mcq_link_take(&(*peer)->link, msg) == MCQ_OK)) {
             mcq_incoming_took(incoming, *peer, msg);
             return MCQ_OK;

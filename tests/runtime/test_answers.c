@@ -229,6 +229,84 @@ static void answers_that_wait__their_owner_falls_silent__leave_with_the_tail(voi
     close_world(&w);
 }
 
+/* For so many looks at the tail something of it waits, and nothing from look to look. */
+static void answer_steadily(struct world *w, int looks)
+{
+    for (int i = 0; i < looks; i++) {
+        for (size_t peer = 0; peer < IN_A_ROW; peer++)
+            say(peer, 1);
+        pass(w, MS / 4);
+        for (int k = 0; k < IN_A_ROW - 2; k++)
+            answer();
+        assert_non_null(router->group.dirty_first);
+        pass(w, MS / 4);
+    }
+}
+
+/* The engine's wake-ups cost those who answer more than a tail that is somewhat longer. */
+static void answers__without_a_pause__are_looked_at_less_often(void **state)
+{
+    struct world w;
+
+    (void) state;
+    open_crowd(&w, IN_A_ROW);
+    answer_steadily(&w, 3);
+    pass(&w, 5 * MS / 4);
+    assert_null(router->group.dirty_first);
+    answer_steadily(&w, 20);
+    pass(&w, 5 * MS / 4);
+    assert_non_null(router->group.dirty_first);
+    pass(&w, 3 * MS);
+    assert_null(router->group.dirty_first);
+    answer_steadily(&w, 3); /* it has paused */
+    pass(&w, 5 * MS / 4);
+    assert_null(router->group.dirty_first);
+    close_world(&w);
+}
+
+/* Parts that are taken from one look at the ready set to the next. */
+static uint32_t parts_of_a_harvest(void)
+{
+    uint32_t seen;
+
+    do {
+        seen = router->since_harvest;
+        answer();
+    } while (router->since_harvest >= seen);
+    do {
+        seen = router->since_harvest;
+        answer();
+    } while (router->since_harvest > seen);
+    return seen;
+}
+
+static void ready_set__many_ask__is_looked_at_once_a_round(void **state)
+{
+    struct world w;
+
+    (void) state;
+    open_crowd(&w, CROWD);
+    for (size_t i = 0; i < CROWD; i++)
+        ask(&w, i, 20);
+    answer();
+    assert_int_equal(router->group.asking_count, CROWD);
+    assert_in_range(parts_of_a_harvest(), CROWD - 10, CROWD);
+    close_world(&w);
+}
+
+static void ready_set__few_ask__is_looked_at_as_often_as_for_one(void **state)
+{
+    struct world w;
+
+    (void) state;
+    open_crowd(&w, 2);
+    for (size_t i = 0; i < 2; i++)
+        ask(&w, i, 200);
+    answer();
+    assert_in_range(parts_of_a_harvest(), 50, 64);
+    close_world(&w);
+}
+
 /* What it had said is read after its end, and its connection is freed before the next send. */
 static void asker_that_is_gone__is_not_looked_at_again(void **state)
 {
@@ -509,7 +587,7 @@ static void questions__of_one_that_asks_without_end__keep_nobody_waiting(void **
     pass(&w, MS);
     do {
         assert_true(++turn < 300);
-        assert_true(turn < 40 || router->group.others_ask);
+        assert_true(turn < 40 || router->group.asking_count > 1);
         take_whole(parts);
         mcq_msg_fini(&parts[1]);
         if (mcq_bytes_equal(mcq_msg_bytes(&parts[0]), mcq_msg_bytes(&name)))
@@ -610,6 +688,9 @@ int main(void)
         BOTH_WAYS(answers__while_others_ask__leave_in_rows),
         BOTH_WAYS(answers__of_somebody_slow__leave_at_once),
         BOTH_WAYS(answers_that_wait__their_owner_falls_silent__leave_with_the_tail),
+        BOTH_WAYS(answers__without_a_pause__are_looked_at_less_often),
+        BOTH_WAYS(ready_set__many_ask__is_looked_at_once_a_round),
+        BOTH_WAYS(ready_set__few_ask__is_looked_at_as_often_as_for_one),
         cmocka_unit_test(asker_that_is_gone__is_not_looked_at_again),
         cmocka_unit_test(question__after_one_that_was_taken_as_a_whole__comes_with_its_name),
         cmocka_unit_test(question__of_three_parts__takes_the_long_way),
