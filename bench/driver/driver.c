@@ -248,7 +248,7 @@ static bool await_end(void)
 {
     uint64_t until = now_ns() + (uint64_t) ((run->seconds * 2 + PATIENCE_S * 3) * 1e9);
 
-    for (; run->phase < MEASURED && now_ns() < until; sleep_us(2000))
+    for (; run->phase < MEASURED && now_ns() < until; sleep_us(20000))
         for (int side = 0; side < SIDES; side++)
             if (waitpid(run->pids[side], NULL, WNOHANG) > 0) {
                 run->pids[side] = 0;
