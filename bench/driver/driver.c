@@ -163,8 +163,8 @@ static void start(int side)
 
 /* --- one run --------------------------------------------------------------------------------- */
 
-/* A port that was free a moment ago. */
-static int free_port(void)
+/* A socket with a free port, which is nobody else's while that is open. */
+static int hold_port(int *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof address;
@@ -174,24 +174,32 @@ static int free_port(void)
     must(fd >= 0 && bind(fd, (struct sockaddr *) &address, len) == 0 &&
              getsockname(fd, (struct sockaddr *) &address, &len) == 0,
          "a free port");
-    close(fd);
-    return ntohs(address.sin_port);
+    *port = ntohs(address.sin_port);
+    return fd;
 }
 
 static void choose_endpoints(void)
 {
     uint32_t count = row->endpoints > 0 ? row->endpoints : run->peers;
+    int held[ENDPOINTS_MAX];
+    int port;
 
     for (uint32_t i = 0; i < count; i++) {
         char *text = run->endpoints[i];
         size_t size = sizeof run->endpoints[i];
 
-        if (strcmp(transport, "tcp") == 0)
-            (void) snprintf(text, size, "tcp://127.0.0.1:%d", free_port());
-        else
+        held[i] = -1;
+        if (strcmp(transport, "tcp") == 0) {
+            held[i] = hold_port(&port);
+            (void) snprintf(text, size, "tcp://127.0.0.1:%d", port);
+        } else {
             (void) snprintf(text, size, "%s://%sbench-%ld-%u", transport,
                             bench_choice.is_inproc ? "" : "@", (long) getpid(), i);
+        }
     }
+    for (uint32_t i = 0; i < count; i++)
+        if (held[i] >= 0)
+            (void) close(held[i]);
 }
 
 /* Private memory of the listening process that has been written to. */
